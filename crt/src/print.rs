@@ -1,0 +1,24 @@
+//! Text to standard error, without a heap and without a buffer.
+
+use core::fmt;
+
+use crate::syscall;
+
+/// Standard error as a [`fmt::Write`]. Each piece of a format becomes a `write`; a line that must arrive
+/// whole is built in memory first. Bytes that cannot be written are dropped.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stderr;
+
+impl Stderr {
+    /// Writes all of `bytes`, or as much as standard error takes.
+    pub fn write_bytes(self, bytes: &[u8]) {
+        syscall::write_all(2, bytes);
+    }
+}
+
+impl fmt::Write for Stderr {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write_bytes(text.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! How the interpreter is linked: these arguments reach the binary `ld-lode` and nothing else, so that
+//! tests, tools and build scripts stay ordinary host programs.
+
+use std::env;
+use std::path::Path;
+
+fn main() {
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let package = Path::new(&package);
+    let script = package.join("../linker.ld");
+    let exports = package.join("exports.map");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={}", script.display());
+    println!("cargo::rerun-if-changed={}", exports.display());
+
+    // -static-pie makes the compiler driver leave out the interpreter and the start files; -shared after it
+    // leaves out DF_1_PIE. GNU ld refuses a file with that bit as an input, and this file takes the place
+    // of a loader that libc's linker script names as one.
+    let driver = ["-nostartfiles", "-nostdlib", "-static-pie", "-shared"];
+    let linker = [
+        format!("-T,{}", script.display()),
+        format!("--version-script={}", exports.display()),
+        // The script names what the loader of some glibc exports; a name may be missing here.
+        "--undefined-version".to_owned(),
+        "--export-dynamic".to_owned(),
+        "-Bsymbolic".to_owned(),
+        "-e,_start".to_owned(),
+        "-soname,ld-linux-x86-64.so.2".to_owned(),
+        "--no-undefined".to_owned(),
+        "--build-id=sha1".to_owned(),
+        "--hash-style=gnu".to_owned(),
+        "--eh-frame-hdr".to_owned(),
+        "-z,relro".to_owned(),
+        "-z,now".to_owned(),
+        "-z,noexecstack".to_owned(),
+        "-z,separate-code".to_owned(),
+        "-z,max-page-size=4096".to_owned(),
+        "-z,pack-relative-relocs".to_owned(),
+    ];
+    for argument in driver {
+        println!("cargo::rustc-link-arg-bin=ld-lode={argument}");
+    }
+    for argument in linker {
+        println!("cargo::rustc-link-arg-bin=ld-lode=-Wl,{argument}");
+    }
+}

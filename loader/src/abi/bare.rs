@@ -1,0 +1,98 @@
+//! Programs without a libc: the thread pointer, and the blocks below it.
+//!
+//! # Safety
+//! Writes the memory that it has just allocated, and sets the thread pointer of a process that has one thread and none set.
+#![allow(unsafe_code)]
+
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use super::glibc::maps::c_string;
+use crate::error::{Errno, Kind};
+use crate::sys::linux;
+use crate::thread::{Dtv, StaticTls};
+use crate::tls::TlsPlan;
+use crate::world::{ModuleId, Role, Roster};
+
+/// Bytes at and above the thread pointer: its own address (psABI), the dtv, and the words that compilers' stack protectors read
+/// (`fs:0x28`) rounded up.
+const HEAD: u64 = 64;
+
+/// Byte of the thread head at which the stack protector's value lies (psABI of gcc for x86-64).
+const STACK_GUARD: usize = 0x28;
+
+/// Makes the first thread's blocks and head, and sets the thread pointer.
+///
+/// # Errors
+/// When there is no memory, or the kernel refuses.
+pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Kind> {
+    let memory = |errno| Kind::Os {
+        what: "cannot create TLS data structures",
+        errno,
+    };
+    let align = plan.align.max(64);
+    let below = plan.used.checked_next_multiple_of(align).ok_or(Kind::OutOfMemory)?;
+    let total = below.checked_add(HEAD + align).ok_or(Kind::OutOfMemory)?;
+    let base =
+        linux::allocate(usize::try_from(total).map_err(|_| Kind::OutOfMemory)?).ok_or(memory(Errno::ENOMEM))? as u64;
+    let pointer = (base + below).next_multiple_of(align);
+    let dtv = Dtv::allocate(plan.modules);
+    // SAFETY: `below` bytes before and HEAD bytes from `pointer` lie in the fresh allocation.
+    unsafe {
+        let head = pointer as *mut u64;
+        head.write(pointer);
+        head.add(1).write(dtv.address());
+        head.add(2).write(pointer);
+        head.byte_add(STACK_GUARD).write(guard);
+        StaticTls { pointer }.fill(roster, dtv);
+        crt::syscall::set_thread_pointer(pointer as usize).map_err(memory)
+    }
+}
+
+/// The public members of a link_map (`link.h`).
+#[repr(C)]
+struct LinkMap {
+    bias: u64,
+    name: u64,
+    dynamic: u64,
+    next: u64,
+    previous: u64,
+}
+
+/// Makes the list of modules that debuggers walk.
+///
+/// # Errors
+/// [`Kind::OutOfMemory`].
+pub fn link_maps(roster: Roster<'_>, order: &[ModuleId]) -> Result<(), Kind> {
+    let mut maps: Vec<LinkMap> = Vec::new();
+    maps.try_reserve_exact(order.len()).map_err(|_| Kind::OutOfMemory)?;
+    for module in order.iter().filter_map(|id| roster.get(*id)) {
+        let name = if module.role == Role::Program {
+            b""
+        } else {
+            module.name.bytes()
+        };
+        maps.push(LinkMap {
+            bias: module.image.bias().0,
+            name: c_string(name),
+            dynamic: module.layout.dynamic.map_or(0, |(at, _)| module.at(at).0),
+            next: 0,
+            previous: 0,
+        });
+    }
+    let maps = maps.leak();
+    let mut previous = 0;
+    for (map, id) in maps.iter_mut().zip(order) {
+        let address = core::ptr::from_mut(map).addr();
+        map.previous = previous;
+        previous = address as u64;
+        if let Some(module) = roster.get(*id) {
+            module.link_map.store(address, Ordering::Release);
+        }
+    }
+    let addresses: Vec<u64> = maps.iter().map(|map| core::ptr::from_ref(map).addr() as u64).collect();
+    for (map, next) in maps.iter_mut().zip(addresses.iter().skip(1)) {
+        map.next = *next;
+    }
+    Ok(())
+}

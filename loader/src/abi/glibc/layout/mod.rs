@@ -1,0 +1,1095 @@
+//! What glibc's libc.so.6 was compiled to expect of its loader, one constant table per build of glibc.
+//!
+//! libc.so.6 reads private structures of the loader at offsets that are fixed in its machine code and that
+//! change between releases and within release branches. A [`Layout`] states them for one such state. The rows are
+//! generated from the debug information of a distribution's package by `cargo xtask tables` and checked
+//! in; this file is only their schema. No member offset of glibc is written anywhere else.
+//!
+//! Field names are glibc's member names without leading underscores (`dl_pagesize` is `_dl_pagesize`). A member
+//! that some glibc does not have is an `Option`.
+
+#![forbid(unsafe_code)]
+
+use core::fmt;
+use core::ops::RangeInclusive;
+
+mod v2_36_debian12;
+
+/// Every known layout, one row per generated file.
+pub static ALL: &[&Layout] = &[&v2_36_debian12::LAYOUT];
+
+/// Where a member lies in its structure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    offset: u16,
+    size: u16,
+}
+
+impl Member {
+    /// A member of `size` bytes that starts `offset` bytes into its structure.
+    pub const fn new(offset: u16, size: u16) -> Self {
+        Self { offset, size }
+    }
+
+    /// Distance from the start of the structure, in bytes.
+    pub const fn offset(self) -> usize {
+        self.offset as usize
+    }
+
+    /// `sizeof` the member, in bytes; a writer of another width has mistaken the member's type.
+    pub const fn size(self) -> usize {
+        self.size as usize
+    }
+}
+
+/// Where a bit field lies in its structure. Bit fields of these structures never cross a byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bits {
+    offset: u16,
+    bit: u8,
+    width: u8,
+}
+
+impl Bits {
+    /// A field of `width` bits whose lowest is bit `bit` (0 is the least significant) of the byte at `offset`.
+    pub const fn new(offset: u16, bit: u8, width: u8) -> Self {
+        Self { offset, bit, width }
+    }
+
+    /// Distance of the byte from the start of the structure.
+    pub const fn offset(self) -> usize {
+        self.offset as usize
+    }
+
+    /// The lowest bit of the field in its byte, 0 to 7.
+    pub const fn bit(self) -> u8 {
+        self.bit
+    }
+
+    /// Number of bits, 1 to 8.
+    pub const fn width(self) -> u8 {
+        self.width
+    }
+
+    /// The byte `old` with this field set to `value`; excess bits of `value` are dropped.
+    pub const fn insert(self, old: u8, value: u8) -> u8 {
+        let ones = match 1u8.checked_shl(self.width as u32) {
+            Some(power) => power.wrapping_sub(1),
+            None => u8::MAX,
+        };
+        let Some(mask) = ones.checked_shl(self.bit as u32) else {
+            return old;
+        };
+        let Some(placed) = (value & ones).checked_shl(self.bit as u32) else {
+            return old;
+        };
+        (old & !mask) | placed
+    }
+}
+
+/// A member in any of its forms, for code that walks a whole record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// This glibc has no such member.
+    Absent,
+    /// An ordinary member.
+    Bytes(Member),
+    /// A bit field.
+    Bits(Bits),
+}
+
+impl From<Member> for Place {
+    fn from(member: Member) -> Self {
+        Self::Bytes(member)
+    }
+}
+
+impl From<Option<Member>> for Place {
+    fn from(member: Option<Member>) -> Self {
+        member.map_or(Self::Absent, Self::Bytes)
+    }
+}
+
+impl From<Bits> for Place {
+    fn from(bits: Bits) -> Self {
+        Self::Bits(bits)
+    }
+}
+
+impl From<Option<Bits>> for Place {
+    fn from(bits: Option<Bits>) -> Self {
+        bits.map_or(Self::Absent, Self::Bits)
+    }
+}
+
+/// What the generator must find for a field of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// A member of every supported glibc.
+    Member,
+    /// A member that some glibc lacks.
+    Optional,
+    /// A bit field of every supported glibc.
+    Bits,
+    /// A bit field that some glibc lacks.
+    OptionalBits,
+}
+
+/// The schema of one field: its name here, its name in glibc's debug information, and whether it must exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// The Rust field.
+    pub field: &'static str,
+    /// The C member.
+    pub member: &'static str,
+    /// Form of the member, and whether its absence is an error.
+    pub presence: Presence,
+}
+
+/// Declares the record of one C structure once: the type that rows fill, the list that the generator looks up
+/// in debug information, and the walk that tests use.
+macro_rules! record {
+    (
+        $(#[$about:meta])*
+        $name:ident = $structure:literal {
+            $( $(#[$note:meta])* $field:ident: $form:ident = $member:literal, )*
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name {
+            /// `sizeof` the structure, in bytes.
+            pub size: usize,
+            $( $(#[$note])* pub $field: record!(@type $form), )*
+        }
+
+        impl $name {
+            /// Name of the structure in glibc's debug information.
+            pub const STRUCTURE: &'static str = $structure;
+
+            /// The fields in the order of declaration.
+            pub const FIELDS: &'static [Field] = &[
+                $( Field {
+                    field: stringify!($field),
+                    member: $member,
+                    presence: Presence::$form,
+                }, )*
+            ];
+
+            /// C name and place of every field, in the order of declaration.
+            pub fn members(&self) -> impl Iterator<Item = (&'static str, Place)> {
+                [ $( ($member, Place::from(self.$field)), )* ].into_iter()
+            }
+        }
+    };
+    (@type Member) => { Member };
+    (@type Optional) => { Option<Member> };
+    (@type Bits) => { Bits };
+    (@type OptionalBits) => { Option<Bits> };
+}
+
+record! {
+    /// `_rtld_global_ro`: facts about the process that libc reads and never writes.
+    RtldGlobalRo = "rtld_global_ro" {
+        /// `int`; 0, or libc prints debug messages through `dl_debug_printf`.
+        dl_debug_mask: Member = "_dl_debug_mask",
+        /// AT_PAGESZ.
+        dl_pagesize: Member = "_dl_pagesize",
+        /// AT_MINSIGSTKSZ; `sysconf` asserts that it is not zero.
+        dl_minsigstacksize: Optional = "_dl_minsigstacksize",
+        /// `r_scope_elem`; zero.
+        dl_initial_searchlist: Member = "_dl_initial_searchlist",
+        /// `int`, AT_CLKTCK.
+        dl_clktck: Member = "_dl_clktck",
+        /// `u16`, the FPU control word that needs no change.
+        dl_fpu_control: Member = "_dl_fpu_control",
+        /// What `getauxval(AT_HWCAP)` returns.
+        dl_hwcap: Member = "_dl_hwcap",
+        /// What `getauxval(AT_HWCAP2)` returns.
+        dl_hwcap2: Member = "_dl_hwcap2",
+        /// The auxiliary vector that `getauxval` walks.
+        dl_auxv: Member = "_dl_auxv",
+        /// Embedded [`CpuFeatures`].
+        dl_x86_cpu_features: Member = "_dl_x86_cpu_features",
+        /// Static TLS of a thread with its `struct pthread`, in bytes. Up to 2.33 in `_rtld_global`.
+        dl_tls_static_size: Optional = "_dl_tls_static_size",
+        /// Alignment of the static TLS block. Up to 2.33 in `_rtld_global`.
+        dl_tls_static_align: Optional = "_dl_tls_static_align",
+        /// Bytes of static TLS kept for objects loaded later. libc does not read it.
+        dl_tls_static_surplus: Optional = "_dl_tls_static_surplus",
+        /// Not null means that a dynamic loader is active.
+        dl_init_all_dirs: Member = "_dl_init_all_dirs",
+        /// `link_map` of the vDSO, or null.
+        dl_sysinfo_map: Member = "_dl_sysinfo_map",
+        /// vDSO function or null.
+        dl_vdso_clock_gettime64: Member = "_dl_vdso_clock_gettime64",
+        /// vDSO function or null.
+        dl_vdso_gettimeofday: Member = "_dl_vdso_gettimeofday",
+        /// vDSO function or null.
+        dl_vdso_time: Member = "_dl_vdso_time",
+        /// vDSO function or null.
+        dl_vdso_getcpu: Member = "_dl_vdso_getcpu",
+        /// vDSO function or null.
+        dl_vdso_clock_getres_time64: Member = "_dl_vdso_clock_getres_time64",
+        /// vDSO function or null (2.41 and later).
+        dl_vdso_getrandom: Optional = "_dl_vdso_getrandom",
+        /// Function; called only when `dl_debug_mask` asks.
+        dl_debug_printf: Member = "_dl_debug_printf",
+        /// Function; called only when profiling.
+        dl_mcount: Member = "_dl_mcount",
+        /// Function that the `gettimeofday` and `time` resolvers call on `dl_sysinfo_map`.
+        dl_lookup_symbol_x: Member = "_dl_lookup_symbol_x",
+        /// Function; not reached while the hook is set.
+        dl_open: Member = "_dl_open",
+        /// Function; not reached while the hook is set.
+        dl_close: Member = "_dl_close",
+        /// Function; not reached while the hook is set.
+        dl_catch_error: Optional = "_dl_catch_error",
+        /// Function; not reached while the hook is set.
+        dl_error_free: Optional = "_dl_error_free",
+        /// Function that `dl_iterate_phdr` calls for each object with TLS.
+        dl_tls_get_addr_soft: Member = "_dl_tls_get_addr_soft",
+        /// Function that `__libc_freeres` calls.
+        dl_libc_freeres: Optional = "_dl_libc_freeres",
+        /// Function behind libc's public `_dl_find_object`.
+        dl_find_object: Optional = "_dl_find_object",
+        /// Pointer to the table that takes over every dlfcn entry (2.34 and later).
+        dl_dlfcn_hook: Optional = "_dl_dlfcn_hook",
+        /// `unsigned int`, 0.
+        dl_naudit: Member = "_dl_naudit",
+        /// Function behind the check of `%n` in fortified printf (2.42 and later).
+        dl_readonly_area: Optional = "_dl_readonly_area",
+        /// Loader only.
+        dl_x86_tlsdesc_dynamic: Optional = "_dl_x86_tlsdesc_dynamic",
+        /// Loader only.
+        dl_x86_64_runtime_resolve: Optional = "_dl_x86_64_runtime_resolve",
+    }
+}
+
+record! {
+    /// `_rtld_global`: state that the loader and libc both write.
+    RtldGlobal = "rtld_global" {
+        /// Array of [`LinkNamespaces`].
+        dl_ns: Member = "_dl_ns",
+        /// Number of namespaces in use, 1.
+        dl_nns: Member = "_dl_nns",
+        /// Recursive mutex: the long lock; `fork` resets it in the child.
+        dl_load_lock: Member = "_dl_load_lock",
+        /// Recursive mutex: guards the list of objects against `dl_iterate_phdr`.
+        dl_load_write_lock: Member = "_dl_load_write_lock",
+        /// Recursive mutex; `fork` resets it in the child.
+        dl_load_tls_lock: Optional = "_dl_load_tls_lock",
+        /// Loads since start, `dlpi_adds`.
+        dl_load_adds: Member = "_dl_load_adds",
+        /// Null.
+        dl_profile_map: Member = "_dl_profile_map",
+        /// Equal to `dl_init_all_dirs`.
+        dl_all_dirs: Member = "_dl_all_dirs",
+        /// Function (2.31 to 2.33): libc's lock operation.
+        dl_rtld_lock_recursive: Optional = "_dl_rtld_lock_recursive",
+        /// Function (2.31 to 2.33): libc's unlock operation.
+        dl_rtld_unlock_recursive: Optional = "_dl_rtld_unlock_recursive",
+        /// CET state, 0.
+        dl_x86_feature_1: Member = "_dl_x86_feature_1",
+        /// `PF_*` bits of the stack that new threads get (up to 2.42).
+        dl_stack_flags: Optional = "_dl_stack_flags",
+        /// `PROT_*` bits of the stack that new threads get (2.43).
+        dl_stack_prot_flags: Optional = "_dl_stack_prot_flags",
+        /// Highest TLS module id in use.
+        dl_tls_max_dtv_idx: Member = "_dl_tls_max_dtv_idx",
+        /// [`DtvSlotinfoList`]; debuggers read it.
+        dl_tls_dtv_slotinfo_list: Member = "_dl_tls_dtv_slotinfo_list",
+        /// Up to 2.33; later in `_rtld_global_ro`.
+        dl_tls_static_size: Optional = "_dl_tls_static_size",
+        /// Up to 2.33; later in `_rtld_global_ro`.
+        dl_tls_static_align: Optional = "_dl_tls_static_align",
+        /// The dtv that libc must not free.
+        dl_initial_dtv: Member = "_dl_initial_dtv",
+        /// TLS generation, loader only.
+        dl_tls_generation: Member = "_dl_tls_generation",
+        /// Function (2.31 to 2.33) that libpthread stores here.
+        dl_init_static_tls: Optional = "_dl_init_static_tls",
+        /// Function (2.31 and 2.32) that libpthread stores here.
+        dl_wait_lookup_done: Optional = "_dl_wait_lookup_done",
+        /// Null.
+        dl_scope_free_list: Member = "_dl_scope_free_list",
+        /// [`List`] of threads on stacks that libc allocated (2.33 and later).
+        dl_stack_used: Optional = "_dl_stack_used",
+        /// [`List`] of threads on other stacks; the initial thread is linked here.
+        dl_stack_user: Optional = "_dl_stack_user",
+        /// [`List`] of stacks kept for reuse.
+        dl_stack_cache: Optional = "_dl_stack_cache",
+        /// Bytes in that cache, 0.
+        dl_stack_cache_actsize: Optional = "_dl_stack_cache_actsize",
+        /// 0.
+        dl_in_flight_stack: Optional = "_dl_in_flight_stack",
+        /// `int` low-level lock over the stack lists, 0 when free.
+        dl_stack_cache_lock: Optional = "_dl_stack_cache_lock",
+    }
+}
+
+record! {
+    /// One element of `_rtld_global._dl_ns`.
+    LinkNamespaces = "link_namespaces" {
+        /// First [`LinkMap`] of the list: the main program.
+        ns_loaded: Member = "_ns_loaded",
+        /// `unsigned int`, number of objects in the list.
+        ns_nloaded: Member = "_ns_nloaded",
+        /// Pointer to a [`ScopeElem`].
+        ns_main_searchlist: Member = "_ns_main_searchlist",
+        /// `unsigned int`, 0: nothing for `__libc_freeres` to free.
+        ns_global_scope_alloc: Member = "_ns_global_scope_alloc",
+        /// [`LinkMap`] of libc.so.6 (2.32 and later).
+        libc_map: Optional = "libc_map",
+    }
+}
+
+record! {
+    /// The private `struct link_map`, whose first five members are the public one.
+    LinkMap = "link_map" {
+        /// Load bias.
+        l_addr: Member = "l_addr",
+        /// Path; the empty string for the main program.
+        l_name: Member = "l_name",
+        /// Dynamic section in memory.
+        l_ld: Member = "l_ld",
+        /// Next in load order.
+        l_next: Member = "l_next",
+        /// Previous in load order.
+        l_prev: Member = "l_prev",
+        /// The map itself.
+        l_real: Member = "l_real",
+        /// Namespace, 0.
+        l_ns: Member = "l_ns",
+        /// [`Libname`] record, never null.
+        l_libname: Member = "l_libname",
+        /// Pointers to the entries of the dynamic section, by [`Layout::info_index`].
+        l_info: Member = "l_info",
+        /// Program headers in memory.
+        l_phdr: Member = "l_phdr",
+        /// Entry address.
+        l_entry: Member = "l_entry",
+        /// `u16`, number of program headers.
+        l_phnum: Member = "l_phnum",
+        /// `u16`, number of entries of the dynamic section.
+        l_ldnum: Member = "l_ldnum",
+        /// [`ScopeElem`].
+        l_searchlist: Member = "l_searchlist",
+        /// Map that asked for this one, or null.
+        l_loader: Member = "l_loader",
+        /// `u32`, buckets of the symbol hash.
+        l_nbuckets: Member = "l_nbuckets",
+        /// Buckets of DT_GNU_HASH (of DT_HASH: its chains).
+        l_gnu_buckets: Member = "l_gnu_buckets",
+        /// Chain values of DT_GNU_HASH, biased so that symbol numbers index them (of DT_HASH: its buckets).
+        l_gnu_chain_zero: Member = "l_gnu_chain_zero",
+        /// 0 the program, 1 a library, 2 loaded later.
+        l_type: Bits = "l_type",
+        /// Relocations are done.
+        l_relocated: Bits = "l_relocated",
+        /// Constructors have been started.
+        l_init_called: Bits = "l_init_called",
+        /// Symbols are in the global scope.
+        l_global: Bits = "l_global",
+        /// The segments leave no hole; callers need not search the program headers.
+        l_contiguous: Bits = "l_contiguous",
+        /// The dynamic section was not relocated in place.
+        l_ld_readonly: OptionalBits = "l_ld_readonly",
+        /// DT_VERSYM in memory.
+        l_versyms: Member = "l_versyms",
+        /// First address of the mapping.
+        l_map_start: Member = "l_map_start",
+        /// First address behind the mapping.
+        l_map_end: Member = "l_map_end",
+        /// End of the executable part (up to 2.38, with gaps).
+        l_text_end: Optional = "l_text_end",
+        /// Null-terminated array of pointers to [`ScopeElem`].
+        l_scope: Member = "l_scope",
+        /// Two pointers to [`ScopeElem`].
+        l_local_scope: Member = "l_local_scope",
+        /// DT_FLAGS_1.
+        l_flags_1: Member = "l_flags_1",
+        /// DT_FLAGS.
+        l_flags: Member = "l_flags",
+        /// Initialised part of the TLS segment in memory.
+        l_tls_initimage: Member = "l_tls_initimage",
+        /// Its size, in bytes.
+        l_tls_initimage_size: Member = "l_tls_initimage_size",
+        /// Size of the TLS segment, in bytes.
+        l_tls_blocksize: Member = "l_tls_blocksize",
+        /// Alignment of the TLS segment.
+        l_tls_align: Member = "l_tls_align",
+        /// Where the aligned block starts, modulo the alignment.
+        l_tls_firstbyte_offset: Member = "l_tls_firstbyte_offset",
+        /// Distance below the thread pointer; 0 none, -1 only dynamic.
+        l_tls_offset: Member = "l_tls_offset",
+        /// TLS module id; 0 none.
+        l_tls_modid: Member = "l_tls_modid",
+        /// Pending thread-local destructors; libc counts here.
+        l_tls_dtor_count: Member = "l_tls_dtor_count",
+        /// Start of the read-only-after-relocation range.
+        l_relro_addr: Member = "l_relro_addr",
+        /// Its size, in bytes.
+        l_relro_size: Member = "l_relro_size",
+    }
+}
+
+record! {
+    /// `struct pthread`: what stands at the thread pointer and above. Begins with a [`Tcb`].
+    Pthread = "pthread" {
+        /// [`List`] node: links the thread into `dl_stack_used` or `dl_stack_user`.
+        list: Member = "list",
+        /// `int`, thread id.
+        tid: Member = "tid",
+        /// `&robust_head`.
+        robust_prev: Member = "robust_prev",
+        /// `struct robust_list_head` of the kernel.
+        robust_head: Member = "robust_head",
+        /// `int`, 0.
+        cancelhandling: Member = "cancelhandling",
+        /// Storage of the first thread-specific values.
+        specific_1stblock: Member = "specific_1stblock",
+        /// Array of pointers to blocks of thread-specific values.
+        specific: Member = "specific",
+        /// Byte: a debugger wants events.
+        report_events: Member = "report_events",
+        /// Byte, 1: the stack is not libc's to free (up to 2.41).
+        user_stack: Optional = "user_stack",
+        /// `u32` (2.42 and later).
+        stack_mode: Optional = "stack_mode",
+        /// `u32`, 2 joinable (2.43): also the address for `set_tid_address`.
+        joinstate: Optional = "joinstate",
+        /// Null, joinable (up to 2.42).
+        joinid: Optional = "joinid",
+        /// Lowest address of the stack; 0 for the initial thread.
+        stackblock: Member = "stackblock",
+        /// Size of the stack; `__libc_stack_end` for the initial thread.
+        stackblock_size: Member = "stackblock_size",
+        /// Bytes of guard.
+        guardsize: Member = "guardsize",
+        /// Current catch frame; the loader's (2.37 and later).
+        rtld_catch: Optional = "rtld_catch",
+        /// `struct rseq` (2.35 to 2.40).
+        rseq_area: Optional = "rseq_area",
+        /// Null (2.41 and later).
+        getrandom_buf: Optional = "getrandom_buf",
+        /// Zero (2.32 and later).
+        tls_state: Optional = "tls_state",
+    }
+}
+
+record! {
+    /// `tcbhead_t`: the words at the thread pointer that compiled code knows.
+    Tcb = "tcbhead_t" {
+        /// The thread pointer itself.
+        tcb: Member = "tcb",
+        /// Element 0 of the dtv.
+        dtv: Member = "dtv",
+        /// The thread pointer again, as `struct pthread *`.
+        self_pointer: Member = "self",
+        /// `int`, 0.
+        multiple_threads: Member = "multiple_threads",
+        /// `int`, 0.
+        gscope_flag: Member = "gscope_flag",
+        /// 0 on this machine.
+        sysinfo: Member = "sysinfo",
+        /// Stack protector's value; its lowest byte is zero.
+        stack_guard: Member = "stack_guard",
+        /// Value that libc mangles saved code pointers with.
+        pointer_guard: Member = "pointer_guard",
+        /// `unsigned int`, CET state, 0.
+        feature_1: Member = "feature_1",
+        /// Split-stack limit, 0.
+        private_ss: Member = "__private_ss",
+        /// Shadow-stack base, 0.
+        ssp_base: Member = "ssp_base",
+    }
+}
+
+record! {
+    /// An element of the dtv in its pointer form; `size` is the stride of the dtv.
+    DtvPointer = "dtv_pointer" {
+        /// The block, or -1 while the thread has none.
+        val: Member = "val",
+        /// Null, or memory of libc's `malloc` that libc frees with the thread.
+        to_free: Member = "to_free",
+    }
+}
+
+record! {
+    /// Element of a [`DtvSlotinfoList`]; `size` is the stride.
+    DtvSlotinfo = "dtv_slotinfo" {
+        /// Generation in which the module came.
+        generation: Member = "gen",
+        /// Its [`LinkMap`], or null.
+        map: Member = "map",
+    }
+}
+
+record! {
+    /// Modules with TLS by id, as debuggers read them.
+    DtvSlotinfoList = "dtv_slotinfo_list" {
+        /// Number of elements.
+        len: Member = "len",
+        /// Next part, or null.
+        next: Member = "next",
+        /// The elements, [`DtvSlotinfo`].
+        slotinfo: Member = "slotinfo",
+    }
+}
+
+record! {
+    /// `struct r_scope_elem`.
+    ScopeElem = "r_scope_elem" {
+        /// Array of pointers to [`LinkMap`].
+        r_list: Member = "r_list",
+        /// `unsigned int`, its length.
+        r_nlist: Member = "r_nlist",
+    }
+}
+
+record! {
+    /// `struct libname_list`.
+    Libname = "libname_list" {
+        /// A name of the object.
+        name: Member = "name",
+        /// Next record, or null.
+        next: Member = "next",
+        /// `int`, 1: the record is not malloc's.
+        dont_free: Member = "dont_free",
+    }
+}
+
+record! {
+    /// `list_t`: node and head of a circular list.
+    List = "list_head" {
+        /// Next node, itself when empty.
+        next: Member = "next",
+        /// Previous node, itself when empty.
+        prev: Member = "prev",
+    }
+}
+
+record! {
+    /// The mutex inside `_dl_load_lock` and its siblings.
+    Mutex = "__pthread_mutex_s" {
+        /// `int`, 0 when free.
+        lock: Member = "__lock",
+        /// `unsigned int`, depth of recursion.
+        count: Member = "__count",
+        /// `int`, thread id of the owner.
+        owner: Member = "__owner",
+        /// `int`, 1 for a recursive mutex.
+        kind: Member = "__kind",
+    }
+}
+
+record! {
+    /// `struct dlfcn_hook`: the functions behind `dl_dlfcn_hook` (2.34 and later).
+    DlfcnHook = "dlfcn_hook" {
+        /// `void *(const char *file, int mode, void *caller)`.
+        dlopen: Member = "dlopen",
+        /// `int (void *handle)`.
+        dlclose: Member = "dlclose",
+        /// `void *(void *handle, const char *name, void *caller)`.
+        dlsym: Member = "dlsym",
+        /// `void *(void *handle, const char *name, const char *version, void *caller)`.
+        dlvsym: Member = "dlvsym",
+        /// `char *(void)`.
+        dlerror: Member = "dlerror",
+        /// `int (const void *address, Dl_info *info)`.
+        dladdr: Member = "dladdr",
+        /// `int (const void *address, Dl_info *info, void **extra, int flags)`.
+        dladdr1: Member = "dladdr1",
+        /// `int (void *handle, int request, void *argument)`.
+        dlinfo: Member = "dlinfo",
+        /// `void *(Lmid_t namespace, const char *file, int mode, void *caller)`.
+        dlmopen: Member = "dlmopen",
+        /// `void *(const char *name, int mode)`, libc's own dlopen.
+        libc_dlopen_mode: Member = "libc_dlopen_mode",
+        /// `void *(void *map, const char *name)`, libc's own dlsym.
+        libc_dlsym: Member = "libc_dlsym",
+        /// `void *(void *map, const char *name, const char *version)`, libc's own dlvsym.
+        libc_dlvsym: Member = "libc_dlvsym",
+        /// `int (void *map)`, libc's own dlclose.
+        libc_dlclose: Member = "libc_dlclose",
+    }
+}
+
+record! {
+    /// `struct cpu_features`: what libc's IFUNC resolvers read.
+    CpuFeatures = "cpu_features" {
+        /// 2.31 and 2.32: registers per leaf.
+        cpuid: Optional = "cpuid",
+        /// 2.31: two words of usable and preferred bits.
+        feature: Optional = "feature",
+        /// [`CpuBasic`].
+        basic: Member = "basic",
+        /// Array of [`CpuidFeature`], one per element of [`Layout::cpuid_leaves`] (2.33 and later).
+        features: Optional = "features",
+        /// `u32` of [`Preferred`] bits.
+        preferred: Optional = "preferred",
+        /// `u32`, x86-64-v1 (bit 0) to x86-64-v4 (bit 3).
+        isa_1: Optional = "isa_1",
+        /// Bytes that a lazy-binding trampoline saves with XSAVE, aligned.
+        xsave_state_size: Member = "xsave_state_size",
+        /// `u32`, bytes of the whole XSAVE area.
+        xsave_state_full_size: Member = "xsave_state_full_size",
+        /// Bytes of first-level data cache for one thread.
+        data_cache_size: Member = "data_cache_size",
+        /// Bytes of last-level cache for one thread.
+        shared_cache_size: Member = "shared_cache_size",
+        /// Copies from this size on bypass the caches; 0 would make every large copy do so.
+        non_temporal_threshold: Member = "non_temporal_threshold",
+        /// 2.40 and later, backported to 2.39.
+        memset_non_temporal_threshold: Optional = "memset_non_temporal_threshold",
+        /// Copies from this size on use `rep movsb`.
+        rep_movsb_threshold: Optional = "rep_movsb_threshold",
+        /// Copies from this size on do not use it any more.
+        rep_movsb_stop_threshold: Optional = "rep_movsb_stop_threshold",
+        /// Fills from this size on use `rep stosb`.
+        rep_stosb_threshold: Optional = "rep_stosb_threshold",
+        /// For `sysconf`.
+        level1_icache_size: Optional = "level1_icache_size",
+        /// For `sysconf`.
+        level1_icache_linesize: Optional = "level1_icache_linesize",
+        /// For `sysconf`.
+        level1_dcache_size: Optional = "level1_dcache_size",
+        /// For `sysconf`.
+        level1_dcache_assoc: Optional = "level1_dcache_assoc",
+        /// For `sysconf`.
+        level1_dcache_linesize: Optional = "level1_dcache_linesize",
+        /// For `sysconf`.
+        level2_cache_size: Optional = "level2_cache_size",
+        /// For `sysconf`.
+        level2_cache_assoc: Optional = "level2_cache_assoc",
+        /// For `sysconf`.
+        level2_cache_linesize: Optional = "level2_cache_linesize",
+        /// For `sysconf`.
+        level3_cache_size: Optional = "level3_cache_size",
+        /// For `sysconf`.
+        level3_cache_assoc: Optional = "level3_cache_assoc",
+        /// For `sysconf`.
+        level3_cache_linesize: Optional = "level3_cache_linesize",
+        /// For `sysconf`.
+        level4_cache_size: Optional = "level4_cache_size",
+        /// 2.38 and later.
+        cachesize_non_temporal_divisor: Optional = "cachesize_non_temporal_divisor",
+    }
+}
+
+record! {
+    /// `struct cpu_features_basic`; all members are 32 bits wide.
+    CpuBasic = "cpu_features_basic" {
+        /// 0 unknown, 1 Intel, 2 AMD, 3 Zhaoxin, 4 other.
+        kind: Member = "kind",
+        /// Highest basic CPUID leaf.
+        max_cpuid: Member = "max_cpuid",
+        /// Family with the extended family added.
+        family: Member = "family",
+        /// Model with the extended model added.
+        model: Member = "model",
+        /// Stepping.
+        stepping: Member = "stepping",
+    }
+}
+
+record! {
+    /// Element of `cpu_features.features`: registers eax, ebx, ecx, edx twice; `size` is the stride.
+    CpuidFeature = "cpuid_feature_internal" {
+        /// As the processor reports.
+        cpuid: Member = "cpuid",
+        /// The part that the system supports too.
+        active: Member = "active",
+    }
+}
+
+/// Declares the bits of `cpu_features.preferred` with the names that the generator looks up.
+macro_rules! preferred {
+    ($( $(#[$note:meta])* $field:ident = $name:literal, )*) => {
+        /// Bit numbers in `cpu_features.preferred`; `None` where this glibc has no such bit.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct Preferred {
+            $( $(#[$note])* pub $field: Option<u8>, )*
+        }
+
+        impl Preferred {
+            /// Field and glibc's name (`bit_arch_NAME` in its debug information) of every bit.
+            pub const FIELDS: &'static [(&'static str, &'static str)] =
+                &[ $( (stringify!($field), $name), )* ];
+
+            /// glibc's name and bit number of every bit, in the order of declaration.
+            pub fn bits(&self) -> impl Iterator<Item = (&'static str, Option<u8>)> {
+                [ $( ($name, self.$field), )* ].into_iter()
+            }
+        }
+    };
+}
+
+preferred! {
+    /// `rep movsb` and `rep stosb` are fast.
+    fast_rep_string = "Fast_Rep_String",
+    /// Backward copies are fast.
+    fast_copy_backward = "Fast_Copy_Backward",
+    /// BSF is slow.
+    slow_bsf = "Slow_BSF",
+    /// Unaligned loads are fast.
+    fast_unaligned_load = "Fast_Unaligned_Load",
+    /// PMINUB is preferred in string functions.
+    prefer_pminub_for_stringop = "Prefer_PMINUB_for_stringop",
+    /// Unaligned copies are fast.
+    fast_unaligned_copy = "Fast_Unaligned_Copy",
+    /// At least an i586.
+    i586 = "I586",
+    /// At least an i686.
+    i686 = "I686",
+    /// SSE4.2 string instructions are slow.
+    slow_sse4_2 = "Slow_SSE4_2",
+    /// Unaligned AVX loads are fast; selects the AVX2 and EVEX families.
+    avx_fast_unaligned_load = "AVX_Fast_Unaligned_Load",
+    /// Only threads that ask map below 2 GiB.
+    prefer_map_32bit_exec = "Prefer_MAP_32BIT_EXEC",
+    /// VZEROUPPER is avoided.
+    prefer_no_vzeroupper = "Prefer_No_VZEROUPPER",
+    /// Enhanced `rep movsb` is preferred.
+    prefer_erms = "Prefer_ERMS",
+    /// AVX-512 is avoided.
+    prefer_no_avx512 = "Prefer_No_AVX512",
+    /// AVX-512 is avoided in vector mathematics.
+    mathvec_prefer_no_avx512 = "MathVec_Prefer_No_AVX512",
+    /// Fast short `rep movsb` is preferred.
+    prefer_fsrm = "Prefer_FSRM",
+    /// `rep movsb` is avoided between near addresses.
+    avoid_short_distance_rep_movsb = "Avoid_Short_Distance_REP_MOVSB",
+    /// Non-temporal fills are avoided (2.40 and later, backported to 2.39).
+    avoid_non_temporal_memset = "Avoid_Non_Temporal_Memset",
+    /// `rep stosb` is avoided (2.41 and later).
+    avoid_stosb = "Avoid_STOSB",
+}
+
+/// A CPUID query: the leaf in eax and the sub-leaf in ecx.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuidLeaf {
+    /// Input eax.
+    pub eax: u32,
+    /// Input ecx.
+    pub ecx: u32,
+}
+
+impl CpuidLeaf {
+    /// The query with these inputs.
+    pub const fn new(eax: u32, ecx: u32) -> Self {
+        Self { eax, ecx }
+    }
+}
+
+/// How `link_map.l_info` is divided (`elf.h` and glibc's `get-dynamic-info.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InfoTable {
+    /// Number of elements.
+    pub len: usize,
+    /// DT_NUM: tags below it are their own index.
+    pub ordinary: usize,
+    /// DT_THISPROCNUM: length of the block for processor tags behind those.
+    pub processor: usize,
+}
+
+/// Type of a tunable: how wide its value is in the caller of `__tunable_get_val`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TunableKind {
+    /// 4 bytes, signed.
+    Int32,
+    /// 8 bytes.
+    Uint64,
+    /// 8 bytes.
+    SizeT,
+    /// A pointer.
+    String,
+}
+
+/// What a secure process (AT_SECURE) does with a tunable of the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TunableSecurity {
+    /// Not used, and removed from the environment.
+    Erase,
+    /// Not used, but left for programs that this one starts.
+    Ignore,
+    /// Used.
+    Honour,
+}
+
+/// One entry of glibc's list of tunables; its position in [`Layout::tunables`] is its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tunable {
+    /// Name in GLIBC_TUNABLES.
+    pub name: &'static str,
+    /// Type of the value.
+    pub kind: TunableKind,
+    /// Smallest value accepted; an [`TunableKind::Int32`] is sign-extended.
+    pub min: u64,
+    /// Largest value accepted; compared as signed for [`TunableKind::Int32`].
+    pub max: u64,
+    /// The value before the environment; a string's default is the null pointer, 0.
+    pub default: u64,
+    /// What a secure process does.
+    pub security: TunableSecurity,
+    /// Environment variable of its own, older than GLIBC_TUNABLES.
+    pub env_alias: Option<&'static str>,
+}
+
+impl Tunable {
+    /// A tunable without an environment variable of its own.
+    pub const fn new(
+        name: &'static str,
+        kind: TunableKind,
+        range: RangeInclusive<u64>,
+        default: u64,
+        security: TunableSecurity,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            min: *range.start(),
+            max: *range.end(),
+            default,
+            security,
+            env_alias: None,
+        }
+    }
+
+    /// The same with the variable `alias`.
+    pub const fn alias(self, alias: &'static str) -> Self {
+        Self {
+            env_alias: Some(alias),
+            ..self
+        }
+    }
+}
+
+/// Content of a `_thread_db_*` object of libc.so.6, written for debuggers by libc's own compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Descriptor {
+    /// One `u32`: a size or a constant.
+    Value(u32),
+    /// Three `u32`: width of an element in bits, number of elements, offset in bytes.
+    Field {
+        /// Width of one element, in bits.
+        bits: u32,
+        /// Number of elements.
+        count: u32,
+        /// Offset in the structure, in bytes.
+        offset: u32,
+    },
+}
+
+impl Descriptor {
+    /// The content of an object of 4 or 12 bytes; `None` for another size.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (words, rest) = bytes.as_chunks::<4>();
+        match (words, rest) {
+            ([value], []) => Some(Self::Value(u32::from_le_bytes(*value))),
+            ([bits, count, offset], []) => Some(Self::Field {
+                bits: u32::from_le_bytes(*bits),
+                count: u32::from_le_bytes(*count),
+                offset: u32::from_le_bytes(*offset),
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Descriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => write!(f, "{value}"),
+            Self::Field { bits, count, offset } => {
+                write!(f, "{count} x {bits} bits at {offset}")
+            }
+        }
+    }
+}
+
+/// A `_thread_db_*` object that libc.so.6 must contain with this very content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThreadDb {
+    /// Symbol.
+    pub name: &'static str,
+    /// Content.
+    pub value: Descriptor,
+}
+
+impl ThreadDb {
+    /// A size or a constant.
+    pub const fn value(name: &'static str, value: u32) -> Self {
+        Self {
+            name,
+            value: Descriptor::Value(value),
+        }
+    }
+
+    /// The place of a member: width of an element in bits, number of elements, offset in bytes.
+    pub const fn field(name: &'static str, bits: u32, count: u32, offset: u32) -> Self {
+        Self {
+            name,
+            value: Descriptor::Field { bits, count, offset },
+        }
+    }
+}
+
+/// The loader object that a [`Witness`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Object {
+    /// `_rtld_global`.
+    RtldGlobal,
+    /// `_rtld_global_ro`.
+    RtldGlobalRo,
+}
+
+impl Object {
+    /// The symbol that libc.so.6 imports.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::RtldGlobal => "_rtld_global",
+            Self::RtldGlobalRo => "_rtld_global_ro",
+        }
+    }
+}
+
+/// An exported function of libc.so.6 whose code is known to use a member of a loader object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Witness {
+    /// Exported function.
+    pub function: &'static str,
+    /// The object whose address the function loads from its GOT.
+    pub object: Object,
+    /// C name of the member, for people; with a dot where it is a member of a member.
+    pub member: &'static str,
+    /// What the function adds to that address.
+    pub displacement: u32,
+}
+
+impl Witness {
+    /// `function` reaches `member` of `object` by adding `displacement`.
+    pub const fn new(function: &'static str, object: Object, member: &'static str, displacement: u32) -> Self {
+        Self {
+            function,
+            object,
+            member,
+            displacement,
+        }
+    }
+}
+
+/// One state of glibc's private interface.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// glibc release, as in `gnu_get_libc_version()`.
+    pub release: &'static str,
+    /// Package and version the row was made from, for people.
+    pub origin: &'static str,
+    /// Build-ids of the libc.so.6 files that are known to have this layout.
+    pub build_ids: &'static [&'static [u8]],
+    /// Every name that libc.so.6 imports from the loader, sorted.
+    pub imports: &'static [&'static str],
+    /// Digest over all fields from here to `tunables`, so that rows are compared without the code for it.
+    pub interface: u64,
+    /// `_rtld_global_ro`.
+    pub rtld_global_ro: RtldGlobalRo,
+    /// `_rtld_global`.
+    pub rtld_global: RtldGlobal,
+    /// Element of `_rtld_global._dl_ns`.
+    pub link_namespaces: LinkNamespaces,
+    /// `struct link_map`.
+    pub link_map: LinkMap,
+    /// Division of `link_map.l_info`.
+    pub info: InfoTable,
+    /// `struct pthread`.
+    pub pthread: Pthread,
+    /// `tcbhead_t`.
+    pub tcb: Tcb,
+    /// Element of a dtv.
+    pub dtv_pointer: DtvPointer,
+    /// Element of a slotinfo list.
+    pub dtv_slotinfo: DtvSlotinfo,
+    /// Slotinfo list.
+    pub dtv_slotinfo_list: DtvSlotinfoList,
+    /// `struct r_scope_elem`.
+    pub scope_elem: ScopeElem,
+    /// `struct libname_list`.
+    pub libname: Libname,
+    /// `list_t`.
+    pub list: List,
+    /// Mutex inside the loader's locks.
+    pub mutex: Mutex,
+    /// Table behind `dl_dlfcn_hook` (2.34 and later).
+    pub dlfcn_hook: Option<DlfcnHook>,
+    /// `struct cpu_features`.
+    pub cpu_features: CpuFeatures,
+    /// Head of `cpu_features`.
+    pub cpu_basic: CpuBasic,
+    /// Element of `cpu_features.features` (2.33 and later).
+    pub cpuid_feature: Option<CpuidFeature>,
+    /// CPUID queries in the order of `cpu_features.features`.
+    pub cpuid_leaves: &'static [CpuidLeaf],
+    /// Bits of `cpu_features.preferred`.
+    pub preferred: Preferred,
+    /// Tunables by id.
+    pub tunables: &'static [Tunable],
+    /// libc's own statements about shared structures, sorted by name.
+    pub thread_db: &'static [ThreadDb],
+    /// Displacements that libc's code applies to the loader objects.
+    pub witnesses: &'static [Witness],
+}
+
+/// Ranges of dynamic tags that share an index rule: highest tag, number of tags (gABI, `elf.h`).
+const VERSION_TAGS: (u64, u64) = (0x6fff_ffff, 16);
+const EXTRA_TAGS: (u64, u64) = (0x7fff_ffff, 3);
+const VALUE_TAGS: (u64, u64) = (0x6fff_fdff, 12);
+const ADDRESS_TAGS: (u64, u64) = (0x6fff_feff, 11);
+const FIRST_PROCESSOR_TAG: u64 = 0x7000_0000;
+
+impl InfoTable {
+    /// Number of elements that every table has beyond the ordinary and the processor tags.
+    pub const RANGED: usize = (VERSION_TAGS.1 + EXTRA_TAGS.1 + VALUE_TAGS.1 + ADDRESS_TAGS.1) as usize;
+}
+
+impl Layout {
+    /// Index in `link_map.l_info` of the dynamic tag `tag`; `None` for tags that glibc does not record.
+    pub fn info_index(&self, tag: u64) -> Option<usize> {
+        let ordinary = u64::try_from(self.info.ordinary).ok()?;
+        let processor = u64::try_from(self.info.processor).ok()?;
+        let index = if tag < ordinary {
+            tag
+        } else if let Some(nth) = tag.checked_sub(FIRST_PROCESSOR_TAG).filter(|&nth| nth < processor) {
+            ordinary.checked_add(nth)?
+        } else {
+            let mut first = ordinary.checked_add(processor)?;
+            let mut found = None;
+            for (highest, count) in [VERSION_TAGS, EXTRA_TAGS, VALUE_TAGS, ADDRESS_TAGS] {
+                if let Some(nth) = highest.checked_sub(tag).filter(|&nth| nth < count) {
+                    found = first.checked_add(nth);
+                }
+                first = first.checked_add(count)?;
+            }
+            found?
+        };
+        usize::try_from(index).ok().filter(|&index| index < self.info.len)
+    }
+
+    /// The tunable called `name` and its id.
+    pub fn tunable(&self, name: &str) -> Option<(usize, &'static Tunable)> {
+        self.tunables
+            .iter()
+            .enumerate()
+            .find(|(_, tunable)| tunable.name == name)
+    }
+
+    /// Whether two rows are the same to a loader: every structure, bit and tunable agrees, whatever builds
+    /// they were made from.
+    pub fn same_interface(&self, other: &Self) -> bool {
+        self.release == other.release && self.interface == other.interface
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Every row is a possible description of memory.
+
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::*;
+
+/// C name, size and members of a record.
+type Record = (&'static str, usize, Vec<(&'static str, Place)>);
+
+fn records(row: &Layout) -> Vec<Record> {
+    macro_rules! list {
+        ($( $record:expr => $type:ident, )*) => {
+            vec![ $( ($type::STRUCTURE, $record.size, $record.members().collect()), )* ]
+        };
+    }
+    let mut all = list! {
+        row.rtld_global_ro => RtldGlobalRo,
+        row.rtld_global => RtldGlobal,
+        row.link_namespaces => LinkNamespaces,
+        row.link_map => LinkMap,
+        row.pthread => Pthread,
+        row.tcb => Tcb,
+        row.dtv_pointer => DtvPointer,
+        row.dtv_slotinfo => DtvSlotinfo,
+        row.dtv_slotinfo_list => DtvSlotinfoList,
+        row.scope_elem => ScopeElem,
+        row.libname => Libname,
+        row.list => List,
+        row.mutex => Mutex,
+        row.cpu_features => CpuFeatures,
+        row.cpu_basic => CpuBasic,
+    };
+    if let Some(hook) = row.dlfcn_hook {
+        all.extend(list! { hook => DlfcnHook, });
+    }
+    if let Some(feature) = row.cpuid_feature {
+        all.extend(list! { feature => CpuidFeature, });
+    }
+    all
+}
+
+#[test]
+fn members_lie_inside_their_structure_and_do_not_overlap() {
+    for row in ALL {
+        for (structure, size, members) in records(row) {
+            let mut owner: BTreeMap<usize, &str> = BTreeMap::new();
+            for (name, place) in members {
+                let (first, end) = match place {
+                    Place::Absent => continue,
+                    Place::Bytes(member) => (member.offset() * 8, (member.offset() + member.size()) * 8),
+                    Place::Bits(bits) => {
+                        assert!(bits.bit() + bits.width() <= 8 && bits.width() > 0);
+                        let first = bits.offset() * 8 + usize::from(bits.bit());
+                        (first, first + usize::from(bits.width()))
+                    }
+                };
+                assert!(end <= size * 8, "{}: {structure}.{name}", row.origin);
+                for bit in first..end {
+                    let before = owner.insert(bit, name);
+                    assert_eq!(before, None, "{}: {structure}.{name}", row.origin);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn embedded_structures_fit_their_members() {
+    for row in ALL {
+        assert_eq!(row.rtld_global_ro.dl_x86_cpu_features.size(), row.cpu_features.size);
+        assert_eq!(row.rtld_global.dl_ns.size() % row.link_namespaces.size, 0);
+        assert_eq!(row.link_map.l_info.size(), row.info.len * 8);
+        assert_eq!(row.link_map.l_searchlist.size(), row.scope_elem.size);
+        assert_eq!(row.rtld_global.dl_load_lock.size(), row.mutex.size);
+        assert_eq!(row.pthread.list.size(), row.list.size);
+        assert_eq!(row.cpu_features.basic.size(), row.cpu_basic.size);
+        assert!(row.tcb.size <= row.pthread.list.offset());
+        if let (Some(features), Some(element)) = (row.cpu_features.features, row.cpuid_feature) {
+            assert_eq!(features.size(), element.size * row.cpuid_leaves.len());
+        }
+    }
+}
+
+#[test]
+fn lists_that_are_searched_are_sorted_or_unique() {
+    for row in ALL {
+        assert!(row.imports.is_sorted());
+        assert!(row.thread_db.is_sorted_by_key(|descriptor| descriptor.name));
+        for (id, tunable) in row.tunables.iter().enumerate() {
+            assert_eq!(row.tunable(tunable.name), Some((id, tunable)));
+        }
+    }
+}
+
+#[test]
+fn libcs_own_descriptors_agree_with_the_structures() {
+    for row in ALL {
+        let find = |name: &str| {
+            let found = row.thread_db.iter().find(|descriptor| descriptor.name == name);
+            found.map(|descriptor| descriptor.value)
+        };
+        let field = |name: &str, member: Member| match find(name) {
+            Some(Descriptor::Field { offset, .. }) => assert_eq!(offset as usize, member.offset()),
+            other => panic!("{name}: {other:?}"),
+        };
+        field("_thread_db_pthread_list", row.pthread.list);
+        field("_thread_db_pthread_tid", row.pthread.tid);
+        field("_thread_db_pthread_specific", row.pthread.specific);
+        field("_thread_db_link_map_l_tls_modid", row.link_map.l_tls_modid);
+        field("_thread_db_link_map_l_tls_offset", row.link_map.l_tls_offset);
+        field(
+            "_thread_db_rtld_global__dl_tls_dtv_slotinfo_list",
+            row.rtld_global.dl_tls_dtv_slotinfo_list,
+        );
+        let Some(Descriptor::Value(size)) = find("_thread_db_sizeof_pthread") else {
+            panic!("no size of struct pthread");
+        };
+        assert_eq!(size as usize, row.pthread.size);
+    }
+}
+
+#[test]
+fn witnesses_lie_inside_their_object() {
+    for row in ALL {
+        assert!(row.witnesses.len() >= 8, "{}", row.origin);
+        for witness in row.witnesses {
+            let size = match witness.object {
+                Object::RtldGlobal => row.rtld_global.size,
+                Object::RtldGlobalRo => row.rtld_global_ro.size,
+            };
+            assert!((witness.displacement as usize) < size, "{witness:?}");
+        }
+    }
+}
+
+#[test]
+fn bounds_of_tunables_admit_a_value() {
+    for row in ALL {
+        for tunable in row.tunables {
+            let ordered = match tunable.kind {
+                TunableKind::Int32 => tunable.min.cast_signed() <= tunable.max.cast_signed(),
+                _ => tunable.min <= tunable.max,
+            };
+            assert!(ordered, "{}", tunable.name);
+        }
+    }
+}
+
+#[test]
+fn a_dynamic_tag_has_the_index_that_glibc_gives_it() {
+    let row = ALL.iter().find(|row| row.release == "2.36").unwrap();
+    // elf.h: DT_DEBUG, DT_RELR, DT_VERSYM, DT_FILTER, DT_AUXILIARY, DT_FLAGS_1, DT_FEATURE_1, DT_GNU_HASH.
+    for (tag, index) in [
+        (21, 21),
+        (36, 36),
+        (0x6fff_fff0, 53),
+        (0x7fff_ffff, 54),
+        (0x7fff_fffd, 56),
+        (0x6fff_fffb, 42),
+        (0x6fff_fdfc, 60),
+        (0x6fff_fef5, 79),
+    ] {
+        assert_eq!(row.info_index(tag), Some(index), "{tag:#x}");
+    }
+    for unrecorded in [38, 0x6000_000d, 0x6fff_ffef, 0x7000_0000, u64::MAX] {
+        assert_eq!(row.info_index(unrecorded), None, "{unrecorded:#x}");
+    }
+}
+
+#[test]
+fn the_index_of_a_tag_is_its_own() {
+    let ranges = [0..64, 0x6fff_fd00..0x7000_0010, 0x7fff_fff0..0x8000_0000];
+    for row in ALL {
+        let mut taken = BTreeMap::new();
+        for tag in ranges.iter().cloned().flatten() {
+            if let Some(index) = row.info_index(tag) {
+                assert!(index < row.info.len);
+                assert_eq!(taken.insert(index, tag), None);
+            }
+        }
+        let ordinary = row.info.ordinary + row.info.processor;
+        assert_eq!(row.info.len, ordinary + InfoTable::RANGED);
+    }
+}
+
+#[test]
+fn a_bit_field_changes_only_its_bits() {
+    let field = Bits::new(0, 3, 2);
+    assert_eq!(field.insert(0b1111_1111, 0b01), 0b1110_1111);
+    assert_eq!(field.insert(0, 0b111), 0b0001_1000);
+    assert_eq!(Bits::new(0, 0, 8).insert(0x55, 0xaa), 0xaa);
+}
+
+#[test]
+fn a_descriptor_is_one_or_three_words() {
+    assert_eq!(Descriptor::from_bytes(&[2, 1, 0, 0]), Some(Descriptor::Value(0x102)));
+    let field = Descriptor::Field {
+        bits: 64,
+        count: 1,
+        offset: 8,
+    };
+    assert_eq!(
+        Descriptor::from_bytes(&[64, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0]),
+        Some(field)
+    );
+    assert_eq!(Descriptor::from_bytes(&[0; 5]), None);
+    assert_eq!(Descriptor::from_bytes(&[]), None);
+}
+
+#[test]
+fn equal_digests_mean_equal_interfaces() {
+    for left in ALL {
+        for right in ALL {
+            let equal = records(left) == records(right)
+                && left.release == right.release
+                && left.info == right.info
+                && left.cpuid_leaves == right.cpuid_leaves
+                && left.preferred == right.preferred
+                && left.tunables == right.tunables;
+            assert_eq!(
+                left.same_interface(right),
+                equal,
+                "{} and {}",
+                left.origin,
+                right.origin
+            );
+        }
+    }
+}

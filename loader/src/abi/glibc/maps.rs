@@ -1,0 +1,297 @@
+//! A link_map for each module: what libc, debuggers and unwinders walk.
+//!
+//! The first five members are public (`link.h`); the rest is where the row says. The dynamic section of a module is relocated in place where
+//! it is writable, because libc's symboliser and programs that walk `l_ld` take its addresses as run-time addresses.
+//!
+//! # Safety
+//! Writes records of its own, and the dynamic sections of modules that are not protected yet.
+#![allow(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use super::Glibc;
+use super::layout::Layout;
+use super::record::Record;
+use crate::elf::dynamic::tag;
+use crate::elf::segment::Access;
+use crate::elf::{Vaddr, dynamic::Dyn};
+use crate::thread::StaticTls;
+use crate::world::{Module, Role, Roster};
+
+/// `l_type` (glibc's `link.h`).
+const EXECUTABLE: u8 = 0;
+const LIBRARY: u8 = 1;
+const LOADED: u8 = 2;
+
+/// Tags whose value is an address that glibc's loader adds the load bias to.
+const ADDRESSES: &[u64] = &[
+    tag::HASH,
+    tag::PLTGOT,
+    tag::STRTAB,
+    tag::SYMTAB,
+    tag::RELA,
+    tag::REL,
+    tag::JMPREL,
+    tag::VERSYM,
+    tag::GNU_HASH,
+    tag::RELR,
+];
+
+/// A C string that lives as long as the process.
+pub fn c_string(bytes: &[u8]) -> u64 {
+    let mut text = Vec::with_capacity(bytes.len() + 1);
+    text.extend_from_slice(bytes);
+    text.push(0);
+    text.leak().as_ptr() as u64
+}
+
+impl Glibc {
+    /// Makes the link_map of a module. `None` when memory ran out.
+    pub fn map_of(&self, module: &Module, roster: Roster<'_>) -> Option<Record> {
+        let layout = self.layout;
+        let at = &layout.link_map;
+        let map = Record::allocate(at.size)?;
+        let name = if module.role == Role::Program {
+            b""
+        } else {
+            module.name.bytes()
+        };
+        let name = c_string(name);
+        map.set(at.l_addr, module.image.bias().0);
+        map.set(at.l_name, name);
+        map.set(at.l_real, map.address());
+        map.set(at.l_ns, 0);
+        let libname = Record::allocate(layout.libname.size)?;
+        libname.set(layout.libname.name, module.soname.map_or(name, c_string));
+        libname.set(layout.libname.dont_free, 1);
+        map.set(at.l_libname, libname.address());
+        self.set_dynamic(map, module);
+        self.set_headers(map, module);
+        self.set_symbols(map, module);
+        self.set_tls(map, module);
+        let (start, end) = module.range();
+        map.set(at.l_map_start, start.0);
+        map.set(at.l_map_end, end.0);
+        map.set_if(at.l_text_end, end.0);
+        map.set_bits(
+            at.l_type,
+            match module.role {
+                Role::Program => EXECUTABLE,
+                Role::Opened => LOADED,
+                _ => LIBRARY,
+            },
+        );
+        for bits in [at.l_relocated, at.l_init_called, at.l_global, at.l_contiguous] {
+            map.set_bits(bits, 1);
+        }
+        map.set(at.l_flags, module.dynamic.flags.bits());
+        map.set(at.l_flags_1, module.dynamic.flags_1.bits());
+        if let Some((relro, size)) = module.layout.relro {
+            map.set(at.l_relro_addr, relro.0);
+            map.set(at.l_relro_size, size);
+        }
+        if let Some(asker) = module.asked_by.and_then(|id| roster.get(id)) {
+            map.set(at.l_loader, asker.link_map.load(Ordering::Relaxed) as u64);
+        }
+        module.link_map.store(map.address() as usize, Ordering::Release);
+        Some(map)
+    }
+
+    /// `l_ld`, `l_info`, and the dynamic section's addresses where it can be written.
+    fn set_dynamic(&self, map: Record, module: &Module) {
+        let at = &self.layout.link_map;
+        let Some((start, size)) = module.layout.dynamic else {
+            return;
+        };
+        let address = module.at(start);
+        map.set(at.l_ld, address.0);
+        let Some(entries) = module.image.table::<Dyn>(start, (size / 16) as usize) else {
+            return;
+        };
+        let bias = module.image.bias();
+        let writable = !module.is_final
+            && module
+                .image
+                .extent(start, size)
+                .is_some_and(|extent| extent.access.contains(Access::WRITE));
+        if let Some(bits) = at.l_ld_readonly {
+            map.set_bits(bits, u8::from(!writable));
+        }
+        let mut patch = module.image.patch();
+        let mut count = 0;
+        for (index, entry) in entries.iter().enumerate() {
+            if entry.tag == tag::NULL {
+                break;
+            }
+            count = index as u64 + 1;
+            let place = start.0 + index as u64 * 16;
+            if let Some(slot) = self.layout.info_index(entry.tag) {
+                map.set_word(at.l_info.offset() + slot * 8, place.wrapping_add(bias.0));
+            }
+            if writable && ADDRESSES.contains(&entry.tag) {
+                patch.store(Vaddr(place + 8), entry.value.wrapping_add(bias.0));
+            }
+        }
+        map.set(at.l_ldnum, count);
+    }
+
+    fn set_headers(&self, map: Record, module: &Module) {
+        let at = &self.layout.link_map;
+        if let Some(phdr) = module.layout.phdr {
+            map.set(at.l_phdr, module.at(phdr).0);
+            map.set(at.l_phnum, module.headers.len() as u64);
+        }
+        map.set(at.l_entry, module.at(module.layout.entry).0);
+    }
+
+    /// What libc's symboliser (`_dl_addr`) reads.
+    fn set_symbols(&self, map: Record, module: &Module) {
+        let at = &self.layout.link_map;
+        let bias = module.image.bias();
+        if let Some(versym) = module.dynamic.versym {
+            map.set(at.l_versyms, versym.at(bias).0);
+        }
+        if let Some(hash) = module.dynamic.gnu_hash {
+            // nbuckets, symoffset, bloom_size, bloom_shift; bloom words; buckets; chains.
+            let Some(header) = module.image.table::<u32>(hash, 4) else {
+                return;
+            };
+            let word = |index| u64::from(header.get(index).unwrap_or(0));
+            let buckets = hash.0 + 16 + word(2) * 8;
+            let chains = buckets + word(0) * 4;
+            map.set(at.l_nbuckets, word(0));
+            map.set(at.l_gnu_buckets, buckets.wrapping_add(bias.0));
+            map.set(
+                at.l_gnu_chain_zero,
+                chains.wrapping_sub(word(1) * 4).wrapping_add(bias.0),
+            );
+        } else if let Some(hash) = module.dynamic.hash {
+            let Some(header) = module.image.table::<u32>(hash, 2) else {
+                return;
+            };
+            let buckets = u64::from(header.get(0).unwrap_or(0));
+            map.set(at.l_nbuckets, buckets);
+            // The two members share their places with the GNU table's, in the other order (glibc's `link.h`).
+            let first = hash.0 + 8;
+            map.set(at.l_gnu_chain_zero, first.wrapping_add(bias.0));
+            map.set(at.l_gnu_buckets, (first + buckets * 4).wrapping_add(bias.0));
+        }
+    }
+
+    fn set_tls(&self, map: Record, module: &Module) {
+        let at = &self.layout.link_map;
+        let (Some(template), Some(slot)) = (module.layout.tls, module.tls()) else {
+            return;
+        };
+        map.set(at.l_tls_initimage, module.at(template.vaddr).0);
+        map.set(at.l_tls_initimage_size, template.file_size);
+        map.set(at.l_tls_blocksize, template.memory_size);
+        map.set(at.l_tls_align, template.align);
+        map.set(
+            at.l_tls_firstbyte_offset,
+            template.vaddr.0 & (template.align.max(1) - 1),
+        );
+        map.set(at.l_tls_offset, slot.offset.unwrap_or(u64::MAX));
+        map.set(at.l_tls_modid, slot.id);
+    }
+
+    /// Links the maps of new modules behind the last one.
+    pub fn chain(&self, previous: Option<Record>, maps: &[Record]) {
+        let at = &self.layout.link_map;
+        let mut last = previous;
+        for map in maps {
+            map.set(at.l_prev, last.map_or(0, Record::address));
+            map.set(at.l_next, 0);
+            if let Some(last) = last {
+                last.set(at.l_next, map.address());
+            }
+            last = Some(*map);
+        }
+    }
+
+    /// The record of a link_map that this room made.
+    ///
+    /// # Safety
+    /// `address` must come from [`Module::link_map`].
+    pub unsafe fn record_of(&self, address: u64) -> Record {
+        // SAFETY: made by `map_of` with this size; such records are never freed.
+        unsafe { Record::at(address as *mut u8, self.layout.link_map.size) }
+    }
+}
+
+impl Glibc {
+    /// Fills the static blocks of modules that were opened late, in every thread that libc knows.
+    ///
+    /// The lists of threads are libc's own; its lock over them is held meanwhile.
+    pub fn fill_threads(&self, modules: &[Module]) {
+        let late = |module: &&Module| module.tls().is_some_and(|slot| slot.offset.is_some());
+        if !modules.iter().any(|module| late(&module)) {
+            return;
+        }
+        let Some(global) = self.global else { return };
+        let at = &self.layout.rtld_global;
+        for list in [at.dl_stack_used, at.dl_stack_user].into_iter().flatten() {
+            let Some(head) = global.inner(list) else { continue };
+            let mut node = head.get(self.layout.list.next);
+            while node != head.address() && node != 0 {
+                let pointer = node - self.layout.pthread.list.offset() as u64;
+                for module in modules.iter().filter(late) {
+                    // SAFETY: a thread of libc, whose surplus below the pointer belongs to nobody yet.
+                    unsafe { StaticTls { pointer }.fill_one(module) };
+                }
+                // SAFETY: a list node inside a struct pthread.
+                node = unsafe { Record::at(node as *mut u8, self.layout.list.size) }.get(self.layout.list.next);
+            }
+        }
+    }
+
+    /// Appends the maps of a batch to the list that libc and debuggers walk.
+    pub fn adopt(&self, maps: &[Record], tls_modules: u64, modules: &[Arc<Module>]) {
+        let Some(global) = self.global else { return };
+        let Some(namespace) = base_namespace(self.layout, global) else {
+            return;
+        };
+        let at = &self.layout.link_map;
+        let mut last = namespace.get(self.layout.link_namespaces.ns_loaded);
+        loop {
+            // SAFETY: the list holds maps that this room made.
+            let next = unsafe { self.record_of(last) }.get(at.l_next);
+            if next == 0 {
+                break;
+            }
+            last = next;
+        }
+        // SAFETY: as above.
+        self.chain(Some(unsafe { self.record_of(last) }), maps);
+        let counted = namespace.get(self.layout.link_namespaces.ns_nloaded) + maps.len() as u64;
+        namespace.set(self.layout.link_namespaces.ns_nloaded, counted);
+        let members = &self.layout.rtld_global;
+        global.set(
+            members.dl_load_adds,
+            global.get(members.dl_load_adds) + maps.len() as u64,
+        );
+        global.set(members.dl_tls_max_dtv_idx, tls_modules);
+        let list = global.get(members.dl_tls_dtv_slotinfo_list);
+        if list != 0 {
+            let head = &self.layout.dtv_slotinfo_list;
+            // SAFETY: made by `start` with its length in its first member; elements behind it are checked against that.
+            let list = unsafe {
+                let length = Record::at(list as *mut u8, head.slotinfo.offset()).get(head.len) as usize;
+                Record::at(
+                    list as *mut u8,
+                    head.slotinfo.offset() + length * self.layout.dtv_slotinfo.size,
+                )
+            };
+            for module in modules {
+                self.note_slot(list, module);
+            }
+        }
+    }
+}
+
+/// The first element of `_dl_ns`, which is the base namespace.
+pub fn base_namespace(layout: &Layout, global: Record) -> Option<Record> {
+    global.part(layout.rtld_global.dl_ns.offset(), layout.link_namespaces.size)
+}

@@ -1,0 +1,208 @@
+//! glibc: its libc.so.6 expects a loader that shares private structures with it.
+//!
+//! What those structures look like is data ([`layout`]); which row a process needs is decided from the libc.so.6 that was mapped
+//! ([`recognise`]), and anything unknown is refused. Then this room fills them: facts about the machine ([`facts`]), a link_map for each
+//! module ([`maps`]), the first thread ([`start`]). What libc calls back at run time is in [`entries`].
+//!
+//! # Safety
+//! This room writes memory that belongs to lode's exports, to records that it allocated, and to the dynamic sections of modules
+//! before they are protected; and it calls two functions of libc (`__libc_early_init` and the mutex functions) that the row knows.
+#![allow(unsafe_code)]
+
+pub mod cpu;
+pub mod entries;
+pub mod facts;
+pub mod layout;
+pub mod maps;
+pub mod recognise;
+pub mod record;
+pub mod start;
+pub mod tunables;
+pub mod witness;
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use self::layout::Layout;
+use self::recognise::{Definition, Evidence};
+use self::record::Record;
+use self::tunables::Tunables;
+use crate::arch::Ask;
+use crate::elf::dynamic::PltKind;
+use crate::elf::{Address, SymbolIndex, Vaddr, note};
+use crate::error::{Error, Kind, Name, Stage};
+use crate::symbols::{Use, Wanted};
+use crate::sys::machine::MACHINE;
+use crate::world::{Module, ModuleId};
+
+/// The data objects that lode exports to glibc: defined in the binary, filled here.
+#[derive(Clone, Copy, Debug)]
+pub struct Exports {
+    /// `_rtld_global` and its size.
+    pub rtld_global: (*mut u8, usize),
+    /// `_rtld_global_ro` and its size.
+    pub rtld_global_ro: (*mut u8, usize),
+    /// `__libc_enable_secure`.
+    pub enable_secure: *mut i32,
+    /// `_dl_argv`.
+    pub argv: *mut u64,
+    /// `__libc_stack_end`.
+    pub stack_end: *mut u64,
+    /// `__rseq_size`.
+    pub rseq_size: *mut u32,
+    /// `__rseq_offset`.
+    pub rseq_offset: *mut i64,
+    /// `__nptl_initial_report_events`.
+    pub report_events: *const u8,
+}
+
+/// A process with a known glibc.
+#[derive(Debug)]
+pub struct Glibc {
+    /// The row.
+    pub layout: &'static Layout,
+    /// libc.so.6.
+    pub libc: ModuleId,
+    /// `_rtld_global`; set by [`start`].
+    pub global: Option<Record>,
+    /// `_rtld_global_ro`; set by [`start`].
+    pub global_ro: Option<Record>,
+    /// What the environment says of glibc's tunables.
+    pub tunables: Tunables<'static>,
+    /// Functions of libc that lode calls, by address.
+    pub functions: Functions,
+}
+
+/// Functions of libc that lode calls once they are relocated. Link-time lookup, run-time addresses.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Functions {
+    /// `__libc_early_init`.
+    pub early_init: Option<Address>,
+    /// `pthread_mutex_lock`.
+    pub mutex_lock: Option<Address>,
+    /// `pthread_mutex_unlock`.
+    pub mutex_unlock: Option<Address>,
+}
+
+// SAFETY: the records point to memory that lives as long as the process; writers hold the long lock.
+unsafe impl Send for Glibc {}
+// SAFETY: as above.
+unsafe impl Sync for Glibc {}
+
+impl Glibc {
+    /// Decides which row `libc` belongs to, without running any of it.
+    ///
+    /// # Errors
+    /// [`Kind::UnknownLibc`].
+    pub fn recognise(libc: &Module) -> Result<Glibc, Box<Error>> {
+        let imports = imports(libc);
+        let symbol = |name: &str| definition(libc, name);
+        let evidence = Evidence {
+            build_id: build_id(libc),
+            imports: &imports,
+            slots: slots(libc),
+            symbol: &symbol,
+        };
+        let recognition = recognise::recognise(&evidence).map_err(|unknown| {
+            Kind::UnknownLibc {
+                version: Name::from(evidence.version().unwrap_or("of unknown version")),
+                why: Name::from(unknown.to_string().as_str()),
+            }
+            .of(Stage::Link, &libc.name)
+        })?;
+        let function = |name: &str| find(libc, name).map(|(_, symbol)| libc.at(Vaddr(symbol.value)));
+        Ok(Glibc {
+            layout: recognition.layout,
+            libc: libc.id,
+            global: None,
+            global_ro: None,
+            tunables: Tunables::from_environment(recognition.layout.tunables, core::iter::empty(), true),
+            functions: Functions {
+                early_init: function("__libc_early_init"),
+                mutex_lock: function("pthread_mutex_lock"),
+                mutex_unlock: function("pthread_mutex_unlock"),
+            },
+        })
+    }
+}
+
+fn find(module: &Module, name: &str) -> Option<(SymbolIndex, crate::elf::symbol::Symbol)> {
+    let mut wanted = Wanted::new(name.as_bytes(), None, Use::Call);
+    wanted.newest = true;
+    module.symbols.find(&wanted)
+}
+
+fn definition<'a>(libc: &'a Module, name: &str) -> Option<Definition<'a>> {
+    let (_, symbol) = find(libc, name)?;
+    let bytes = libc.image.fixed_bytes(Vaddr(symbol.value), symbol.size)?;
+    Some(Definition {
+        address: symbol.value,
+        bytes,
+    })
+}
+
+/// The NT_GNU_BUILD_ID of a module.
+pub fn build_id(module: &Module) -> Option<&'static [u8]> {
+    module
+        .layout
+        .notes
+        .iter()
+        .find_map(|notes| note::build_id(module.image.fixed_bytes(notes.at, notes.size)?))
+}
+
+/// The names that libc requires of the loader, by version node.
+fn imports(libc: &Module) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for index in 1..libc.symbols.count() {
+        let index = SymbolIndex(index);
+        let Some(symbol) = libc.symbols.get(index).filter(|symbol| !symbol.is_defined()) else {
+            continue;
+        };
+        let of_loader = libc
+            .symbols
+            .version(index)
+            .ok()
+            .flatten()
+            .and_then(|version| version.file)
+            .is_some_and(|file| file.starts_with(b"ld-linux"));
+        if of_loader && let Ok(name) = core::str::from_utf8(libc.symbols.name(&symbol)) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The places where libc keeps the addresses of the loader's two objects.
+fn slots(libc: &Module) -> Option<witness::Slots> {
+    let mut global = None;
+    let mut global_ro = None;
+    let ranges = [
+        libc.dynamic.rela,
+        libc.dynamic
+            .jmprel
+            .and_then(|(range, kind)| (kind == PltKind::Rela).then_some(range)),
+    ];
+    for range in ranges.into_iter().flatten() {
+        let table = libc
+            .image
+            .table::<crate::elf::reloc::Rela>(range.at, (range.size / 24) as usize)?;
+        for entry in table.iter() {
+            if !matches!((MACHINE.relocation)(entry.kind())?.ask, Ask::GlobDat) {
+                continue;
+            }
+            let Some(symbol) = libc.symbols.get(entry.symbol()) else {
+                continue;
+            };
+            match libc.symbols.name(&symbol) {
+                b"_rtld_global" => global = Some(entry.offset),
+                b"_rtld_global_ro" => global_ro = Some(entry.offset),
+                _ => {}
+            }
+        }
+    }
+    Some(witness::Slots {
+        rtld_global: global?,
+        rtld_global_ro: global_ro?,
+    })
+}

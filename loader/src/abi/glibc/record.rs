@@ -1,0 +1,116 @@
+//! Writing named members at the offsets of a layout row.
+//!
+//! # Safety
+//! A [`Record`] is made from memory that lode owns and that has the size of the structure; every write is checked against that size.
+#![allow(unsafe_code)]
+
+use super::layout::{Bits, Member};
+
+/// A C structure in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    base: *mut u8,
+    size: usize,
+}
+
+impl Record {
+    /// The structure at `base`.
+    ///
+    /// # Safety
+    /// `size` bytes at `base` must stay writable, and no reference may cover them.
+    pub unsafe fn at(base: *mut u8, size: usize) -> Record {
+        Record { base, size }
+    }
+
+    /// A zeroed structure that lives as long as the process.
+    pub fn allocate(size: usize) -> Option<Record> {
+        let words = size.div_ceil(16).max(1);
+        let mut memory: alloc::vec::Vec<u128> = alloc::vec::Vec::new();
+        memory.try_reserve_exact(words).ok()?;
+        memory.resize(words, 0);
+        Some(Record {
+            base: memory.leak().as_mut_ptr().cast(),
+            size,
+        })
+    }
+
+    /// Its address.
+    pub fn address(self) -> u64 {
+        self.base as u64
+    }
+
+    /// The address of a member; `None` when the row does not fit the structure.
+    pub fn address_of(self, member: Member) -> Option<u64> {
+        (member.offset() + member.size() <= self.size).then(|| self.address() + member.offset() as u64)
+    }
+
+    /// The structure inside a member.
+    pub fn inner(self, member: Member) -> Option<Record> {
+        self.part(member.offset(), member.size())
+    }
+
+    /// The structure of `size` bytes at `offset` bytes.
+    pub fn part(self, offset: usize, size: usize) -> Option<Record> {
+        let end = offset.checked_add(size)?;
+        (end <= self.size).then(|| Record {
+            base: self.base.wrapping_add(offset),
+            size,
+        })
+    }
+
+    /// Stores the low bytes of `value` that the member has room for (at most 8; the rest is left alone).
+    pub fn set(self, member: Member, value: u64) {
+        let length = member.size().min(8);
+        if member.offset() + length > self.size {
+            return;
+        }
+        let bytes = value.to_le_bytes();
+        // SAFETY: the range lies in the structure; see `at`.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(member.offset()), length) };
+    }
+
+    /// As [`Record::set`], for a member that this glibc may not have.
+    pub fn set_if(self, member: Option<Member>, value: u64) {
+        if let Some(member) = member {
+            self.set(member, value);
+        }
+    }
+
+    /// The member's value, its low 8 bytes at most.
+    pub fn get(self, member: Member) -> u64 {
+        let length = member.size().min(8);
+        let mut bytes = [0u8; 8];
+        if member.offset() + length <= self.size {
+            // SAFETY: as in `set`.
+            unsafe { core::ptr::copy_nonoverlapping(self.base.add(member.offset()), bytes.as_mut_ptr(), length) };
+        }
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Stores a bit field.
+    pub fn set_bits(self, bits: Bits, value: u8) {
+        if bits.offset() < self.size {
+            // SAFETY: the byte lies in the structure.
+            unsafe {
+                let place = self.base.add(bits.offset());
+                place.write(bits.insert(place.read(), value));
+            }
+        }
+    }
+
+    /// Stores a word at an offset that an array in the row implies.
+    pub fn set_word(self, offset: usize, value: u64) {
+        if offset.checked_add(8).is_some_and(|end| end <= self.size) {
+            // SAFETY: the range lies in the structure.
+            unsafe { self.base.add(offset).cast::<u64>().write_unaligned(value) };
+        }
+    }
+
+    /// Stores 32 bits at an offset that an array in the row implies.
+    pub fn set_half(self, offset: usize, value: u32) {
+        if offset.checked_add(4).is_some_and(|end| end <= self.size) {
+            // SAFETY: the range lies in the structure.
+            unsafe { self.base.add(offset).cast::<u32>().write_unaligned(value) };
+        }
+    }
+}

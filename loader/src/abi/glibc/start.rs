@@ -1,0 +1,359 @@
+//! `Relocated` to `Awake`: the first thread, the shared structures, the list of modules. Then `__libc_early_init`.
+//!
+//! # Safety
+//! Writes lode's exports and the memory of the first thread, which runs this code and has no thread pointer yet.
+#![allow(unsafe_code)]
+
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use super::cpu::CpuFacts;
+use super::facts::{self, Kernel};
+use super::layout::{List, Member};
+use super::maps::base_namespace;
+use super::record::Record;
+use super::{Exports, Glibc, entries};
+use crate::elf::segment::Access;
+use crate::error::{Errno, Kind};
+use crate::sys::linux;
+use crate::thread::{Dtv, StaticTls};
+use crate::tls::TlsPlan;
+use crate::world::{Module, Role, Roster};
+
+/// Static TLS that stays free for libraries opened later: glibc's defaults of rtld.nns (4) and rtld.optional_static_tls (512).
+const SURPLUS: u64 = 1664;
+
+/// Signature that the kernel looks for before an abort handler of a restartable sequence (rseq(2), x86).
+const RSEQ_SIGNATURE: u32 = 0x5305_3053;
+
+/// Bytes of the rseq area as first released; the kernel takes this size from every program.
+const RSEQ_SIZE: u32 = 32;
+
+/// What waking glibc needs besides the modules.
+#[derive(Debug)]
+pub struct Circumstances<'a> {
+    /// The kernel's facts.
+    pub kernel: Kernel,
+    /// The processor's facts.
+    pub cpu: &'a CpuFacts,
+    /// lode's data objects.
+    pub exports: Exports,
+    /// AT_SECURE.
+    pub secure: bool,
+    /// The address of argc on the initial stack.
+    pub stack: u64,
+    /// The address of argv.
+    pub argv: u64,
+    /// 16 random bytes (AT_RANDOM).
+    pub random: [u64; 2],
+    /// Whether new threads get an executable stack.
+    pub executable_stack: bool,
+    /// The order of the link map's list.
+    pub order: &'a [crate::world::ModuleId],
+}
+
+/// The sizes of the first thread's memory.
+struct Shape {
+    /// `_dl_tls_static_size`: blocks, surplus and struct pthread.
+    size: u64,
+    align: u64,
+}
+
+impl Glibc {
+    fn shape(&self, plan: &TlsPlan) -> Option<Shape> {
+        let align = plan.align.max(64);
+        let size = plan
+            .used
+            .checked_add(SURPLUS)?
+            .checked_add(self.layout.pthread.size as u64)?
+            .checked_next_multiple_of(align)?;
+        Some(Shape { size, align })
+    }
+
+    /// Makes the first thread and fills every structure that libc reads. From here on code of the program may run.
+    ///
+    /// # Errors
+    /// When there is no memory, or the kernel refuses the thread pointer.
+    pub fn wake(&mut self, plan: &mut TlsPlan, roster: Roster<'_>, with: &Circumstances<'_>) -> Result<(), Kind> {
+        let shape = self.shape(plan).ok_or(Kind::OutOfMemory)?;
+        let pthread_size = self.layout.pthread.size as u64;
+        plan.capacity = Some(shape.size - pthread_size);
+        let pointer = self.first_thread(&shape)?;
+        let dtv = Dtv::allocate(plan.modules);
+        if dtv.address() == 0 {
+            return Err(Kind::OutOfMemory);
+        }
+        // SAFETY: `first_thread` allocated `shape.size` bytes, of which those of struct pthread are at and above the pointer.
+        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size) };
+        self.fill_pthread(pthread, dtv, with);
+        // SAFETY: the blocks lie below the pointer, no thread uses them yet.
+        unsafe { StaticTls { pointer }.fill(roster, dtv) };
+        // SAFETY: the memory at the pointer is a thread head from now on.
+        unsafe { crt::syscall::set_thread_pointer(pointer as usize) }.map_err(|errno| Kind::Os {
+            what: "cannot set %fs base address for thread-local storage",
+            errno,
+        })?;
+        // SAFETY: the exports have these sizes; nothing else refers to them.
+        let (global, global_ro) = unsafe {
+            (
+                Record::at(with.exports.rtld_global.0, with.exports.rtld_global.1),
+                Record::at(with.exports.rtld_global_ro.0, with.exports.rtld_global_ro.1),
+            )
+        };
+        if self.layout.rtld_global.size > with.exports.rtld_global.1
+            || self.layout.rtld_global_ro.size > with.exports.rtld_global_ro.1
+        {
+            return Err(Kind::Unsupported(
+                "the structures of this glibc are larger than those that lode exports",
+            ));
+        }
+        self.global = Some(global);
+        self.global_ro = Some(global_ro);
+        facts::fill(self.layout, global_ro, &with.kernel, with.cpu);
+        self.fill_global_ro(global_ro, &shape, roster);
+        self.fill_global(global, global_ro, plan, dtv, with);
+        self.register_thread(pthread, with);
+        self.fill_exports(with);
+        self.first_maps(global, roster, plan, with).ok_or(Kind::OutOfMemory)
+    }
+
+    /// Allocates the first thread's blocks and struct; returns the thread pointer.
+    fn first_thread(&self, shape: &Shape) -> Result<u64, Kind> {
+        let memory = || Kind::Os {
+            what: "cannot create TLS data structures",
+            errno: Errno::ENOMEM,
+        };
+        let total = shape.size.checked_add(shape.align).ok_or_else(memory)?;
+        let base = usize::try_from(total)
+            .ok()
+            .and_then(linux::allocate)
+            .ok_or_else(memory)? as u64;
+        let below = shape.size - self.layout.pthread.size as u64;
+        Ok((base + below).next_multiple_of(shape.align))
+    }
+
+    fn fill_pthread(&self, pthread: Record, dtv: Dtv, with: &Circumstances<'_>) {
+        let at = &self.layout.pthread;
+        let tcb = &self.layout.tcb;
+        let pointer = pthread.address();
+        pthread.set(tcb.tcb, pointer);
+        pthread.set(tcb.self_pointer, pointer);
+        pthread.set(tcb.dtv, dtv.address());
+        // The stack protector's value ends a C string on purpose: its lowest byte is zero.
+        pthread.set(tcb.stack_guard, with.random[0] & !0xff);
+        pthread.set(tcb.pointer_guard, with.random[1]);
+        if let Some(address) = pthread.address_of(at.robust_head) {
+            pthread.set(at.robust_prev, address);
+            pthread.set_word(at.robust_head.offset(), address);
+            // Distance from a mutex's list entry to its futex word (glibc's `struct __pthread_mutex_s`, fixed by its ABI).
+            pthread.set_word(at.robust_head.offset() + 8, (-32i64) as u64);
+        }
+        if let Some(block) = pthread.address_of(at.specific_1stblock) {
+            pthread.set_word(at.specific.offset(), block);
+        }
+        // SAFETY: the export is a byte.
+        let report = unsafe { with.exports.report_events.read_volatile() };
+        pthread.set(at.report_events, report.into());
+        pthread.set_if(at.user_stack, 1);
+        pthread.set_if(at.stack_mode, 2);
+        pthread.set_if(at.joinstate, 2);
+        pthread.set(at.stackblock_size, with.stack);
+    }
+
+    /// Tells the kernel of the thread: where to clear its id, its robust mutexes, its restartable sequence.
+    fn register_thread(&self, pthread: Record, with: &Circumstances<'_>) {
+        let at = &self.layout.pthread;
+        let clear = at.joinstate.unwrap_or(at.tid);
+        if let Some(address) = pthread.address_of(clear) {
+            // SAFETY: the word lives as long as the process.
+            let tid = unsafe { crt::syscall::set_tid_address(address as usize) };
+            pthread.set(at.tid, tid as u64);
+        }
+        if let Some(address) = pthread.address_of(at.robust_head) {
+            // SAFETY: the list head was filled by `fill_pthread`. An old kernel without robust mutexes says no, as under glibc.
+            let _ = unsafe { crt::syscall::set_robust_list(address as usize, 24) };
+        }
+        if let Some(area) = at.rseq_area {
+            self.register_rseq(pthread, area, with);
+        }
+    }
+
+    fn register_rseq(&self, pthread: Record, area: Member, with: &Circumstances<'_>) {
+        let wanted = self
+            .layout
+            .tunable("glibc.pthread.rseq")
+            .is_none_or(|(id, _)| self.tunables.get(id).0 != 0);
+        let Some(address) = pthread.address_of(area) else {
+            return;
+        };
+        // cpu_id: -1 not registered yet, -2 registration failed.
+        pthread.set_half(area.offset() + 4, u32::MAX);
+        // SAFETY: the area is zero but for cpu_id, aligned as struct pthread is, and lives as long as the thread.
+        let registered =
+            wanted && unsafe { crt::syscall::rseq(address as usize, RSEQ_SIZE, 0, RSEQ_SIGNATURE) }.is_ok();
+        if !registered {
+            pthread.set_half(area.offset() + 4, (-2i32) as u32);
+        }
+        // SAFETY: lode's own exports.
+        unsafe {
+            with.exports.rseq_size.write(if registered { RSEQ_SIZE } else { 0 });
+            with.exports.rseq_offset.write(area.offset() as i64);
+        }
+    }
+
+    fn fill_exports(&self, with: &Circumstances<'_>) {
+        // SAFETY: lode's own exports, written before COPY relocations read them.
+        unsafe {
+            with.exports.enable_secure.write(i32::from(with.secure));
+            with.exports.argv.write(with.argv);
+            with.exports.stack_end.write(with.stack);
+        }
+    }
+
+    fn fill_global_ro(&self, ro: Record, shape: &Shape, roster: Roster<'_>) {
+        let at = &self.layout.rtld_global_ro;
+        ro.set_if(at.dl_tls_static_size, shape.size);
+        ro.set_if(at.dl_tls_static_align, shape.align);
+        ro.set_if(at.dl_tls_static_surplus, SURPLUS);
+        // Only compared and tested for null: a directory list that has no directories.
+        if let Some(nothing) = Record::allocate(64) {
+            ro.set(at.dl_init_all_dirs, nothing.address());
+        }
+        if let Some(vdso) = roster.iter().find(|module| module.role == Role::Vdso) {
+            let function = |name: &str| vdso_function(vdso, name);
+            ro.set(at.dl_vdso_clock_gettime64, function("__vdso_clock_gettime"));
+            ro.set(at.dl_vdso_gettimeofday, function("__vdso_gettimeofday"));
+            ro.set(at.dl_vdso_time, function("__vdso_time"));
+            ro.set(at.dl_vdso_getcpu, function("__vdso_getcpu"));
+            ro.set(at.dl_vdso_clock_getres_time64, function("__vdso_clock_getres"));
+            ro.set_if(at.dl_vdso_getrandom, function("__vdso_getrandom"));
+        }
+        entries::fill(self.layout, ro);
+    }
+
+    fn fill_global(&self, global: Record, ro: Record, plan: &TlsPlan, dtv: Dtv, with: &Circumstances<'_>) {
+        let at = &self.layout.rtld_global;
+        global.set(at.dl_nns, 1);
+        for lock in [Some(at.dl_load_lock), Some(at.dl_load_write_lock), at.dl_load_tls_lock] {
+            if let Some(mutex) = lock.and_then(|lock| global.inner(lock)) {
+                mutex.set(self.layout.mutex.kind, 1);
+            }
+        }
+        global.set(at.dl_all_dirs, ro.get(self.layout.rtld_global_ro.dl_init_all_dirs));
+        let readable = (Access::READ | Access::WRITE).bits();
+        let flags = if with.executable_stack {
+            readable | Access::EXECUTE.bits()
+        } else {
+            readable
+        };
+        global.set_if(at.dl_stack_flags, flags.into());
+        if let Some(member) = at.dl_stack_prot_flags {
+            global.set(member, linux::protection(Access::from_bits_retain(flags)).into());
+        }
+        global.set(at.dl_tls_max_dtv_idx, plan.modules);
+        global.set(at.dl_initial_dtv, dtv.address());
+        for list in [at.dl_stack_used, at.dl_stack_user, at.dl_stack_cache]
+            .into_iter()
+            .flatten()
+        {
+            empty_list(global, list, &self.layout.list);
+        }
+    }
+
+    /// The link_maps of the start, in list order: the program, the vDSO, then breadth-first.
+    fn first_maps(&self, global: Record, roster: Roster<'_>, plan: &TlsPlan, with: &Circumstances<'_>) -> Option<()> {
+        let mut maps = Vec::with_capacity(with.order.len());
+        for id in with.order {
+            maps.push(self.map_of(roster.get(*id)?, roster)?);
+        }
+        self.chain(None, &maps);
+        let namespace = base_namespace(self.layout, global)?;
+        let at = &self.layout.link_namespaces;
+        let first = maps.first()?;
+        namespace.set(at.ns_loaded, first.address());
+        namespace.set(at.ns_nloaded, maps.len() as u64);
+        let libc = roster.get(self.libc)?;
+        namespace.set_if(at.libc_map, libc.link_map.load(Ordering::Relaxed) as u64);
+        global.set(self.layout.rtld_global.dl_load_adds, maps.len() as u64);
+        self.search_list(*first, namespace, &maps);
+        self.slot_info(global, roster, plan.modules)?;
+        let user = self.layout.rtld_global.dl_stack_user;
+        if let Some(list) = user {
+            self.join_list(global, list);
+        }
+        Some(())
+    }
+
+    /// The program's search list, which libc reaches as the namespace's main one.
+    fn search_list(&self, first: Record, namespace: Record, maps: &[Record]) {
+        let at = &self.layout.scope_elem;
+        let list: Vec<u64> = maps.iter().map(|map| map.address()).collect();
+        let count = list.len() as u64;
+        if let Some(scope) = first.inner(self.layout.link_map.l_searchlist) {
+            scope.set(at.r_list, list.leak().as_ptr() as u64);
+            scope.set(at.r_nlist, count);
+            namespace.set(self.layout.link_namespaces.ns_main_searchlist, scope.address());
+        }
+    }
+
+    /// Modules with TLS by number, for debuggers: a list of one part with room for what is opened later.
+    fn slot_info(&self, global: Record, roster: Roster<'_>, modules: u64) -> Option<()> {
+        let at = &self.layout.dtv_slotinfo_list;
+        let element = &self.layout.dtv_slotinfo;
+        let length = modules as usize + 64;
+        let list = Record::allocate(at.slotinfo.offset() + (length + 1) * element.size)?;
+        list.set(at.len, length as u64 + 1);
+        for module in roster.iter() {
+            self.note_slot(list, module);
+        }
+        global.set(self.layout.rtld_global.dl_tls_dtv_slotinfo_list, list.address());
+        Some(())
+    }
+
+    /// Notes a module's link_map under its TLS number.
+    pub fn note_slot(&self, list: Record, module: &Module) {
+        let at = &self.layout.dtv_slotinfo_list;
+        let element = &self.layout.dtv_slotinfo;
+        if let Some(slot) = module.tls()
+            && slot.id < list.get(at.len)
+            && let Some(part) = list.part(at.slotinfo.offset() + slot.id as usize * element.size, element.size)
+        {
+            part.set(element.map, module.link_map.load(Ordering::Relaxed) as u64);
+        }
+    }
+
+    /// Links the first thread into a list of threads.
+    fn join_list(&self, global: Record, list: Member) {
+        let pointer = crate::sys::machine::thread_pointer();
+        // SAFETY: the calling thread's struct pthread, made by `wake`.
+        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size) };
+        let (Some(head), Some(node)) = (global.inner(list), pthread.inner(self.layout.pthread.list)) else {
+            return;
+        };
+        let at = &self.layout.list;
+        for (from, to) in [(head, node), (node, head)] {
+            from.set(at.next, to.address());
+            from.set(at.prev, to.address());
+        }
+    }
+
+    /// Runs `__libc_early_init(true)`: every resolver has run, no constructor has.
+    pub fn early_init(&self) {
+        if let Some(function) = self.functions.early_init {
+            // SAFETY: libc's own function of this signature since 2.32, in a process that has all it reads.
+            let function: extern "C-unwind" fn(u8) = unsafe { core::mem::transmute(function.0 as usize) };
+            function(1);
+        }
+    }
+}
+
+fn empty_list(global: Record, list: Member, at: &List) {
+    if let Some(head) = global.inner(list) {
+        head.set(at.next, head.address());
+        head.set(at.prev, head.address());
+    }
+}
+
+fn vdso_function(vdso: &Module, name: &str) -> u64 {
+    super::find(vdso, name).map_or(0, |(_, symbol)| vdso.at(crate::elf::Vaddr(symbol.value)).0)
+}

@@ -1,0 +1,309 @@
+//! glibc's tunables: what GLIBC_TUNABLES and its older aliases in the environment set.
+//!
+//! The text is `name=value:name=value`. A part without `=` is skipped, at the end of the text too; everything
+//! after the first `=` of a part is its value, so `a=a=1` sets `a` to the text `a=1` and never runs past the end.
+//! Unknown names and numbers out of range are ignored. Values by GLIBC_TUNABLES win over aliases. Observed with glibc
+//! 2.36; later releases reject a malformed text as a whole, which no valid setting can notice.
+
+#![forbid(unsafe_code)]
+
+use alloc::vec::Vec;
+
+use super::layout::{Tunable, TunableKind};
+
+/// A value that the environment set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Value<'e> {
+    Number(u64),
+    Text(&'e [u8]),
+}
+
+/// The tunables of a process: the defaults of its glibc, and what the environment `'e` changed.
+#[derive(Debug, Clone)]
+pub struct Tunables<'e> {
+    rows: &'e [Tunable],
+    /// Usually empty, and then without memory.
+    set: Vec<(usize, Value<'e>)>,
+}
+
+impl<'e> Tunables<'e> {
+    /// Reads the environment: `env` yields its strings without the final zero.
+    ///
+    /// A secure process gets the defaults: no tunable of a known glibc is honoured there. Removing the variable
+    /// is the business of whoever owns the environment.
+    pub fn from_environment(rows: &'e [Tunable], env: impl Iterator<Item = &'e [u8]>, secure: bool) -> Self {
+        let mut tunables = Self { rows, set: Vec::new() };
+        if secure {
+            return tunables;
+        }
+        let mut aliased = Vec::new();
+        for string in env {
+            // All names of interest begin with one of these letters, few others do.
+            if !matches!(string.first(), Some(b'G' | b'M' | b'L')) {
+                continue;
+            }
+            if let Some(text) = string.strip_prefix(b"GLIBC_TUNABLES=") {
+                tunables.parse(text);
+            } else if string.starts_with(b"MALLOC_") || string.starts_with(b"LD_HWCAP_MASK=") {
+                aliased.push(string);
+            }
+        }
+        for string in aliased {
+            tunables.apply_alias(string);
+        }
+        tunables
+    }
+
+    /// Value of the tunable with this id, and whether the environment set it. A text reads as 0, as does an
+    /// unknown id.
+    pub fn get(&self, id: usize) -> (u64, bool) {
+        match self.find(id) {
+            Some(Value::Number(number)) => (number, true),
+            Some(Value::Text(_)) => (0, true),
+            None => (self.rows.get(id).map_or(0, |row| row.default), false),
+        }
+    }
+
+    /// The row of the tunable with this id: its kind tells how wide the value is.
+    pub fn row(&self, id: usize) -> Option<&'e Tunable> {
+        self.rows.get(id)
+    }
+
+    /// The number that the environment gave to the tunable of this name.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.named(name).and_then(|value| match value {
+            Value::Number(number) => Some(number),
+            Value::Text(_) => None,
+        })
+    }
+
+    /// The text that the environment gave to the tunable of this name.
+    pub fn text(&self, name: &str) -> Option<&'e [u8]> {
+        self.named(name).and_then(|value| match value {
+            Value::Number(_) => None,
+            Value::Text(text) => Some(text),
+        })
+    }
+
+    fn named(&self, name: &str) -> Option<Value<'e>> {
+        self.set
+            .iter()
+            .find(|(id, _)| self.rows.get(*id).is_some_and(|row| row.name == name))
+            .map(|(_, value)| *value)
+    }
+
+    fn find(&self, id: usize) -> Option<Value<'e>> {
+        self.set.iter().find(|known| known.0 == id).map(|known| known.1)
+    }
+
+    fn parse(&mut self, text: &'e [u8]) {
+        for part in text.split(|&byte| byte == b':') {
+            let Some((name, value)) = split_at_equals(part) else {
+                continue;
+            };
+            let row = self.rows.iter().position(|row| row.name.as_bytes() == name);
+            if let Some(id) = row {
+                self.assign(id, value);
+            }
+        }
+    }
+
+    fn apply_alias(&mut self, string: &'e [u8]) {
+        let Some((name, value)) = split_at_equals(string) else {
+            return;
+        };
+        let unset =
+            self.rows.iter().enumerate().find(|(id, row)| {
+                row.env_alias.is_some_and(|alias| alias.as_bytes() == name) && self.find(*id).is_none()
+            });
+        if let Some((id, _)) = unset {
+            self.assign(id, value);
+        }
+    }
+
+    fn assign(&mut self, id: usize, text: &'e [u8]) {
+        let Some(row) = self.rows.get(id) else {
+            return;
+        };
+        let number = parse_number(text);
+        let value = match row.kind {
+            TunableKind::String => Value::Text(text),
+            TunableKind::Int32 => {
+                let range = row.min.cast_signed()..=row.max.cast_signed();
+                if !range.contains(&number.cast_signed()) {
+                    return;
+                }
+                Value::Number(number)
+            }
+            TunableKind::Uint64 | TunableKind::SizeT => {
+                if !(row.min..=row.max).contains(&number) {
+                    return;
+                }
+                Value::Number(number)
+            }
+        };
+        match self.set.iter_mut().find(|known| known.0 == id) {
+            Some(known) => known.1 = value,
+            None => self.set.push((id, value)),
+        }
+    }
+}
+
+fn split_at_equals(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|&byte| byte == b'=')?;
+    Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
+}
+
+/// The number at the start of `text`, as glibc's loader reads numbers: blanks and a sign may precede it, `0x` and
+/// `0` select hexadecimal and octal, what follows the digits is ignored, no digit at all is 0, and a number too
+/// large is `u64::MAX` (so are the last few below it).
+fn parse_number(text: &[u8]) -> u64 {
+    let blanks = text.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
+    let (negative, text) = match text.get(blanks..).unwrap_or_default() {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        unsigned => (false, unsigned),
+    };
+    let (base, digits) = match text {
+        [b'0', b'x' | b'X', rest @ ..] => (16, rest),
+        [b'0', rest @ ..] => (8, rest),
+        _ => (10, text),
+    };
+    let mut number = 0u64;
+    for &byte in digits {
+        let Some(digit) = char::from(byte).to_digit(base) else {
+            break;
+        };
+        let (base, digit) = (u64::from(base), u64::from(digit));
+        if number >= (u64::MAX - digit) / base {
+            return u64::MAX;
+        }
+        number = number * base + digit;
+    }
+    if negative { number.wrapping_neg() } else { number }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::glibc::layout::TunableSecurity;
+
+    const fn row(name: &'static str, kind: TunableKind, min: u64, max: u64, default: u64) -> Tunable {
+        Tunable {
+            name,
+            kind,
+            min,
+            max,
+            default,
+            security: TunableSecurity::Erase,
+            env_alias: None,
+        }
+    }
+
+    const ROWS: &[Tunable] = &[
+        row("glibc.malloc.mxfast", TunableKind::SizeT, 0, u64::MAX, 0),
+        row("glibc.malloc.top_pad", TunableKind::SizeT, 0, u64::MAX, 0),
+        Tunable {
+            env_alias: Some("MALLOC_PERTURB_"),
+            ..row("glibc.malloc.perturb", TunableKind::Int32, 0, 255, 0)
+        },
+        row("glibc.pthread.mutex_spin_count", TunableKind::Int32, 0, 32767, 100),
+        row("glibc.cpu.hwcaps", TunableKind::String, 0, u64::MAX, 0),
+        row("glibc.malloc.arena_max", TunableKind::SizeT, 1, u64::MAX, 0),
+        Tunable {
+            env_alias: Some("LD_HWCAP_MASK"),
+            ..row("glibc.cpu.hwcap_mask", TunableKind::Uint64, 0, u64::MAX, 6)
+        },
+    ];
+
+    fn read(env: &[&'static str]) -> Tunables<'static> {
+        let strings = env.iter().map(|string| string.as_bytes());
+        Tunables::from_environment(ROWS, strings, false)
+    }
+
+    fn values(env: &[&'static str]) -> [u64; 4] {
+        let tunables = read(env);
+        [0, 1, 2, 3].map(|id| tunables.get(id).0)
+    }
+
+    /// Every expectation is what `ld-linux-x86-64.so.2 --list-tunables` of glibc 2.36 printed.
+    #[test]
+    fn texts_set_what_the_loader_of_glibc_lists() {
+        for (text, expected) in [
+            (
+                "GLIBC_TUNABLES=glibc.malloc.mxfast=18446744073709551614:glibc.malloc.top_pad=0xffffffffffffffff:glibc.malloc.perturb=-1:glibc.pthread.mutex_spin_count=0100",
+                [u64::MAX, u64::MAX, 0, 64],
+            ),
+            (
+                "GLIBC_TUNABLES=glibc.malloc.mxfast=18446744073709551615:glibc.malloc.top_pad= 5:glibc.malloc.perturb=5abc:glibc.pthread.mutex_spin_count=0x",
+                [u64::MAX, 5, 5, 0],
+            ),
+            (
+                "GLIBC_TUNABLES=glibc.malloc.mxfast=-2:glibc.malloc.top_pad=99999999999999999999999:glibc.malloc.perturb=256:glibc.pthread.mutex_spin_count=+9",
+                [u64::MAX - 1, u64::MAX, 0, 9],
+            ),
+            (
+                "GLIBC_TUNABLES=nonsense:glibc.malloc.mxfast=5:glibc.malloc.top_pad:glibc.malloc.perturb=3=4::=5:glibc.pthread.mutex_spin_count",
+                [5, 0, 3, 100],
+            ),
+            (
+                "GLIBC_TUNABLES=glibc.malloc.mxfast=5:glibc.malloc.mxfast=6:glibc.malloc.mxfast=:glibc.malloc.perturb=99:glibc.malloc.perturb=999",
+                [0, 0, 99, 100],
+            ),
+            (
+                "GLIBC_TUNABLES=glibc.malloc.mxfast=0x1G:glibc.malloc.top_pad=089:glibc.malloc.perturb=0X1f:glibc.pthread.mutex_spin_count=\t12",
+                [1, 0, 31, 12],
+            ),
+            (
+                "GLIBC_TUNABLES=glibc.malloc.mxfast=0xfffffffffffffffe:glibc.malloc.top_pad=01777777777777777777777",
+                [u64::MAX, u64::MAX, 0, 100],
+            ),
+        ] {
+            assert_eq!(values(&[text]), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_front_of_a_setting_makes_the_setting_its_value() {
+        let tunables = read(&["GLIBC_TUNABLES=glibc.malloc.mxfast=glibc.malloc.mxfast=7"]);
+        assert_eq!(tunables.get(0), (0, true));
+        let tunables = read(&["GLIBC_TUNABLES=glibc.cpu.hwcaps=glibc.cpu.hwcaps=-AVX"]);
+        assert_eq!(tunables.text("glibc.cpu.hwcaps"), Some(&b"glibc.cpu.hwcaps=-AVX"[..]));
+    }
+
+    #[test]
+    fn tunables_win_over_aliases_in_either_order() {
+        for env in [
+            ["MALLOC_PERTURB_=9", "GLIBC_TUNABLES=glibc.malloc.perturb=7"],
+            ["GLIBC_TUNABLES=glibc.malloc.perturb=7", "MALLOC_PERTURB_=9"],
+        ] {
+            assert_eq!(read(&env).get(2), (7, true));
+        }
+        assert_eq!(read(&["MALLOC_PERTURB_=9"]).get(2), (9, true));
+        assert_eq!(read(&["LD_HWCAP_MASK=0x10"]).get(6), (16, true));
+    }
+
+    #[test]
+    fn values_out_of_range_leave_the_default_unset() {
+        assert_eq!(read(&["MALLOC_PERTURB_=999"]).get(2), (0, false));
+        let tunables = read(&["GLIBC_TUNABLES=glibc.malloc.arena_max=0"]);
+        assert_eq!(tunables.number("glibc.malloc.arena_max"), None);
+    }
+
+    #[test]
+    fn an_environment_without_tunables_needs_no_memory() {
+        let tunables = read(&["PATH=/bin", "MAIL=x", "GLIBC_TUNABLESX=1", ""]);
+        assert_eq!(tunables.set.capacity(), 0);
+        assert_eq!(tunables.get(3), (100, false));
+        assert_eq!(tunables.get(99), (0, false));
+    }
+
+    #[test]
+    fn a_secure_process_gets_the_defaults() {
+        let env = ["GLIBC_TUNABLES=glibc.malloc.mxfast=5", "MALLOC_PERTURB_=9"];
+        let strings = env.iter().map(|string| string.as_bytes());
+        let tunables = Tunables::from_environment(ROWS, strings, true);
+        assert_eq!(tunables.get(0), (0, false));
+        assert_eq!(tunables.get(2), (0, false));
+    }
+}

@@ -1,0 +1,900 @@
+//! What a function of libc does with the loader's two data objects, read from its machine code.
+//!
+//! libc.so.6 loads the address of `_rtld_global` or `_rtld_global_ro` from a GOT slot and reaches members by
+//! constant displacements. [`displacements`] follows the code of one function from its first instruction, keeps
+//! track of the registers that hold such an address, and reports every displacement applied to one. The result does
+//! not depend on which registers or which order the compiler chose, so another build of the same source
+//! agrees, and a build with another layout does not.
+//!
+//! The decoder knows the lengths of the instructions that compilers emit and the effects of few of
+//! them. Where it is not sure it forgets: an unknown instruction ends its path, a register that might have been
+//! written is no longer tracked. It can therefore miss a use; a use that it reports lies on a path of the code,
+//! calls taken to return.
+
+#![forbid(unsafe_code)]
+
+use super::layout::{Object, Witness};
+
+/// Link-time addresses of the GOT slots of libc.so.6 that hold the addresses of the loader's objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// Slot of `_rtld_global`.
+    pub rtld_global: u64,
+    /// Slot of `_rtld_global_ro`.
+    pub rtld_global_ro: u64,
+}
+
+impl Slots {
+    fn object(&self, address: u64) -> Option<Object> {
+        if address == self.rtld_global {
+            Some(Object::RtldGlobal)
+        } else if address == self.rtld_global_ro {
+            Some(Object::RtldGlobalRo)
+        } else {
+            None
+        }
+    }
+}
+
+/// A function of libc.so.6: its link-time address and its bytes, as the symbol table bounds them.
+#[derive(Debug, Clone, Copy)]
+pub struct Function<'a> {
+    /// Link-time address of the first byte.
+    pub address: u64,
+    /// The code.
+    pub code: &'a [u8],
+}
+
+/// Bytes of a function that are looked at; longer functions are followed only up to here.
+const REACH: usize = 4096;
+
+/// Branch targets that wait to be followed; further ones are not followed.
+const PENDING: usize = 64;
+
+/// Calls `report` with every displacement that `function` applies to the address of one of the objects. The same
+/// displacement may be reported many times.
+pub fn displacements(function: Function<'_>, slots: &Slots, report: &mut dyn FnMut(Object, u32)) {
+    let mut seen = [0u64; REACH / 64];
+    let mut pending = [Path::START; PENDING];
+    let mut waiting = 1usize;
+    while let Some(next) = waiting.checked_sub(1) {
+        waiting = next;
+        let Some(&(mut path)) = pending.get(next) else {
+            return;
+        };
+        while first_visit(&mut seen, path.at) {
+            let Some(instruction) = Instruction::decode(function, path.at) else {
+                break;
+            };
+            match path.registers.apply(&instruction, slots, report) {
+                Flow::Next => path.at = instruction.end,
+                Flow::Jump(target) => match offset_in(function, target) {
+                    Some(at) => path.at = at,
+                    None => break,
+                },
+                Flow::Branch(target) => {
+                    if let (Some(at), Some(slot)) = (offset_in(function, target), pending.get_mut(waiting)) {
+                        *slot = Path {
+                            at,
+                            registers: path.registers,
+                        };
+                        waiting = waiting.saturating_add(1);
+                    }
+                    path.at = instruction.end;
+                }
+                Flow::End => break,
+            }
+        }
+    }
+}
+
+/// Whether the code of `function` does what `witness` says.
+pub fn confirms(function: Function<'_>, slots: &Slots, witness: &Witness) -> bool {
+    let mut found = false;
+    displacements(function, slots, &mut |object, displacement| {
+        found |= object == witness.object && displacement == witness.displacement;
+    });
+    found
+}
+
+/// Marks the byte at `at` as decoded; false when it was before, or is out of reach.
+fn first_visit(seen: &mut [u64; REACH / 64], at: usize) -> bool {
+    let Some(word) = seen.get_mut(at / 64) else {
+        return false;
+    };
+    let bit = 1u64 << (at % 64);
+    let fresh = *word & bit == 0;
+    *word |= bit;
+    fresh
+}
+
+fn offset_in(function: Function<'_>, address: u64) -> Option<usize> {
+    let offset = usize::try_from(address.checked_sub(function.address)?).ok()?;
+    (offset < function.code.len()).then_some(offset)
+}
+
+/// A place in the function and what the registers hold there.
+#[derive(Clone, Copy)]
+struct Path {
+    at: usize,
+    registers: Registers,
+}
+
+impl Path {
+    const START: Self = Self {
+        at: 0,
+        registers: Registers { held: [None; 16] },
+    };
+}
+
+/// What an instruction does to the flow of control.
+enum Flow {
+    Next,
+    Jump(u64),
+    Branch(u64),
+    End,
+}
+
+/// The address of a loader object plus a constant.
+#[derive(Clone, Copy)]
+struct Held {
+    object: Object,
+    plus: i32,
+}
+
+impl Held {
+    fn moved(self, by: i32) -> Option<Self> {
+        Some(Self {
+            object: self.object,
+            plus: self.plus.checked_add(by)?,
+        })
+    }
+
+    fn report(self, report: &mut dyn FnMut(Object, u32)) {
+        if let Ok(displacement) = u32::try_from(self.plus) {
+            report(self.object, displacement);
+        }
+    }
+}
+
+const RAX: u8 = 0;
+const RCX: u8 = 1;
+const RDX: u8 = 2;
+const RBX: u8 = 3;
+const RBP: u8 = 5;
+const RSI: u8 = 6;
+const RDI: u8 = 7;
+const R11: u8 = 11;
+
+/// Registers that a called function may change (psABI, figure 3.4).
+const CALL_CLOBBERED: [u8; 9] = [RAX, RCX, RDX, RSI, RDI, 8, 9, 10, R11];
+
+/// The general registers, by their number in instructions.
+#[derive(Clone, Copy)]
+struct Registers {
+    held: [Option<Held>; 16],
+}
+
+impl Registers {
+    fn get(&self, register: u8) -> Option<Held> {
+        self.held.get(usize::from(register)).copied().flatten()
+    }
+
+    fn set(&mut self, register: u8, value: Option<Held>) {
+        if let Some(held) = self.held.get_mut(usize::from(register)) {
+            *held = value;
+        }
+    }
+
+    fn forget(&mut self, registers: &[u8]) {
+        for &register in registers {
+            self.set(register, None);
+        }
+    }
+
+    /// The object address that a memory operand is relative to, with the operand's displacement added. An index
+    /// that is not tracked counts as zero: the displacement is then that of an array.
+    fn address(&self, operand: Operand) -> Option<Held> {
+        let Operand::Memory {
+            base,
+            index,
+            displacement,
+        } = operand
+        else {
+            return None;
+        };
+        let base = base.and_then(|register| self.get(register));
+        let index = index.and_then(|register| self.get(register));
+        match (base, index) {
+            (Some(held), None) | (None, Some(held)) => held.moved(displacement),
+            _ => None,
+        }
+    }
+
+    /// A 64-bit source operand, if it is one of the objects' addresses.
+    fn value(&self, operand: Operand, slots: &Slots) -> Option<Held> {
+        match operand {
+            Operand::Register(register) => self.get(register),
+            Operand::Absolute(address) => slots.object(address).map(|object| Held { object, plus: 0 }),
+            Operand::Memory { .. } | Operand::None => None,
+        }
+    }
+
+    fn forget_operand(&mut self, operand: Operand) {
+        if let Operand::Register(register) = operand {
+            self.set(register, None);
+        }
+    }
+
+    /// Adds a constant to a register: the sum may itself be the address of a member.
+    fn shift(&mut self, register: u8, by: Option<i32>, report: &mut dyn FnMut(Object, u32)) {
+        let sum = by.and_then(|by| self.get(register)?.moved(by));
+        if let Some(held) = sum {
+            held.report(report);
+        }
+        self.set(register, sum);
+    }
+
+    /// Follows one instruction.
+    fn apply(&mut self, instruction: &Instruction, slots: &Slots, report: &mut dyn FnMut(Object, u32)) -> Flow {
+        if instruction.uses_memory()
+            && let Some(held) = self.address(instruction.operand)
+        {
+            held.report(report);
+        }
+        if instruction.vector {
+            self.apply_vector(instruction);
+            return Flow::Next;
+        }
+        match instruction.map {
+            Map::OneByte => self.apply_one_byte(instruction, slots, report),
+            Map::TwoByte => self.apply_two_byte(instruction),
+            Map::ThreeByte38 | Map::ThreeByte3a => {
+                // Only the last row (MOVBE, CRC32, ADCX) and the extractions write general registers.
+                if instruction.opcode >= 0xf0 {
+                    self.forget(&[instruction.register]);
+                }
+                if instruction.map == Map::ThreeByte3a || instruction.opcode >= 0xf0 {
+                    self.forget_operand(instruction.operand);
+                }
+                Flow::Next
+            }
+        }
+    }
+
+    fn apply_one_byte(
+        &mut self,
+        instruction: &Instruction,
+        slots: &Slots,
+        report: &mut dyn FnMut(Object, u32),
+    ) -> Flow {
+        let Instruction {
+            register,
+            operand,
+            wide,
+            immediate,
+            target,
+            ..
+        } = *instruction;
+        match instruction.opcode {
+            // ADD, OR, ADC, SBB, AND, SUB, XOR, CMP
+            0x38..=0x3d => {}
+            0x01 if wide => {
+                if let Operand::Register(destination) = operand {
+                    let sum = sum(self.get(destination), self.get(register));
+                    self.set(destination, sum);
+                }
+            }
+            0x03 if wide => {
+                let sum = sum(self.get(register), self.value(operand, slots));
+                self.set(register, sum);
+            }
+            0x05 if wide => self.shift(RAX, Some(immediate), report),
+            0x2d if wide => self.shift(RAX, immediate.checked_neg(), report),
+            opcode @ 0x00..=0x37 => match opcode & 7 {
+                0 | 1 => self.forget_operand(operand),
+                2 | 3 => self.forget(&[register]),
+                _ => self.forget(&[RAX]),
+            },
+            0x50..=0x57 | 0x68 | 0x6a | 0x84 | 0x85 | 0xa8 | 0xa9 => {}
+            0x90 if register == 0 => {}
+            0x58..=0x5f | 0xb0..=0xbf => self.forget(&[register]),
+            0x63 | 0x69 | 0x6b | 0x8a => self.forget(&[register]),
+            0x70..=0x7f | 0xe0..=0xe3 => return Flow::Branch(target),
+            0x80 | 0x81 | 0x83 => match (register & 7, operand) {
+                (7, _) => {}
+                (0 | 5, Operand::Register(destination)) if wide => {
+                    let by = match register & 7 {
+                        0 => Some(immediate),
+                        _ => immediate.checked_neg(),
+                    };
+                    self.shift(destination, by, report);
+                }
+                _ => self.forget_operand(operand),
+            },
+            0x89 => {
+                if let Operand::Register(destination) = operand {
+                    self.set(destination, self.get(register).filter(|_| wide));
+                }
+            }
+            0x8b => self.set(register, self.value(operand, slots).filter(|_| wide)),
+            0x8d => self.set(register, self.address(operand).filter(|_| wide)),
+            0x90..=0x97 => self.forget(&[RAX, register]),
+            0x86 | 0x87 => {
+                self.forget(&[register]);
+                self.forget_operand(operand);
+            }
+            0x98 | 0x99 => self.forget(&[RAX, RDX]),
+            0xa0..=0xa7 | 0xaa..=0xaf => self.forget(&[RAX, RCX, RSI, RDI]),
+            0xc9 => self.forget(&[RBP]),
+            0xe8 => self.forget(&CALL_CLOBBERED),
+            0xe9 | 0xeb => return Flow::Jump(target),
+            0xc2 | 0xc3 | 0xcc | 0xf4 => return Flow::End,
+            0xf6 | 0xf7 => match register & 7 {
+                0 | 1 => {}
+                2 | 3 => self.forget_operand(operand),
+                _ => self.forget(&[RAX, RDX]),
+            },
+            0xff => match register & 7 {
+                2 => self.forget(&CALL_CLOBBERED),
+                4 => return Flow::End,
+                6 => {}
+                _ => self.forget_operand(operand),
+            },
+            _ => self.forget_operand(operand),
+        }
+        Flow::Next
+    }
+
+    fn apply_two_byte(&mut self, instruction: &Instruction) -> Flow {
+        let Instruction {
+            register,
+            operand,
+            target,
+            ..
+        } = *instruction;
+        match instruction.opcode {
+            0x0b => return Flow::End,
+            0x80..=0x8f => return Flow::Branch(target),
+            0x05 => self.forget(&[RAX, RCX, R11]),
+            0x30..=0x33 => self.forget(&[RAX, RDX]),
+            0xa2 => self.forget(&[RAX, RBX, RCX, RDX]),
+            // Conditional moves, conversions, masks, extensions, multiplication and bit scans.
+            0x02 | 0x03 | 0x2c | 0x2d | 0x40..=0x50 | 0xaf | 0xb6..=0xb9 | 0xbc..=0xbf | 0xc5 | 0xc8..=0xcf | 0xd7 => {
+                self.forget(&[register])
+            }
+            // Bit tests only read.
+            0xa3 => {}
+            0xba if register & 7 == 4 => {}
+            0x00 | 0x7e | 0x90..=0x9f | 0xa4 | 0xa5 | 0xab..=0xae | 0xb3 | 0xba | 0xbb => {
+                self.forget_operand(operand);
+            }
+            0x01 | 0x20..=0x23 | 0xb0 | 0xb1 | 0xc0 | 0xc1 | 0xc7 => {
+                self.forget(&[RAX, RCX, RDX, register]);
+                self.forget_operand(operand);
+            }
+            // The rest works on vector registers, or is a hint.
+            _ => {}
+        }
+        Flow::Next
+    }
+
+    /// VEX and EVEX instructions: those that can write general registers are told from the others roughly.
+    fn apply_vector(&mut self, instruction: &Instruction) {
+        let general = match instruction.map {
+            Map::TwoByte => matches!(
+                instruction.opcode,
+                0x2c | 0x2d | 0x50 | 0x78 | 0x79 | 0x7e | 0x90..=0x9f | 0xc5 | 0xd7
+            ),
+            Map::ThreeByte38 => instruction.opcode >= 0xf0,
+            Map::OneByte | Map::ThreeByte3a => true,
+        };
+        if general {
+            self.forget(&[instruction.register, instruction.second]);
+            self.forget_operand(instruction.operand);
+        }
+    }
+}
+
+/// The sum of two registers when one is tracked: the other is an index.
+fn sum(left: Option<Held>, right: Option<Held>) -> Option<Held> {
+    left.xor(right)
+}
+
+/// Opcode maps (Intel SDM volume 2, section 2.1.2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Map {
+    OneByte,
+    TwoByte,
+    ThreeByte38,
+    ThreeByte3a,
+}
+
+/// The operand that the ModRM byte describes.
+#[derive(Clone, Copy)]
+enum Operand {
+    None,
+    Register(u8),
+    /// Relative to general registers; an index that is scaled cannot hold an address and is left out.
+    Memory {
+        base: Option<u8>,
+        index: Option<u8>,
+        displacement: i32,
+    },
+    /// Relative to the instruction: a link-time address.
+    Absolute(u64),
+}
+
+/// The parts of an instruction that matter here.
+#[derive(Clone, Copy)]
+struct Instruction {
+    map: Map,
+    opcode: u8,
+    /// VEX or EVEX encoded.
+    vector: bool,
+    /// EVEX encoded: an 8-bit displacement is scaled.
+    scaled: bool,
+    /// 64-bit operands.
+    wide: bool,
+    /// Register of the ModRM byte (or its opcode extension), or of the opcode.
+    register: u8,
+    /// Additional register of VEX and EVEX.
+    second: u8,
+    operand: Operand,
+    immediate: i32,
+    /// Target of a direct branch.
+    target: u64,
+    /// Offset in the function of the next instruction.
+    end: usize,
+}
+
+/// What follows the opcode.
+#[derive(Clone, Copy)]
+struct Shape {
+    modrm: bool,
+    immediate: usize,
+}
+
+impl Shape {
+    const PLAIN: Self = Self {
+        modrm: false,
+        immediate: 0,
+    };
+    const MODRM: Self = Self {
+        modrm: true,
+        immediate: 0,
+    };
+
+    const fn with(self, immediate: usize) -> Self {
+        Self {
+            modrm: self.modrm,
+            immediate,
+        }
+    }
+
+    /// Shape of an instruction of the one-byte map. `word` is the size of an ordinary immediate.
+    fn one_byte(opcode: u8, wide: bool, word: usize) -> Option<Self> {
+        Some(match opcode {
+            0x00..=0x3f => match opcode & 7 {
+                0..=3 => Self::MODRM,
+                4 => Self::PLAIN.with(1),
+                5 => Self::PLAIN.with(word),
+                _ => return None,
+            },
+            0x50..=0x5f | 0x90..=0x99 | 0x9b..=0x9f | 0xa4..=0xa7 | 0xaa..=0xaf => Self::PLAIN,
+            0xc3 | 0xc9 | 0xcc | 0xf4 | 0xf5 | 0xf8..=0xfd => Self::PLAIN,
+            0x63 | 0x84..=0x8f | 0xd0..=0xd3 | 0xd8..=0xdf | 0xfe | 0xff => Self::MODRM,
+            // TEST, the only ones of their group with an immediate, are completed by the caller.
+            0xf6 | 0xf7 => Self::MODRM,
+            0x6b | 0x80 | 0x83 | 0xc0 | 0xc1 | 0xc6 => Self::MODRM.with(1),
+            0x69 | 0x81 | 0xc7 => Self::MODRM.with(word),
+            0x6a | 0x70..=0x7f | 0xa8 | 0xb0..=0xb7 | 0xe0..=0xe3 | 0xeb => Self::PLAIN.with(1),
+            0x68 | 0xa9 => Self::PLAIN.with(word),
+            0xe8 | 0xe9 => Self::PLAIN.with(4),
+            0xb8..=0xbf => Self::PLAIN.with(if wide { 8 } else { word }),
+            0xa0..=0xa3 => Self::PLAIN.with(8),
+            0xc2 => Self::PLAIN.with(2),
+            _ => return None,
+        })
+    }
+
+    /// Shape of an instruction of the two-byte map, legacy or VEX.
+    fn two_byte(opcode: u8) -> Option<Self> {
+        Some(match opcode {
+            0x05 | 0x0b | 0x30..=0x33 | 0x77 | 0xa0..=0xa2 | 0xa8 | 0xa9 | 0xc8..=0xcf => Self::PLAIN,
+            0x80..=0x8f => Self::PLAIN.with(4),
+            0x70..=0x73 | 0xa4 | 0xac | 0xba | 0xc2 | 0xc4..=0xc6 => Self::MODRM.with(1),
+            0x04 | 0x06..=0x0a | 0x0c | 0x0e | 0x0f | 0x24..=0x27 | 0x34..=0x3f | 0xa6 | 0xa7 => {
+                return None;
+            }
+            _ => Self::MODRM,
+        })
+    }
+}
+
+/// Extension bits for register numbers, from REX, VEX or EVEX.
+#[derive(Clone, Copy, Default)]
+struct Extension {
+    register: u8,
+    index: u8,
+    base: u8,
+}
+
+impl Extension {
+    /// From the low three bits of a REX prefix.
+    fn from_bits(bits: u8) -> Self {
+        Self {
+            register: (bits << 1) & 8,
+            index: (bits << 2) & 8,
+            base: (bits << 3) & 8,
+        }
+    }
+}
+
+/// Reads a function's bytes in order.
+struct Cursor<'a> {
+    code: &'a [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.code.get(self.at)?;
+        self.at = self.at.checked_add(1)?;
+        Some(byte)
+    }
+
+    /// A little-endian signed number of `size` bytes. The upper half of 8 bytes is dropped: nothing here
+    /// needs it.
+    fn signed(&mut self, size: usize) -> Option<i32> {
+        let end = self.at.checked_add(size)?;
+        let bytes = self.code.get(self.at..end)?;
+        self.at = end;
+        Some(match *bytes {
+            [] => 0,
+            [a] => i32::from(i8::from_le_bytes([a])),
+            [a, b] => i32::from(i16::from_le_bytes([a, b])),
+            [a, b, c, d, ..] => i32::from_le_bytes([a, b, c, d]),
+            _ => return None,
+        })
+    }
+}
+
+impl Instruction {
+    /// Decodes the instruction at offset `at`; `None` for anything unknown or cut off.
+    fn decode(function: Function<'_>, at: usize) -> Option<Self> {
+        let mut cursor = Cursor {
+            code: function.code,
+            at,
+        };
+        let mut word = 4;
+        let mut opcode = cursor.byte()?;
+        // The architecture allows 15 bytes for an instruction, so more prefixes are nonsense.
+        for _ in 0..14 {
+            match opcode {
+                0x66 => word = 2,
+                0x26 | 0x2e | 0x36 | 0x3e | 0x64 | 0x65 | 0x67 | 0xf0 | 0xf2 | 0xf3 => {}
+                _ => break,
+            }
+            opcode = cursor.byte()?;
+        }
+        let mut decoded = Self {
+            map: Map::OneByte,
+            opcode,
+            vector: false,
+            scaled: false,
+            wide: false,
+            register: 0,
+            second: 0,
+            operand: Operand::None,
+            immediate: 0,
+            target: 0,
+            end: 0,
+        };
+        let mut extension = Extension::default();
+        match opcode {
+            0xc4 | 0xc5 | 0x62 => extension = decoded.vector_prefix(&mut cursor)?,
+            0x40..=0x4f => {
+                extension = Extension::from_bits(opcode);
+                decoded.wide = opcode & 8 != 0;
+                decoded.opcode = cursor.byte()?;
+                decoded.escape(&mut cursor)?;
+            }
+            _ => decoded.escape(&mut cursor)?,
+        }
+        let mut shape = match decoded.map {
+            Map::OneByte => Shape::one_byte(decoded.opcode, decoded.wide, word)?,
+            Map::TwoByte => Shape::two_byte(decoded.opcode)?,
+            Map::ThreeByte38 => Shape::MODRM,
+            Map::ThreeByte3a => Shape::MODRM.with(1),
+        };
+        decoded.register = (decoded.opcode & 7) | extension.base;
+        let mut relative = None;
+        if shape.modrm {
+            let modrm = cursor.byte()?;
+            decoded.register = (modrm >> 3) & 7;
+            if decoded.map == Map::OneByte && decoded.opcode | 1 == 0xf7 && decoded.register < 2 {
+                shape.immediate = if decoded.opcode == 0xf6 { 1 } else { word };
+            }
+            decoded.register |= extension.register;
+            relative = decoded.modrm_operand(modrm, extension, &mut cursor)?;
+        }
+        decoded.immediate = cursor.signed(shape.immediate)?;
+        decoded.end = cursor.at;
+        let after = function.address.checked_add(u64::try_from(cursor.at).ok()?)?;
+        decoded.target = after.wrapping_add_signed(i64::from(decoded.immediate));
+        if let Some(relative) = relative {
+            decoded.operand = Operand::Absolute(after.wrapping_add_signed(i64::from(relative)));
+        }
+        Some(decoded)
+    }
+
+    /// Completes an opcode that begins with the escape byte.
+    fn escape(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        if self.opcode == 0x0f {
+            self.opcode = cursor.byte()?;
+            self.map = match self.opcode {
+                0x38 => Map::ThreeByte38,
+                0x3a => Map::ThreeByte3a,
+                _ => Map::TwoByte,
+            };
+            if self.map != Map::TwoByte {
+                self.opcode = cursor.byte()?;
+            }
+        }
+        Some(())
+    }
+
+    /// Reads the rest of a VEX or EVEX prefix and the opcode. Register bits are stored inverted there (Intel SDM
+    /// volume 2, sections 2.3.5 and 2.7.1).
+    fn vector_prefix(&mut self, cursor: &mut Cursor<'_>) -> Option<Extension> {
+        let prefix = self.opcode;
+        let first = cursor.byte()?;
+        let mut number = 1;
+        let mut bits = (!first >> 5) & 4;
+        let mut last = first;
+        if prefix != 0xc5 {
+            bits = (!first >> 5) & 7;
+            number = first & 0x1f;
+            last = cursor.byte()?;
+        }
+        if prefix == 0x62 {
+            number = first & 7;
+            cursor.byte()?;
+        }
+        self.vector = true;
+        self.scaled = prefix == 0x62;
+        self.second = (!last >> 3) & 15;
+        self.map = match number {
+            1 => Map::TwoByte,
+            2 => Map::ThreeByte38,
+            3 => Map::ThreeByte3a,
+            _ => return None,
+        };
+        self.opcode = cursor.byte()?;
+        Some(Extension::from_bits(bits))
+    }
+
+    /// Reads what follows the ModRM byte into `operand`; returns the displacement when it is relative to the
+    /// instruction, whose end is not known yet.
+    fn modrm_operand(&mut self, modrm: u8, extension: Extension, cursor: &mut Cursor<'_>) -> Option<Option<i32>> {
+        let mode = modrm >> 6;
+        let low = modrm & 7;
+        if mode == 3 {
+            self.operand = Operand::Register(low | extension.base);
+            return Some(None);
+        }
+        if mode == 0 && low == 5 {
+            return cursor.signed(4).map(Some);
+        }
+        let mut base = Some(low | extension.base);
+        let mut index = None;
+        let mut size = match mode {
+            0 => 0,
+            1 => 1,
+            _ => 4,
+        };
+        if low == 4 {
+            let sib = cursor.byte()?;
+            base = Some((sib & 7) | extension.base);
+            let number = ((sib >> 3) & 7) | extension.index;
+            index = (number != 4 && sib >> 6 == 0).then_some(number);
+            if mode == 0 && sib & 7 == 5 {
+                base = None;
+                size = 4;
+            }
+        }
+        let displacement = cursor.signed(size)?;
+        self.operand = if self.scaled {
+            Operand::None
+        } else {
+            Operand::Memory {
+                base,
+                index,
+                displacement,
+            }
+        };
+        Some(None)
+    }
+
+    /// Whether the memory operand is an access or an address; prefetches and long no-operations are neither.
+    fn uses_memory(&self) -> bool {
+        let hint = matches!(self.opcode, 0x0d | 0x18..=0x1f);
+        self.map != Map::TwoByte || self.vector || !hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    const ADDRESS: u64 = 0x1000;
+    const SLOTS: Slots = Slots {
+        rtld_global: 0x2000,
+        rtld_global_ro: 0x2008,
+    };
+
+    /// What the code does with `_rtld_global_ro`.
+    fn read_only(code: &[u8]) -> Vec<u32> {
+        let mut found = BTreeSet::new();
+        let function = Function { address: ADDRESS, code };
+        displacements(function, &SLOTS, &mut |object, displacement| {
+            assert_eq!(object, Object::RtldGlobalRo);
+            found.insert(displacement);
+        });
+        found.into_iter().collect()
+    }
+
+    /// `mov slot(%rip), %rax` as the first instruction, then `rest`.
+    fn after_load(rest: &[u8]) -> Vec<u8> {
+        let relative = u32::try_from(SLOTS.rtld_global_ro - ADDRESS - 7).unwrap();
+        let mut code = vec![0x48, 0x8b, 0x05];
+        code.extend(relative.to_le_bytes());
+        code.extend(rest);
+        code
+    }
+
+    #[test]
+    fn a_load_through_the_slot_reports_its_displacement() {
+        // mov 0x18(%rax), %rax; ret
+        assert_eq!(read_only(&after_load(&[0x48, 0x8b, 0x40, 0x18, 0xc3])), [0x18]);
+        // jmp *0x360(%rax)
+        assert_eq!(read_only(&after_load(&[0xff, 0xa0, 0x60, 3, 0, 0])), [0x360]);
+        // cmpq $0, 0x368(%rax)
+        let compare = [0x48, 0x83, 0xb8, 0x68, 3, 0, 0, 0];
+        assert_eq!(read_only(&after_load(&compare)), [0x368]);
+    }
+
+    #[test]
+    fn the_two_objects_are_told_apart() {
+        let code = after_load(&[0x48, 0x8b, 0x40, 0x18]);
+        let swapped = Slots {
+            rtld_global: SLOTS.rtld_global_ro,
+            rtld_global_ro: SLOTS.rtld_global,
+        };
+        let function = Function {
+            address: ADDRESS,
+            code: &code,
+        };
+        let witness = Witness::new("f", Object::RtldGlobal, "m", 0x18);
+        assert!(confirms(function, &swapped, &witness));
+        assert!(!confirms(function, &SLOTS, &witness));
+        let other = Witness::new("f", Object::RtldGlobal, "m", 0x20);
+        assert!(!confirms(function, &swapped, &other));
+    }
+
+    #[test]
+    fn an_address_is_followed_through_copies_and_sums() {
+        // mov %rax, %r12; lea 0x100(%r12), %rdi; mov 0x10(%rdi), %ecx
+        let code = [0x49, 0x89, 0xc4, 0x49, 0x8d, 0xbc, 0x24, 0, 1, 0, 0, 0x8b, 0x4f, 0x10];
+        assert_eq!(read_only(&after_load(&code)), [0x100, 0x110]);
+        // add $0x200, %rax; sub $-128, %rax; mov (%rax), %ecx: the addition in both encodings
+        for add in [&[0x48, 0x05, 0, 2, 0, 0][..], &[0x48, 0x81, 0xc0, 0, 2, 0, 0]] {
+            let mut code = add.to_vec();
+            code.extend([0x48, 0x83, 0xe8, 0x80, 0x8b, 0x08]);
+            assert_eq!(read_only(&after_load(&code)), [0x200, 0x280]);
+        }
+    }
+
+    #[test]
+    fn an_index_leaves_the_displacement_of_the_array() {
+        // shl $5, %rdi; lea 0x84(%rax,%rdi), %rax
+        let code = [0x48, 0xc1, 0xe7, 5, 0x48, 0x8d, 0x84, 0x38, 0x84, 0, 0, 0];
+        assert_eq!(read_only(&after_load(&code)), [0x84]);
+        // add %rax, %rdi; mov 0x84(%rdi), %ecx
+        let code = [0x48, 0x01, 0xc7, 0x8b, 0x8f, 0x84, 0, 0, 0];
+        assert_eq!(read_only(&after_load(&code)), [0x84]);
+        // mov 0x84(%rdi,%rax,8), %ecx: a scaled address is none
+        let code = [0x8b, 0x8c, 0xc7, 0x84, 0, 0, 0];
+        assert_eq!(read_only(&after_load(&code)), []);
+    }
+
+    #[test]
+    fn a_register_that_was_overwritten_is_forgotten() {
+        for overwrite in [
+            &[0x31, 0xc0][..],               // xor %eax, %eax
+            &[0xb8, 1, 0, 0, 0],             // mov $1, %eax
+            &[0x58],                         // pop %rax
+            &[0xe8, 0, 0, 0, 0],             // call
+            &[0x0f, 0xa2],                   // cpuid
+            &[0x48, 0x0f, 0x44, 0xc1],       // cmove %rcx, %rax
+            &[0x89, 0xc0],                   // mov %eax, %eax
+            &[0xf7, 0xe1],                   // mul %ecx
+            &[0xc4, 0xe2, 0xf1, 0xf7, 0xc3], // shlx %rcx, %rbx, %rax
+        ] {
+            let mut code = overwrite.to_vec();
+            code.extend([0x48, 0x8b, 0x40, 0x18]);
+            assert_eq!(read_only(&after_load(&code)), [], "{overwrite:x?}");
+        }
+    }
+
+    #[test]
+    fn instructions_that_only_read_change_nothing() {
+        for harmless in [
+            &[0x48, 0x39, 0xc8][..],               // cmp %rcx, %rax
+            &[0x48, 0x85, 0xc0],                   // test %rax, %rax
+            &[0x48, 0x83, 0xf8, 1],                // cmp $1, %rax
+            &[0x50],                               // push %rax
+            &[0x48, 0x89, 0x04, 0x24],             // mov %rax, (%rsp)
+            &[0x0f, 0x29, 0x44, 0x24, 0x10],       // movaps %xmm0, 0x10(%rsp)
+            &[0xc5, 0xfd, 0x6f, 0x07],             // vmovdqa (%rdi), %ymm0
+            &[0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],    // nopl 0x0(%rax,%rax,1)
+            &[0xf3, 0x0f, 0x1e, 0xfa],             // endbr64
+            &[0x66, 0xc7, 0x04, 0x24, 1, 0],       // movw $1, (%rsp)
+            &[0xf6, 0xc1, 1],                      // test $1, %cl
+            &[0x48, 0xb9, 1, 2, 3, 4, 5, 6, 7, 8], // movabs $..., %rcx
+        ] {
+            let mut code = harmless.to_vec();
+            code.extend([0x48, 0x8b, 0x40, 0x18]);
+            assert_eq!(read_only(&after_load(&code)), [0x18], "{harmless:x?}");
+        }
+    }
+
+    #[test]
+    fn both_sides_of_a_branch_are_followed() {
+        // je +5; mov 0x10(%rax), %ecx; ret; int3; mov 0x20(%rax), %ecx; ret
+        let code = [0x74, 5, 0x8b, 0x48, 0x10, 0xc3, 0xcc, 0x8b, 0x48, 0x20, 0xc3];
+        assert_eq!(read_only(&after_load(&code)), [0x10, 0x20]);
+        // jmp +4; mov 0x10(%rax), %ecx; ret; mov 0x20(%rax), %ecx
+        let code = [0xeb, 4, 0x8b, 0x48, 0x10, 0xc3, 0x8b, 0x48, 0x20];
+        assert_eq!(read_only(&after_load(&code)), [0x20]);
+    }
+
+    #[test]
+    fn a_loop_and_a_jump_out_of_the_function_end() {
+        // mov 0x10(%rax), %ecx; jmp -5
+        assert_eq!(read_only(&after_load(&[0x8b, 0x48, 0x10, 0xeb, 0xfb])), [0x10]);
+        // jne far away; mov 0x10(%rax), %ecx; jmp far away
+        let code = [0x0f, 0x85, 0, 0, 0, 0x70, 0x8b, 0x48, 0x10, 0xe9, 0, 0, 0, 0x90];
+        assert_eq!(read_only(&after_load(&code)), [0x10]);
+    }
+
+    #[test]
+    fn an_unknown_instruction_ends_its_path_only() {
+        // je +1; (invalid); mov 0x20(%rax), %ecx
+        assert_eq!(read_only(&after_load(&[0x74, 1, 0x06, 0x8b, 0x48, 0x20])), [0x20]);
+    }
+
+    #[test]
+    fn any_bytes_are_survived() {
+        let mut state = 0x2545_f491_4f6c_dd1du64;
+        let mut code = vec![0u8; 5000];
+        for _ in 0..200 {
+            for byte in &mut code {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                *byte = state.to_le_bytes()[0];
+            }
+            for address in [0, ADDRESS, u64::MAX - 8] {
+                let function = Function { address, code: &code };
+                displacements(function, &SLOTS, &mut |_, _| {});
+            }
+        }
+        assert_eq!(read_only(&[]), []);
+    }
+}

@@ -1,0 +1,59 @@
+//! The libcs. Relocation does not know which one a process has; this room does.
+//!
+//! A libc is asked a few questions at fixed points of the line: what surrounds the TLS blocks, what must exist before
+//! code of the program may run (`Relocated` → `Awake`), what must be told of modules that came, who runs the program's constructors.
+#![deny(unsafe_code)]
+
+pub mod bare;
+pub mod glibc;
+
+use alloc::boxed::Box;
+
+use crate::error::{Kind, Name, Result, Stage};
+use crate::stages::link::Linked;
+use crate::world::{Module, World};
+
+/// Which libc the process has.
+#[derive(Debug)]
+pub enum Abi {
+    /// None: the program brings its own start.
+    Bare,
+    /// glibc of a known build.
+    Glibc(Box<glibc::Glibc>),
+}
+
+impl Abi {
+    /// Looks at what was mapped.
+    ///
+    /// # Errors
+    /// [`Kind::UnknownLibc`] for a glibc that no row describes; [`Kind::Unsupported`] for a libc of another family.
+    pub fn recognise(linked: &Linked, world: &World) -> Result<Abi> {
+        let roster = linked.batch.roster(world);
+        let named = |name: &[u8]| roster.iter().find(|module| module.soname == Some(name));
+        if let Some(libc) = named(b"libc.so.6") {
+            return glibc::Glibc::recognise(libc).map(|glibc| Abi::Glibc(Box::new(glibc)));
+        }
+        // musl's libc has the soname libc.so and is its own loader.
+        match roster.iter().find(|module| is_musl(module)) {
+            Some(musl) => Err(Kind::Unsupported(
+                "this is musl's libc, which lode does not start yet; run the program under musl's own loader",
+            )
+            .of(Stage::Link, &musl.name)),
+            None => Ok(Abi::Bare),
+        }
+    }
+
+    /// The name of the libc, for people.
+    pub fn name(&self) -> Name {
+        match self {
+            Abi::Bare => Name::from("none"),
+            Abi::Glibc(glibc) => Name::from(glibc.layout.origin),
+        }
+    }
+}
+
+fn is_musl(module: &Module) -> bool {
+    module
+        .soname
+        .is_some_and(|soname| soname == b"libc.so" || soname.starts_with(b"libc.musl-"))
+}

@@ -1,0 +1,1087 @@
+//! The running process: what is loaded, who may change it, and the dlfcn family — C in, the same stages, C out.
+//!
+//! What is loaded is one published [`World`] that never changes. Readers (unwinders, `dladdr`, the lazy binder, first touches of TLS) take no lock:
+//! they count themselves and use the world that is published. Whoever loads something holds the long lock, makes the next world
+//! from a clone, publishes it, and frees former worlds when nobody reads.
+//!
+//! The long lock is libc's own recursive mutex where there is a libc, because `fork` resets that in the child. A call that comes in while
+//! the same thread is in the middle of loading (from a resolver, from a signal handler) is refused with a text.
+//!
+//! # Safety
+//! The C functions take what C callers pass: strings that end in NUL, handles that may be anything (they are looked up, never
+//! followed), structures with the room that the interface states.
+#![allow(unsafe_code)]
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+use spin::{Mutex, Once};
+
+use crate::abi::Abi;
+use crate::abi::glibc::Glibc;
+use crate::debugger::{self, State};
+use crate::elf::dynamic::Flags1;
+use crate::elf::symbol::STT_TLS;
+use crate::elf::{Address, SymbolIndex, Vaddr};
+use crate::error::{Errno, Error, Kind, Lossy, Name, Result, Stage};
+use crate::event::{Event, Interest, Log};
+use crate::scope::{Definition, Scope, breadth_first};
+use crate::search::{Directories, Purpose, Searcher};
+use crate::stages::init::{self, Ready};
+use crate::stages::link::dependencies_first;
+use crate::stages::map::{Context, Mapped, Wish, by_name};
+use crate::stages::relocate::{self, Binding, Substitute};
+use crate::symbols::{Use, Wanted};
+use crate::sys::linux::Linux;
+use crate::sys::machine;
+use crate::thread;
+use crate::world::{FINALISED, FRESH, Host, INITIALISED, Module, ModuleId, Role, Roster, World};
+
+/// What the start decided and later operations need.
+#[derive(Debug)]
+pub struct Runtime {
+    /// The outside.
+    pub linux: Linux,
+    /// Where names may be.
+    pub searcher: Searcher<'static>,
+    /// The x86-64 level of the CPU.
+    pub cpu_level: u8,
+    /// LD_BIND_NOW.
+    pub bind_now: bool,
+    /// Who reads events.
+    pub log: Log<'static>,
+    /// The libc.
+    pub abi: Abi,
+    /// A definition of libc that lode's own takes the place of.
+    pub substitute: Option<Substitute>,
+    /// argv[0], for messages.
+    pub program: &'static [u8],
+    /// What constructors are called with.
+    pub arguments: Arguments,
+}
+
+/// The arguments of constructors, by address.
+#[derive(Clone, Copy, Debug)]
+pub struct Arguments {
+    /// argc
+    pub count: usize,
+    /// argv
+    pub values: usize,
+    /// envp
+    pub environment: usize,
+}
+
+static RUNTIME: Once<Runtime> = Once::new();
+
+/// The published world. Null before the start has one.
+static WORLD: AtomicPtr<World> = AtomicPtr::new(core::ptr::null_mut());
+
+/// How many threads are looking at a published world. A reader that is left by an exception or by `fork` is counted for ever: former
+/// worlds are then kept, which is only memory.
+static READERS: AtomicUsize = AtomicUsize::new(0);
+
+/// Worlds that are no longer published but may still be read.
+static FORMER: Mutex<Vec<FormerWorld>> = Mutex::new(Vec::new());
+
+/// A batch is between its first mapping and its publication.
+static LOADING: AtomicBool = AtomicBool::new(false);
+
+/// The directories that searches have met. Used under the long lock.
+static DIRECTORIES: Mutex<Directories> = Mutex::new(Directories::new());
+
+struct FormerWorld(*mut World);
+// SAFETY: the pointer is owned by the list; it is freed by whoever finds no reader.
+unsafe impl Send for FormerWorld {}
+
+/// Stores what the start decided. Called once.
+pub fn set_runtime(runtime: Runtime) -> &'static Runtime {
+    RUNTIME.call_once(|| runtime)
+}
+
+fn runtime() -> Option<&'static Runtime> {
+    RUNTIME.get()
+}
+
+/// Makes `world` the one that everybody reads.
+pub fn publish(world: World) {
+    let new = Box::into_raw(Box::new(world));
+    let old = WORLD.swap(new, Ordering::SeqCst);
+    let mut former = FORMER.lock();
+    if !old.is_null() {
+        former.push(FormerWorld(old));
+    }
+    // Whoever counts itself from here on reads the new world, so a zero means that nobody has an old one.
+    if READERS.load(Ordering::SeqCst) == 0 {
+        for FormerWorld(old) in former.drain(..) {
+            // SAFETY: made by `Box::into_raw` above, unpublished, and read by nobody.
+            drop(unsafe { Box::from_raw(old) });
+        }
+    }
+}
+
+struct Reading;
+
+impl Reading {
+    fn start() -> Reading {
+        READERS.fetch_add(1, Ordering::SeqCst);
+        Reading
+    }
+    fn world(&self) -> Option<&World> {
+        let world = WORLD.load(Ordering::SeqCst);
+        // SAFETY: a published world is freed only when no reader is counted, and this one is.
+        unsafe { world.as_ref() }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        READERS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Calls `body` with the published world. `None` before there is one.
+pub fn with_world<T>(body: impl FnOnce(&World, Roster<'_>) -> T) -> Option<T> {
+    let reading = Reading::start();
+    reading.world().map(|world| body(world, world.roster()))
+}
+
+/// Calls `body` with glibc's state. `None` in a process of another libc.
+pub fn with_glibc<T>(body: impl FnOnce(&Glibc) -> T) -> Option<T> {
+    match &runtime()?.abi {
+        Abi::Glibc(glibc) => Some(body(glibc)),
+        Abi::Bare => None,
+    }
+}
+
+/// Calls `body` with the module whose mapping holds `address`.
+pub fn with_module_at<T>(address: Address, body: impl FnOnce(&Module) -> T) -> Option<T> {
+    with_world(|world, _| world.at(address).map(|module| body(module))).flatten()
+}
+
+/// Calls `body` with the module whose link_map is at `map`; `None` when there is none.
+pub fn with_module_of_map<T>(map: usize, body: impl FnOnce(&Module) -> T) -> Option<T> {
+    with_world(|world, _| module_of_map(world, map).map(|module| body(module))).flatten()
+}
+
+fn module_of_map(world: &World, map: usize) -> Option<&Arc<Module>> {
+    world
+        .modules
+        .iter()
+        .find(|module| map != 0 && module.link_map.load(Ordering::Acquire) == map)
+}
+
+/// Ends the process with a line about lode itself.
+pub fn stop(text: &str) -> ! {
+    let program = runtime().map_or(&b"lode"[..], |runtime| runtime.program);
+    let _ = writeln!(crt::Stderr, "{}: {text}", Lossy(program));
+    crt::syscall::exit_group(127)
+}
+
+// ---- the long lock ----
+
+/// The lock that orders operations which load. Recursive.
+struct LongLock(Option<(Address, u64)>);
+
+impl LongLock {
+    fn take() -> LongLock {
+        let Some((lock, unlock, mutex)) = with_glibc(|glibc| {
+            let global = glibc.global?;
+            let mutex = global.address_of(glibc.layout.rtld_global.dl_load_lock)?;
+            Some((glibc.functions.mutex_lock?, glibc.functions.mutex_unlock?, mutex))
+        })
+        .flatten() else {
+            return LongLock(None);
+        };
+        call_mutex(lock, mutex);
+        LongLock(Some((unlock, mutex)))
+    }
+}
+
+impl Drop for LongLock {
+    fn drop(&mut self) {
+        if let Some((unlock, mutex)) = self.0 {
+            call_mutex(unlock, mutex);
+        }
+    }
+}
+
+fn call_mutex(function: Address, mutex: u64) {
+    // SAFETY: libc's pthread_mutex_lock or pthread_mutex_unlock, found by name and relocated, and libc's own mutex.
+    let function: extern "C" fn(u64) -> c_int = unsafe { core::mem::transmute(function.0 as usize) };
+    function(mutex);
+}
+
+/// A batch is being loaded by this thread.
+struct Loading;
+
+impl Loading {
+    fn start() -> core::result::Result<Loading, Kind> {
+        if LOADING.swap(true, Ordering::Acquire) {
+            return Err(Kind::Busy);
+        }
+        Ok(Loading)
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        LOADING.store(false, Ordering::Release);
+    }
+}
+
+// ---- constructors and destructors ----
+
+type Constructor = extern "C-unwind" fn(usize, usize, usize);
+
+/// Calls functions of the program with argc, argv and envp.
+pub fn call_all(functions: &[Address], arguments: Arguments) {
+    for function in functions {
+        // SAFETY: an address that DT_INIT, DT_INIT_ARRAY or DT_PREINIT_ARRAY of a relocated module names: code by the ABI.
+        let function: Constructor = unsafe { core::mem::transmute(function.0 as usize) };
+        function(arguments.count, arguments.values, arguments.environment);
+    }
+}
+
+/// Runs the constructors of a published batch, each module's once.
+pub fn initialise(ready: &Ready, runtime: &Runtime, skip: Option<ModuleId>) {
+    for module in &ready.modules {
+        if Some(module.id) == skip {
+            continue;
+        }
+        if module
+            .state
+            .compare_exchange(FRESH, INITIALISED, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            continue;
+        }
+        let functions = init::constructors(module);
+        if functions.is_empty() {
+            continue;
+        }
+        runtime.log.emit(Interest::FILES, || Event::Initialising(&module.name));
+        call_all(&functions, runtime.arguments);
+    }
+}
+
+/// What the program's entry gets in rdx: runs the destructors of every module that was initialised, dependents first.
+pub extern "C-unwind" fn finalise() {
+    let Some(modules) = with_world(|world, roster| {
+        let mut order = dependencies_first(roster, &world.list, 0);
+        order.reverse();
+        order
+            .iter()
+            .filter_map(|id| world.modules.get(id.0 as usize).cloned())
+            .collect::<Vec<Arc<Module>>>()
+    }) else {
+        return;
+    };
+    for module in modules {
+        let was = module
+            .state
+            .compare_exchange(INITIALISED, FINALISED, Ordering::AcqRel, Ordering::Acquire);
+        if was.is_err() || module.is_final {
+            continue;
+        }
+        if let Some(runtime) = runtime() {
+            runtime.log.emit(Interest::FILES, || Event::Finalising(&module.name));
+        }
+        for function in init::destructors(&module) {
+            // SAFETY: an address that DT_FINI or DT_FINI_ARRAY of an initialised module names.
+            let function: extern "C-unwind" fn() = unsafe { core::mem::transmute(function.0 as usize) };
+            function();
+        }
+    }
+}
+
+// ---- thread-local storage ----
+
+/// The block of the module with this TLS number in the calling thread; ends the process when there is no memory.
+pub fn tls_block(id: u64) -> u64 {
+    with_world(|world, _| {
+        let module = world
+            .modules
+            .iter()
+            .find(|module| module.tls().is_some_and(|slot| slot.id == id))?;
+        thread::block(module)
+    })
+    .flatten()
+    .unwrap_or_else(|| stop("cannot allocate memory for thread-local data"))
+}
+
+/// Whether libc knows this dtv as the first thread's.
+pub fn is_initial_dtv(address: u64) -> bool {
+    with_glibc(|glibc| {
+        glibc
+            .global
+            .is_some_and(|global| global.get(glibc.layout.rtld_global.dl_initial_dtv) == address)
+    })
+    .unwrap_or(true)
+}
+
+/// Memory for a thread of which libc brings none: blocks and struct pthread. Returns the thread pointer.
+pub fn allocate_thread_head() -> Option<*mut c_void> {
+    with_glibc(|glibc| {
+        let ro = glibc.global_ro?;
+        let at = &glibc.layout.rtld_global_ro;
+        let (size, align) = (ro.get(at.dl_tls_static_size?), ro.get(at.dl_tls_static_align?));
+        let base = crate::sys::linux::allocate(usize::try_from(size.checked_add(align)?).ok()?)? as u64;
+        let pointer = (base + size - glibc.layout.pthread.size as u64).next_multiple_of(align);
+        // SAFETY: the head lies in the fresh allocation.
+        unsafe {
+            (pointer as *mut u64).write(pointer);
+            (pointer as *mut u64).add(2).write(pointer);
+        }
+        Some(pointer as *mut c_void)
+    })
+    .flatten()
+}
+
+// ---- dlerror ----
+
+/// Distance below the thread pointer of the word that holds the address of the thread's dlerror text ([`crate::tls::TlsPlan::own`]).
+static OWN_WORDS: AtomicU64 = AtomicU64::new(0);
+
+/// Says where lode's words of each thread are. Called once, before there is a second thread.
+pub fn set_own_words(distance: u64) {
+    OWN_WORDS.store(distance, Ordering::Relaxed);
+}
+
+fn slot_of(pointer: u64) -> *mut *mut Failure {
+    pointer.wrapping_sub(OWN_WORDS.load(Ordering::Relaxed)) as *mut *mut Failure
+}
+
+/// The last failure of a thread.
+struct Failure {
+    /// Ends in NUL.
+    text: Vec<u8>,
+    /// `dlerror` returned it already.
+    told: bool,
+}
+
+fn failure_slot() -> *mut *mut Failure {
+    slot_of(machine::thread_pointer())
+}
+
+fn set_failure(error: &Error) {
+    let mut text = Vec::new();
+    let mut line = alloc::string::String::new();
+    let _ = write!(line, "{error}");
+    text.extend_from_slice(line.replace('\0', "").as_bytes());
+    text.push(0);
+    let failure = Box::into_raw(Box::new(Failure { text, told: false }));
+    // SAFETY: the slot is the calling thread's own; it holds null or a box that this file made.
+    let old = unsafe { core::ptr::replace(failure_slot(), failure) };
+    free_failure(old);
+}
+
+fn free_failure(failure: *mut Failure) {
+    if !failure.is_null() {
+        // SAFETY: made by `Box::into_raw` in `set_failure`, taken out of its slot.
+        drop(unsafe { Box::from_raw(failure) });
+    }
+}
+
+/// Gives back what a dead thread left in its slot.
+pub fn forget_thread(pointer: u64) {
+    // SAFETY: nobody runs on the thread; its slot is readable as long as its stack is.
+    let old = unsafe { core::ptr::replace(slot_of(pointer), core::ptr::null_mut()) };
+    free_failure(old);
+}
+
+/// Empties the slot of a thread that has not run, whatever its stack held before.
+pub fn clear_thread(pointer: u64) {
+    // SAFETY: as in `forget_thread`.
+    unsafe { slot_of(pointer).write(core::ptr::null_mut()) };
+}
+
+/// `dlerror(3)`.
+pub extern "C" fn dlerror() -> *const c_char {
+    // SAFETY: the calling thread's own slot.
+    unsafe {
+        let slot = failure_slot();
+        match slot.read().as_mut() {
+            None => core::ptr::null(),
+            Some(failure) if failure.told => {
+                free_failure(core::ptr::replace(slot, core::ptr::null_mut()));
+                core::ptr::null()
+            }
+            Some(failure) => {
+                failure.told = true;
+                failure.text.as_ptr().cast()
+            }
+        }
+    }
+}
+
+fn answer<T>(result: Result<T>, on_failure: T) -> T {
+    result.unwrap_or_else(|error| {
+        if let Some(runtime) = runtime() {
+            runtime.log.emit(Interest::FILES, || Event::Failed(&error));
+        }
+        set_failure(&error);
+        on_failure
+    })
+}
+
+// ---- dlopen ----
+
+const RTLD_LAZY: c_int = 1;
+const RTLD_NOW: c_int = 2;
+const RTLD_NOLOAD: c_int = 4;
+const RTLD_GLOBAL: c_int = 0x100;
+
+fn call_error(kind: Kind, culprit: &[u8]) -> Box<Error> {
+    kind.of(Stage::Call, &Name::new(culprit))
+}
+
+/// `dlopen(3)`, with the address of the caller.
+///
+/// # Safety
+/// `file` is null or a C string.
+pub unsafe extern "C-unwind" fn dlopen(file: *const c_char, mode: c_int, caller: *const c_void) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let file = (!file.is_null()).then(|| unsafe { CStr::from_ptr(file) }.to_bytes());
+    answer(open(file, mode, Address(caller as u64)), 0) as *mut c_void
+}
+
+/// libc's own dlopen, for NSS, character sets and the unwinder.
+///
+/// # Safety
+/// `name` is a C string.
+pub unsafe extern "C-unwind" fn libc_dlopen_mode(name: *const c_char, mode: c_int) -> *mut c_void {
+    // SAFETY: the caller's promise. The function's own address stands for a caller inside libc.
+    unsafe { dlopen(name, mode, core::ptr::null()) }
+}
+
+/// `dlmopen(3)`: the base namespace, for the time being.
+///
+/// # Safety
+/// `file` is null or a C string.
+pub unsafe extern "C-unwind" fn dlmopen(
+    namespace: isize,
+    file: *const c_char,
+    mode: c_int,
+    caller: *const c_void,
+) -> *mut c_void {
+    if namespace != 0 {
+        let kind = Kind::Unsupported("lode has no link-map namespace beyond the base one yet");
+        return answer(Err(call_error(kind, b"")), core::ptr::null_mut());
+    }
+    // SAFETY: the caller's promise.
+    unsafe { dlopen(file, mode, caller) }
+}
+
+/// Opens a library and returns its link_map's address.
+fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
+    if mode & (RTLD_LAZY | RTLD_NOW) == 0 {
+        let kind = Kind::Os {
+            what: "invalid mode for dlopen()",
+            errno: Errno::EINVAL,
+        };
+        return Err(call_error(kind, file.unwrap_or(b"")));
+    }
+    let Some(runtime) = runtime() else {
+        return Err(call_error(Kind::Busy, b""));
+    };
+    let lock = LongLock::take();
+    let file = file.filter(|file| !file.is_empty());
+    let Some(file) = file else {
+        return with_world(|world, _| world.program().map(|program| program.link_map.load(Ordering::Acquire)))
+            .flatten()
+            .ok_or_else(|| call_error(Kind::Busy, b""));
+    };
+    let loading = Loading::start().map_err(|kind| call_error(kind, file))?;
+    let (handle, ready) = load(runtime, file, mode, caller)?;
+    drop(loading);
+    if let Some(ready) = ready {
+        // The batch is published: constructors may open, close and look up whatever they like.
+        initialise(&ready, runtime, None);
+    }
+    drop(lock);
+    Ok(handle)
+}
+
+/// From a name to a published batch.
+fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) -> Result<(usize, Option<Ready>)> {
+    let Some(mut world) = with_world(|world, _| world.clone()) else {
+        return Err(call_error(Kind::Busy, file));
+    };
+    let asker = world.at(caller).or(world.program()).map(|module| module.id);
+    let mut directories = core::mem::take(&mut *DIRECTORIES.lock());
+    let mut context = Context {
+        host: &runtime.linux,
+        searcher: &runtime.searcher,
+        directories: &mut directories,
+        machine: machine::MACHINE,
+        page_size: runtime.linux.page_size,
+        cpu_level: runtime.cpu_level,
+        tolerant: false,
+        log: runtime.log,
+    };
+    let wish = Wish {
+        name: file,
+        purpose: Purpose::Open,
+        asker,
+    };
+    let mapped = Mapped::load(None, &[wish], &world, &mut context);
+    *DIRECTORIES.lock() = directories;
+    let mapped = mapped?;
+    let Some(root) = mapped.batch.order.first().copied() else {
+        return Err(call_error(Kind::InvalidHandle, file));
+    };
+    if mapped.batch.modules.is_empty() {
+        return reopen(world, root, mode, &mapped.batch.order).map(|handle| (handle, None));
+    }
+    if mode & RTLD_NOLOAD != 0 {
+        // What was mapped to look at it is dropped again.
+        return Ok((0, None));
+    }
+    for module in mapped.batch.fresh() {
+        if module.dynamic.flags_1.contains(Flags1::NOOPEN) && module.id == root {
+            return Err(module.fault(Stage::Map, Kind::NotToBeOpened));
+        }
+    }
+    let linked = mapped.link(&world, runtime.log)?;
+    let binding = Binding {
+        machine: machine::MACHINE,
+        now: runtime.bind_now || mode & RTLD_NOW != 0,
+        entries: machine::entries(),
+        substitute: runtime.substitute,
+    };
+    let relocated = linked.relocate(&world, binding, runtime.log)?;
+    let mut maps = Vec::new();
+    if let Abi::Glibc(glibc) = &runtime.abi {
+        let roster = relocated.batch.roster(&world);
+        for module in &relocated.batch.modules {
+            let map = glibc
+                .map_of(module, roster)
+                .ok_or_else(|| module.fault(Stage::Wake, Kind::OutOfMemory))?;
+            maps.push(map);
+        }
+        glibc.fill_threads(&relocated.batch.modules);
+    }
+    let resolved = relocated.awake().resolve(&world, &runtime.linux, runtime.log)?;
+    let protected = resolved.protect(&runtime.linux, runtime.linux.page_size)?;
+    let first = world
+        .program()
+        .map_or(0, |program| program.link_map.load(Ordering::Acquire) as u64);
+    debugger::tell(first, State::Add);
+    let ready = protected.publish(&mut world);
+    if mode & RTLD_GLOBAL != 0 {
+        promote(&mut world, &ready.order);
+    }
+    if let Abi::Glibc(glibc) = &runtime.abi {
+        glibc.adopt(&maps, world.tls.modules, &ready.modules);
+    }
+    let handle = world.modules.get(root.0 as usize).map_or(0, |module| {
+        module.opened.fetch_add(1, Ordering::Relaxed);
+        module.link_map.load(Ordering::Acquire)
+    });
+    publish(world);
+    debugger::tell(first, State::Consistent);
+    Ok((handle, Some(ready)))
+}
+
+/// A library that is loaded already is opened once more.
+fn reopen(mut world: World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> Result<usize> {
+    let handle = match world.modules.get(root.0 as usize) {
+        Some(module) => {
+            module.opened.fetch_add(1, Ordering::Relaxed);
+            module.link_map.load(Ordering::Acquire)
+        }
+        None => 0,
+    };
+    if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
+        promote(&mut world, order);
+        publish(world);
+    }
+    Ok(handle)
+}
+
+fn promote(world: &mut World, order: &[ModuleId]) {
+    for id in order {
+        if !world.global.contains(id) {
+            world.global.push(*id);
+        }
+    }
+}
+
+/// `dlclose(3)`. The library stays mapped, as with musl; its destructors run at exit.
+pub extern "C-unwind" fn dlclose(handle: *const c_void) -> c_int {
+    let closed = with_module_of_map(handle as usize, |module| {
+        if module.role == Role::Opened {
+            module
+                .opened
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1))
+                .is_ok()
+        } else {
+            true
+        }
+    });
+    match closed {
+        Some(true) => 0,
+        Some(false) => answer(Err(call_error(Kind::Unsupported("shared object not open"), b"")), -1),
+        None => answer(Err(call_error(Kind::Unsupported("shared object not open"), b"")), -1),
+    }
+}
+
+// ---- dlsym ----
+
+/// RTLD_NEXT
+const NEXT: usize = usize::MAX;
+
+/// `dlsym(3)`.
+///
+/// # Safety
+/// `name` is a C string.
+pub unsafe extern "C-unwind" fn dlsym(
+    handle: *const c_void,
+    name: *const c_char,
+    caller: *const c_void,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    answer(look_up(handle as usize, name, None, Address(caller as u64)), 0) as *mut c_void
+}
+
+/// `dlvsym(3)`.
+///
+/// # Safety
+/// `name` and `version` are C strings.
+pub unsafe extern "C-unwind" fn dlvsym(
+    handle: *const c_void,
+    name: *const c_char,
+    version: *const c_char,
+    caller: *const c_void,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let (name, version) = unsafe { (CStr::from_ptr(name).to_bytes(), CStr::from_ptr(version).to_bytes()) };
+    answer(look_up(handle as usize, name, Some(version), Address(caller as u64)), 0) as *mut c_void
+}
+
+/// libc's own dlsym.
+///
+/// # Safety
+/// `name` is a C string.
+pub unsafe extern "C-unwind" fn libc_dlsym(map: *const c_void, name: *const c_char) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    unsafe { dlsym(map, name, core::ptr::null()) }
+}
+
+/// libc's own dlvsym.
+///
+/// # Safety
+/// `name` and `version` are C strings.
+pub unsafe extern "C-unwind" fn libc_dlvsym(
+    map: *const c_void,
+    name: *const c_char,
+    version: *const c_char,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    unsafe { dlvsym(map, name, version, core::ptr::null()) }
+}
+
+/// What a look-up found, before anything of the program is called.
+enum Found {
+    Place(Address),
+    Resolver(Address),
+    ThreadLocal(Arc<Module>, u64),
+}
+
+fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller: Address) -> Result<usize> {
+    let Some(runtime) = runtime() else {
+        return Err(call_error(Kind::Busy, b""));
+    };
+    let found = with_world(|world, roster| {
+        let asker = world.at(caller).or(world.program());
+        let (list, culprit) = search_list(world, roster, handle, asker)?;
+        let mut wanted = Wanted::new(name, None, Use::Call);
+        wanted.newest = true;
+        // A version that libc's callers name is a definition's: it must be met exactly.
+        let wanted_version = version.map(|version| crate::symbols::Version {
+            hash: crate::elf::hash::sysv_hash(version),
+            name: unbounded(version),
+            file: None,
+            hidden: true,
+        });
+        wanted.version = wanted_version;
+        let scope = Scope {
+            roster,
+            lists: [&list, &[]],
+            unique: &world.unique,
+        };
+        let Some(found) = scope.find(&wanted, None, runtime.log) else {
+            return Err(call_error(
+                Kind::NoSymbol {
+                    symbol: Name::new(name),
+                    version: version.map(Name::new),
+                },
+                &culprit,
+            ));
+        };
+        Ok(what_was_found(world, runtime, &found))
+    })
+    .unwrap_or_else(|| Err(call_error(Kind::Busy, b"")))?;
+    Ok(match found {
+        Found::Place(address) => address.0 as usize,
+        Found::Resolver(address) => runtime.linux.resolve(address).0 as usize,
+        Found::ThreadLocal(module, offset) => {
+            let block = thread::block(&module).ok_or_else(|| call_error(Kind::OutOfMemory, b""))?;
+            block.wrapping_add(offset) as usize
+        }
+    })
+}
+
+/// Extends the life of a version name over a look-up that ends before the caller's string does.
+fn unbounded(name: &[u8]) -> &'static [u8] {
+    // SAFETY: used for one look-up inside the call that borrowed the name; no copy of the reference outlives it.
+    unsafe { core::slice::from_raw_parts(name.as_ptr(), name.len()) }
+}
+
+fn what_was_found(world: &World, runtime: &Runtime, found: &Definition<'_>) -> Found {
+    if let Some(address) = runtime.substitute.and_then(|substitute| substitute.of(found)) {
+        return Found::Place(address);
+    }
+    if found.symbol.kind() == STT_TLS
+        && let Some(module) = world.modules.get(found.module.id.0 as usize)
+    {
+        return Found::ThreadLocal(module.clone(), found.symbol.value);
+    }
+    if found.is_indirect() {
+        return Found::Resolver(found.address());
+    }
+    Found::Place(found.address())
+}
+
+/// The modules that a handle means, in order, and the name that a failure is reported under.
+fn search_list(
+    world: &World,
+    roster: Roster<'_>,
+    handle: usize,
+    asker: Option<&Arc<Module>>,
+) -> Result<(Vec<ModuleId>, Vec<u8>)> {
+    let culprit = asker.map_or(Vec::new(), |asker| asker.name.bytes().to_vec());
+    let mut everything = world.global.clone();
+    if let Some(asker) = asker {
+        everything.extend(asker.group.iter().filter(|id| !world.global.contains(id)));
+    }
+    if handle == 0 {
+        return Ok((everything, culprit));
+    }
+    if handle == NEXT {
+        let Some(position) = asker.and_then(|asker| everything.iter().position(|id| *id == asker.id)) else {
+            return Err(call_error(
+                Kind::Unsupported("RTLD_NEXT used in code not dynamically loaded"),
+                b"",
+            ));
+        };
+        return Ok((everything.split_off(position + 1), culprit));
+    }
+    let Some(module) = module_of_map(world, handle) else {
+        return Err(call_error(Kind::InvalidHandle, b""));
+    };
+    let list = match module.role {
+        Role::Program => world.global.clone(),
+        _ => breadth_first(roster, &[module.id]),
+    };
+    Ok((list, module.name.bytes().to_vec()))
+}
+
+// ---- dladdr, dlinfo, dl_iterate_phdr ----
+
+/// `Dl_info` (`dlfcn.h`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct Info {
+    file: *const c_char,
+    base: *const c_void,
+    symbol: *const c_char,
+    address: *const c_void,
+}
+
+const RTLD_DL_SYMENT: c_int = 1;
+const RTLD_DL_LINKMAP: c_int = 2;
+
+/// `dladdr(3)`.
+///
+/// # Safety
+/// `info` has room for the structure.
+pub unsafe extern "C" fn dladdr(address: *const c_void, info: *mut Info) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { dladdr1(address, info, core::ptr::null_mut(), 0) }
+}
+
+/// `dladdr1(3)`.
+///
+/// # Safety
+/// `info` has room for the structure, `extra` for a pointer when `flags` ask for one.
+pub unsafe extern "C" fn dladdr1(
+    address: *const c_void,
+    info: *mut Info,
+    extra: *mut *const c_void,
+    flags: c_int,
+) -> c_int {
+    let found = with_module_at(Address(address as u64), |module| {
+        let nearest = nearest_symbol(module, Address(address as u64));
+        let name = nearest.map_or(core::ptr::null(), |(_, symbol)| {
+            module.symbols.name(&symbol).as_ptr().cast::<c_char>()
+        });
+        let place = nearest.map_or(core::ptr::null(), |(_, symbol)| {
+            module.at(Vaddr(symbol.value)).0 as *const c_void
+        });
+        let entry = nearest.and_then(|(index, _)| {
+            let table = module.dynamic.symtab?;
+            Some(module.at(Vaddr(table.0.wrapping_add(u64::from(index.0) * 24))))
+        });
+        let answer = Info {
+            file: file_name(module),
+            base: module.range().0.0 as *const c_void,
+            symbol: name,
+            address: place,
+        };
+        (answer, entry, module.link_map.load(Ordering::Acquire))
+    });
+    let Some((answer, entry, map)) = found else {
+        return 0;
+    };
+    // SAFETY: the caller's promises.
+    unsafe {
+        info.write(answer);
+        match flags {
+            RTLD_DL_SYMENT => extra.write(entry.map_or(core::ptr::null(), |entry| entry.0 as *const c_void)),
+            RTLD_DL_LINKMAP => extra.write(map as *const c_void),
+            _ => {}
+        }
+    }
+    1
+}
+
+/// The path in the link_map; for the program, argv[0].
+fn file_name(module: &Module) -> *const c_char {
+    if module.role == Role::Program {
+        return runtime().map_or(core::ptr::null(), |runtime| runtime.program.as_ptr().cast());
+    }
+    let map = module.link_map.load(Ordering::Acquire);
+    if map == 0 {
+        return c"".as_ptr();
+    }
+    // SAFETY: a link_map that lode made; its second word is l_name (`link.h`).
+    unsafe { (map as *const *const c_char).add(1).read() }
+}
+
+/// The symbol whose bytes hold the address; one without a size only at its very place.
+fn nearest_symbol(module: &Module, address: Address) -> Option<(SymbolIndex, crate::elf::symbol::Symbol)> {
+    let at = address.in_image(module.image.bias()).0;
+    let mut best: Option<(SymbolIndex, crate::elf::symbol::Symbol)> = None;
+    for index in 1..module.symbols.count() {
+        let index = SymbolIndex(index);
+        let Some(symbol) = module.symbols.get(index) else { break };
+        let covers = symbol.is_defined()
+            && symbol.kind() != STT_TLS
+            && symbol.value <= at
+            && (at - symbol.value < symbol.size || (symbol.size == 0 && symbol.value == at));
+        if covers && best.is_none_or(|(_, known)| known.value < symbol.value) {
+            best = Some((index, symbol));
+        }
+    }
+    best
+}
+
+const RTLD_DI_LMID: c_int = 1;
+const RTLD_DI_LINKMAP: c_int = 2;
+const RTLD_DI_SERINFO: c_int = 4;
+const RTLD_DI_SERINFOSIZE: c_int = 5;
+const RTLD_DI_ORIGIN: c_int = 6;
+const RTLD_DI_TLS_MODID: c_int = 9;
+const RTLD_DI_TLS_DATA: c_int = 10;
+const RTLD_DI_PHDR: c_int = 11;
+
+/// `dlinfo(3)`.
+///
+/// # Safety
+/// `argument` has the room that the request states.
+pub unsafe extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, argument: *mut c_void) -> c_int {
+    let result = with_world(|world, _| {
+        let module = module_of_map(world, handle as usize).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?;
+        // SAFETY: the caller's promise.
+        unsafe { inform(world, module, request, argument) }
+    });
+    answer(result.unwrap_or_else(|| Err(call_error(Kind::Busy, b""))), -1)
+}
+
+/// # Safety
+/// See [`dlinfo`].
+unsafe fn inform(world: &World, module: &Arc<Module>, request: c_int, argument: *mut c_void) -> Result<c_int> {
+    let _ = world;
+    // SAFETY: the room that each request states (dlinfo(3)).
+    unsafe {
+        match request {
+            RTLD_DI_LMID => argument.cast::<isize>().write(0),
+            RTLD_DI_LINKMAP => argument.cast::<usize>().write(module.link_map.load(Ordering::Acquire)),
+            RTLD_DI_ORIGIN => {
+                let origin = match (&module.origin, module.role) {
+                    (Some(origin), _) => Some(origin.clone()),
+                    (None, Role::Program) => runtime().and_then(|runtime| runtime.linux.program_origin()),
+                    _ => None,
+                };
+                let bytes = origin.as_ref().map_or(&b""[..], |origin| origin.bytes());
+                core::ptr::copy_nonoverlapping(bytes.as_ptr(), argument.cast(), bytes.len());
+                argument.cast::<u8>().add(bytes.len()).write(0);
+            }
+            RTLD_DI_TLS_MODID => argument.cast::<u64>().write(module.tls().map_or(0, |slot| slot.id)),
+            RTLD_DI_TLS_DATA => {
+                let block = module.tls().and_then(|slot| thread::existing_block(slot.id));
+                argument.cast::<u64>().write(block.unwrap_or(0));
+            }
+            RTLD_DI_PHDR => {
+                let phdr = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);
+                argument.cast::<u64>().write(phdr);
+                return Ok(module.headers.len() as c_int);
+            }
+            RTLD_DI_SERINFO | RTLD_DI_SERINFOSIZE => search_information(argument, request == RTLD_DI_SERINFO),
+            _ => return Err(call_error(Kind::Unsupported("unsupported dlinfo request"), b"")),
+        }
+    }
+    Ok(0)
+}
+
+/// `Dl_serinfo`: the directories of the search, as far as they do not depend on the module.
+///
+/// # Safety
+/// See [`dlinfo`]; for the directories, `dls_size` bytes.
+unsafe fn search_information(argument: *mut c_void, fill: bool) {
+    let Some(runtime) = runtime() else { return };
+    let directories: Vec<&Vec<u8>> = runtime
+        .searcher
+        .library_path()
+        .iter()
+        .chain(runtime.searcher.default_directories())
+        .collect();
+    let head = 16;
+    let table = directories.len() * 16;
+    let text: usize = directories.iter().map(|directory| directory.len() + 1).sum();
+    // SAFETY: size and count stand first; behind them the pairs of name and flags, then the texts.
+    unsafe {
+        let base = argument.cast::<u8>();
+        if fill {
+            let mut next = base.add(head + table);
+            for (index, directory) in directories.iter().enumerate() {
+                base.add(head + index * 16).cast::<*mut u8>().write_unaligned(next);
+                base.add(head + index * 16 + 8).cast::<u32>().write_unaligned(0);
+                core::ptr::copy_nonoverlapping(directory.as_ptr(), next, directory.len());
+                next.add(directory.len()).write(0);
+                next = next.add(directory.len() + 1);
+            }
+        }
+        base.cast::<usize>().write_unaligned(head + table + text);
+        base.add(8).cast::<u32>().write_unaligned(directories.len() as u32);
+    }
+}
+
+/// `struct dl_phdr_info` (`link.h`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct PhdrInfo {
+    address: u64,
+    name: *const c_char,
+    headers: *const c_void,
+    count: u16,
+    adds: u64,
+    subs: u64,
+    tls_id: u64,
+    tls_data: u64,
+}
+
+/// `dl_iterate_phdr(3)`: lode's own, which takes no lock. libc's takes one that `fork` does not reset.
+///
+/// # Safety
+/// `callback` is a function of the interface's type.
+pub unsafe extern "C-unwind" fn iterate_phdr(
+    callback: extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_int,
+    data: *mut c_void,
+) -> c_int {
+    let reading = Reading::start();
+    let Some(world) = reading.world() else { return 0 };
+    for id in &world.list {
+        let Some(module) = world.modules.get(id.0 as usize) else {
+            continue;
+        };
+        let headers = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);
+        let slot = module.tls();
+        let mut info = PhdrInfo {
+            address: module.image.bias().0,
+            name: if module.role == Role::Program {
+                c"".as_ptr()
+            } else {
+                file_name(module)
+            },
+            headers: headers as *const c_void,
+            count: module.headers.len() as u16,
+            adds: world.list.len() as u64,
+            subs: 0,
+            tls_id: slot.map_or(0, |slot| slot.id),
+            tls_data: slot.and_then(|slot| thread::existing_block(slot.id)).unwrap_or(0),
+        };
+        let answer = callback(&raw mut info, size_of::<PhdrInfo>(), data);
+        if answer != 0 {
+            return answer;
+        }
+    }
+    0
+}
+
+/// `_dl_find_dso_for_object`: the link_map of the module that an address belongs to, or null.
+pub extern "C" fn find_dso_for_object(address: *const c_void) -> *const c_void {
+    with_module_at(Address(address as u64), |module| {
+        module.link_map.load(Ordering::Acquire)
+    })
+    .map_or(core::ptr::null(), |map| map as *const c_void)
+}
+
+// ---- the lazy binder ----
+
+/// Looks up the slot with this index in DT_JMPREL of module `module`, now that it is called. Ends the process, with the line that glibc prints,
+/// when nothing defines the symbol.
+pub fn bind_slot(module: u64, index: u64) -> Address {
+    let Some(runtime) = runtime() else {
+        stop("a function slot was used before the start ended");
+    };
+    let bound = with_world(|world, roster| {
+        let module = u32::try_from(module).ok().and_then(|id| roster.get(ModuleId(id)))?;
+        Some(relocate::bind_slot(
+            roster,
+            &world.global,
+            &world.unique,
+            module,
+            index,
+            &runtime.linux,
+            runtime.log,
+        ))
+    });
+    match bound.flatten() {
+        Some(Ok(address)) => address,
+        Some(Err(error)) => {
+            let _ = write!(crt::Stderr, "{}", error.report(runtime.program));
+            crt::syscall::exit_group(127)
+        }
+        None => stop("a function slot of a module that is not loaded was used"),
+    }
+}
+
+/// Whether a name is loaded already; for `RTLD_NOLOAD` and tests.
+pub fn is_loaded(name: &[u8]) -> bool {
+    with_world(|world, _| {
+        let empty = crate::stages::Batch {
+            modules: Vec::new(),
+            order: Vec::new(),
+            names: Vec::new(),
+        };
+        by_name(world, &empty, name).is_some()
+    })
+    .unwrap_or(false)
+}

@@ -1,0 +1,427 @@
+//! The ELF header (gABI, "ELF Header"): which file this is, and whether this machine can run it.
+#![forbid(unsafe_code)]
+
+use super::segment::PROGRAM_HEADER_SIZE;
+use super::{FileOffset, Vaddr, u16_at, u32_at, u64_at};
+use crate::arch::Machine;
+use crate::error::{Kind, Rule};
+
+/// Size of a 64-bit ELF header in bytes (`e_ehsize`).
+pub const HEADER_SIZE: usize = 64;
+
+/// The first four bytes of every ELF file.
+pub const MAGIC: [u8; 4] = *b"\x7fELF";
+
+/// `EI_CLASS` of 64-bit files.
+pub const CLASS_64: u8 = 2;
+/// `EI_DATA` of little-endian files.
+pub const DATA_LITTLE_ENDIAN: u8 = 1;
+/// `EI_OSABI`: no extension, or none named.
+pub const OSABI_NONE: u8 = 0;
+/// `EI_OSABI`: GNU extensions (IFUNC, unique symbols).
+pub const OSABI_GNU: u8 = 3;
+
+/// The highest `EI_ABIVERSION` under [`OSABI_GNU`] that lode implements (glibc's `libc-abis`: 1 is IFUNC, 2 unique symbols, 3 absolute
+/// symbols).
+pub const GNU_ABI_VERSION: u8 = 3;
+
+/// `e_phnum` that says "look into section header 0". No loader does, because that is not mapped.
+const PN_XNUM: u16 = 0xffff;
+
+/// Which of the two loadable kinds a file is (`e_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// ET_EXEC: loaded at the addresses that it names.
+    Executable,
+    /// ET_DYN: a library or a position-independent program.
+    Shared,
+}
+
+/// A checked ELF header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// `e_type`
+    pub kind: FileKind,
+    /// `EI_OSABI`
+    pub osabi: u8,
+    /// `EI_ABIVERSION`
+    pub abi_version: u8,
+    /// `e_machine`
+    pub machine: u16,
+    /// `e_entry`; 0 where there is none.
+    pub entry: Vaddr,
+    /// `e_phoff`: where the program headers stand in the file
+    pub phoff: FileOffset,
+    /// `e_phnum`: how many there are; never 0
+    pub phnum: u16,
+    /// `e_flags`
+    pub flags: u32,
+}
+
+impl Header {
+    /// Decodes the header at the start of `bytes` and checks every field that the loader uses.
+    ///
+    /// `bytes` may go on behind the header. `file_length` is in bytes; `None` when it is not known (a program that the
+    /// kernel mapped), and then the end of the program header table is not checked.
+    ///
+    /// # Errors
+    /// In the order of the fields: [`Kind::NotElf`], a wrong class, byte order, version, OS ABI, machine, type, flags; then a program
+    /// header table that is of another shape, empty, or not inside the file.
+    pub fn decode(bytes: &[u8], file_length: Option<u64>, machine: &Machine) -> Result<Header, Kind> {
+        let kind = Header::check_identity(bytes, machine)?;
+        let truncated = || truncated(bytes);
+        let entry_size = u16_at(bytes, 54).ok_or_else(truncated)?;
+        if usize::from(entry_size) != PROGRAM_HEADER_SIZE {
+            return Err(Kind::malformed(
+                Rule::PhentSize,
+                entry_size.into(),
+                PROGRAM_HEADER_SIZE as u64,
+            ));
+        }
+        let header = Header {
+            kind,
+            osabi: byte_at(bytes, 7).ok_or_else(truncated)?,
+            abi_version: byte_at(bytes, 8).ok_or_else(truncated)?,
+            machine: u16_at(bytes, 18).ok_or_else(truncated)?,
+            entry: Vaddr(u64_at(bytes, 24).ok_or_else(truncated)?),
+            phoff: FileOffset(u64_at(bytes, 32).ok_or_else(truncated)?),
+            phnum: u16_at(bytes, 56).ok_or_else(truncated)?,
+            flags: u32_at(bytes, 48).ok_or_else(truncated)?,
+        };
+        header.check_table(file_length)?;
+        Ok(header)
+    }
+
+    /// Checks what says *whose* file this is: magic, class, byte order, version, OS ABI, machine, type and flags.
+    ///
+    /// The same rules serve files and the program that the kernel mapped, whose header lies at the start of its first segment.
+    ///
+    /// # Errors
+    /// As [`Header::decode`], without the program header table.
+    pub fn check_identity(bytes: &[u8], machine: &Machine) -> Result<FileKind, Kind> {
+        if bytes.get(..4) != Some(&MAGIC) {
+            return Err(Kind::NotElf);
+        }
+        let truncated = || truncated(bytes);
+        let identity = bytes.get(..HEADER_SIZE).ok_or_else(truncated)?;
+        let field = |at| byte_at(identity, at).ok_or_else(truncated);
+        let class = field(4)?;
+        if class != machine.class {
+            return Err(Kind::WrongClass(class));
+        }
+        let data = field(5)?;
+        if data != machine.data {
+            return Err(Kind::WrongData(data));
+        }
+        for version in [field(6)?.into(), u32_at(identity, 20).ok_or_else(truncated)?] {
+            if version != 1 {
+                return Err(Kind::malformed(Rule::ElfVersion, version.into(), 1));
+            }
+        }
+        check_osabi(field(7)?, field(8)?)?;
+        let machine_number = u16_at(identity, 18).ok_or_else(truncated)?;
+        if machine_number != machine.elf_machine {
+            return Err(Kind::WrongMachine(machine_number));
+        }
+        let kind = match u16_at(identity, 16).ok_or_else(truncated)? {
+            2 => FileKind::Executable,
+            3 => FileKind::Shared,
+            other => return Err(Kind::malformed(Rule::HeaderType, other.into(), 0)),
+        };
+        let flags = u32_at(identity, 48).ok_or_else(truncated)?;
+        if flags & !machine.flags_known != 0 {
+            return Err(Kind::malformed(
+                Rule::HeaderFlags,
+                flags.into(),
+                machine.flags_known.into(),
+            ));
+        }
+        Ok(kind)
+    }
+
+    fn check_table(&self, file_length: Option<u64>) -> Result<(), Kind> {
+        let outside = |value, limit| Kind::malformed(Rule::ProgramHeadersOutsideFile, value, limit);
+        match self.phnum {
+            0 => return Err(Kind::malformed(Rule::NoProgramHeaders, 0, 1)),
+            PN_XNUM => return Err(outside(PN_XNUM.into(), u64::from(PN_XNUM) - 1)),
+            _ => {}
+        }
+        let size = u64::from(self.phnum) * PROGRAM_HEADER_SIZE as u64;
+        let limit = file_length.unwrap_or(u64::MAX);
+        match self.phoff.0.checked_add(size) {
+            Some(end) if end <= limit => Ok(()),
+            end => Err(outside(end.unwrap_or(u64::MAX), limit)),
+        }
+    }
+}
+
+/// The OS ABIs that lode implements: none with version 0, and GNU up to [`GNU_ABI_VERSION`].
+fn check_osabi(osabi: u8, version: u8) -> Result<(), Kind> {
+    let supported = match osabi {
+        OSABI_NONE => 0,
+        OSABI_GNU => GNU_ABI_VERSION,
+        other => return Err(Kind::WrongOsAbi(other)),
+    };
+    if version > supported {
+        return Err(Kind::WrongAbiVersion {
+            osabi,
+            version,
+            supported,
+        });
+    }
+    Ok(())
+}
+
+fn truncated(bytes: &[u8]) -> Kind {
+    Kind::malformed(Rule::HeaderTruncated, bytes.len() as u64, HEADER_SIZE as u64)
+}
+
+fn byte_at(bytes: &[u8], at: usize) -> Option<u8> {
+    bytes.get(at).copied()
+}
+
+/// The name of an `EI_CLASS`, as the gABI spells it.
+pub fn class_name(class: u8) -> &'static str {
+    match class {
+        0 => "ELFCLASSNONE",
+        1 => "ELFCLASS32",
+        2 => "ELFCLASS64",
+        _ => "unknown",
+    }
+}
+
+/// The name of an `EI_DATA`, in words.
+pub fn data_name(data: u8) -> &'static str {
+    match data {
+        0 => "none",
+        1 => "little-endian",
+        2 => "big-endian",
+        _ => "unknown",
+    }
+}
+
+/// The name of an `EI_OSABI`, without the `ELFOSABI_` of the gABI.
+pub fn osabi_name(osabi: u8) -> &'static str {
+    match osabi {
+        0 => "NONE",
+        1 => "HP-UX",
+        2 => "NetBSD",
+        3 => "GNU",
+        6 => "Solaris",
+        7 => "AIX",
+        8 => "IRIX",
+        9 => "FreeBSD",
+        10 => "TRU64",
+        11 => "Modesto",
+        12 => "OpenBSD",
+        13 => "OpenVMS",
+        14 => "NonStop Kernel",
+        15 => "AROS",
+        16 => "FenixOS",
+        17 => "CloudABI",
+        18 => "OpenVOS",
+        64 => "ARM EABI",
+        97 => "ARM",
+        255 => "standalone",
+        _ => "unknown",
+    }
+}
+
+/// The name of an `e_machine`: the ones that run Linux, and the ones that people meet.
+pub fn machine_name(machine: u16) -> &'static str {
+    match machine {
+        0 => "none",
+        2 => "SPARC",
+        3 => "i386",
+        4 => "68000",
+        8 => "MIPS",
+        15 => "PA-RISC",
+        18 => "SPARC32+",
+        20 => "PowerPC",
+        21 => "PowerPC64",
+        22 => "S/390",
+        40 => "ARM",
+        41 => "Alpha",
+        42 => "SuperH",
+        43 => "SPARC V9",
+        50 => "IA-64",
+        62 => "x86-64",
+        93 => "ARC",
+        94 => "Xtensa",
+        164 => "Hexagon",
+        183 => "AArch64",
+        189 => "MicroBlaze",
+        190 => "CUDA",
+        195 => "ARCv2",
+        224 => "AMD GPU",
+        243 => "RISC-V",
+        247 => "BPF",
+        252 => "C-SKY",
+        258 => "LoongArch",
+        _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::{aarch64, x86_64};
+
+    /// An x86-64 library with one program header, right behind the header.
+    fn valid() -> [u8; 120] {
+        let mut bytes = [0; 120];
+        bytes[..16].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+        bytes[16] = 3; // ET_DYN
+        bytes[18] = 62; // EM_X86_64
+        bytes[20] = 1; // EV_CURRENT
+        bytes[24] = 0x40; // e_entry
+        bytes[25] = 0x10;
+        bytes[32] = 64; // e_phoff
+        bytes[52] = 64; // e_ehsize
+        bytes[54] = 56; // e_phentsize
+        bytes[56] = 1; // e_phnum
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Header, Kind> {
+        Header::decode(bytes, Some(120), &x86_64::MACHINE)
+    }
+
+    /// The answer when byte `at` is `value`.
+    fn with(at: usize, value: u8) -> Option<Kind> {
+        let mut bytes = valid();
+        bytes[at] = value;
+        decode(&bytes).err()
+    }
+
+    #[test]
+    fn a_valid_header_is_decoded() {
+        let expected = Header {
+            kind: FileKind::Shared,
+            osabi: 0,
+            abi_version: 0,
+            machine: 62,
+            entry: Vaddr(0x1040),
+            phoff: FileOffset(64),
+            phnum: 1,
+            flags: 0,
+        };
+        assert_eq!(decode(&valid()), Ok(expected));
+        assert_eq!(Header::decode(&valid()[..64], None, &x86_64::MACHINE), Ok(expected));
+    }
+
+    #[test]
+    fn every_truncated_prefix_is_refused() {
+        for length in 0..64 {
+            let expected = match length {
+                0..4 => Kind::NotElf,
+                _ => Kind::malformed(Rule::HeaderTruncated, length as u64, 64),
+            };
+            assert_eq!(decode(&valid()[..length]), Err(expected));
+        }
+    }
+
+    #[test]
+    fn each_field_is_checked_by_name_and_number() {
+        assert_eq!(with(0, 0x7e), Some(Kind::NotElf));
+        assert_eq!(with(4, 1), Some(Kind::WrongClass(1)));
+        assert_eq!(with(4, 3), Some(Kind::WrongClass(3)));
+        assert_eq!(with(5, 2), Some(Kind::WrongData(2)));
+        assert_eq!(with(6, 0), Some(Kind::malformed(Rule::ElfVersion, 0, 1)));
+        assert_eq!(with(20, 2), Some(Kind::malformed(Rule::ElfVersion, 2, 1)));
+        assert_eq!(with(16, 1), Some(Kind::malformed(Rule::HeaderType, 1, 0)));
+        assert_eq!(with(16, 4), Some(Kind::malformed(Rule::HeaderType, 4, 0)));
+        assert_eq!(with(18, 183), Some(Kind::WrongMachine(183)));
+        assert_eq!(with(48, 1), Some(Kind::malformed(Rule::HeaderFlags, 1, 0)));
+        assert_eq!(with(54, 32), Some(Kind::malformed(Rule::PhentSize, 32, 56)));
+        assert_eq!(with(56, 0), Some(Kind::malformed(Rule::NoProgramHeaders, 0, 1)));
+        assert_eq!(with(16, 2), None);
+    }
+
+    #[test]
+    fn the_first_wrong_field_in_order_is_the_one_that_is_named() {
+        let mut bytes = valid();
+        for (at, value) in [(54, 1), (48, 1), (16, 9), (18, 3), (7, 9), (6, 7), (5, 2), (4, 1)] {
+            bytes[at] = value;
+            let expected = match at {
+                54 => Kind::malformed(Rule::PhentSize, 1, 56),
+                48 => Kind::malformed(Rule::HeaderFlags, 1, 0),
+                16 => Kind::malformed(Rule::HeaderType, 9, 0),
+                18 => Kind::WrongMachine(3),
+                7 => Kind::WrongOsAbi(9),
+                6 => Kind::malformed(Rule::ElfVersion, 7, 1),
+                5 => Kind::WrongData(2),
+                _ => Kind::WrongClass(1),
+            };
+            assert_eq!(decode(&bytes), Err(expected));
+        }
+    }
+
+    #[test]
+    fn an_os_abi_is_none_without_version_or_gnu_up_to_three() {
+        for osabi in 0..=u8::MAX {
+            for version in 0..=u8::MAX {
+                let mut bytes = valid();
+                (bytes[7], bytes[8]) = (osabi, version);
+                let supported = match osabi {
+                    0 => 0,
+                    3 => 3,
+                    _ => {
+                        assert_eq!(decode(&bytes), Err(Kind::WrongOsAbi(osabi)));
+                        continue;
+                    }
+                };
+                let expected = (version > supported).then_some(Kind::WrongAbiVersion {
+                    osabi,
+                    version,
+                    supported,
+                });
+                assert_eq!(decode(&bytes).err(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_program_header_table_ends_inside_the_file() {
+        let length = |length| Header::decode(&valid(), Some(length), &x86_64::MACHINE);
+        assert!(length(120).is_ok());
+        assert_eq!(
+            length(119),
+            Err(Kind::malformed(Rule::ProgramHeadersOutsideFile, 120, 119))
+        );
+        let mut bytes = valid();
+        bytes[32..40].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert_eq!(
+            Header::decode(&bytes, None, &x86_64::MACHINE),
+            Err(Kind::malformed(Rule::ProgramHeadersOutsideFile, u64::MAX, u64::MAX))
+        );
+        let mut bytes = valid();
+        bytes[56..58].copy_from_slice(&[0xff, 0xff]);
+        assert_eq!(
+            Header::decode(&bytes, None, &x86_64::MACHINE),
+            Err(Kind::malformed(Rule::ProgramHeadersOutsideFile, 0xffff, 0xfffe))
+        );
+    }
+
+    #[test]
+    fn the_machine_is_the_one_that_is_asked_for() {
+        let mut bytes = valid();
+        bytes[18] = 183;
+        assert_eq!(Header::check_identity(&bytes, &aarch64::MACHINE), Ok(FileKind::Shared));
+        assert_eq!(
+            Header::check_identity(&valid(), &aarch64::MACHINE),
+            Err(Kind::WrongMachine(62))
+        );
+    }
+
+    #[test]
+    fn numbers_have_names() {
+        assert_eq!(osabi_name(3), "GNU");
+        assert_eq!(osabi_name(9), "FreeBSD");
+        assert_eq!(osabi_name(200), "unknown");
+        assert_eq!(machine_name(62), "x86-64");
+        assert_eq!(machine_name(0xffff), "unknown");
+        assert_eq!(class_name(1), "ELFCLASS32");
+        assert_eq!(data_name(2), "big-endian");
+    }
+}

@@ -1,0 +1,232 @@
+//! Notes (gABI, "Note Section"): build-id, ABI tag, and the properties of `.note.gnu.property`.
+#![forbid(unsafe_code)]
+
+use super::u32_at;
+
+/// NT_GNU_ABI_TAG
+const ABI_TAG: u32 = 1;
+/// NT_GNU_BUILD_ID
+const BUILD_ID: u32 = 3;
+/// NT_GNU_PROPERTY_TYPE_0
+const PROPERTIES: u32 = 5;
+
+/// GNU_PROPERTY_X86_FEATURE_1_AND
+const X86_FEATURE_1: u32 = 0xc000_0002;
+/// GNU_PROPERTY_X86_ISA_1_NEEDED
+const X86_ISA_1_NEEDED: u32 = 0xc000_8002;
+/// GNU_PROPERTY_X86_ISA_1_USED
+const X86_ISA_1_USED: u32 = 0xc001_0002;
+
+/// One note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note<'a> {
+    /// Who defines the kind, with its NUL: `GNU\0`
+    pub owner: &'a [u8],
+    /// What it says; numbers are the owner's.
+    pub kind: u32,
+    /// The content
+    pub content: &'a [u8],
+}
+
+/// The notes of one PT_NOTE segment. Ends at the first note that does not fit.
+#[derive(Clone, Debug)]
+pub struct Notes<'a> {
+    rest: &'a [u8],
+    align: usize,
+}
+
+impl<'a> Notes<'a> {
+    /// The notes in `bytes`, padded to `align` bytes: 8 where `p_align` is 8 (`.note.gnu.property`), else 4.
+    pub fn new(bytes: &'a [u8], align: u64) -> Notes<'a> {
+        Notes {
+            rest: bytes,
+            align: if align == 8 { 8 } else { 4 },
+        }
+    }
+}
+
+impl<'a> Iterator for Notes<'a> {
+    type Item = Note<'a>;
+
+    fn next(&mut self) -> Option<Note<'a>> {
+        let bytes = self.rest;
+        self.rest = &[];
+        let owner_size = usize::try_from(u32_at(bytes, 0)?).ok()?;
+        let content_size = usize::try_from(u32_at(bytes, 4)?).ok()?;
+        let kind = u32_at(bytes, 8)?;
+        let owner_end = 12usize.checked_add(owner_size)?;
+        let content_start = owner_end.checked_next_multiple_of(self.align)?;
+        let content_end = content_start.checked_add(content_size)?;
+        let note = Note {
+            owner: bytes.get(12..owner_end)?,
+            kind,
+            content: bytes.get(content_start..content_end)?,
+        };
+        // The last note may lack its padding.
+        let next = content_end.checked_next_multiple_of(self.align)?;
+        self.rest = bytes.get(next..).unwrap_or(&[]);
+        Some(note)
+    }
+}
+
+fn find_gnu(bytes: &[u8], align: u64, kind: u32) -> Option<&[u8]> {
+    Notes::new(bytes, align)
+        .find(|note| note.owner == b"GNU\0" && note.kind == kind)
+        .map(|note| note.content)
+}
+
+/// The build-id among 4-aligned notes: the linker's digest of the file, usually 20 bytes.
+pub fn build_id(bytes: &[u8]) -> Option<&[u8]> {
+    find_gnu(bytes, 4, BUILD_ID).filter(|id| !id.is_empty())
+}
+
+/// The oldest system that a file was built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbiTag {
+    /// 0 is Linux, 1 Hurd, 2 Solaris, 3 FreeBSD.
+    pub os: u32,
+    /// The oldest kernel: major, minor, patch
+    pub version: [u32; 3],
+}
+
+/// The ABI tag among 4-aligned notes (LSB core, "Note Section").
+pub fn abi_tag(bytes: &[u8]) -> Option<AbiTag> {
+    let content = find_gnu(bytes, 4, ABI_TAG)?;
+    Some(AbiTag {
+        os: u32_at(content, 0)?,
+        version: [u32_at(content, 4)?, u32_at(content, 8)?, u32_at(content, 12)?],
+    })
+}
+
+/// What `.note.gnu.property` says of an x86-64 file (x86-64 psABI, "Program Property"); `None` where it is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct X86Properties {
+    /// Levels that the CPU must have: bit 0 baseline, bit 1 x86-64-v2, bit 2 v3, bit 3 v4
+    pub isa_1_needed: Option<u32>,
+    /// Levels that some function of the file uses, in the same bits
+    pub isa_1_used: Option<u32>,
+    /// Features that every object of the file was built for: bit 0 IBT, bit 1 SHSTK
+    pub feature_1: Option<u32>,
+}
+
+/// Reads the content of PT_GNU_PROPERTY. Properties that lode does not know are passed over, damaged ones end the reading.
+pub fn x86_properties(bytes: &[u8]) -> X86Properties {
+    let mut properties = X86Properties::default();
+    let Some(mut rest) = find_gnu(bytes, 8, PROPERTIES) else {
+        return properties;
+    };
+    while let Some((kind, content, behind)) = next_property(rest) {
+        rest = behind;
+        let word = u32_at(content, 0).filter(|_| content.len() == 4);
+        match kind {
+            X86_ISA_1_NEEDED => properties.isa_1_needed = word,
+            X86_ISA_1_USED => properties.isa_1_used = word,
+            X86_FEATURE_1 => properties.feature_1 = word,
+            _ => {}
+        }
+    }
+    properties
+}
+
+/// The first property of an array: its kind, its content, and what is behind it.
+fn next_property(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
+    let kind = u32_at(bytes, 0)?;
+    let size = usize::try_from(u32_at(bytes, 4)?).ok()?;
+    let end = 8usize.checked_add(size)?;
+    let content = bytes.get(8..end)?;
+    let behind = bytes.get(end.checked_next_multiple_of(8)?..).unwrap_or(&[]);
+    Some((kind, content, behind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn note(owner: &[u8], kind: u32, content: &[u8], align: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for word in [owner.len() as u32, content.len() as u32, kind] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        bytes.extend_from_slice(owner);
+        bytes.resize(bytes.len().next_multiple_of(align), 0);
+        bytes.extend_from_slice(content);
+        bytes.resize(bytes.len().next_multiple_of(align), 0);
+        bytes
+    }
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// A note of somebody else, a build-id of 5 bytes and an ABI tag.
+    fn usual() -> Vec<u8> {
+        let mut bytes = note(b"stapsdt\0", 3, b"probe", 4);
+        bytes.extend(note(b"GNU\0", BUILD_ID, &[1, 2, 3, 4, 5], 4));
+        bytes.extend(note(b"GNU\0", ABI_TAG, &words(&[0, 3, 2, 0]), 4));
+        bytes
+    }
+
+    #[test]
+    fn notes_are_found_by_owner_and_kind() {
+        let bytes = usual();
+        assert_eq!(Notes::new(&bytes, 4).count(), 3);
+        assert_eq!(build_id(&bytes), Some(&[1, 2, 3, 4, 5][..]));
+        assert_eq!(
+            abi_tag(&bytes),
+            Some(AbiTag {
+                os: 0,
+                version: [3, 2, 0]
+            })
+        );
+    }
+
+    #[test]
+    fn every_truncated_prefix_ends_early() {
+        let bytes = usual();
+        let ends = [28, 28 + 24, 28 + 24 + 32];
+        for length in 0..bytes.len() {
+            let found = Notes::new(&bytes[..length], 4).count();
+            // The padding of a note may be missing.
+            let expected = ends.iter().filter(|end| length >= **end).count();
+            assert!(found == expected || found == expected + 1, "{length}");
+            assert_eq!(abi_tag(&bytes[..length]), None);
+        }
+    }
+
+    #[test]
+    fn sizes_that_overflow_end_the_notes() {
+        for at in [0, 4] {
+            let mut bytes = usual();
+            bytes[at..at + 4].copy_from_slice(&[0xff; 4]);
+            assert_eq!(Notes::new(&bytes, 4).count(), 0);
+        }
+    }
+
+    #[test]
+    fn properties_are_read_with_their_padding() {
+        let mut content = words(&[X86_FEATURE_1, 4, 3, 0]);
+        content.extend(words(&[1, 8, 0, 16]));
+        content.extend(words(&[X86_ISA_1_NEEDED, 4, 0b111, 0, X86_ISA_1_USED, 4, 1, 0]));
+        let bytes = note(b"GNU\0", PROPERTIES, &content, 8);
+        assert_eq!(
+            x86_properties(&bytes),
+            X86Properties {
+                isa_1_needed: Some(0b111),
+                isa_1_used: Some(1),
+                feature_1: Some(3)
+            }
+        );
+        for length in 0..bytes.len() {
+            let partial = x86_properties(&bytes[..length]);
+            assert_eq!(partial, X86Properties::default());
+        }
+    }
+
+    #[test]
+    fn a_property_of_another_size_is_silent() {
+        let content = words(&[X86_ISA_1_NEEDED, 8, 0b111, 0, X86_ISA_1_USED, 0xffff_fff0, 1, 0]);
+        let bytes = note(b"GNU\0", PROPERTIES, &content, 8);
+        assert_eq!(x86_properties(&bytes), X86Properties::default());
+    }
+}

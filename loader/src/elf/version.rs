@@ -1,0 +1,319 @@
+//! Symbol versions: what a file requires (DT_VERNEED) and defines (DT_VERDEF). Source: LSB core, "Symbol Versioning".
+//!
+//! Both are chains of records that lead on by distances in bytes and are told apart by counts. A record may only lead forward by at least
+//! its own size, so no chain is endless; and a file has no more versions than there are indices, so no chain is too long.
+#![forbid(unsafe_code)]
+
+use alloc::vec::Vec;
+
+use super::{u16_at, u32_at};
+use crate::error::{Kind, Rule};
+
+/// Bit of a DT_VERSYM entry: the definition is not the default one of its symbol.
+pub const HIDDEN: u16 = 0x8000;
+/// Version index: the symbol is local.
+pub const LOCAL: u16 = 0;
+/// Version index: the symbol has no version (of its own).
+pub const GLOBAL: u16 = 1;
+
+const FLAG_BASE: u16 = 1;
+const FLAG_WEAK: u16 = 2;
+const NEED_SIZE: u32 = 16;
+const NEED_ENTRY_SIZE: u32 = 16;
+const DEFINITION_SIZE: u32 = 20;
+
+/// There are 15 bits of version index.
+const MOST_VERSIONS: usize = 0x7fff;
+
+/// What a file requires of one library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The library's name as in DT_NEEDED: offset into the string table
+    pub file: u32,
+    /// The versions
+    pub entries: Vec<NeedEntry>,
+}
+
+/// One required version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeedEntry {
+    /// SysV hash of the name
+    pub hash: u32,
+    /// VER_FLG_WEAK: the library may lack it.
+    pub weak: bool,
+    /// The index that DT_VERSYM entries use for it, with the [`HIDDEN`] bit as it stands
+    pub index: u16,
+    /// Offset into the string table
+    pub name: u32,
+}
+
+/// One defined version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The index that DT_VERSYM entries use for it
+    pub index: u16,
+    /// SysV hash of the name
+    pub hash: u32,
+    /// VER_FLG_BASE: the name is that of the file.
+    pub base: bool,
+    /// VER_FLG_WEAK
+    pub weak: bool,
+    /// Offset into the string table
+    pub name: u32,
+}
+
+/// Decodes the `count` records of DT_VERNEED (DT_VERNEEDNUM) at the start of `bytes`.
+///
+/// # Errors
+/// [`Rule::VersionNeed`] with the offset of the record that is outside, of another revision, or leads nowhere.
+pub fn needs(bytes: &[u8], count: u64) -> Result<Vec<Need>, Kind> {
+    let mut needs = Vec::new();
+    let mut total = 0;
+    let mut at = Some(0u32);
+    for _ in 0..count {
+        let start = at.ok_or(damaged_need(bytes.len()))?;
+        let record = record(bytes, start).ok_or(damaged_need(start as usize))?;
+        let fault = || damaged_need(start as usize);
+        if u16_at(record, 0) != Some(1) {
+            return Err(fault());
+        }
+        let entry_count = u16_at(record, 2).ok_or_else(fault)?;
+        let file = u32_at(record, 4).ok_or_else(fault)?;
+        let first = u32_at(record, 8).ok_or_else(fault)?;
+        let next = u32_at(record, 12).ok_or_else(fault)?;
+        total += usize::from(entry_count);
+        if total > MOST_VERSIONS {
+            return Err(fault());
+        }
+        let entries = need_entries(bytes, start.checked_add(first).ok_or_else(fault)?, entry_count)?;
+        needs.push(Need { file, entries });
+        at = follow(start, next, NEED_SIZE);
+    }
+    Ok(needs)
+}
+
+fn need_entries(bytes: &[u8], first: u32, count: u16) -> Result<Vec<NeedEntry>, Kind> {
+    let mut entries = Vec::new();
+    let mut at = Some(first);
+    for _ in 0..count {
+        let start = at.ok_or(damaged_need(first as usize))?;
+        let fault = || damaged_need(start as usize);
+        let record = record(bytes, start).ok_or_else(fault)?;
+        entries.push(NeedEntry {
+            hash: u32_at(record, 0).ok_or_else(fault)?,
+            weak: u16_at(record, 4).ok_or_else(fault)? & FLAG_WEAK != 0,
+            index: u16_at(record, 6).ok_or_else(fault)?,
+            name: u32_at(record, 8).ok_or_else(fault)?,
+        });
+        at = follow(start, u32_at(record, 12).ok_or_else(fault)?, NEED_ENTRY_SIZE);
+    }
+    Ok(entries)
+}
+
+/// Decodes the `count` records of DT_VERDEF (DT_VERDEFNUM) at the start of `bytes`. The names of predecessors are left out: nothing
+/// uses them.
+///
+/// # Errors
+/// [`Rule::VersionDefinition`] with the offset of the record that is outside, of another revision, without a name, or leads nowhere.
+pub fn definitions(bytes: &[u8], count: u64) -> Result<Vec<Definition>, Kind> {
+    let mut definitions = Vec::new();
+    let mut at = Some(0u32);
+    for _ in 0..count {
+        let start = at.ok_or(damaged_definition(bytes.len()))?;
+        let fault = || damaged_definition(start as usize);
+        let record_bytes = record(bytes, start).ok_or_else(fault)?;
+        let names = u16_at(record_bytes, 6).ok_or_else(fault)?;
+        if u16_at(record_bytes, 0) != Some(1) || names == 0 || definitions.len() >= MOST_VERSIONS {
+            return Err(fault());
+        }
+        let flags = u16_at(record_bytes, 2).ok_or_else(fault)?;
+        let first = u32_at(record_bytes, 12).ok_or_else(fault)?;
+        let next = u32_at(record_bytes, 16).ok_or_else(fault)?;
+        let name_record = start
+            .checked_add(first)
+            .and_then(|at| record(bytes, at))
+            .ok_or_else(fault)?;
+        definitions.push(Definition {
+            index: u16_at(record_bytes, 4).ok_or_else(fault)? & !HIDDEN,
+            hash: u32_at(record_bytes, 8).ok_or_else(fault)?,
+            base: flags & FLAG_BASE != 0,
+            weak: flags & FLAG_WEAK != 0,
+            name: u32_at(name_record, 0).ok_or_else(fault)?,
+        });
+        at = follow(start, next, DEFINITION_SIZE);
+    }
+    Ok(definitions)
+}
+
+fn record(bytes: &[u8], at: u32) -> Option<&[u8]> {
+    bytes.get(at as usize..)
+}
+
+/// Where the record behind the one at `start` is; `None` when there is none, or when the distance would lead into the record itself.
+fn follow(start: u32, distance: u32, size: u32) -> Option<u32> {
+    if distance < size {
+        return None;
+    }
+    start.checked_add(distance)
+}
+
+fn damaged_need(at: usize) -> Kind {
+    Kind::malformed(Rule::VersionNeed, at as u64, 0)
+}
+
+fn damaged_definition(at: usize) -> Kind {
+    Kind::malformed(Rule::VersionDefinition, at as u64, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn halves(bytes: &mut Vec<u8>, values: &[u16]) {
+        values
+            .iter()
+            .for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+    }
+
+    fn words(bytes: &mut Vec<u8>, values: &[u32]) {
+        values
+            .iter()
+            .for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+    }
+
+    /// Two libraries; the first with two versions, the second with one that is weak.
+    fn need_bytes() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        halves(&mut bytes, &[1, 2]);
+        words(&mut bytes, &[100, 16, 48]);
+        for (index, next) in [(2, 16), (3, 0)] {
+            words(&mut bytes, &[0x0969_1a75]);
+            halves(&mut bytes, &[0, index]);
+            words(&mut bytes, &[200, next]);
+        }
+        halves(&mut bytes, &[1, 1]);
+        words(&mut bytes, &[101, 16, 0]);
+        words(&mut bytes, &[0x0696_91b4]);
+        halves(&mut bytes, &[2, 4]);
+        words(&mut bytes, &[201, 0]);
+        bytes
+    }
+
+    /// The file's own name and one version that has a predecessor.
+    fn definition_bytes() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        halves(&mut bytes, &[1, 1, 1, 1]);
+        words(&mut bytes, &[7, 20, 28, 50, 0]);
+        halves(&mut bytes, &[1, 2, 2, 2]);
+        words(&mut bytes, &[8, 20, 0, 51, 8, 50, 0]);
+        bytes
+    }
+
+    fn patched(mut bytes: Vec<u8>, at: usize, value: u8) -> Vec<u8> {
+        bytes[at] = value;
+        bytes
+    }
+
+    #[test]
+    fn requirements_are_decoded_by_library() {
+        let entry = |hash, weak, index, name| NeedEntry {
+            hash,
+            weak,
+            index,
+            name,
+        };
+        assert_eq!(
+            needs(&need_bytes(), 2),
+            Ok(vec![
+                Need {
+                    file: 100,
+                    entries: vec![entry(0x0969_1a75, false, 2, 200), entry(0x0969_1a75, false, 3, 200)]
+                },
+                Need {
+                    file: 101,
+                    entries: vec![entry(0x0696_91b4, true, 4, 201)]
+                },
+            ])
+        );
+        assert_eq!(needs(&[], 0), Ok(vec![]));
+    }
+
+    #[test]
+    fn definitions_are_decoded_with_their_first_name() {
+        let definition = |index, hash, base, weak, name| Definition {
+            index,
+            hash,
+            base,
+            weak,
+            name,
+        };
+        assert_eq!(
+            definitions(&definition_bytes(), 2),
+            Ok(vec![
+                definition(1, 7, true, false, 50),
+                definition(2, 8, false, true, 51)
+            ])
+        );
+    }
+
+    #[test]
+    fn every_truncated_prefix_is_refused() {
+        let bytes = need_bytes();
+        for length in 0..bytes.len() {
+            assert!(needs(&bytes[..length], 2).is_err(), "{length}");
+        }
+        let bytes = definition_bytes();
+        // The predecessor's name, the last 8 bytes, is not read; nor is the link to it.
+        for length in 0..bytes.len() - 12 {
+            assert!(definitions(&bytes[..length], 2).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_chain_that_is_shorter_than_its_count_is_refused() {
+        assert_eq!(needs(&need_bytes(), 3), Err(damaged_need(80)));
+        assert_eq!(needs(&patched(need_bytes(), 2, 3), 2), Err(damaged_need(16)));
+        assert!(definitions(&definition_bytes(), 3).is_err());
+    }
+
+    #[test]
+    fn a_chain_that_leads_into_itself_is_refused() {
+        for distance in 1..16 {
+            assert!(needs(&patched(need_bytes(), 12, distance), 2).is_err());
+            assert!(needs(&patched(need_bytes(), 28, distance), 2).is_err());
+            assert!(definitions(&patched(definition_bytes(), 16, distance), 2).is_err());
+        }
+    }
+
+    #[test]
+    fn a_chain_that_leads_outside_is_refused() {
+        for at in [11, 15, 31] {
+            assert!(needs(&patched(need_bytes(), at, 0xff), 2).is_err());
+        }
+        for at in [15, 19] {
+            assert!(definitions(&patched(definition_bytes(), at, 0xff), 2).is_err());
+        }
+    }
+
+    #[test]
+    fn another_revision_is_refused() {
+        assert!(needs(&patched(need_bytes(), 0, 2), 2).is_err());
+        assert!(definitions(&patched(definition_bytes(), 0, 0), 2).is_err());
+    }
+
+    #[test]
+    fn a_definition_without_a_name_is_refused() {
+        assert!(definitions(&patched(definition_bytes(), 6, 0), 2).is_err());
+    }
+
+    #[test]
+    fn more_versions_than_there_are_indices_are_refused() {
+        // Records that claim 0xffff entries each: refused before the entries are read.
+        let mut bytes = Vec::new();
+        halves(&mut bytes, &[1, 0xffff]);
+        words(&mut bytes, &[0, 16, 16]);
+        bytes.resize(1 << 20, 0);
+        assert_eq!(needs(&bytes, u64::MAX), Err(damaged_need(0)));
+    }
+}

@@ -1,0 +1,197 @@
+//! Everything that happens, as one stream of values.
+//!
+//! `LD_DEBUG`, statistics and tests are readers of this stream; nothing else in lode prints. An event is
+//! built only when a reader asked for its category, so a default start pays one test of a bit.
+#![forbid(unsafe_code)]
+
+use crate::elf::{Address, SymbolIndex};
+use crate::error::{Error, Lossy, Name};
+use crate::search::Where;
+use crate::world::Module;
+
+bitflags::bitflags! {
+    /// The categories that a reader may ask for: the words of `LD_DEBUG`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Interest: u32 {
+        /// Library search paths and attempts.
+        const LIBS = 1;
+        /// Input files: mapped, needed, initialised, finalised.
+        const FILES = 1 << 1;
+        /// Symbol table searches.
+        const SYMBOLS = 1 << 2;
+        /// Which definition each reference got.
+        const BINDINGS = 1 << 3;
+        /// Version dependencies.
+        const VERSIONS = 1 << 4;
+        /// Relocation progress.
+        const RELOC = 1 << 5;
+        /// Scopes of each module.
+        const SCOPES = 1 << 6;
+        /// Counts at the end of the start.
+        const STATISTICS = 1 << 7;
+        /// Unused DT_NEEDED entries.
+        const UNUSED = 1 << 8;
+        /// What is printed whatever was asked: warnings.
+        const ALWAYS = 1 << 31;
+    }
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A library is wanted.
+    Wanted {
+        /// The name as it stands in DT_NEEDED, LD_PRELOAD or the call.
+        library: &'a [u8],
+        /// Who wants it.
+        by: &'a Name,
+    },
+    /// A list of directories is entered.
+    SearchList {
+        /// Which list.
+        place: &'a Where,
+        /// Its directories, separated by colons; `None` for the cache file.
+        directories: Option<&'a [u8]>,
+    },
+    /// A path is tried.
+    Trying(&'a [u8]),
+    /// A module was mapped.
+    Mapped(&'a Module),
+    /// The version requirements of one module on another are checked.
+    Version {
+        /// The version.
+        version: &'a [u8],
+        /// The module that should define it.
+        provider: &'a Name,
+        /// The module that requires it.
+        by: &'a Name,
+    },
+    /// The modules in which a module's references are looked up, in order.
+    Scope {
+        /// The module.
+        module: &'a Name,
+        /// The names of the modules in its scope.
+        list: &'a [&'a Name],
+    },
+    /// A module's tables are about to be applied.
+    Relocating(&'a Name),
+    /// A symbol is looked up in one module.
+    LookedUp {
+        /// The symbol.
+        symbol: &'a [u8],
+        /// The module.
+        module: &'a Name,
+    },
+    /// A reference got its definition.
+    Bound {
+        /// The module that refers.
+        from: &'a Name,
+        /// The module that defines.
+        to: &'a Name,
+        /// The symbol.
+        symbol: &'a [u8],
+        /// The version, if the reference has one.
+        version: Option<&'a [u8]>,
+        /// The symbol's index in the defining module.
+        index: SymbolIndex,
+    },
+    /// A resolver of the program was called.
+    Resolved {
+        /// The module whose place gets the answer.
+        module: &'a Name,
+        /// The resolver.
+        resolver: Address,
+        /// Its answer.
+        answer: Address,
+    },
+    /// Constructors of a module are about to run.
+    Initialising(&'a Name),
+    /// Destructors of a module are about to run.
+    Finalising(&'a Name),
+    /// The program's entry is about to be jumped to.
+    Transferring(&'a Name),
+    /// Something is odd and was tolerated: one line in glibc's form.
+    Warning(core::fmt::Arguments<'a>),
+    /// An operation failed.
+    Failed(&'a Error),
+    /// Counts at the end of the start.
+    Statistics(&'a Statistics),
+}
+
+/// Counts of one start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Modules mapped.
+    pub modules: u64,
+    /// Words relocated by RELR.
+    pub relr: u64,
+    /// Relocations that add the load bias.
+    pub relative: u64,
+    /// Relocations that name a symbol.
+    pub symbolic: u64,
+    /// Symbol look-ups made.
+    pub lookups: u64,
+    /// Look-ups answered by the one before.
+    pub repeated: u64,
+    /// IFUNC resolvers called.
+    pub resolvers: u64,
+    /// COPY relocations.
+    pub copies: u64,
+}
+
+/// A reader of events.
+pub trait Sink: Sync {
+    /// Takes one event.
+    fn take(&self, event: &Event<'_>);
+}
+
+/// The way to the reader, with what it asked for.
+#[derive(Clone, Copy)]
+pub struct Log<'a> {
+    /// The categories that are wanted.
+    pub interest: Interest,
+    /// The reader.
+    pub sink: &'a dyn Sink,
+}
+
+impl Log<'_> {
+    /// Builds and passes an event if its category was asked for.
+    #[inline]
+    pub fn emit<'e>(&self, category: Interest, event: impl FnOnce() -> Event<'e>) {
+        if self.interest.intersects(category) {
+            self.sink.take(&event());
+        }
+    }
+
+    /// Passes a warning, which is always wanted.
+    #[cold]
+    pub fn warn(&self, text: core::fmt::Arguments<'_>) {
+        self.sink.take(&Event::Warning(text));
+    }
+}
+
+/// A reader that wants nothing.
+pub struct Silence;
+
+impl Sink for Silence {
+    fn take(&self, _: &Event<'_>) {}
+}
+
+impl core::fmt::Debug for Log<'_> {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(out, "Log({:?})", self.interest)
+    }
+}
+
+/// `name` or `name, version V`, as glibc writes it in its messages.
+pub struct Versioned<'a>(pub &'a [u8], pub Option<&'a [u8]>);
+
+impl core::fmt::Display for Versioned<'_> {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(out, "{}", Lossy(self.0))?;
+        match self.1 {
+            Some(version) => write!(out, ", version {}", Lossy(version)),
+            None => Ok(()),
+        }
+    }
+}

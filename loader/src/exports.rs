@@ -1,0 +1,209 @@
+//! The names that lode exports: what glibc's libc.so.6 imports from its loader, and what debuggers look for.
+//!
+//! They are defined here, in the binary, and not in the library: a test program that linked the library would otherwise take the place
+//! of the real loader's objects in its own process. Which version node each name belongs to is in `exports.map`.
+//!
+//! # Safety
+//! The data objects are plain memory that libc and lode share by contract; nothing here reads them through references. The functions are called
+//! by C code with the arguments that the interface states.
+#![allow(unsafe_code, non_upper_case_globals)]
+
+use core::ffi::{c_char, c_int, c_void};
+
+use lode::abi::glibc::{Exports, entries};
+use lode::{debugger, dl};
+
+/// Room for every glibc's `_rtld_global` (2.31 to 2.43: 2120 to 4336 bytes).
+const GLOBAL_WORDS: usize = 544;
+
+/// Room for every glibc's `_rtld_global_ro` (544 to 976 bytes).
+const GLOBAL_RO_WORDS: usize = 128;
+
+#[unsafe(no_mangle)]
+static mut _rtld_global: [u64; GLOBAL_WORDS] = [0; GLOBAL_WORDS];
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.rel.ro")]
+static mut _rtld_global_ro: [u64; GLOBAL_RO_WORDS] = [0; GLOBAL_RO_WORDS];
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.rel.ro")]
+static mut __libc_enable_secure: i32 = 0;
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.rel.ro")]
+static mut _dl_argv: u64 = 0;
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.rel.ro")]
+static mut __libc_stack_end: u64 = 0;
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.rel.ro")]
+static mut __rseq_size: u32 = 0;
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.rel.ro")]
+static mut __rseq_offset: i64 = 0;
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.rel.ro")]
+static mut __rseq_flags: u32 = 0;
+
+/// Written by libthread_db when a debugger attaches before the first thread starts.
+#[unsafe(no_mangle)]
+static mut __nptl_initial_report_events: u8 = 0;
+
+#[unsafe(no_mangle)]
+static mut _r_debug: debugger::RDebug = debugger::RDebug {
+    version: 0,
+    map: 0,
+    stop_at: 0,
+    state: 0,
+    loader_base: 0,
+};
+
+/// Exists so that libraries may require the version node GLIBC_2.34 of the loader.
+#[unsafe(no_mangle)]
+static __rtld_version_placeholder: u32 = 0;
+
+/// The addresses of the data objects.
+pub fn objects() -> Exports {
+    Exports {
+        rtld_global: ((&raw mut _rtld_global).cast(), GLOBAL_WORDS * 8),
+        rtld_global_ro: ((&raw mut _rtld_global_ro).cast(), GLOBAL_RO_WORDS * 8),
+        enable_secure: &raw mut __libc_enable_secure,
+        argv: &raw mut _dl_argv,
+        stack_end: &raw mut __libc_stack_end,
+        rseq_size: &raw mut __rseq_size,
+        rseq_offset: &raw mut __rseq_offset,
+        report_events: &raw const __nptl_initial_report_events,
+    }
+}
+
+/// Announces `_r_debug` to debuggers.
+pub fn announce(loader_base: u64) {
+    let stop_at = _dl_debug_state as extern "C" fn() as usize as u64;
+    // SAFETY: the exported object, which stays.
+    unsafe { debugger::announce(&raw mut _r_debug, stop_at, loader_base) };
+}
+
+/// Where debuggers put their breakpoint.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn _dl_debug_state() {
+    // SAFETY: does nothing; keeps the function from being merged or left out.
+    unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
+}
+
+lode::tls_get_addr!();
+
+#[unsafe(no_mangle)]
+extern "C" fn _dl_find_dso_for_object(address: *const c_void) -> *const c_void {
+    dl::find_dso_for_object(address)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _dl_allocate_tls(tcb: *mut c_void) -> *mut c_void {
+    // SAFETY: libc's promise.
+    unsafe { entries::allocate_tls(tcb) }
+}
+
+// libc 2.35 and later pass a second argument, of changing value; it does not matter here.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _dl_allocate_tls_init(tcb: *mut c_void) -> *mut c_void {
+    // SAFETY: libc's promise.
+    unsafe { entries::renew_tls(tcb) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _dl_deallocate_tls(tcb: *mut c_void, _free_tcb: bool) {
+    // SAFETY: libc's promise.
+    unsafe { entries::deallocate_tls(tcb) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn __tunable_get_val(
+    id: c_int,
+    value: *mut c_void,
+    callback: Option<extern "C-unwind" fn(*mut c_void)>,
+) {
+    // SAFETY: libc's promise.
+    unsafe { entries::tunable_get_val(id, value, callback) }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn __tunable_is_initialized(id: c_int) -> bool {
+    dl::with_glibc(|glibc| usize::try_from(id).is_ok_and(|id| glibc.tunables.get(id).1)).unwrap_or(false)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __nptl_change_stack_perm(pthread: *mut c_void) -> c_int {
+    // SAFETY: libc's promise.
+    unsafe { entries::change_stack_perm(pthread) }
+}
+
+/// Auditing is not supported, so there is nothing to tell.
+#[unsafe(no_mangle)]
+extern "C" fn _dl_audit_preinit(_map: *const c_void) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn _dl_audit_symbind_alt(
+    _map: *const c_void,
+    _reference: *const c_void,
+    _value: *mut c_void,
+    _result: *const c_void,
+) {
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn _dl_mcount(_from: usize, _to: usize) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn _dl_get_tls_static_info(size: *mut usize, align: *mut usize) {
+    let (bytes, alignment) = dl::with_glibc(|glibc| {
+        let ro = glibc.global_ro?;
+        let at = &glibc.layout.rtld_global_ro;
+        Some((ro.get(at.dl_tls_static_size?), ro.get(at.dl_tls_static_align?)))
+    })
+    .flatten()
+    .unwrap_or((0, 64));
+    // SAFETY: the caller passes the addresses of two words.
+    unsafe {
+        size.write(bytes as usize);
+        align.write(alignment as usize);
+    }
+}
+
+/// Prints a message of libc and ends the process. The format knows %s, %d, %u and %x; lode prints it as it stands, since
+/// C's variable arguments cannot be read here.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _dl_fatal_printf(format: *const c_char) -> ! {
+    // SAFETY: libc passes a C string.
+    let text = unsafe { core::ffi::CStr::from_ptr(format) };
+    crt::Stderr.write_bytes(text.to_bytes());
+    crt::syscall::exit_group(127)
+}
+
+macro_rules! never_reached {
+    ($($name:ident),* $(,)?) => {$(
+        /// libc reaches this only when the hook table is not set; it stops with its name.
+        #[unsafe(no_mangle)]
+        extern "C" fn $name() -> ! {
+            dl::stop(concat!("libc called ", stringify!($name), ", which is not reached while dlopen is hooked"))
+        }
+    )*};
+}
+
+never_reached!(
+    _dl_rtld_di_serinfo,
+    _dl_make_stack_executable,
+    _dl_exception_create,
+    _dl_exception_create_format,
+    _dl_exception_free,
+    _dl_catch_error,
+    _dl_catch_exception,
+    _dl_signal_error,
+    _dl_signal_exception,
+    _dl_x86_get_cpu_features,
+);

@@ -1,0 +1,358 @@
+//! The one checked door between link-time addresses and memory.
+//!
+//! An [`Image`] knows which link-time ranges of a module are mapped, where their bytes are in this
+//! process and what may be done with them. Everything that reads or writes module memory asks it;
+//! a range that is not wholly inside one extent is an answer (`None`), never an access.
+//!
+//! Memory of a module may be written by the program at any time, so nothing here hands out a
+//! reference into an extent that the program may write: values are read and written by copy, through
+//! raw pointers. A hot loop asks once for a whole [`Table`] or [`Patch`] and then reads through
+//! that proof.
+//!
+//! In the product the bytes are the process's own memory; in tests and in tools they are a buffer
+//! that *claims* run-time addresses. Both are the same type, so the same code links both.
+//!
+//! # Safety
+//! This file may use raw pointers because each one is made from an [`Extent`], whose maker promised
+//! (in [`Image::new`]) that `length` bytes from `host` stay mapped, with at least the stated access,
+//! as long as the image lives.
+#![allow(unsafe_code)]
+
+use alloc::vec::Vec;
+
+use crate::elf::segment::Access;
+use crate::elf::{Address, Bias, Vaddr};
+
+/// A contiguous mapped range of a module.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// First link-time address.
+    pub start: Vaddr,
+    /// Length in bytes.
+    pub length: u64,
+    /// Where byte 0 of the range lies in this process.
+    pub host: *mut u8,
+    /// What the module's segment allows (before RELRO takes the write access away).
+    pub access: Access,
+}
+
+/// The mapped memory of one module.
+#[derive(Debug)]
+pub struct Image {
+    bias: Bias,
+    extents: Vec<Extent>,
+    owner: Option<Reservation>,
+}
+
+/// Plain values that any byte pattern may represent, as they stand in module memory.
+///
+/// # Safety
+/// Only for types without padding and without invalid bit patterns.
+pub unsafe trait Plain: Copy {}
+// SAFETY: integers have neither padding nor invalid patterns.
+unsafe impl Plain for u8 {}
+// SAFETY: as above.
+unsafe impl Plain for u16 {}
+// SAFETY: as above.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
+unsafe impl Plain for u64 {}
+// SAFETY: a `repr(C)` struct of 4+1+1+2+8+8 bytes: 24, no padding.
+unsafe impl Plain for crate::elf::symbol::Symbol {}
+// SAFETY: three 64-bit words.
+unsafe impl Plain for crate::elf::reloc::Rela {}
+// SAFETY: two 64-bit words.
+unsafe impl Plain for crate::elf::reloc::Rel {}
+// SAFETY: two 64-bit words.
+unsafe impl Plain for crate::elf::dynamic::Dyn {}
+
+/// A run of `T` in module memory whose whole range has been checked. Reads are by value and need no
+/// alignment.
+#[derive(Debug)]
+pub struct Table<T: Plain> {
+    first: *const T,
+    count: usize,
+}
+
+impl<T: Plain> Clone for Table<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T: Plain> Copy for Table<T> {}
+
+// SAFETY: a table is an address and a count; reads through it are by value. The memory outlives it because modules
+// own their image beside their tables.
+unsafe impl<T: Plain> Send for Table<T> {}
+// SAFETY: as above.
+unsafe impl<T: Plain> Sync for Table<T> {}
+
+impl<T: Plain> Table<T> {
+    /// A table of nothing.
+    pub const EMPTY: Table<T> = Table {
+        first: core::ptr::null(),
+        count: 0,
+    };
+
+    /// Number of whole entries.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is no entry.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Entry `index`, or `None` past the end.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<T> {
+        if index >= self.count {
+            return None;
+        }
+        // SAFETY: index < count, and the whole range was checked when the table was made.
+        Some(unsafe { self.first.add(index).read_unaligned() })
+    }
+
+    /// All entries in order.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
+        (0..self.count).filter_map(|index| self.get(index))
+    }
+
+    /// The first `count` entries, or fewer when there are fewer.
+    #[inline]
+    pub fn first(&self, count: usize) -> Table<T> {
+        Table {
+            first: self.first,
+            count: self.count.min(count),
+        }
+    }
+
+    /// The table without its first `count` entries.
+    #[inline]
+    pub fn skip(&self, count: usize) -> Table<T> {
+        let count = count.min(self.count);
+        Table {
+            // SAFETY: count is at most the number of entries, so the pointer stays inside or one past the range.
+            first: unsafe { self.first.add(count) },
+            count: self.count - count,
+        }
+    }
+}
+
+/// Part of a module's memory that may be written: the place of relocations.
+///
+/// Keeps the extent of the last store at hand, since relocations come in runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Patch<'a> {
+    image: &'a Image,
+    last: Extent,
+}
+
+impl Patch<'_> {
+    #[inline]
+    fn place(&mut self, at: Vaddr, length: u64) -> Option<*mut u8> {
+        let offset = at.0.wrapping_sub(self.last.start.0);
+        if offset <= self.last.length && self.last.length - offset >= length {
+            return Some(self.last.host.wrapping_add(offset as usize));
+        }
+        self.place_elsewhere(at, length)
+    }
+
+    #[cold]
+    fn place_elsewhere(&mut self, at: Vaddr, length: u64) -> Option<*mut u8> {
+        let extent = *self.image.extent(at, length)?;
+        if !extent.access.contains(Access::WRITE) {
+            return None;
+        }
+        self.last = extent;
+        Some(extent.host.wrapping_add((at.0 - extent.start.0) as usize))
+    }
+
+    /// The value at `at`, or `None` when it is not wholly in a writable extent.
+    #[inline]
+    pub fn load<T: Plain>(&mut self, at: Vaddr) -> Option<T> {
+        let place = self.place(at, size_of::<T>() as u64)?;
+        // SAFETY: `place` proved that the bytes lie in a live extent; the read is unaligned and by value.
+        Some(unsafe { place.cast::<T>().read_unaligned() })
+    }
+
+    /// Stores `value` at `at`; `None` when the place is not wholly in a writable extent.
+    #[inline]
+    pub fn store<T: Plain>(&mut self, at: Vaddr, value: T) -> Option<()> {
+        let place = self.place(at, size_of::<T>() as u64)?;
+        // SAFETY: `place` proved that the bytes lie in a live, writable extent; no reference to them exists.
+        unsafe { place.cast::<T>().write_unaligned(value) };
+        Some(())
+    }
+
+    /// Adds `bias` to the 64-bit word at `at`: what one RELR place asks.
+    #[inline]
+    pub fn add(&mut self, at: Vaddr, bias: Bias) -> Option<()> {
+        let place = self.place(at, 8)?.cast::<u64>();
+        // SAFETY: as in `load` and `store`.
+        unsafe { place.write_unaligned(place.read_unaligned().wrapping_add(bias.0)) };
+        Some(())
+    }
+
+    /// Stores `bytes` at `at`.
+    pub fn store_bytes(&mut self, at: Vaddr, bytes: &[u8]) -> Option<()> {
+        let place = self.place(at, bytes.len() as u64)?;
+        // SAFETY: as in `store`; `bytes` is lode's own memory and cannot overlap a module's writable extent, of which
+        // no reference exists.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
+        Some(())
+    }
+}
+
+/// Address space that a module's image occupies; given back when dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    /// First byte.
+    pub start: Address,
+    /// Length in bytes.
+    pub length: u64,
+    /// How to give it back.
+    pub release: fn(Address, u64),
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        (self.release)(self.start, self.length);
+    }
+}
+
+// SAFETY: an image is a description of memory that is valid for every thread; access is by value.
+unsafe impl Send for Image {}
+// SAFETY: as above.
+unsafe impl Sync for Image {}
+
+impl Image {
+    /// Describes mapped memory.
+    ///
+    /// # Safety
+    /// For each extent, `length` bytes from `host` must stay mapped with at least `access` while the image
+    /// lives, and no Rust reference may cover a byte that is writable there.
+    pub unsafe fn new(bias: Bias, mut extents: Vec<Extent>, owner: Option<Reservation>) -> Image {
+        extents.sort_unstable_by_key(|extent| extent.start);
+        Image { bias, extents, owner }
+    }
+
+    /// Run-time address of link-time address 0.
+    #[inline]
+    pub fn bias(&self) -> Bias {
+        self.bias
+    }
+
+    /// The mapped ranges in ascending order.
+    pub fn extents(&self) -> &[Extent] {
+        &self.extents
+    }
+
+    /// Keeps the memory mapped for ever, whatever happens to the image.
+    pub fn leak(&mut self) {
+        core::mem::forget(self.owner.take());
+    }
+
+    /// The reserved address range, if lode mapped this module.
+    pub fn reservation(&self) -> Option<(Address, u64)> {
+        self.owner.as_ref().map(|own| (own.start, own.length))
+    }
+
+    /// The extent that holds all of `length` bytes at `at`.
+    pub fn extent(&self, at: Vaddr, length: u64) -> Option<&Extent> {
+        self.extents.iter().find(|extent| {
+            let offset = at.0.wrapping_sub(extent.start.0);
+            offset < extent.length.max(1) && extent.length - offset.min(extent.length) >= length
+        })
+    }
+
+    fn place(&self, at: Vaddr, length: u64, access: Access) -> Option<*mut u8> {
+        let extent = self.extent(at, length)?;
+        if !extent.access.contains(access) {
+            return None;
+        }
+        Some(extent.host.wrapping_add((at.0 - extent.start.0) as usize))
+    }
+
+    /// A table of `count` entries at `at`, if all of it is mapped and readable.
+    pub fn table<T: Plain>(&self, at: Vaddr, count: usize) -> Option<Table<T>> {
+        let bytes = count.checked_mul(size_of::<T>())?;
+        let first = self.place(at, bytes as u64, Access::READ)?;
+        Some(Table {
+            first: first.cast(),
+            count,
+        })
+    }
+
+    /// The longest table of `T` that starts at `at` and ends in the same extent.
+    pub fn table_to_end<T: Plain>(&self, at: Vaddr) -> Option<Table<T>> {
+        let extent = self.extent(at, 0)?;
+        let bytes = extent.length.checked_sub(at.0.checked_sub(extent.start.0)?)?;
+        self.table(at, bytes as usize / size_of::<T>())
+    }
+
+    /// The value at `at`, if mapped and readable.
+    pub fn load<T: Plain>(&self, at: Vaddr) -> Option<T> {
+        self.table::<T>(at, 1)?.get(0)
+    }
+
+    /// The bytes of a range that the module cannot write, as a slice.
+    ///
+    /// `None` when the range is not mapped or the program may write it: such bytes have to be copied
+    /// ([`Image::copy`]).
+    pub fn fixed_bytes(&self, at: Vaddr, length: u64) -> Option<&'static [u8]> {
+        let extent = self.extent(at, length)?;
+        if extent.access.contains(Access::WRITE) || !extent.access.contains(Access::READ) {
+            return None;
+        }
+        let first = extent.host.wrapping_add((at.0 - extent.start.0) as usize);
+        // SAFETY: the range is mapped, readable and not writable by the module while the image lives. The
+        // lifetime is that of the mapping: holders keep the module, and with it the image, alive.
+        Some(unsafe { core::slice::from_raw_parts(first, length as usize) })
+    }
+
+    /// A copy of `length` bytes at `at`.
+    pub fn copy(&self, at: Vaddr, length: usize) -> Option<Vec<u8>> {
+        let first = self.place(at, length as u64, Access::READ)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).ok()?;
+        // SAFETY: source range checked by `place`; the destination has the capacity and is fresh memory.
+        unsafe {
+            core::ptr::copy_nonoverlapping(first, bytes.as_mut_ptr(), length);
+            bytes.set_len(length);
+        }
+        Some(bytes)
+    }
+
+    /// Where the bytes at `at` lie in this process (the claimed run-time address may differ in tests).
+    pub fn host_range(&self, at: Vaddr, length: u64) -> Option<*mut u8> {
+        self.place(at, length, Access::empty())
+    }
+
+    /// Whether a jump to `at` lands in an executable extent.
+    pub fn is_executable(&self, at: Vaddr) -> bool {
+        self.extent(at, 1)
+            .is_some_and(|extent| extent.access.contains(Access::EXECUTE))
+    }
+
+    /// A writer for relocations.
+    pub fn patch(&self) -> Patch<'_> {
+        let nothing = Extent {
+            start: Vaddr(0),
+            length: 0,
+            host: core::ptr::null_mut(),
+            access: Access::empty(),
+        };
+        let last = self
+            .extents
+            .iter()
+            .find(|extent| extent.access.contains(Access::WRITE))
+            .copied()
+            .unwrap_or(nothing);
+        Patch { image: self, last }
+    }
+}

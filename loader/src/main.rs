@@ -1,0 +1,623 @@
+//! The interpreter: entry, heap, the list of stages, the jump.
+//!
+//! # Safety
+//! This file takes over what the kernel left — the stack, the mapped program — and gives the process to the program in the end. It is the only
+//! place that edits the initial stack.
+#![no_std]
+#![no_main]
+#![allow(unsafe_code)]
+
+extern crate alloc;
+
+mod exports;
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crt::syscall as call;
+use crt::{Stack, auxv};
+
+use lode::abi::glibc::cpu::CpuFacts;
+use lode::abi::glibc::facts::Kernel;
+use lode::abi::glibc::start::Circumstances;
+use lode::abi::glibc::tunables::Tunables;
+use lode::abi::{Abi, bare};
+use lode::cpuid::Cpu;
+use lode::debugger::{self, State};
+use lode::dl::{self, Arguments, Runtime};
+use lode::elf::dynamic::{Dyn, tag};
+use lode::elf::segment::{Access, kind};
+use lode::elf::{Address, Vaddr};
+use lode::error::{Kind, Name, Result, Stage};
+use lode::event::{Event, Interest, Log};
+use lode::process::{self, DebugHelp, Help, Mode, Options};
+use lode::search::cache::Cache;
+use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
+use lode::stages::Batch;
+use lode::stages::init;
+use lode::stages::map::{Context, Mapped, Wish, map_file};
+use lode::stages::relocate::{Binding, Relocated, Substitute};
+use lode::symbols::{Use, Wanted};
+use lode::sys::heap::Heap;
+use lode::sys::linux::{self, Linux};
+use lode::sys::machine::{self, CONVENTIONS, MACHINE};
+use lode::sys::present::{self, Given};
+use lode::view::debug::DebugText;
+use lode::view::list::List;
+use lode::world::{Host, INITIALISED, Module, ModuleId, Parts, Role, World};
+
+#[global_allocator]
+static HEAP: Heap = Heap::new();
+
+/// The program's code has begun to run: a failure from here on is an abort, with a core.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+crt::entry!(start);
+
+unsafe extern "C" {
+    /// The first byte of lode's image, from `linker.ld`; the entry of lode.
+    safe static __ehdr_start: u8;
+    fn _start();
+}
+
+unsafe extern "C" fn start(stack: *const usize) -> ! {
+    // SAFETY: the entry passes the stack pointer as the kernel set it.
+    let stack = unsafe { Stack::new(stack) };
+    let mut launch = Launch::new(stack);
+    match launch.options() {
+        Ok(options) => launch.run(options),
+        Err(error) => fail(launch.program_name, &error),
+    }
+}
+
+#[panic_handler]
+fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
+    let _ = writeln!(crt::Stderr, "lode: internal error: {information}");
+    if RUNNING.load(Ordering::Relaxed) {
+        let _ = call::kill(call::getpid(), call::SIGABRT);
+    }
+    call::exit_group(127)
+}
+
+fn fail(program: &[u8], error: &lode::error::Error) -> ! {
+    let text = format!("{}", error.report(program));
+    crt::Stderr.write_bytes(text.as_bytes());
+    call::exit_group(127)
+}
+
+fn say(text: &str) -> ! {
+    call::write_all(1, text.as_bytes());
+    call::exit_group(0)
+}
+
+/// What the kernel left, and what is found out on the way to the program.
+struct Launch {
+    stack: Stack,
+    secure: bool,
+    as_command: bool,
+    page_size: u64,
+    /// argv[0] of the program, for messages.
+    program_name: &'static [u8],
+    arguments: Vec<&'static [u8]>,
+    environment: Vec<&'static [u8]>,
+}
+
+impl Launch {
+    /// Reads the stack. Whether the process is secure is decided before any variable is looked at.
+    fn new(mut stack: Stack) -> Launch {
+        let secure = process::is_secure(|kind| stack.auxiliary(kind as usize).map(|value| value as u64));
+        if secure {
+            // SAFETY: the environment is lode's until the program runs.
+            unsafe { stack.retain_environment(|entry| !process::is_unsecure(entry.to_bytes())) };
+        }
+        let arguments: Vec<&'static [u8]> = stack.arguments().map(CStr::to_bytes).collect();
+        let environment = stack.environment().map(CStr::to_bytes).collect();
+        let as_command = stack.auxiliary(auxv::AT_ENTRY) == Some(_start as *const () as usize);
+        Launch {
+            secure,
+            as_command,
+            page_size: stack.auxiliary(auxv::AT_PAGESZ).unwrap_or(4096) as u64,
+            program_name: arguments.first().copied().unwrap_or(b"lode"),
+            arguments,
+            environment,
+            stack,
+        }
+    }
+
+    fn auxiliary(&self, kind: usize) -> u64 {
+        self.stack.auxiliary(kind).unwrap_or(0) as u64
+    }
+
+    fn options(&self) -> Result<Options<'static>> {
+        // The slices live as long as the stack's strings; the table of them is leaked because options borrow from it.
+        Options::read(&process::Arguments {
+            arguments: self.arguments.clone().leak(),
+            environment: self.environment.clone().leak(),
+            secure: self.secure,
+            as_command: self.as_command,
+        })
+    }
+
+    /// The whole start.
+    fn run(&mut self, options: Options<'static>) -> ! {
+        match options.mode {
+            Mode::Help => say(&format!("{Help}")),
+            Mode::Version => say(process::VERSION),
+            _ if options.debug_help => say(&format!("{DebugHelp}")),
+            _ => {}
+        }
+        if self.as_command {
+            self.become_the_program(&options);
+        }
+        let log = self.log(&options);
+        for warning in &options.warnings {
+            log.warn(format_args!("{warning}"));
+        }
+        match self.start_program(&options, log) {
+            Ok(never) => match never {},
+            Err(_) if options.mode == Mode::Verify => call::exit_group(1),
+            Err(error) => fail(self.program_name, &error),
+        }
+    }
+
+    /// Started as a command: the program's arguments move to where the program expects them.
+    fn become_the_program(&mut self, options: &Options<'static>) {
+        // SAFETY: the stack is lode's until the program runs.
+        unsafe {
+            let moved = self.stack.shift_arguments(options.consumed);
+            self.stack = Stack::new(moved);
+            if let Some(name) = options.argv0 {
+                let text = CStr::from_ptr(lode::abi::glibc::maps::c_string(name) as *const _);
+                self.stack.set_argument(0, text);
+            }
+        }
+        self.program_name = options.argv0.or(options.program).unwrap_or(self.program_name);
+    }
+
+    fn log(&self, options: &Options<'static>) -> Log<'static> {
+        let mut descriptor = 2;
+        if let Some(path) = options.debug_output.filter(|_| !options.debug.is_empty()) {
+            let path = format!("{}.{}\0", lode::error::Lossy(path), call::getpid());
+            let flags = call::O_WRONLY | call::O_CREAT | call::O_APPEND | call::O_CLOEXEC;
+            if let Ok(path) = CStr::from_bytes_with_nul(path.as_bytes())
+                && let Ok(opened) = call::openat(call::AT_FDCWD, path, flags, 0o666)
+            {
+                descriptor = opened;
+            }
+        }
+        let process = if options.debug.is_empty() { 0 } else { call::getpid() };
+        let sink = alloc::boxed::Box::leak(alloc::boxed::Box::new(DebugText {
+            descriptor,
+            process,
+            program: self.program_name,
+        }));
+        Log {
+            interest: options.debug,
+            sink,
+        }
+    }
+
+    /// The list of stages.
+    fn start_program(&mut self, options: &Options<'static>, log: Log<'static>) -> Result<core::convert::Infallible> {
+        let mut cpuid = machine::cpuid;
+        let mut cpu = Cpu::read(&mut cpuid, &mut machine::xgetbv);
+        machine::set_vector_state(&cpu.save_area(&mut cpuid));
+        let linux = Linux {
+            page_size: self.page_size,
+            program: options.program.filter(|_| self.as_command),
+        };
+        let mut searcher = Searcher::new(&self.search_settings(options, &cpu, &linux), None);
+        let program = self.program(options, &mut searcher, &linux, &cpu, log)?;
+        if needs_something(&program) || !options.preload.is_empty() {
+            searcher.cache = cache(options);
+        }
+        let mut world = self.what_is_there(&program)?;
+        let preload_file = linux::read_file(b"/etc/ld.so.preload", 1 << 16).unwrap_or_default();
+        let wishes = wishes(options, &preload_file);
+        let mut directories = Directories::new();
+        let mut context = Context {
+            host: &linux,
+            searcher: &searcher,
+            directories: &mut directories,
+            machine: MACHINE,
+            page_size: self.page_size,
+            cpu_level: cpu.isa_level(),
+            tolerant: options.trace_loaded_objects,
+            log,
+        };
+        let mapped = Mapped::load(Some(program), &wishes, &world, &mut context)?;
+        match options.mode {
+            Mode::List => say(&format!(
+                "{}",
+                List {
+                    mapped: &mapped,
+                    world: &world
+                }
+            )),
+            Mode::Verify => verify(&mapped),
+            _ => {}
+        }
+        let linked = mapped.link(&world, log)?;
+        let mut abi = Abi::recognise(&linked, &world)?;
+        let substitute = substitute(&abi, &linked.batch, &world);
+        let binding = Binding {
+            machine: MACHINE,
+            now: options.bind_now,
+            entries: machine::entries(),
+            substitute,
+        };
+        let mut relocated = linked.relocate(&world, binding, log)?;
+        self.wake(&mut abi, &mut relocated, &world, &mut cpu)?;
+        let runtime = dl::set_runtime(Runtime {
+            linux,
+            searcher,
+            cpu_level: cpu.isa_level(),
+            bind_now: options.bind_now,
+            log,
+            abi,
+            substitute,
+            program: self.program_name,
+            arguments: self.constructor_arguments(),
+        });
+        // Resolvers may ask for the kernel's library: what was there before is published for them.
+        dl::publish(world.clone());
+        let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;
+        let protected = resolved.protect(&runtime.linux, self.page_size)?;
+        let ready = protected.publish(&mut world);
+        self.give_over(runtime, world, ready, log)
+    }
+
+    fn search_settings<'a>(&self, options: &Options<'a>, cpu: &Cpu, linux: &Linux) -> Settings<'a> {
+        let origin = options
+            .library_path
+            .filter(|path| lode::search::tokens::names_origin(path))
+            .and_then(|_| linux.program_origin());
+        Settings {
+            conventions: CONVENTIONS,
+            secure: self.secure,
+            library_path: options.library_path,
+            inhibit_rpath: options.inhibit_rpath,
+            hwcaps_prepend: options.hwcaps_prepend,
+            hwcaps_mask: options.hwcaps_mask,
+            cpu_level: cpu.isa_level(),
+            // SAFETY: AT_PLATFORM is the address of a string that the kernel wrote.
+            platform: unsafe { self.stack.auxiliary_string(auxv::AT_PLATFORM) }.map(CStr::to_bytes),
+            program_origin: origin.map(|origin| &*origin.bytes().to_vec().leak()),
+        }
+    }
+
+    /// The program: mapped by the kernel, or by lode when it was started as a command.
+    fn program(
+        &mut self,
+        options: &Options<'static>,
+        searcher: &mut Searcher<'static>,
+        linux: &Linux,
+        cpu: &Cpu,
+        log: Log<'static>,
+    ) -> Result<Parts> {
+        let Some(path) = options.program.filter(|_| self.as_command) else {
+            let given = Given {
+                headers: Address(self.auxiliary(auxv::AT_PHDR)),
+                count: self.auxiliary(auxv::AT_PHNUM) as u16,
+                entry_size: self.auxiliary(auxv::AT_PHENT),
+                entry: Address(self.auxiliary(auxv::AT_ENTRY)),
+                page_size: self.page_size,
+            };
+            // SAFETY: the kernel's own words.
+            return unsafe { present::program(&given, Name::new(self.program_name)) };
+        };
+        let name = Name::new(path);
+        let file = linux.open(path).map_err(|kind| kind.of(Stage::Map, &name))?;
+        let context = Context {
+            host: linux,
+            searcher,
+            directories: &mut Directories::new(),
+            machine: MACHINE,
+            page_size: self.page_size,
+            cpu_level: cpu.isa_level(),
+            tolerant: false,
+            log,
+        };
+        let parts = map_file(&file, name, Role::Program, None, &context)?;
+        let Some(phdr) = parts.layout.phdr else {
+            return Err(Kind::malformed(lode::error::Rule::ProgramHeadersOutsideFile, 0, 0).of(Stage::Map, &parts.name));
+        };
+        let bias = parts.image.bias();
+        // SAFETY: the auxiliary vector is lode's until the program runs.
+        unsafe {
+            for (kind, value) in [
+                (auxv::AT_PHDR, phdr.at(bias).0),
+                (auxv::AT_PHENT, 56),
+                (auxv::AT_PHNUM, parts.headers.len() as u64),
+                (auxv::AT_ENTRY, parts.layout.entry.at(bias).0),
+            ] {
+                self.stack.set_auxiliary(kind, value as usize);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The modules that nobody has to map: lode, and the kernel's library.
+    fn what_is_there(&self, program: &Parts) -> Result<World> {
+        let mut world = World::default();
+        let base = Address((&raw const __ehdr_start).addr() as u64);
+        let name = interpreter_path(program)
+            .unwrap_or_else(|| Name::new(self.arguments.first().copied().unwrap_or(b"ld-lode")));
+        // SAFETY: lode's own image.
+        let itself = unsafe { present::image_at(base, name, Role::Loader, self.page_size) }?;
+        if soname(program).is_some_and(|name| name.starts_with(b"ld-linux")) {
+            return Err(Kind::RunsItself.of(Stage::Map, &program.name));
+        }
+        add(&mut world, itself)?;
+        let vdso = self.auxiliary(auxv::AT_SYSINFO_EHDR);
+        if vdso != 0 {
+            // SAFETY: the kernel's own image. One that cannot be read is left out: it is not needed.
+            let parts =
+                unsafe { present::image_at(Address(vdso), Name::from("linux-vdso.so.1"), Role::Vdso, self.page_size) };
+            if let Ok(parts) = parts {
+                add(&mut world, parts)?;
+            }
+        }
+        exports::announce(base.0);
+        Ok(world)
+    }
+
+    /// Makes the first thread and whatever libc expects, and tells the debugger.
+    fn wake(&self, abi: &mut Abi, relocated: &mut Relocated, world: &World, cpu: &mut Cpu) -> Result<()> {
+        let order = list_order(&relocated.batch, world);
+        let mut tls = relocated.tls;
+        dl::set_own_words(tls.own);
+        let roster = relocated.batch.roster(world);
+        let random = self.random();
+        let fault = |kind: Kind| kind.of(Stage::Wake, &Name::new(self.program_name));
+        let executable_stack = self.stack_access(&relocated.batch);
+        match abi {
+            Abi::Bare => {
+                bare::wake(&tls, roster, random[0] & !0xff).map_err(fault)?;
+                bare::link_maps(roster, &order).map_err(fault)?;
+            }
+            Abi::Glibc(glibc) => {
+                glibc.tunables =
+                    Tunables::from_environment(glibc.layout.tunables, self.environment.iter().copied(), self.secure);
+                let mut cpuid = machine::cpuid;
+                let facts = CpuFacts::compute(cpu, &mut cpuid, &glibc.tunables);
+                let circumstances = Circumstances {
+                    kernel: Kernel {
+                        page_size: self.page_size,
+                        min_signal_stack: self.auxiliary(auxv::AT_MINSIGSTKSZ).max(2048),
+                        clock_ticks: self.auxiliary(auxv::AT_CLKTCK),
+                        hwcap2: self.auxiliary(auxv::AT_HWCAP2),
+                        auxv: self.stack.auxv() as u64,
+                    },
+                    cpu: &facts,
+                    exports: exports::objects(),
+                    secure: self.secure,
+                    stack: self.stack.address() as u64,
+                    argv: self.stack.argv() as u64,
+                    random,
+                    executable_stack,
+                    order: &order,
+                };
+                glibc.wake(&mut tls, roster, &circumstances).map_err(fault)?;
+            }
+        }
+        // DT_DEBUG lies in memory that is about to become read-only.
+        if let Some(program) = relocated
+            .batch
+            .modules
+            .iter()
+            .find(|module| module.role == Role::Program)
+        {
+            point_at_debugger(program);
+            let first = program.link_map.load(Ordering::Relaxed) as u64;
+            debugger::tell(first, State::Add);
+        }
+        relocated.tls = tls;
+        Ok(())
+    }
+
+    /// 16 bytes for the guards: the kernel's, or drawn now.
+    fn random(&self) -> [u64; 2] {
+        let given = self.auxiliary(auxv::AT_RANDOM);
+        if given != 0 {
+            // SAFETY: the kernel wrote 16 bytes there.
+            return unsafe { (given as *const [u64; 2]).read_unaligned() };
+        }
+        let mut bytes = [0u8; 16];
+        // Without AT_RANDOM and without getrandom the guards are zero, as on kernels of old.
+        let _ = call::getrandom(&mut bytes);
+        let (low, high) = bytes.split_at(8);
+        [low, high].map(|half| half.try_into().map_or(0, u64::from_le_bytes))
+    }
+
+    /// Whether new threads get an executable stack. A library that asks for one at the start makes the first stack executable too, as under
+    /// glibc; the program's own wish was honoured by the kernel.
+    fn stack_access(&self, batch: &Batch) -> bool {
+        let asks = |module: &Module| {
+            module
+                .layout
+                .stack
+                .is_none_or(|access| access.contains(Access::EXECUTE))
+        };
+        let program = batch.fresh().filter(|module| module.role == Role::Program).any(asks);
+        let library = batch.fresh().any(asks);
+        if library && !program {
+            let page = self.stack.address() as usize & !(self.page_size as usize - 1);
+            let access = call::PROT_READ | call::PROT_WRITE | call::PROT_EXEC | call::PROT_GROWSDOWN;
+            // SAFETY: the first thread's own stack. A kernel that refuses leaves it as it is.
+            let _ = unsafe { call::mprotect(page, self.page_size as usize, access) };
+        }
+        library
+    }
+
+    fn constructor_arguments(&self) -> Arguments {
+        Arguments {
+            count: self.stack.argument_count(),
+            values: self.stack.argv() as usize,
+            environment: self.stack.envp() as usize,
+        }
+    }
+
+    /// Publishes, runs constructors, jumps.
+    fn give_over(
+        &self,
+        runtime: &'static Runtime,
+        world: World,
+        ready: init::Ready,
+        log: Log<'static>,
+    ) -> Result<core::convert::Infallible> {
+        let program = world.program().cloned();
+        let itself = world.modules.first().cloned();
+        dl::publish(world);
+        let Some(program) = program else {
+            return Err(Kind::RunsItself.of(Stage::Start, &Name::new(self.program_name)));
+        };
+        if let Some(itself) = itself
+            && let Some((start, length)) = itself.layout.relro_pages(self.page_size)
+        {
+            // lode's own tables become read-only too. A kernel that refuses leaves them as they are.
+            let _ = runtime.linux.protect(&itself.image, start, length, Access::READ);
+        }
+        log.emit(Interest::STATISTICS, || Event::Statistics(&ready.statistics));
+        let skip = match &runtime.abi {
+            Abi::Bare => None,
+            Abi::Glibc(glibc) => {
+                glibc.early_init();
+                Some(program.id)
+            }
+        };
+        debugger::tell(program.link_map.load(Ordering::Relaxed) as u64, State::Consistent);
+        HEAP.guard();
+        RUNNING.store(true, Ordering::Relaxed);
+        dl::call_all(&init::preconstructors(&program), runtime.arguments);
+        dl::initialise(&ready, runtime, skip);
+        program.state.store(INITIALISED, Ordering::Release);
+        drop(ready);
+        log.emit(Interest::FILES, || Event::Transferring(&program.name));
+        let entry = program.at(program.layout.entry);
+        // SAFETY: everything that the program needs is in place; the stack is the kernel's, with the arguments where they belong.
+        unsafe { machine::jump(self.stack.address(), entry, dl::finalise as *const () as usize) }
+    }
+}
+
+fn add(world: &mut World, parts: Parts) -> Result<()> {
+    let id = ModuleId(world.modules.len() as u32);
+    let name = parts.name.clone();
+    let module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
+    world.modules.push(alloc::sync::Arc::new(module));
+    Ok(())
+}
+
+fn dynamic_entries(parts: &Parts) -> impl Iterator<Item = Dyn> {
+    let table = parts
+        .layout
+        .dynamic
+        .and_then(|(at, size)| parts.image.table::<Dyn>(at, (size / 16) as usize));
+    let mut index = 0;
+    core::iter::from_fn(move || {
+        let entry = table?.get(index)?;
+        index += 1;
+        (entry.tag != tag::NULL).then_some(entry)
+    })
+}
+
+/// Whether the program needs a library at all: without one, the cache is not even opened.
+fn needs_something(program: &Parts) -> bool {
+    dynamic_entries(program).any(|entry| entry.tag == tag::NEEDED)
+}
+
+fn soname(parts: &Parts) -> Option<&'static [u8]> {
+    let find = |wanted| {
+        dynamic_entries(parts)
+            .find(|entry| entry.tag == wanted)
+            .map(|entry| entry.value)
+    };
+    let table = Vaddr(find(tag::STRTAB)?);
+    let bytes = parts.image.fixed_bytes(table, find(tag::STRSZ)?)?;
+    let rest = bytes.get(usize::try_from(find(tag::SONAME)?).ok()?..)?;
+    rest.split(|byte| *byte == 0).next()
+}
+
+/// The path in the program's PT_INTERP: the name under which lode was asked for.
+fn interpreter_path(program: &Parts) -> Option<Name> {
+    let header = program.headers.iter().find(|header| header.kind == kind::INTERP)?;
+    let bytes = program.image.fixed_bytes(header.vaddr, header.file_size)?;
+    bytes.split(|byte| *byte == 0).next().map(Name::new)
+}
+
+fn cache(options: &Options<'_>) -> Option<Cache<'static>> {
+    if options.inhibit_cache {
+        return None;
+    }
+    Cache::parse(linux::map_whole_file(CACHE_PATH.as_bytes())?).ok()
+}
+
+fn wishes<'a>(options: &'a Options<'_>, preload_file: &'a [u8]) -> Vec<Wish<'a>> {
+    let asked = options.preload.iter().map(|name| (*name, Purpose::Preload));
+    let system = process::preload_file_names(preload_file).map(|name| (name, Purpose::SystemPreload));
+    asked
+        .chain(system)
+        .map(|(name, purpose)| Wish {
+            name,
+            purpose,
+            asker: None,
+        })
+        .collect()
+}
+
+/// `--verify`: 0 for a program that asks for an interpreter, 2 for one that does not.
+fn verify(mapped: &Mapped) -> ! {
+    let program = mapped.batch.modules.first();
+    let status = match program {
+        Some(program) if program.layout.dynamic.is_none() => 1,
+        Some(program) if program.layout.interpreter.is_none() => 2,
+        _ => 0,
+    };
+    call::exit_group(status)
+}
+
+/// The order of the link map: the program, the kernel's library, then breadth-first; lode at its place, or last.
+fn list_order(batch: &Batch, world: &World) -> Vec<ModuleId> {
+    let mut list = Vec::with_capacity(batch.order.len() + 2);
+    list.extend(batch.order.first());
+    list.extend(
+        world
+            .modules
+            .iter()
+            .find(|module| module.role == Role::Vdso)
+            .map(|module| module.id),
+    );
+    list.extend(batch.order.iter().skip(1));
+    for module in &world.modules {
+        if !list.contains(&module.id) {
+            list.push(module.id);
+        }
+    }
+    list
+}
+
+/// libc's `dl_iterate_phdr` takes a lock that `fork` does not reset, so lode's own stands for it.
+fn substitute(abi: &Abi, batch: &Batch, world: &World) -> Option<Substitute> {
+    let Abi::Glibc(glibc) = abi else { return None };
+    let libc = batch.roster(world).get(glibc.libc)?;
+    let (index, _) = libc.symbols.find(&Wanted::new(b"dl_iterate_phdr", None, Use::Call))?;
+    Some(Substitute {
+        module: libc.id,
+        index,
+        address: Address(dl::iterate_phdr as *const () as u64),
+    })
+}
+
+/// Stores the address of `r_debug` where debuggers look for it: the value of DT_DEBUG.
+fn point_at_debugger(program: &Module) {
+    let (Some((start, _)), Some(index)) = (program.layout.dynamic, program.dynamic.debug_index) else {
+        return;
+    };
+    if let Some(place) = start.plus(index as u64 * 16 + 8) {
+        // A read-only dynamic section simply has no such pointer.
+        program.image.patch().store(place, debugger::address());
+    }
+}

@@ -1,0 +1,992 @@
+//! argv, envp and auxv become [`Options`]: what was asked of lode.
+//!
+//! The first decision is whether the process is *secure* ([`is_secure`]): whether it runs with rights that its user does not have
+//! (ld.so(8), "secure-execution mode"). It is made from the auxiliary vector alone, before any variable is looked at. In a
+//! secure process most variables are neither read nor left in the environment ([`is_unsecure`]).
+//!
+//! Wishes come from three places; the later one wins, and lists of preloads add up:
+//!
+//! 1. the variables that glibc's loader knows (`LD_LIBRARY_PATH`, `LD_PRELOAD`, `LD_DEBUG` …);
+//! 2. `LODE_OPTIONS`, a comma list, because the interpreter of a program has no command line;
+//! 3. the command line, when lode was started as a command.
+//!
+//! [`SWITCHES`] is the one table behind the command line, `LODE_OPTIONS` and the help text.
+#![forbid(unsafe_code)]
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::error::{Kind, Lossy, Name, Result, Stage};
+use crate::event::Interest;
+
+/// The auxiliary vector's entry that says whether the process is secure (getauxval(3)).
+const AT_SECURE: u64 = 23;
+
+/// What `--version` prints.
+pub const VERSION: &str = concat!(
+    "ld-lode ",
+    env!("CARGO_PKG_VERSION"),
+    ", an ELF program interpreter for Linux\n"
+);
+
+/// The variable with words of [`SWITCHES`].
+const OPTIONS_VARIABLE: &[u8] = b"LODE_OPTIONS";
+
+/// A name in `LD_PRELOAD` that is longer is not taken in a secure process (glibc: `SECURE_NAME_LIMIT`).
+const SECURE_NAME_LIMIT: usize = 255;
+
+/// Variables that are removed from a secure process's environment, so that programs which it starts, and which are not
+/// secure themselves, do not obey them: what glibc's loader removes (`unsecvars.h`; the list has grown from release
+/// to release, and this is the union), what else addresses a loader or malloc, and lode's own.
+pub const UNSECURE: &[&str] = &[
+    "GCONV_PATH",
+    "GETCONF_DIR",
+    "GLIBC_TUNABLES",
+    "HOSTALIASES",
+    "LD_AUDIT",
+    "LD_BIND_NOT",
+    "LD_BIND_NOW",
+    "LD_DEBUG",
+    "LD_DEBUG_OUTPUT",
+    "LD_DYNAMIC_WEAK",
+    "LD_HWCAP_MASK",
+    "LD_LIBRARY_PATH",
+    "LD_ORIGIN_PATH",
+    "LD_PRELOAD",
+    "LD_PROFILE",
+    "LD_PROFILE_OUTPUT",
+    "LD_SHOW_AUXV",
+    "LD_TRACE_LOADED_OBJECTS",
+    "LD_VERBOSE",
+    "LD_WARN",
+    "LOCALDOMAIN",
+    "LOCPATH",
+    "LODE_OPTIONS",
+    "MALLOC_ARENA_MAX",
+    "MALLOC_ARENA_TEST",
+    "MALLOC_CHECK_",
+    "MALLOC_MMAP_MAX_",
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_PERTURB_",
+    "MALLOC_TCACHE_COUNT_",
+    "MALLOC_TOP_PAD_",
+    "MALLOC_TRACE",
+    "MALLOC_TRIM_THRESHOLD_",
+    "NIS_PATH",
+    "NLSPATH",
+    "RESOLV_HOST_CONF",
+    "RES_OPTIONS",
+    "TMPDIR",
+    "TZDIR",
+    "LD_ASSUME_KERNEL",
+    "LD_PREFER_MAP_32BIT_EXEC",
+    "LD_TRACE_PRELINKING",
+    "LD_USE_LOAD_BIAS",
+];
+
+/// Whether the process runs with rights that its user does not have: AT_SECURE is not 0, or is not there.
+///
+/// `auxiliary` looks up a kind in the auxiliary vector. Call this before anything else is read.
+pub fn is_secure(auxiliary: impl Fn(u64) -> Option<u64>) -> bool {
+    auxiliary(AT_SECURE) != Some(0)
+}
+
+/// Whether an entry of the environment, with or without `=`, is to be removed from a secure process. All entries
+/// have to be asked: a name may stand more than once.
+pub fn is_unsecure(entry: &[u8]) -> bool {
+    let name = entry.split(|byte| *byte == b'=').next().unwrap_or_default();
+    UNSECURE.iter().any(|unsecure| unsecure.as_bytes() == name)
+}
+
+/// What the kernel handed over, without pointers.
+#[derive(Clone, Copy, Debug)]
+pub struct Arguments<'a> {
+    /// argv.
+    pub arguments: &'a [&'a [u8]],
+    /// envp.
+    pub environment: &'a [&'a [u8]],
+    /// The answer of [`is_secure`].
+    pub secure: bool,
+    /// Whether lode was started as a command (AT_ENTRY is its own entry) and not by the kernel for a program.
+    pub as_command: bool,
+}
+
+/// What to do with the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Start it.
+    #[default]
+    Run,
+    /// List what it needs and where that is, as ldd(1) does.
+    List,
+    /// Say by the exit status whether lode could start it.
+    Verify,
+    /// Print [`Help`].
+    Help,
+    /// Print [`VERSION`].
+    Version,
+}
+
+/// What was asked of lode. The strings belong to the process's stack, which the program may overwrite once it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options<'a> {
+    /// Whether the process is secure.
+    pub secure: bool,
+    /// What to do.
+    pub mode: Mode,
+    /// Whether the list was asked for by `LD_TRACE_LOADED_OBJECTS`: ldd(1) does that, and wants a missing library as a
+    /// line of the list ("not found") where `--list` ends with an error.
+    pub trace_loaded_objects: bool,
+    /// Whether lode was started as a command.
+    pub as_command: bool,
+    /// The program, when lode was started as a command.
+    pub program: Option<&'a [u8]>,
+    /// How many entries of argv stand before the program's own argv\[0\].
+    pub consumed: usize,
+    /// What the program gets as argv\[0\] in place of its path.
+    pub argv0: Option<&'a [u8]>,
+    /// Directories, separated by colons or semicolons; never empty.
+    pub library_path: Option<&'a [u8]>,
+    /// Libraries to load before those that the program needs, in order.
+    pub preload: Vec<&'a [u8]>,
+    /// Whether preloads have to come from a default directory and have the set-user-ID bit (ld.so(8), `LD_PRELOAD`).
+    pub preload_trusted_only: bool,
+    /// Whether `/etc/ld.so.cache` is not used.
+    pub inhibit_cache: bool,
+    /// Names of modules, separated by colons, whose DT_RPATH and DT_RUNPATH are not used.
+    pub inhibit_rpath: Option<&'a [u8]>,
+    /// Names of additional `glibc-hwcaps` subdirectories, separated by colons.
+    pub hwcaps_prepend: Option<&'a [u8]>,
+    /// Names of the built-in `glibc-hwcaps` subdirectories that may be used, separated by colons.
+    pub hwcaps_mask: Option<&'a [u8]>,
+    /// Whether function slots are bound before the program starts.
+    pub bind_now: bool,
+    /// Whether function slots stay unbound after their first call.
+    pub bind_not: bool,
+    /// What to report while loading.
+    pub debug: Interest,
+    /// Whether the list of words for `LD_DEBUG` was asked for: print [`DebugHelp`] and exit with status 0.
+    pub debug_help: bool,
+    /// The file to report to, to which a dot and the process number are appended.
+    pub debug_output: Option<&'a [u8]>,
+    /// Whether a list also tells unresolved symbols.
+    pub warn_unresolved: bool,
+    /// Whether a list also tells versions.
+    pub verbose: bool,
+    /// Whether a strong definition later in the scope wins over a weak one.
+    pub dynamic_weak: bool,
+    /// Whether the auxiliary vector is printed.
+    pub show_auxv: bool,
+    /// The program's directory, for systems that do not tell it.
+    pub origin_path: Option<&'a [u8]>,
+    /// Whether memory that needs no change any more is sealed (mseal(2)).
+    pub seal: bool,
+    /// What was asked and is not done.
+    pub warnings: Vec<Warning<'a>>,
+}
+
+/// Something that was asked and is not done. Each is a line that starts with `warning: `.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning<'a> {
+    /// A word of `LD_DEBUG` that does not exist.
+    DebugWord(&'a [u8]),
+    /// A word of `LODE_OPTIONS` that does not exist.
+    OptionsWord(&'a [u8]),
+    /// A word of `LODE_OPTIONS` that needs a value and has none.
+    OptionsValueMissing(&'static str),
+    /// A word of `LODE_OPTIONS` that takes no value and has one.
+    OptionsValueUnused(&'static str),
+    /// A switch of the command line that a secure process does not obey.
+    Secure(&'static str),
+    /// Auditing libraries are not supported.
+    Audit(&'a [u8]),
+}
+
+impl fmt::Display for Warning<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("warning: ")?;
+        match self {
+            Warning::DebugWord(word) => write!(out, "debug option `{}' unknown; try LD_DEBUG=help", Lossy(word)),
+            Warning::OptionsWord(word) => write!(
+                out,
+                "LODE_OPTIONS: word `{}' unknown; try LODE_OPTIONS=help",
+                Lossy(word)
+            ),
+            Warning::OptionsValueMissing(word) => {
+                write!(out, "LODE_OPTIONS: `{word}' needs a value: {word}=…")
+            }
+            Warning::OptionsValueUnused(word) => {
+                write!(out, "LODE_OPTIONS: `{word}' takes no value")
+            }
+            Warning::Secure(word) => write!(out, "--{word} is ignored: the process is in secure-execution mode"),
+            Warning::Audit(list) => write!(out, "auditing is not supported; `{}' is ignored", Lossy(list)),
+        }
+    }
+}
+
+/// A switch: `--WORD` on the command line, `WORD` in `LODE_OPTIONS`.
+#[derive(Debug)]
+pub struct Switch {
+    /// The word.
+    pub word: &'static str,
+    /// What the value is called in the help text, if the switch takes one.
+    pub value: Option<&'static str>,
+    /// What it does, in lines for the help text.
+    pub about: &'static [&'static str],
+    /// Whether a secure process obeys it. Those that choose what code is loaded, or where lode writes, are not obeyed.
+    secure: bool,
+    set: for<'a> fn(&mut Options<'a>, &'a [u8]),
+}
+
+/// All switches, in the order of the help text.
+pub static SWITCHES: &[Switch] = &[
+    Switch {
+        word: "list",
+        value: None,
+        about: &[
+            "list the libraries that PROGRAM needs, and where they",
+            "are; nothing of it runs",
+        ],
+        secure: true,
+        set: |options, _| options.mode = Mode::List,
+    },
+    Switch {
+        word: "verify",
+        value: None,
+        about: &[
+            "exit with 0 if PROGRAM is dynamic and names an",
+            "interpreter, 2 if it names none, 1 if it is not dynamic",
+        ],
+        secure: true,
+        set: |options, _| options.mode = Mode::Verify,
+    },
+    Switch {
+        word: "library-path",
+        value: Some("PATH"),
+        about: &[
+            "look for libraries in PATH, not in LD_LIBRARY_PATH;",
+            "programs that PROGRAM starts do not inherit it",
+        ],
+        secure: false,
+        set: |options, value| options.library_path = non_empty(value),
+    },
+    Switch {
+        word: "preload",
+        value: Some("LIST"),
+        about: &[
+            "load these libraries first, after those of LD_PRELOAD",
+            "(separated by colons or spaces)",
+        ],
+        secure: false,
+        set: |options, value| options.preload.extend(preload_names(value)),
+    },
+    Switch {
+        word: "argv0",
+        value: Some("STRING"),
+        about: &["what PROGRAM sees as its own name (argv[0])"],
+        secure: true,
+        set: |options, value| options.argv0 = Some(value),
+    },
+    Switch {
+        word: "inhibit-cache",
+        value: None,
+        about: &["do not use /etc/ld.so.cache"],
+        secure: true,
+        set: |options, _| options.inhibit_cache = true,
+    },
+    Switch {
+        word: "inhibit-rpath",
+        value: Some("LIST"),
+        about: &["do not use RPATH and RUNPATH of these files", "(separated by colons)"],
+        secure: true,
+        set: |options, value| options.inhibit_rpath = non_empty(value),
+    },
+    Switch {
+        word: "glibc-hwcaps-prepend",
+        value: Some("LIST"),
+        about: &["look into these glibc-hwcaps subdirectories first"],
+        secure: false,
+        set: |options, value| options.hwcaps_prepend = non_empty(value),
+    },
+    Switch {
+        word: "glibc-hwcaps-mask",
+        value: Some("LIST"),
+        about: &["use only these of the built-in subdirectories"],
+        secure: false,
+        set: |options, value| options.hwcaps_mask = Some(value),
+    },
+    Switch {
+        word: "bind-now",
+        value: None,
+        about: &["bind all functions before PROGRAM starts, as", "LD_BIND_NOW does"],
+        secure: true,
+        set: |options, _| options.bind_now = true,
+    },
+    Switch {
+        word: "seal",
+        value: None,
+        about: &["seal what is loaded against later changes (mseal)"],
+        secure: true,
+        set: |options, _| options.seal = true,
+    },
+    Switch {
+        word: "debug",
+        value: Some("WORDS"),
+        about: &[
+            "report what happens, as LD_DEBUG does: libs, files,",
+            "symbols, bindings, versions, reloc, scopes, statistics,",
+            "unused, all (separated by colons); help explains them",
+        ],
+        secure: false,
+        set: |options, value| options.add_debug_words(value),
+    },
+    Switch {
+        word: "debug-output",
+        value: Some("FILE"),
+        about: &["report to FILE.PID, not to standard error"],
+        secure: false,
+        set: |options, value| options.debug_output = non_empty(value),
+    },
+    Switch {
+        word: "audit",
+        value: Some("LIST"),
+        about: &["accepted for compatibility and ignored with a warning"],
+        secure: false,
+        set: |options, value| options.warnings.push(Warning::Audit(value)),
+    },
+    Switch {
+        word: "help",
+        value: None,
+        about: &["print this text"],
+        secure: true,
+        set: |options, _| options.mode = Mode::Help,
+    },
+    Switch {
+        word: "version",
+        value: None,
+        about: &["print the version"],
+        secure: true,
+        set: |options, _| options.mode = Mode::Version,
+    },
+];
+
+/// The words of `LD_DEBUG`. `all` stands for those before it, as in glibc.
+const DEBUG_WORDS: &[(&str, Interest, &str)] = &[
+    ("libs", Interest::LIBS, "where libraries are looked for"),
+    ("reloc", Interest::RELOC, "whose relocations are applied"),
+    (
+        "files",
+        Interest::FILES,
+        "files mapped, constructors and destructors run",
+    ),
+    ("symbols", Interest::SYMBOLS, "each file in which a symbol is looked up"),
+    ("bindings", Interest::BINDINGS, "which definition each symbol gets"),
+    ("versions", Interest::VERSIONS, "which versions are required of whom"),
+    (
+        "scopes",
+        Interest::SCOPES,
+        "the files in which each file's symbols are looked up",
+    ),
+    ("all", ALL, "all of the above"),
+    ("statistics", Interest::STATISTICS, "counts at the end of the start"),
+    ("unused", Interest::UNUSED, "needed libraries that nothing uses"),
+];
+
+const ALL: Interest = Interest::LIBS
+    .union(Interest::RELOC)
+    .union(Interest::FILES)
+    .union(Interest::SYMBOLS)
+    .union(Interest::BINDINGS)
+    .union(Interest::VERSIONS)
+    .union(Interest::SCOPES);
+
+impl<'a> Options<'a> {
+    /// Reads what was asked.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when the command line has an unknown switch, a switch without its value or with one that it does not
+    /// take, or no program. What is wrong in a variable is a warning, because the program has to start.
+    pub fn read(asked: &Arguments<'a>) -> Result<Options<'a>> {
+        let mut options = Options {
+            secure: asked.secure,
+            as_command: asked.as_command,
+            preload_trusted_only: asked.secure,
+            ..Options::default()
+        };
+        options.read_environment(asked.environment);
+        if asked.as_command {
+            let problem = options.read_command_line(asked.arguments);
+            problem.map_err(|text| {
+                let itself = asked.arguments.first().copied().unwrap_or(b"ld-lode");
+                Kind::Usage(Name::new(text.as_bytes())).of(Stage::Start, &Name::new(itself))
+            })?;
+        }
+        if options.secure {
+            options.preload.retain(|name| may_be_preloaded(name));
+        }
+        Ok(options)
+    }
+
+    fn read_environment(&mut self, environment: &[&'a [u8]]) {
+        let mut words = None;
+        for entry in environment {
+            let Some(at) = entry.iter().position(|byte| *byte == b'=') else {
+                continue;
+            };
+            let name = entry.get(..at).unwrap_or_default();
+            if self.secure && name != b"LD_PRELOAD" {
+                continue;
+            }
+            let value = entry.get(at.saturating_add(1)..).unwrap_or_default();
+            let set = !value.is_empty();
+            match name {
+                b"LD_LIBRARY_PATH" => self.library_path = non_empty(value),
+                b"LD_PRELOAD" => self.preload = preload_names(value).collect(),
+                b"LD_BIND_NOW" => self.bind_now = set,
+                b"LD_BIND_NOT" => self.bind_not = set,
+                b"LD_DEBUG" => self.add_debug_words(value),
+                b"LD_DEBUG_OUTPUT" => self.debug_output = non_empty(value),
+                b"LD_TRACE_LOADED_OBJECTS" => {
+                    self.mode = Mode::List;
+                    self.trace_loaded_objects = true;
+                }
+                b"LD_WARN" => self.warn_unresolved = set,
+                b"LD_VERBOSE" => self.verbose = set,
+                b"LD_DYNAMIC_WEAK" => self.dynamic_weak = true,
+                b"LD_SHOW_AUXV" => self.show_auxv = true,
+                b"LD_ORIGIN_PATH" => self.origin_path = non_empty(value),
+                b"LD_AUDIT" if set => self.warnings.push(Warning::Audit(value)),
+                OPTIONS_VARIABLE => words = Some(value),
+                _ => {}
+            }
+        }
+        if let Some(words) = words {
+            self.read_words(words);
+        }
+    }
+
+    /// Obeys a comma list of switches.
+    fn read_words(&mut self, list: &'a [u8]) {
+        for text in list.split(|byte| *byte == b',').filter(|text| !text.is_empty()) {
+            let (word, value) = split_value(text);
+            let Some(switch) = switch_named(word) else {
+                self.warnings.push(Warning::OptionsWord(word));
+                continue;
+            };
+            match (switch.value, value) {
+                (Some(_), None) => {
+                    self.warnings.push(Warning::OptionsValueMissing(switch.word));
+                }
+                (None, Some(_)) => {
+                    self.warnings.push(Warning::OptionsValueUnused(switch.word));
+                }
+                (_, value) => self.obey(switch, value.unwrap_or_default()),
+            }
+        }
+    }
+
+    /// Obeys the switches before the program; says what is wrong with them otherwise.
+    fn read_command_line(&mut self, arguments: &[&'a [u8]]) -> core::result::Result<(), alloc::string::String> {
+        let mut rest = arguments.iter().copied().enumerate().skip(1);
+        let mut program = None;
+        while let Some((index, argument)) = rest.next() {
+            if argument == b"--" {
+                program = rest.next();
+                break;
+            }
+            let Some(text) = argument.strip_prefix(b"-").filter(|text| !text.is_empty()) else {
+                program = Some((index, argument));
+                break;
+            };
+            let (word, value) = split_value(text.strip_prefix(b"-").unwrap_or_default());
+            let Some(switch) = switch_named(word) else {
+                return Err(format!("unknown option `{}'", Lossy(argument)));
+            };
+            let word = switch.word;
+            let value = match (switch.value, value) {
+                (None, None) => b"",
+                (None, Some(_)) => return Err(format!("option `--{word}' takes no value")),
+                (Some(_), Some(value)) => value,
+                (Some(kind), None) => match rest.next() {
+                    Some((_, value)) => value,
+                    None => return Err(format!("option `--{word}' needs a value: {kind}")),
+                },
+            };
+            self.obey(switch, value);
+        }
+        let prints_only = matches!(self.mode, Mode::Help | Mode::Version) || self.debug_help;
+        match program {
+            Some((index, name)) => {
+                self.program = Some(name);
+                self.consumed = index;
+                Ok(())
+            }
+            None if prints_only => Ok(()),
+            None => Err("no program given".into()),
+        }
+    }
+
+    fn obey(&mut self, switch: &'static Switch, value: &'a [u8]) {
+        if self.secure && !switch.secure {
+            self.warnings.push(Warning::Secure(switch.word));
+        } else {
+            (switch.set)(self, value);
+        }
+    }
+
+    /// Adds words as `LD_DEBUG` has them: separated by commas, colons or spaces.
+    fn add_debug_words(&mut self, words: &'a [u8]) {
+        for word in words
+            .split(|byte| b" ,:".contains(byte))
+            .filter(|word| !word.is_empty())
+        {
+            let known = DEBUG_WORDS.iter().find(|(name, ..)| name.as_bytes() == word);
+            match known {
+                Some((_, interest, _)) => self.debug |= *interest,
+                None if word == b"help" => self.debug_help = true,
+                None => self.warnings.push(Warning::DebugWord(word)),
+            }
+        }
+    }
+}
+
+fn switch_named(word: &[u8]) -> Option<&'static Switch> {
+    SWITCHES.iter().find(|switch| switch.word.as_bytes() == word)
+}
+
+/// A word and what follows its first `=`.
+fn split_value(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match text.iter().position(|byte| *byte == b'=') {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(1)..)),
+        None => (text, None),
+    }
+}
+
+fn non_empty(value: &[u8]) -> Option<&[u8]> {
+    (!value.is_empty()).then_some(value)
+}
+
+/// The names in a value of `LD_PRELOAD`.
+fn preload_names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|byte| b" :".contains(byte)).filter(|name| !name.is_empty())
+}
+
+/// Whether a secure process may take a name from `LD_PRELOAD`: no path, no excess.
+fn may_be_preloaded(name: &[u8]) -> bool {
+    !name.contains(&b'/') && name.len() < SECURE_NAME_LIMIT
+}
+
+/// The names in `/etc/ld.so.preload`: separated by white space or colons, up to a `#` in each line. The file is root's
+/// own, so a secure process obeys it in full.
+pub fn preload_file_names(contents: &[u8]) -> impl Iterator<Item = &[u8]> {
+    contents
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split(|byte| *byte == b'#').next())
+        .flat_map(|line| line.split(|byte| b" \t\r:\0".contains(byte)))
+        .filter(|name| !name.is_empty())
+}
+
+/// Where the explanations start in the help text.
+const COLUMN: usize = 24;
+
+/// The text of `--help`.
+pub struct Help;
+
+impl fmt::Display for Help {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(
+            "Usage: ld-lode [OPTION]... [--] PROGRAM [ARGUMENT]...\n\
+             \n\
+             Starts PROGRAM as the kernel would, with lode in place of the interpreter that\n\
+             its file names: maps it and the libraries it needs, binds them, and runs it.\n\
+             \n\
+             Options:\n",
+        )?;
+        for switch in SWITCHES {
+            let space = switch.value.map_or("", |_| " ");
+            let value = switch.value.unwrap_or_default();
+            let shown = format!("  --{}{space}{value}", switch.word);
+            // A long switch has its line for itself.
+            let mut left = if shown.len() > COLUMN.saturating_sub(2) {
+                writeln!(out, "{shown}")?;
+                ""
+            } else {
+                shown.as_str()
+            };
+            for line in switch.about {
+                writeln!(out, "{left:COLUMN$}{line}")?;
+                left = "";
+            }
+        }
+        out.write_str(
+            "\n\
+             A program that names lode as its interpreter has no command line for it: put\n\
+             the same words, without dashes and separated by commas, into LODE_OPTIONS.\n\
+             A set-user-ID program ignores that variable, and most that start with LD_.\n\
+             \n\
+             Examples:\n\
+             \n\
+             What does ls need, and where is that?\n\
+             \x20   ld-lode --list /bin/ls\n\
+             Start a server with its own libraries:\n\
+             \x20   ld-lode --library-path ./lib ./server --port 80\n\
+             See where a program that uses lode looks for its libraries:\n\
+             \x20   LODE_OPTIONS=debug=libs,inhibit-cache ./program\n",
+        )
+    }
+}
+
+/// The answer to `LD_DEBUG=help`.
+pub struct DebugHelp;
+
+impl fmt::Display for DebugHelp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Words for LD_DEBUG, separated by commas, colons or spaces:\n\n")?;
+        for (word, _, about) in DEBUG_WORDS {
+            writeln!(out, "  {word:<12}{about}")?;
+        }
+        out.write_str(
+            "  help        print this text and exit\n\
+             \n\
+             The report goes to standard error, or to the file LD_DEBUG_OUTPUT.PID.\n",
+        )
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+
+    use super::*;
+    use alloc::string::{String, ToString};
+    use alloc::vec;
+
+    fn asked<'a>(arguments: &'a [&'a [u8]], environment: &'a [&'a [u8]]) -> Arguments<'a> {
+        Arguments {
+            arguments,
+            environment,
+            secure: false,
+            as_command: true,
+        }
+    }
+
+    /// Reads a command line that has no mistakes.
+    fn command<'a>(arguments: &'a [&'a [u8]]) -> Options<'a> {
+        Options::read(&asked(arguments, &[])).unwrap()
+    }
+
+    /// What is wrong with a command line.
+    fn mistake(arguments: &[&[u8]]) -> String {
+        match Options::read(&asked(arguments, &[])).unwrap_err().kind {
+            Kind::Usage(text) => text.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Reads an environment as the interpreter of a program.
+    fn interpreter<'a>(environment: &'a [&'a [u8]]) -> Options<'a> {
+        Options::read(&Arguments {
+            as_command: false,
+            ..asked(&[b"prog", b"--list"], environment)
+        })
+        .unwrap()
+    }
+
+    /// As [`interpreter`], in a secure process.
+    fn secure<'a>(environment: &'a [&'a [u8]]) -> Options<'a> {
+        Options::read(&Arguments {
+            as_command: false,
+            secure: true,
+            ..asked(&[b"prog"], environment)
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_process_is_secure_unless_the_kernel_says_that_it_is_not() {
+        assert!(!is_secure(|kind| (kind == 23).then_some(0)));
+        assert!(is_secure(|kind| (kind == 23).then_some(1)));
+        assert!(is_secure(|_| None));
+    }
+
+    #[test]
+    fn the_program_is_the_first_argument_that_is_no_switch() {
+        let options = command(&[b"ld-lode", b"--bind-now", b"/bin/ls", b"--list"]);
+        assert_eq!(options.program, Some(b"/bin/ls".as_slice()));
+        assert_eq!(options.consumed, 2);
+        assert_eq!(options.mode, Mode::Run);
+        assert!(options.bind_now && options.as_command);
+    }
+
+    #[test]
+    fn two_dashes_end_the_switches() {
+        let options = command(&[b"ld-lode", b"--list", b"--", b"--odd"]);
+        assert_eq!(options.program, Some(b"--odd".as_slice()));
+        assert_eq!((options.consumed, options.mode), (3, Mode::List));
+    }
+
+    #[test]
+    fn a_value_follows_its_switch_or_an_equals_sign() {
+        let options = command(&[b"ld-lode", b"--library-path", b"/a:/b", b"--argv0=x=y", b"p"]);
+        assert_eq!(options.library_path, Some(b"/a:/b".as_slice()));
+        assert_eq!(options.argv0, Some(b"x=y".as_slice()));
+        assert_eq!(options.consumed, 4);
+    }
+
+    #[test]
+    fn an_interpreter_has_no_command_line() {
+        let options = interpreter(&[]);
+        assert_eq!(options, Options::default());
+    }
+
+    #[test]
+    fn mistakes_on_the_command_line_are_named() {
+        assert_eq!(
+            mistake(&[b"ld-lode", b"--libary-path", b"p"]),
+            "unknown option `--libary-path'"
+        );
+        assert_eq!(mistake(&[b"ld-lode", b"-v", b"p"]), "unknown option `-v'");
+        assert_eq!(mistake(&[b"ld-lode", b"--=x", b"p"]), "unknown option `--=x'");
+        assert_eq!(
+            mistake(&[b"ld-lode", b"--list=x", b"p"]),
+            "option `--list' takes no value"
+        );
+        assert_eq!(
+            mistake(&[b"ld-lode", b"--argv0"]),
+            "option `--argv0' needs a value: STRING"
+        );
+        assert_eq!(mistake(&[b"ld-lode", b"--list"]), "no program given");
+        assert_eq!(mistake(&[b"ld-lode", b"--"]), "no program given");
+        assert_eq!(mistake(&[]), "no program given");
+    }
+
+    #[test]
+    fn help_and_version_need_no_program() {
+        assert_eq!(command(&[b"ld-lode", b"--help"]).mode, Mode::Help);
+        assert_eq!(command(&[b"ld-lode", b"--version"]).mode, Mode::Version);
+        assert!(command(&[b"ld-lode", b"--debug", b"help"]).debug_help);
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_options_variable_and_that_over_the_others() {
+        let environment: &[&[u8]] = &[b"LODE_OPTIONS=library-path=/2", b"LD_LIBRARY_PATH=/1"];
+        assert_eq!(interpreter(environment).library_path, Some(b"/2".as_slice()));
+        let arguments: &[&[u8]] = &[b"ld-lode", b"--library-path", b"/3", b"p"];
+        let options = Options::read(&asked(arguments, environment)).unwrap();
+        assert_eq!(options.library_path, Some(b"/3".as_slice()));
+    }
+
+    #[test]
+    fn preloads_add_up_in_order() {
+        let environment: &[&[u8]] = &[b"LD_PRELOAD=a.so b.so::c.so", b"LODE_OPTIONS=preload=d.so:e.so"];
+        let arguments: &[&[u8]] = &[b"ld-lode", b"--preload", b"f.so", b"p"];
+        let options = Options::read(&asked(arguments, environment)).unwrap();
+        let expected: [&[u8]; 6] = [b"a.so", b"b.so", b"c.so", b"d.so", b"e.so", b"f.so"];
+        assert_eq!(options.preload, expected);
+        assert!(!options.preload_trusted_only);
+    }
+
+    #[test]
+    fn every_switch_is_a_word_of_the_options_variable() {
+        for switch in SWITCHES {
+            let value = switch.value.map_or("", |_| "=all");
+            let entry = format!("LODE_OPTIONS=,{}{value},", switch.word);
+            let environment: [&[u8]; 1] = [entry.as_bytes()];
+            let options = interpreter(&environment);
+            assert_ne!(options, Options::default(), "{}", switch.word);
+            let complains = !options.warnings.is_empty();
+            assert_eq!(complains, switch.word == "audit", "{}", switch.word);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_options_variable_is_a_warning() {
+        let options = interpreter(&[b"LODE_OPTIONS=lits,list=1,argv0"]);
+        let texts: Vec<String> = options.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "warning: LODE_OPTIONS: word `lits' unknown; try LODE_OPTIONS=help",
+                "warning: LODE_OPTIONS: `list' takes no value",
+                "warning: LODE_OPTIONS: `argv0' needs a value: argv0=…",
+            ]
+        );
+        assert_eq!(options.mode, Mode::Run);
+    }
+
+    #[test]
+    fn the_variables_of_the_system_loader_are_understood() {
+        let options = interpreter(&[
+            b"LD_BIND_NOW=1",
+            b"LD_BIND_NOT=1",
+            b"LD_WARN=1",
+            b"LD_VERBOSE=1",
+            b"LD_DYNAMIC_WEAK=",
+            b"LD_SHOW_AUXV=",
+            b"LD_TRACE_LOADED_OBJECTS=",
+            b"LD_ORIGIN_PATH=/o",
+            b"LD_DEBUG_OUTPUT=/tmp/log",
+        ]);
+        assert!(options.bind_now && options.bind_not && options.warn_unresolved && options.verbose);
+        assert!(options.dynamic_weak && options.show_auxv && options.trace_loaded_objects);
+        assert_eq!(options.mode, Mode::List);
+        assert_eq!(options.origin_path, Some(b"/o".as_slice()));
+        assert_eq!(options.debug_output, Some(b"/tmp/log".as_slice()));
+    }
+
+    #[test]
+    fn empty_values_ask_for_nothing() {
+        let options = interpreter(&[
+            b"LD_BIND_NOW=",
+            b"LD_LIBRARY_PATH=",
+            b"LD_PRELOAD= :",
+            b"LD_DEBUG=",
+            b"LD_AUDIT=",
+            b"LODE_OPTIONS=",
+            b"LD_WARN",
+            b"",
+            b"=",
+        ]);
+        assert_eq!(options, Options::default());
+    }
+
+    #[test]
+    fn a_variable_that_stands_twice_counts_as_it_stands_last() {
+        let options = interpreter(&[b"LD_LIBRARY_PATH=/a", b"LD_LIBRARY_PATH=/b"]);
+        assert_eq!(options.library_path, Some(b"/b".as_slice()));
+    }
+
+    #[test]
+    fn debug_words_are_separated_by_commas_colons_and_spaces() {
+        let options = interpreter(&[b"LD_DEBUG=libs,files:reloc versions"]);
+        let expected = Interest::LIBS | Interest::FILES | Interest::RELOC | Interest::VERSIONS;
+        assert_eq!(options.debug, expected);
+        let all = interpreter(&[b"LD_DEBUG=all"]).debug;
+        assert!(all.contains(Interest::SCOPES | Interest::BINDINGS | Interest::SYMBOLS));
+        assert!(!all.intersects(Interest::STATISTICS | Interest::UNUSED));
+    }
+
+    #[test]
+    fn an_unknown_debug_word_is_reported_in_the_usual_words() {
+        let options = interpreter(&[b"LD_DEBUG=foo,libs"]);
+        assert_eq!(options.warnings, [Warning::DebugWord(b"foo")]);
+        assert_eq!(
+            options.warnings[0].to_string(),
+            "warning: debug option `foo' unknown; try LD_DEBUG=help"
+        );
+        assert_eq!(options.debug, Interest::LIBS);
+    }
+
+    #[test]
+    fn a_secure_process_obeys_no_variable_but_the_preload_of_plain_names() {
+        let long = [b'x'; 300];
+        let mut list = b"LD_PRELOAD=/tmp/evil.so:libok.so:../x:".to_vec();
+        list.extend_from_slice(&long);
+        let mut environment: Vec<&[u8]> = vec![
+            b"LD_LIBRARY_PATH=/evil",
+            b"LD_DEBUG=all,foo",
+            b"LD_DEBUG_OUTPUT=/etc/x",
+            b"LD_TRACE_LOADED_OBJECTS=1",
+            b"LD_AUDIT=/evil.so",
+            b"LD_BIND_NOT=1",
+            b"LD_ORIGIN_PATH=/evil",
+            b"LODE_OPTIONS=list,library-path=/evil,nonsense",
+        ];
+        environment.push(&list);
+        assert_eq!(
+            secure(&environment),
+            Options {
+                secure: true,
+                preload_trusted_only: true,
+                preload: vec![b"libok.so"],
+                ..Options::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_secure_command_does_not_obey_switches_that_choose_code() {
+        let arguments: &[&[u8]] = &[
+            b"ld-lode",
+            b"--library-path",
+            b"/evil",
+            b"--preload=x.so",
+            b"--inhibit-cache",
+            b"p",
+        ];
+        let options = Options::read(&Arguments {
+            secure: true,
+            ..asked(arguments, &[])
+        })
+        .unwrap();
+        assert_eq!(options.library_path, None);
+        assert!(options.preload.is_empty());
+        assert!(options.inhibit_cache);
+        assert_eq!(options.program, Some(b"p".as_slice()));
+        assert_eq!(
+            options.warnings,
+            [Warning::Secure("library-path"), Warning::Secure("preload")]
+        );
+    }
+
+    #[test]
+    fn unsecure_entries_are_known_with_and_without_a_value() {
+        assert!(is_unsecure(b"LD_PRELOAD=x"));
+        assert!(is_unsecure(b"LD_PRELOAD="));
+        assert!(is_unsecure(b"LD_PRELOAD"));
+        assert!(is_unsecure(b"GLIBC_TUNABLES=glibc.malloc.mxfast=glibc.malloc.mxfast=A"));
+        assert!(is_unsecure(b"LODE_OPTIONS=seal"));
+        assert!(is_unsecure(b"MALLOC_CHECK_=3"));
+    }
+
+    #[test]
+    fn other_entries_stay() {
+        for entry in [
+            "PATH=/bin",
+            "LD_PRELOADED=x",
+            "XLD_PRELOAD=x",
+            "ld_preload=x",
+            "",
+            "=",
+            "=LD_PRELOAD",
+        ] {
+            assert!(!is_unsecure(entry.as_bytes()), "{entry}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_unsecure_names_has_no_name_twice() {
+        let mut names = UNSECURE.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), UNSECURE.len());
+    }
+
+    #[test]
+    fn the_preload_file_has_comments_and_many_separators() {
+        let contents = b"# all of it\n/lib/a.so b.so:c.so\t# rest\n\n d.so#x\ne.so";
+        let names: Vec<&[u8]> = preload_file_names(contents).collect();
+        let expected: [&[u8]; 5] = [b"/lib/a.so", b"b.so", b"c.so", b"d.so", b"e.so"];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn the_help_text_explains_every_switch_in_80_columns() {
+        let help = Help.to_string();
+        for switch in SWITCHES {
+            assert!(help.contains(&format!("\n  --{}", switch.word)), "{}", switch.word);
+        }
+        for line in help.lines().chain(DebugHelp.to_string().lines()) {
+            assert!(line.len() <= 80, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_debug_switch_explains_every_word() {
+        let switch = switch_named(b"debug").unwrap().about.concat();
+        for (word, ..) in DEBUG_WORDS {
+            assert!(switch.contains(word), "{word}");
+        }
+    }
+}

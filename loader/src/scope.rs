@@ -1,0 +1,179 @@
+//! Which definition a reference gets: the walk over modules in scope order.
+//!
+//! The walk is the reference: any faster index has to give the same answer. Rules that toys get wrong are in
+//! [`crate::symbols`] (one module) and in [`Scope::resolve`] (protected, symbolic, unique, the program's COPY).
+#![forbid(unsafe_code)]
+
+use alloc::vec::Vec;
+
+use crate::elf::symbol::{self, Symbol};
+use crate::elf::{Address, SymbolIndex};
+use crate::error::Name;
+use crate::event::{Event, Interest, Log};
+use crate::symbols::{Use, Version, Wanted};
+use crate::world::{Module, ModuleId, Role, Roster};
+
+/// A definition that a reference got.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition<'a> {
+    /// The module that defines it.
+    pub module: &'a Module,
+    /// Its index there.
+    pub index: SymbolIndex,
+    /// The symbol.
+    pub symbol: Symbol,
+}
+
+impl Definition<'_> {
+    /// The run-time address of the definition. Absolute symbols do not move with their module (gABI, SHN_ABS).
+    pub fn address(&self) -> Address {
+        if self.symbol.section == symbol::SHN_ABS {
+            Address(self.symbol.value)
+        } else {
+            self.module.at(crate::elf::Vaddr(self.symbol.value))
+        }
+    }
+
+    /// Whether the address is a resolver to be called (STT_GNU_IFUNC).
+    pub fn is_indirect(&self) -> bool {
+        self.symbol.kind() == symbol::STT_GNU_IFUNC && self.symbol.is_defined()
+    }
+}
+
+/// The order in which modules are asked, for the references of one module.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a, 'l> {
+    /// All modules.
+    pub roster: Roster<'a>,
+    /// Lists of modules in order; a module may stand in several.
+    pub lists: [&'l [ModuleId]; 2],
+    /// STB_GNU_UNIQUE symbols that have their definition already.
+    pub unique: &'l [(Name, ModuleId, SymbolIndex)],
+}
+
+impl<'a> Scope<'a, '_> {
+    /// The first definition of `wanted` in scope order, `skip` left out (COPY relocations skip the program).
+    pub fn find(&self, wanted: &Wanted<'_>, skip: Option<ModuleId>, log: Log<'_>) -> Option<Definition<'a>> {
+        for list in self.lists {
+            if let Some(found) = self.find_in(list, wanted, skip, log) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// As [`Scope::find`], in one list.
+    pub fn find_in(
+        &self,
+        list: &[ModuleId],
+        wanted: &Wanted<'_>,
+        skip: Option<ModuleId>,
+        log: Log<'_>,
+    ) -> Option<Definition<'a>> {
+        for id in list {
+            if Some(*id) == skip {
+                continue;
+            }
+            let module = self.roster.get(*id)?;
+            log.emit(Interest::SYMBOLS, || Event::LookedUp {
+                symbol: wanted.name,
+                module: &module.name,
+            });
+            if let Some((index, symbol)) = module.symbols.find(wanted) {
+                let found = Definition { module, index, symbol };
+                if symbol.binding() == symbol::STB_GNU_UNIQUE {
+                    return Some(self.first_of_its_name(wanted.name).unwrap_or(found));
+                }
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    fn first_of_its_name(&self, name: &[u8]) -> Option<Definition<'a>> {
+        let (_, id, index) = self.unique.iter().find(|(known, _, _)| known.bytes() == name)?;
+        let module = self.roster.get(*id)?;
+        let symbol = module.symbols.get(*index)?;
+        Some(Definition {
+            module,
+            index: *index,
+            symbol,
+        })
+    }
+
+    /// The definition for the reference that symbol `index` of module `from` makes.
+    ///
+    /// `Ok(None)`: nothing defines it. Local symbols, and those of hidden visibility, are their own definition. A protected symbol is
+    /// its own definition too, unless an address is wanted and the program holds the canonical one: function pointers have to compare
+    /// equal everywhere (psABI, "Function Addresses").
+    pub fn resolve(
+        &self,
+        from: &'a Module,
+        index: SymbolIndex,
+        reference: &Symbol,
+        version: Option<Version>,
+        purpose: Use,
+        log: Log<'_>,
+    ) -> Option<Definition<'a>> {
+        let own = Definition {
+            module: from,
+            index,
+            symbol: *reference,
+        };
+        if reference.binding() == symbol::STB_LOCAL
+            || (reference.is_defined() && matches!(reference.visibility(), symbol::STV_HIDDEN | symbol::STV_INTERNAL))
+        {
+            return Some(own);
+        }
+        let name = from.symbols.name(reference);
+        let wanted = Wanted::new(name, version, purpose);
+        if from.dynamic.is_symbolic()
+            && let Some((index, symbol)) = from.symbols.find(&wanted)
+        {
+            return Some(Definition {
+                module: from,
+                index,
+                symbol,
+            });
+        }
+        let found = self.find(&wanted, None, log)?;
+        if reference.is_defined() && reference.visibility() == symbol::STV_PROTECTED && found.module.id != from.id {
+            let callable = Wanted {
+                purpose: Use::Call,
+                ..wanted
+            };
+            let canonical = purpose == Use::Address
+                && self
+                    .find(&callable, None, log)
+                    .is_none_or(|definition| definition.module.id == from.id);
+            return Some(if canonical { found } else { own });
+        }
+        Some(found)
+    }
+}
+
+/// The modules that `root` and what it needs make, breadth-first: the search list of a handle.
+pub fn breadth_first(roster: Roster<'_>, roots: &[ModuleId]) -> Vec<ModuleId> {
+    let mut list: Vec<ModuleId> = Vec::with_capacity(roots.len() + 8);
+    for root in roots {
+        if !list.contains(root) {
+            list.push(*root);
+        }
+    }
+    let mut next = 0;
+    while let Some(id) = list.get(next).copied() {
+        next += 1;
+        let Some(module) = roster.get(id) else { continue };
+        for needed in &module.needed {
+            if !list.contains(needed) {
+                list.push(*needed);
+            }
+        }
+    }
+    list
+}
+
+/// Whether a module is part of scopes at all: the kernel's library is not.
+pub fn is_in_scopes(module: &Module) -> bool {
+    module.role != Role::Vdso
+}

@@ -1,0 +1,1190 @@
+//! Where a library may be: a name, and who asks for it, become the paths to try. Nothing is opened here.
+//!
+//! A [`Walk`] is the list of paths for one name, made lazily in glibc's order:
+//!
+//! 1. a name with a slash is a path and is the only candidate;
+//! 2. DT_RPATH of the asker, of whoever loaded the asker, and so on up to the program, unless the asker has DT_RUNPATH;
+//! 3. `LD_LIBRARY_PATH` or `--library-path`;
+//! 4. DT_RUNPATH of the asker alone;
+//! 5. `/etc/ld.so.cache`;
+//! 6. the system's default directories.
+//!
+//! In each directory the `glibc-hwcaps` subdirectories come first. The caller opens the candidates, and may tell the walk which
+//! directories do not exist; candidates in those are not produced again ([`Directories`]).
+//!
+//! ```ignore
+//! let mut walk = searcher.walk(&request, &mut directories);
+//! while let Some(step) = walk.next() {
+//!     match step {
+//!         Step::Entering(place) => log(place, walk.search_path()),
+//!         Step::Try(candidate) => match open(&candidate.path) {
+//!             Err(ENOENT) => while let Some(directory) = walk.unknown_directory(&candidate) {
+//!                 if !walk.learn(directory, is_directory(directory)) { break }
+//!             },
+//!             …
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! A secure process (see `process.rs`) searches less, because its user and its program are not friends:
+//! relative and empty elements are dropped, as is `$ORIGIN` in the program's own paths unless it leads to a default directory;
+//! `LD_LIBRARY_PATH` is not used, and a preload is looked for in the default directories only.
+#![forbid(unsafe_code)]
+
+use alloc::borrow::Cow;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::error::Name;
+
+pub mod cache;
+pub mod hwcaps;
+pub mod tokens;
+
+use cache::Cache;
+use hwcaps::Hwcaps;
+use tokens::Values;
+
+/// The path of the cache file.
+pub const CACHE_PATH: &str = "/etc/ld.so.cache";
+
+/// Where one machine's systems keep their libraries.
+#[derive(Debug)]
+pub struct Conventions {
+    /// The default directories, in search order.
+    pub directories: &'static [&'static str],
+    /// What `$LIB` may stand for.
+    pub lib: &'static [&'static str],
+    /// The flags of this machine's entries in the cache (glibc's `ldconfig.h`: `FLAG_ELF_LIBC6` and the ABI).
+    pub cache_flags: u32,
+    /// The `glibc-hwcaps` subdirectories, best first; the last one is level 2 of the CPU.
+    pub levels: &'static [&'static str],
+}
+
+/// x86-64.
+///
+/// One loader serves every distribution, so the directories are those of all of them. The multiarch pair comes first: it exists
+/// on Debian's kind only, where it is what glibc searches first. `lib64` comes before `lib`, because on Fedora's kind `lib`
+/// holds 32-bit libraries and on Debian's kind `lib64` holds next to nothing. On Arch all four are one directory.
+pub static X86_64: Conventions = Conventions {
+    directories: &[
+        "/lib/x86_64-linux-gnu",
+        "/usr/lib/x86_64-linux-gnu",
+        "/lib64",
+        "/usr/lib64",
+        "/lib",
+        "/usr/lib",
+    ],
+    lib: &["lib/x86_64-linux-gnu", "lib64"],
+    cache_flags: 0x0303,
+    levels: &["x86-64-v4", "x86-64-v3", "x86-64-v2"],
+};
+
+/// aarch64; the order as for [`X86_64`].
+pub static AARCH64: Conventions = Conventions {
+    directories: &[
+        "/lib/aarch64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/lib64",
+        "/usr/lib64",
+        "/lib",
+        "/usr/lib",
+    ],
+    lib: &["lib/aarch64-linux-gnu", "lib64"],
+    cache_flags: 0x0a03,
+    levels: &[],
+};
+
+impl Conventions {
+    /// The `glibc-hwcaps` names that a CPU of `level` (1: the baseline) can use, best first.
+    fn usable_levels(&self, level: u8) -> &'static [&'static str] {
+        let unusable = self.levels.len().saturating_sub(usize::from(level.saturating_sub(1)));
+        self.levels.get(unusable..).unwrap_or_default()
+    }
+
+    /// Whether `path`, without looking at links, is a default directory or lies below one.
+    fn is_trusted(&self, path: &[u8]) -> bool {
+        let components = components(path);
+        path.starts_with(b"/")
+            && self.directories.iter().any(|directory| {
+                let trusted = self::components(directory.as_bytes());
+                components.starts_with(&trusted)
+            })
+    }
+}
+
+/// The components of an absolute path, with `.` and `..` taken out.
+fn components(path: &[u8]) -> Vec<&[u8]> {
+    let mut parts = Vec::new();
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts
+}
+
+/// What the searches of one process have in common, as it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'a> {
+    /// The machine's habits.
+    pub conventions: &'static Conventions,
+    /// Whether the process is secure (AT_SECURE).
+    pub secure: bool,
+    /// `LD_LIBRARY_PATH` or what replaces it.
+    pub library_path: Option<&'a [u8]>,
+    /// Names of modules, separated by colons, whose DT_RPATH and DT_RUNPATH are not used.
+    pub inhibit_rpath: Option<&'a [u8]>,
+    /// `--glibc-hwcaps-prepend`.
+    pub hwcaps_prepend: Option<&'a [u8]>,
+    /// `--glibc-hwcaps-mask`.
+    pub hwcaps_mask: Option<&'a [u8]>,
+    /// The psABI level of the CPU, 1 being the baseline.
+    pub cpu_level: u8,
+    /// AT_PLATFORM.
+    pub platform: Option<&'a [u8]>,
+    /// The program's directory, for `$ORIGIN` in the library path.
+    pub program_origin: Option<&'a [u8]>,
+}
+
+/// A module, as far as its search paths go.
+#[derive(Clone, Copy, Debug)]
+pub struct Link<'a> {
+    /// Its name, for messages and for `--inhibit-rpath`.
+    pub name: &'a Name,
+    /// The directory of its file, absolute and with links resolved; `None` when it is not known.
+    pub origin: Option<&'a [u8]>,
+    /// DT_RPATH.
+    pub rpath: Option<&'a [u8]>,
+    /// DT_RUNPATH. It makes DT_RPATH of the same module void.
+    pub runpath: Option<&'a [u8]>,
+    /// DF_1_NODEFLIB: default directories are not for what this module needs.
+    pub no_default_directories: bool,
+    /// Whether it is the program, whose place its user may have chosen.
+    pub is_program: bool,
+}
+
+/// Why a name is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A DT_NEEDED entry.
+    Needed,
+    /// `LD_PRELOAD` or `--preload`.
+    Preload,
+    /// `/etc/ld.so.preload`, which only root can write.
+    SystemPreload,
+    /// A call of the program.
+    Open,
+}
+
+/// One name to look for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The name, which may be a path and may have tokens.
+    pub name: &'a [u8],
+    /// Who asks first, then whoever loaded the asker, and so on; the program is the last. Preloads are the program's wish.
+    pub lineage: &'a [Link<'a>],
+    /// Why.
+    pub purpose: Purpose,
+}
+
+/// Which list a candidate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// The name is a path.
+    Direct,
+    /// DT_RPATH of this module.
+    Rpath(Name),
+    /// `LD_LIBRARY_PATH` or what replaces it.
+    LibraryPath,
+    /// DT_RUNPATH of this module.
+    Runpath(Name),
+    /// The cache file.
+    Cache,
+    /// The default directories.
+    Default,
+}
+
+/// The list's name in glibc's words.
+impl fmt::Display for Where {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Where::Direct => out.write_str("path"),
+            Where::Rpath(of) => write!(out, "RPATH from file {of}"),
+            Where::LibraryPath => out.write_str("LD_LIBRARY_PATH"),
+            Where::Runpath(of) => write!(out, "RUNPATH from file {of}"),
+            Where::Cache => out.write_str(CACHE_PATH),
+            Where::Default => out.write_str("system search path"),
+        }
+    }
+}
+
+/// A path where the library may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The path, without NUL. It is relative when the element was, as for glibc.
+    pub path: Vec<u8>,
+    /// The list it comes from.
+    pub place: Where,
+    /// Length of the directory of the list in `path`; 0 when the path does not come from a directory.
+    directory: usize,
+}
+
+/// What a walk does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It starts on a list, which [`Walk::search_path`] shows.
+    Entering(Where),
+    /// It has a path to try.
+    Try(Candidate),
+}
+
+/// What is known of the directories that searches have met.
+#[derive(Debug, Default)]
+pub struct Directories {
+    known: BTreeMap<Vec<u8>, bool>,
+}
+
+impl Directories {
+    /// Nothing is known.
+    pub const fn new() -> Directories {
+        Directories { known: BTreeMap::new() }
+    }
+
+    /// Whether the directory exists, if that is known.
+    pub fn exists(&self, directory: &[u8]) -> Option<bool> {
+        self.known.get(directory).copied()
+    }
+
+    /// Remembers whether a directory exists.
+    pub fn learn(&mut self, directory: &[u8], exists: bool) {
+        self.known.insert(directory.to_vec(), exists);
+    }
+
+    /// Forgets everything, for a long-running process that wants to look again.
+    pub fn clear(&mut self) {
+        self.known.clear();
+    }
+
+    fn is_absent(&self, directory: &[u8]) -> bool {
+        self.exists(directory) == Some(false)
+    }
+}
+
+/// The searches of one process. It owns copies of what it was told, because the program may overwrite its
+/// environment.
+#[derive(Debug)]
+pub struct Searcher<'c> {
+    conventions: &'static Conventions,
+    secure: bool,
+    platform: Option<Vec<u8>>,
+    hwcaps: Hwcaps,
+    library_path: Vec<Vec<u8>>,
+    default_directories: Vec<Vec<u8>>,
+    inhibit_rpath: Option<Vec<u8>>,
+    /// The cache file, if there is one and it may be used.
+    pub cache: Option<Cache<'c>>,
+}
+
+impl<'c> Searcher<'c> {
+    /// A searcher with these settings, and the cache if it may be used.
+    pub fn new(settings: &Settings<'_>, cache: Option<Cache<'c>>) -> Searcher<'c> {
+        let conventions = settings.conventions;
+        let mut searcher = Searcher {
+            conventions,
+            secure: settings.secure,
+            platform: settings.platform.map(<[u8]>::to_vec),
+            hwcaps: Hwcaps::new(
+                conventions.usable_levels(settings.cpu_level),
+                settings.hwcaps_prepend.filter(|_| !settings.secure),
+                settings.hwcaps_mask.filter(|_| !settings.secure),
+            ),
+            library_path: Vec::new(),
+            default_directories: conventions
+                .directories
+                .iter()
+                .map(|directory| directory.as_bytes().to_vec())
+                .collect(),
+            inhibit_rpath: settings.inhibit_rpath.map(<[u8]>::to_vec),
+            cache,
+        };
+        if let Some(path) = settings.library_path
+            && !settings.secure
+        {
+            searcher.library_path = searcher.elements(path, b":;", settings.program_origin, true);
+        }
+        searcher
+    }
+
+    /// Takes these directories, separated by colons or newlines, in place of the default ones, the cache and all
+    /// subdirectories for CPU levels: for a process whose libc knows nothing else (musl and its `ld-musl-*.path`). Tokens are not
+    /// replaced. What a secure process trusts stays the same.
+    pub fn search_only(&mut self, directories: &[u8]) {
+        self.cache = None;
+        self.hwcaps = Hwcaps::default();
+        self.default_directories = directories
+            .split(|byte| b":\n".contains(byte))
+            .filter(|directory| directory.starts_with(b"/"))
+            .map(<[u8]>::to_vec)
+            .collect();
+    }
+
+    /// The `glibc-hwcaps` subdirectories in use.
+    pub fn hwcaps(&self) -> &Hwcaps {
+        &self.hwcaps
+    }
+
+    /// The directories of `LD_LIBRARY_PATH` or what replaces it.
+    pub fn library_path(&self) -> &[Vec<u8>] {
+        &self.library_path
+    }
+
+    /// The default directories.
+    pub fn default_directories(&self) -> &[Vec<u8>] {
+        &self.default_directories
+    }
+
+    /// The candidates for one name.
+    pub fn walk<'s>(&'s self, request: &Request<'s>, directories: &'s mut Directories) -> Walk<'s> {
+        Walk {
+            searcher: self,
+            directories,
+            name: request.name,
+            plan: self.plan(request).into_iter(),
+            place: Where::Direct,
+            current: Current::Paths(Vec::new().into_iter()),
+        }
+    }
+
+    /// The lists that a request goes through.
+    fn plan<'s>(&'s self, request: &Request<'s>) -> Vec<Source<'s>> {
+        let asker = request.lineage.first();
+        if request.name.is_empty() {
+            return Vec::new();
+        }
+        if request.name.contains(&b'/') {
+            return vec![Source::Paths(self.direct(request))];
+        }
+        if self.secure && request.purpose == Purpose::Preload {
+            return vec![Source::Default];
+        }
+        let mut plan = Vec::new();
+        if asker.is_none_or(|asker| asker.runpath.is_none()) {
+            let links = request.lineage.iter();
+            plan.extend(
+                links
+                    .filter(|link| link.runpath.is_none() && link.rpath.is_some())
+                    .map(Source::Rpath),
+            );
+        }
+        if !self.library_path.is_empty() {
+            plan.push(Source::LibraryPath);
+        }
+        plan.extend(asker.filter(|link| link.runpath.is_some()).map(Source::Runpath));
+        let skip_defaults = asker.is_some_and(|asker| asker.no_default_directories);
+        if let Some(cache) = &self.cache {
+            plan.push(Source::Cache { cache, skip_defaults });
+        }
+        if !skip_defaults {
+            plan.push(Source::Default);
+        }
+        plan
+    }
+
+    /// The paths that a name with a slash stands for.
+    fn direct(&self, request: &Request<'_>) -> Vec<Vec<u8>> {
+        if self.secure && request.purpose == Purpose::Preload {
+            return Vec::new();
+        }
+        let asker = request.lineage.first();
+        let origin = asker.and_then(|asker| asker.origin);
+        let is_program = asker.is_none_or(|asker| asker.is_program);
+        let mut paths = self.expand(request.name, origin, is_program);
+        if self.secure && request.purpose == Purpose::Needed {
+            paths.retain(|path| path.starts_with(b"/"));
+        }
+        paths
+    }
+
+    /// Replaces tokens; in a secure process, only as far as the result can be trusted.
+    fn expand(&self, text: &[u8], origin: Option<&[u8]>, is_program: bool) -> Vec<Vec<u8>> {
+        let values = Values {
+            origin,
+            platform: self.platform.as_deref(),
+            lib: self.conventions.lib,
+        };
+        let mut paths = tokens::expand(text, &values, self.secure);
+        if self.secure && is_program && tokens::names_origin(text) {
+            // Whoever may link to the program's file may choose its directory.
+            paths.retain(|path| self.conventions.is_trusted(path));
+        }
+        paths
+    }
+
+    /// The directories of a list, each once. A directory has no slash at its end; the empty one is the current directory.
+    fn elements(&self, list: &[u8], separators: &[u8], origin: Option<&[u8]>, is_program: bool) -> Vec<Vec<u8>> {
+        if list.is_empty() {
+            return Vec::new();
+        }
+        let mut all: Vec<Vec<u8>> = list
+            .split(|byte| separators.contains(byte))
+            .flat_map(|element| self.expand(element, origin, is_program))
+            .map(|mut path| {
+                while path.len() > 1 && path.ends_with(b"/") {
+                    path.pop();
+                }
+                path
+            })
+            .filter(|path| !self.secure || path.starts_with(b"/"))
+            .collect();
+        let mut seen = BTreeSet::new();
+        let keep: Vec<bool> = all.iter().map(|path| seen.insert(path.as_slice())).collect();
+        let mut keep = keep.into_iter();
+        all.retain(|_| keep.next().unwrap_or(true));
+        all
+    }
+
+    fn is_inhibited(&self, link: &Link<'_>) -> bool {
+        self.inhibit_rpath
+            .as_ref()
+            .is_some_and(|list| list.split(|byte| *byte == b':').any(|name| name == link.name.bytes()))
+    }
+}
+
+/// A list that is still to be entered.
+enum Source<'s> {
+    Paths(Vec<Vec<u8>>),
+    Rpath(&'s Link<'s>),
+    LibraryPath,
+    Runpath(&'s Link<'s>),
+    Cache { cache: &'s Cache<'s>, skip_defaults: bool },
+    Default,
+}
+
+/// The list that a walk is in.
+enum Current<'s> {
+    /// Whole paths.
+    Paths(vec::IntoIter<Vec<u8>>),
+    /// Directories, each with its subdirectories.
+    Directories {
+        list: Cow<'s, [Vec<u8>]>,
+        /// The next directory.
+        directory: usize,
+        /// The next `glibc-hwcaps` subdirectory in it; their number stands for the directory itself.
+        subdirectory: usize,
+    },
+}
+
+/// The candidates for one name, in order. See the module's documentation.
+pub struct Walk<'s> {
+    searcher: &'s Searcher<'s>,
+    directories: &'s mut Directories,
+    name: &'s [u8],
+    plan: vec::IntoIter<Source<'s>>,
+    place: Where,
+    current: Current<'s>,
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        loop {
+            if let Some(candidate) = self.candidate() {
+                return Some(Step::Try(candidate));
+            }
+            let source = self.plan.next()?;
+            if self.enter(source) {
+                return Some(Step::Entering(self.place.clone()));
+            }
+        }
+    }
+}
+
+impl<'s> Walk<'s> {
+    /// The list that the walk is in, as `LD_DEBUG=libs` shows it: directories separated by colons, without those that are
+    /// known not to exist. `None` for the cache and for a path.
+    pub fn search_path(&self) -> Option<Vec<u8>> {
+        let Current::Directories { list, .. } = &self.current else {
+            return None;
+        };
+        let mut text = Vec::new();
+        let mut first = true;
+        for directory in list.iter() {
+            let levels = self.searcher.hwcaps.names().iter();
+            let levels = levels.map(|name| subdirectory(directory, name));
+            for shown in levels.chain([directory.clone()]) {
+                if self.is_absent(directory, &shown) {
+                    continue;
+                }
+                if !first {
+                    text.push(b':');
+                }
+                first = false;
+                text.extend_from_slice(&shown);
+            }
+        }
+        Some(text)
+    }
+
+    /// A directory on the way to the candidate of which nobody knows whether it exists, the outermost first. Ask after the candidate
+    /// could not be opened because a name does not exist; [`Walk::learn`] the answer.
+    pub fn unknown_directory<'a>(&self, candidate: &'a Candidate) -> Option<&'a [u8]> {
+        if candidate.directory == 0 {
+            return None;
+        }
+        let path = candidate.path.as_slice();
+        let slashes = (candidate.directory..path.len()).filter(|at| path.get(*at) == Some(&b'/'));
+        slashes
+            .filter_map(|at| path.get(..at))
+            .find(|directory| !directory.is_empty() && self.directories.exists(directory).is_none())
+    }
+
+    /// Remembers whether a directory exists, and returns it.
+    pub fn learn(&mut self, directory: &[u8], exists: bool) -> bool {
+        self.directories.learn(directory, exists);
+        exists
+    }
+
+    /// Whether a directory of a list, or the subdirectory `leaf` of it, is known not to exist.
+    fn is_absent(&self, directory: &[u8], leaf: &[u8]) -> bool {
+        let between = leaf.iter().rposition(|byte| *byte == b'/');
+        let between = between.and_then(|at| leaf.get(..at)).unwrap_or_default();
+        self.directories.is_absent(directory)
+            || (leaf.len() > directory.len()
+                && (self.directories.is_absent(leaf) || self.directories.is_absent(between)))
+    }
+
+    /// Starts on a list; whether that is worth telling.
+    fn enter(&mut self, source: Source<'s>) -> bool {
+        let searcher = self.searcher;
+        let from = |link: &Link<'_>, path: Option<&[u8]>| {
+            if searcher.is_inhibited(link) {
+                return Cow::Owned(Vec::new());
+            }
+            let path = path.unwrap_or_default();
+            Cow::Owned(searcher.elements(path, b":", link.origin, link.is_program))
+        };
+        let (place, list) = match source {
+            Source::Paths(paths) => {
+                self.place = Where::Direct;
+                self.current = Current::Paths(paths.into_iter());
+                return false;
+            }
+            Source::Cache { cache, skip_defaults } => {
+                self.place = Where::Cache;
+                self.current = Current::Paths(self.cached(cache, skip_defaults).into_iter());
+                return true;
+            }
+            Source::Rpath(link) => (Where::Rpath(link.name.clone()), from(link, link.rpath)),
+            Source::Runpath(link) => (Where::Runpath(link.name.clone()), from(link, link.runpath)),
+            Source::LibraryPath => (Where::LibraryPath, Cow::Borrowed(searcher.library_path.as_slice())),
+            Source::Default => (Where::Default, Cow::Borrowed(searcher.default_directories.as_slice())),
+        };
+        let worth_telling = !list.is_empty();
+        self.place = place;
+        self.current = Current::Directories {
+            list,
+            directory: 0,
+            subdirectory: 0,
+        };
+        worth_telling
+    }
+
+    fn cached(&self, cache: &Cache<'_>, skip_defaults: bool) -> Vec<Vec<u8>> {
+        let conventions = self.searcher.conventions;
+        cache
+            .lookup(self.name, conventions.cache_flags, &self.searcher.hwcaps)
+            .into_iter()
+            .filter(|path| path.starts_with(b"/"))
+            .filter(|path| !(skip_defaults && conventions.is_trusted(path)))
+            .map(<[u8]>::to_vec)
+            .collect()
+    }
+
+    /// The next path of the current list.
+    fn candidate(&mut self) -> Option<Candidate> {
+        loop {
+            let (base, leaf) = match &mut self.current {
+                Current::Paths(paths) => {
+                    let path = paths.next()?;
+                    return Some(Candidate {
+                        path,
+                        place: self.place.clone(),
+                        directory: 0,
+                    });
+                }
+                Current::Directories {
+                    list,
+                    directory,
+                    subdirectory: level,
+                } => {
+                    let base = list.get(*directory)?;
+                    if let Some(name) = self.searcher.hwcaps.names().get(*level) {
+                        *level = level.saturating_add(1);
+                        (base.clone(), subdirectory(base, name))
+                    } else {
+                        *level = 0;
+                        *directory = directory.saturating_add(1);
+                        (base.clone(), base.clone())
+                    }
+                }
+            };
+            if !self.is_absent(&base, &leaf) {
+                return Some(Candidate {
+                    path: join(&leaf, self.name),
+                    place: self.place.clone(),
+                    directory: base.len(),
+                });
+            }
+        }
+    }
+}
+
+/// The directory of libraries for the CPU level `name` in a directory.
+fn subdirectory(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    join(&join(directory, b"glibc-hwcaps"), name)
+}
+
+/// `name` in `directory`, where the empty directory is the current one.
+fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut path = Vec::with_capacity(directory.len().saturating_add(name.len()).saturating_add(1));
+    path.extend_from_slice(directory);
+    if !directory.is_empty() && !directory.ends_with(b"/") {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+
+    use super::*;
+    use alloc::string::{String, ToString};
+
+    const SETTINGS: Settings<'static> = Settings {
+        conventions: &X86_64,
+        secure: false,
+        library_path: None,
+        inhibit_rpath: None,
+        hwcaps_prepend: None,
+        hwcaps_mask: None,
+        cpu_level: 1,
+        platform: Some(b"x86_64"),
+        program_origin: Some(b"/opt/app/bin"),
+    };
+
+    const SECURE: Settings<'static> = Settings {
+        secure: true,
+        ..SETTINGS
+    };
+
+    /// A library of the name, in /opt/lib.
+    fn library(name: &Name) -> Link<'_> {
+        Link {
+            name,
+            origin: Some(b"/opt/lib"),
+            rpath: None,
+            runpath: None,
+            no_default_directories: false,
+            is_program: false,
+        }
+    }
+
+    /// The program, in /opt/app/bin.
+    fn program(name: &Name) -> Link<'_> {
+        Link {
+            origin: Some(b"/opt/app/bin"),
+            is_program: true,
+            ..library(name)
+        }
+    }
+
+    fn needed<'a>(name: &'a str, lineage: &'a [Link<'a>]) -> Request<'a> {
+        Request {
+            name: name.as_bytes(),
+            lineage,
+            purpose: Purpose::Needed,
+        }
+    }
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    /// The paths of a walk, without the lists.
+    fn paths(searcher: &Searcher<'_>, request: &Request<'_>) -> Vec<String> {
+        let mut directories = Directories::new();
+        searcher
+            .walk(request, &mut directories)
+            .filter_map(|step| match step {
+                Step::Try(candidate) => Some(text(&candidate.path)),
+                Step::Entering(_) => None,
+            })
+            .collect()
+    }
+
+    /// The lists of a walk that have something in them or that exist without.
+    fn lists(searcher: &Searcher<'_>, request: &Request<'_>) -> Vec<String> {
+        let mut directories = Directories::new();
+        searcher
+            .walk(request, &mut directories)
+            .filter_map(|step| match step {
+                Step::Entering(place) => Some(place.to_string()),
+                Step::Try(_) => None,
+            })
+            .collect()
+    }
+
+    /// The paths before those of the default directories.
+    fn paths_before_defaults(settings: &Settings<'_>, lineage: &[Link<'_>]) -> Vec<String> {
+        let mut found = paths(&Searcher::new(settings, None), &needed("libx.so", lineage));
+        found.truncate(found.len() - X86_64.directories.len());
+        found
+    }
+
+    #[test]
+    fn without_wishes_the_default_directories_are_searched_multiarch_first_and_lib64_before_lib() {
+        let searcher = Searcher::new(&SETTINGS, None);
+        let name = Name::from("p");
+        assert_eq!(
+            paths(&searcher, &needed("libx.so", &[program(&name)])),
+            [
+                "/lib/x86_64-linux-gnu/libx.so",
+                "/usr/lib/x86_64-linux-gnu/libx.so",
+                "/lib64/libx.so",
+                "/usr/lib64/libx.so",
+                "/lib/libx.so",
+                "/usr/lib/libx.so",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_lists_come_in_the_documented_order() {
+        let (lib, main) = (Name::from("lib"), Name::from("p"));
+        let settings = Settings {
+            library_path: Some(b"/llp"),
+            ..SETTINGS
+        };
+        let file = cache_file();
+        let searcher = Searcher::new(&settings, Some(Cache::parse(&file).unwrap()));
+        let with_rpath = [
+            Link {
+                rpath: Some(b"/r"),
+                ..library(&lib)
+            },
+            Link {
+                rpath: Some(b"/r"),
+                ..program(&main)
+            },
+        ];
+        assert_eq!(
+            lists(&searcher, &needed("libx.so", &with_rpath)),
+            [
+                "RPATH from file lib",
+                "RPATH from file p",
+                "LD_LIBRARY_PATH",
+                "/etc/ld.so.cache",
+                "system search path"
+            ]
+        );
+        let with_runpath = [
+            Link {
+                runpath: Some(b"/r"),
+                ..with_rpath[0]
+            },
+            with_rpath[1],
+        ];
+        assert_eq!(
+            lists(&searcher, &needed("libx.so", &with_runpath)),
+            [
+                "LD_LIBRARY_PATH",
+                "RUNPATH from file lib",
+                "/etc/ld.so.cache",
+                "system search path"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_rpath_chain_leaves_out_links_that_have_runpath() {
+        let (a, b, main) = (Name::from("a"), Name::from("b"), Name::from("p"));
+        let lineage = [
+            Link {
+                rpath: Some(b"/a"),
+                ..library(&a)
+            },
+            Link {
+                rpath: Some(b"/b"),
+                runpath: Some(b"/never"),
+                ..library(&b)
+            },
+            Link {
+                rpath: Some(b"/p"),
+                ..program(&main)
+            },
+        ];
+        assert_eq!(paths_before_defaults(&SETTINGS, &lineage), ["/a/libx.so", "/p/libx.so"]);
+    }
+
+    #[test]
+    fn runpath_of_others_than_the_asker_is_not_used() {
+        let (a, main) = (Name::from("a"), Name::from("p"));
+        let lineage = [
+            library(&a),
+            Link {
+                runpath: Some(b"/p"),
+                ..program(&main)
+            },
+        ];
+        assert!(paths_before_defaults(&SETTINGS, &lineage).is_empty());
+    }
+
+    #[test]
+    fn origin_is_the_directory_of_the_file_that_holds_the_path() {
+        let (a, main) = (Name::from("a"), Name::from("p"));
+        let lineage = [
+            Link {
+                rpath: Some(b"$ORIGIN/x"),
+                ..library(&a)
+            },
+            Link {
+                rpath: Some(b"${ORIGIN}/../lib"),
+                ..program(&main)
+            },
+        ];
+        assert_eq!(
+            paths_before_defaults(&SETTINGS, &lineage),
+            ["/opt/lib/x/libx.so", "/opt/app/bin/../lib/libx.so"]
+        );
+    }
+
+    #[test]
+    fn the_library_path_takes_colons_and_semicolons_and_origin_is_the_programs() {
+        let settings = Settings {
+            library_path: Some(b"/a//;$ORIGIN:/a:/"),
+            ..SETTINGS
+        };
+        assert_eq!(
+            paths_before_defaults(&settings, &[]),
+            ["/a/libx.so", "/opt/app/bin/libx.so", "/libx.so"]
+        );
+    }
+
+    #[test]
+    fn an_empty_element_is_the_current_directory_and_an_empty_list_is_nothing() {
+        let main = Name::from("p");
+        let settings = Settings {
+            library_path: Some(b":rel/"),
+            ..SETTINGS
+        };
+        assert_eq!(paths_before_defaults(&settings, &[]), ["libx.so", "rel/libx.so"]);
+        let empty = Link {
+            rpath: Some(b""),
+            ..program(&main)
+        };
+        assert!(paths_before_defaults(&SETTINGS, &[empty]).is_empty());
+    }
+
+    #[test]
+    fn lib_in_a_path_is_tried_as_debian_and_as_fedora_mean_it() {
+        let main = Name::from("p");
+        let link = Link {
+            runpath: Some(b"/opt/$LIB"),
+            ..program(&main)
+        };
+        assert_eq!(
+            paths_before_defaults(&SETTINGS, &[link]),
+            ["/opt/lib/x86_64-linux-gnu/libx.so", "/opt/lib64/libx.so"]
+        );
+    }
+
+    #[test]
+    fn a_name_with_a_slash_is_the_only_candidate() {
+        let main = Name::from("p");
+        let searcher = Searcher::new(&SETTINGS, None);
+        let lineage = [program(&main)];
+        assert_eq!(paths(&searcher, &needed("./libx.so", &lineage)), ["./libx.so"]);
+        assert_eq!(
+            paths(&searcher, &needed("$ORIGIN/libx.so", &lineage)),
+            ["/opt/app/bin/libx.so"]
+        );
+        assert!(lists(&searcher, &needed("/a/libx.so", &lineage)).is_empty());
+    }
+
+    #[test]
+    fn the_empty_name_is_nowhere() {
+        assert!(paths(&Searcher::new(&SETTINGS, None), &needed("", &[])).is_empty());
+    }
+
+    #[test]
+    fn inhibited_files_have_no_search_paths() {
+        let (a, main) = (Name::from("/l/a"), Name::from("p"));
+        let settings = Settings {
+            inhibit_rpath: Some(b"x:/l/a"),
+            ..SETTINGS
+        };
+        let lineage = [
+            Link {
+                rpath: Some(b"/a"),
+                ..library(&a)
+            },
+            Link {
+                rpath: Some(b"/p"),
+                ..program(&main)
+            },
+        ];
+        assert_eq!(paths_before_defaults(&settings, &lineage), ["/p/libx.so"]);
+    }
+
+    #[test]
+    fn each_directory_is_preceded_by_its_subdirectories_for_the_cpu() {
+        let settings = Settings {
+            library_path: Some(b"/a"),
+            cpu_level: 3,
+            hwcaps_prepend: Some(b"mine"),
+            ..SETTINGS
+        };
+        let found = paths(&Searcher::new(&settings, None), &needed("libx.so", &[]));
+        assert_eq!(
+            found[..5],
+            [
+                "/a/glibc-hwcaps/mine/libx.so",
+                "/a/glibc-hwcaps/x86-64-v3/libx.so",
+                "/a/glibc-hwcaps/x86-64-v2/libx.so",
+                "/a/libx.so",
+                "/lib/x86_64-linux-gnu/glibc-hwcaps/mine/libx.so",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_cpu_of_the_baseline_uses_no_subdirectory_and_an_unheard_of_one_uses_all() {
+        assert!(X86_64.usable_levels(0).is_empty());
+        assert!(X86_64.usable_levels(1).is_empty());
+        assert_eq!(X86_64.usable_levels(2), ["x86-64-v2"]);
+        assert_eq!(X86_64.usable_levels(9), X86_64.levels);
+    }
+
+    #[test]
+    fn directories_that_do_not_exist_are_not_tried_again() {
+        let settings = Settings {
+            library_path: Some(b"/absent:/bare:/full"),
+            cpu_level: 3,
+            ..SETTINGS
+        };
+        let exists = |directory: &[u8]| !directory.starts_with(b"/absent") && directory != b"/bare/glibc-hwcaps";
+        let searcher = Searcher::new(&settings, None);
+        let mut directories = Directories::new();
+        let mut tried = Vec::new();
+        let mut asked = Vec::new();
+        let mut walk = searcher.walk(&needed("libx.so", &[]), &mut directories);
+        while let Some(step) = walk.next() {
+            let candidate = match step {
+                Step::Entering(Where::Default) => break,
+                Step::Entering(_) => continue,
+                Step::Try(candidate) => candidate,
+            };
+            tried.push(text(&candidate.path));
+            while let Some(directory) = walk.unknown_directory(&candidate) {
+                asked.push(text(directory));
+                if !walk.learn(directory, exists(directory)) {
+                    break;
+                }
+            }
+        }
+        assert_eq!(
+            tried,
+            [
+                "/absent/glibc-hwcaps/x86-64-v3/libx.so",
+                "/bare/glibc-hwcaps/x86-64-v3/libx.so",
+                "/bare/libx.so",
+                "/full/glibc-hwcaps/x86-64-v3/libx.so",
+                "/full/glibc-hwcaps/x86-64-v2/libx.so",
+                "/full/libx.so",
+            ]
+        );
+        assert_eq!(asked[..3], ["/absent", "/bare", "/bare/glibc-hwcaps"]);
+        assert_eq!(directories.exists(b"/full"), Some(true));
+        assert_eq!(directories.exists(b"/elsewhere"), None);
+    }
+
+    #[test]
+    fn the_search_path_is_shown_without_directories_that_do_not_exist() {
+        let settings = Settings {
+            library_path: Some(b":/a:/b"),
+            cpu_level: 2,
+            ..SETTINGS
+        };
+        let searcher = Searcher::new(&settings, None);
+        let mut directories = Directories::new();
+        directories.learn(b"/a", false);
+        let mut walk = searcher.walk(&needed("libx.so", &[]), &mut directories);
+        assert_eq!(walk.next(), Some(Step::Entering(Where::LibraryPath)));
+        assert_eq!(
+            text(&walk.search_path().unwrap()),
+            "glibc-hwcaps/x86-64-v2::/b/glibc-hwcaps/x86-64-v2:/b"
+        );
+    }
+
+    /// A cache that knows libx.so in a default directory and in /opt.
+    fn cache_file() -> Vec<u8> {
+        let mut file = b"glibc-ld.so.cache1.1".to_vec();
+        for word in [2u32, 0, 2, 0, 0, 0, 0] {
+            file.extend_from_slice(&word.to_le_bytes());
+        }
+        for value in [104u32, 122] {
+            for word in [0x0303, 96, value, 0, 0, 0] {
+                file.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+        file.extend_from_slice(b"libx.so\0/usr/lib/libx.so\0\0/opt/libx.so\0");
+        file
+    }
+
+    #[test]
+    fn a_module_without_default_libraries_takes_neither_them_nor_their_cache_entries() {
+        let main = Name::from("p");
+        let file = cache_file();
+        let searcher = Searcher::new(&SETTINGS, Some(Cache::parse(&file).unwrap()));
+        let plain = program(&main);
+        let strict = Link {
+            no_default_directories: true,
+            ..plain
+        };
+        assert_eq!(
+            paths(&searcher, &needed("libx.so", &[plain]))[..2],
+            ["/usr/lib/libx.so", "/opt/libx.so"]
+        );
+        assert_eq!(paths(&searcher, &needed("libx.so", &[strict])), ["/opt/libx.so"]);
+    }
+
+    #[test]
+    fn a_secure_process_has_no_library_path_and_no_additional_subdirectories() {
+        let settings = Settings {
+            library_path: Some(b"/evil"),
+            hwcaps_prepend: Some(b"evil"),
+            ..SECURE
+        };
+        assert!(paths_before_defaults(&settings, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_secure_process_drops_relative_and_empty_elements() {
+        let main = Name::from("p");
+        for path in [":", "lib", "./lib:", "..", "/ok:$PLATFORM/x"] {
+            let link = Link {
+                runpath: Some(path.as_bytes()),
+                ..program(&main)
+            };
+            let found = paths_before_defaults(&SECURE, &[link]);
+            assert!(found.iter().all(|path| path == "/ok/libx.so"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_secure_process_takes_the_programs_origin_only_into_default_directories() {
+        let main = Name::from("p");
+        let link = Link {
+            runpath: Some(b"$ORIGIN/../lib:/x/$ORIGIN:$ORIGIN"),
+            ..program(&main)
+        };
+        assert!(paths_before_defaults(&SECURE, &[link]).is_empty());
+        let installed = Link {
+            origin: Some(b"/usr/bin"),
+            ..link
+        };
+        assert_eq!(
+            paths_before_defaults(&SECURE, &[installed]),
+            ["/usr/bin/../lib/libx.so"]
+        );
+        let escaping = Link {
+            origin: Some(b"/usr/lib"),
+            runpath: Some(b"$ORIGIN/../../tmp"),
+            ..link
+        };
+        assert!(paths_before_defaults(&SECURE, &[escaping]).is_empty());
+    }
+
+    #[test]
+    fn a_secure_process_trusts_the_origin_of_a_library() {
+        let lib = Name::from("l");
+        let link = Link {
+            runpath: Some(b"$ORIGIN/private"),
+            ..library(&lib)
+        };
+        assert_eq!(paths_before_defaults(&SECURE, &[link]), ["/opt/lib/private/libx.so"]);
+    }
+
+    #[test]
+    fn a_secure_process_looks_for_preloads_in_default_directories_only() {
+        let main = Name::from("p");
+        let lineage = [Link {
+            rpath: Some(b"/r"),
+            ..program(&main)
+        }];
+        let file = cache_file();
+        let searcher = Searcher::new(&SECURE, Some(Cache::parse(&file).unwrap()));
+        let preload = |name| Request {
+            purpose: Purpose::Preload,
+            ..needed(name, &lineage)
+        };
+        assert_eq!(lists(&searcher, &preload("libx.so")), ["system search path"]);
+        assert!(paths(&searcher, &preload("/lib/libx.so")).is_empty());
+        let systems = Request {
+            purpose: Purpose::SystemPreload,
+            ..preload("/lib/libx.so")
+        };
+        assert_eq!(paths(&searcher, &systems), ["/lib/libx.so"]);
+    }
+
+    #[test]
+    fn a_secure_process_needs_nothing_by_a_relative_path() {
+        let main = Name::from("p");
+        let lineage = [program(&main)];
+        let searcher = Searcher::new(&SECURE, None);
+        assert!(paths(&searcher, &needed("./libx.so", &lineage)).is_empty());
+        let call = Request {
+            purpose: Purpose::Open,
+            ..needed("./libx.so", &lineage)
+        };
+        assert_eq!(paths(&searcher, &call), ["./libx.so"]);
+    }
+
+    #[test]
+    fn a_libc_with_a_path_of_its_own_has_neither_cache_nor_subdirectories() {
+        let settings = Settings {
+            cpu_level: 4,
+            ..SETTINGS
+        };
+        let file = cache_file();
+        let mut searcher = Searcher::new(&settings, Some(Cache::parse(&file).unwrap()));
+        searcher.search_only(b"/lib\n/usr/local/lib:/usr/lib\n");
+        let request = needed("libx.so", &[]);
+        assert_eq!(lists(&searcher, &request), ["system search path"]);
+        assert_eq!(
+            paths(&searcher, &request),
+            ["/lib/libx.so", "/usr/local/lib/libx.so", "/usr/lib/libx.so"]
+        );
+    }
+
+    #[test]
+    fn a_long_path_is_searched_in_full() {
+        let long: Vec<u8> = b"/d:".repeat(30_000);
+        let settings = Settings {
+            library_path: Some(&long),
+            ..SETTINGS
+        };
+        assert_eq!(paths_before_defaults(&settings, &[]), ["/d/libx.so", "libx.so"]);
+    }
+}

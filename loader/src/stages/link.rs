@@ -1,0 +1,202 @@
+//! Versions agreed, thread-local storage placed, order decided. Nothing is stored into a module yet.
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::Batch;
+use super::map::Mapped;
+use crate::elf::dynamic::Flags;
+use crate::error::{Error, Kind, MissingVersion, Name, Result, Stage};
+use crate::event::{Event, Interest, Log};
+use crate::tls::TlsPlan;
+use crate::world::{Module, ModuleId, Role, Roster, World};
+
+/// Modules that know their scopes, versions, TLS places and order.
+#[derive(Debug)]
+pub struct Linked {
+    /// The modules.
+    pub batch: Batch,
+    /// The global scope after this batch.
+    pub global: Vec<ModuleId>,
+    /// Static TLS after this batch.
+    pub tls: TlsPlan,
+    /// The order of constructors: dependencies first. Holds modules of this batch only.
+    pub init_order: Vec<ModuleId>,
+}
+
+impl Mapped {
+    /// Checks versions, places TLS, decides order.
+    ///
+    /// At the start every module gets static TLS; a module that is opened later gets it only if it was linked for it
+    /// (DF_STATIC_TLS), since the room is scarce.
+    ///
+    /// # Errors
+    /// [`Kind::NoVersion`] with *all* missing versions; [`Kind::StaticTls`].
+    pub fn link(self, world: &World, log: Log<'_>) -> Result<Linked> {
+        let mut batch = self.batch;
+        let roster = batch.roster(world);
+        check_versions(roster, &batch, log)?;
+        let mut tls = world.tls;
+        for module in &batch.modules {
+            if module.role != Role::Program && tls.own == 0 {
+                tls.place_own();
+            }
+            place_tls(module, &mut tls)?;
+        }
+        if tls.own == 0 {
+            tls.place_own();
+        }
+        let init_order = dependencies_first(roster, &batch.order, world.modules.len());
+        let mut global = world.global.clone();
+        if global.is_empty() {
+            global.clone_from(&batch.order);
+        }
+        let group: Arc<[ModuleId]> = Arc::from(batch.order.as_slice());
+        for module in &mut batch.modules {
+            module.group = group.clone();
+        }
+        if log.interest.contains(Interest::SCOPES) {
+            tell_scopes(batch.roster(world), &batch, &global, log);
+        }
+        Ok(Linked {
+            batch,
+            global,
+            tls,
+            init_order,
+        })
+    }
+}
+
+fn tell_scopes(roster: Roster<'_>, batch: &Batch, global: &[ModuleId], log: Log<'_>) {
+    for module in &batch.modules {
+        let ids = global
+            .iter()
+            .chain(module.group.iter().filter(|id| !global.contains(id)));
+        let list: Vec<&Name> = ids
+            .filter_map(|id| roster.get(*id))
+            .map(|module| &module.name)
+            .collect();
+        log.emit(Interest::SCOPES, || Event::Scope {
+            module: &module.name,
+            list: &list,
+        });
+    }
+}
+
+/// Checks that every version that a module of the batch requires is defined by the module it names.
+fn check_versions(roster: Roster<'_>, batch: &Batch, log: Log<'_>) -> Result<()> {
+    let mut missing: Vec<MissingVersion> = Vec::new();
+    for module in batch.fresh() {
+        for required in &module.symbols.required {
+            let Some(provider) = provider(roster, module, required.file) else {
+                continue;
+            };
+            for (version, hash, weak) in &required.versions {
+                log.emit(Interest::VERSIONS, || Event::Version {
+                    version,
+                    provider: &provider.name,
+                    by: &module.name,
+                });
+                if !provider.symbols.has_definitions {
+                    log.warn(format_args!(
+                        "{}: no version information available (required by {})",
+                        provider.name, module.name
+                    ));
+                    break;
+                }
+                let defined = provider
+                    .symbols
+                    .defined
+                    .iter()
+                    .any(|(name, value)| value == hash && name == version);
+                if !defined && !weak {
+                    missing.push(MissingVersion {
+                        module: module.name.clone(),
+                        provider: provider.name.clone(),
+                        version: Name::new(version),
+                    });
+                }
+            }
+        }
+    }
+    match missing.first() {
+        None => Ok(()),
+        Some(first) => {
+            let culprit = first.provider.clone();
+            let asker = first.module.clone();
+            let error: alloc::boxed::Box<Error> = Kind::NoVersion(missing).of(Stage::Link, &culprit);
+            Err(error.asked_by(&asker))
+        }
+    }
+}
+
+/// The module that `file`, a name in DT_VERNEED of `module`, stands for: what its DT_NEEDED of that name became.
+fn provider<'a>(roster: Roster<'a>, module: &Module, file: &[u8]) -> Option<&'a Module> {
+    let direct = module.needed_names.iter().position(|name| *name == file);
+    match direct.and_then(|index| module.needed.get(index)) {
+        Some(id) => roster.get(*id),
+        None => roster.iter().find(|other| other.soname == Some(file)),
+    }
+}
+
+fn place_tls(module: &Module, plan: &mut TlsPlan) -> Result<()> {
+    let Some(template) = module.layout.tls.as_ref().filter(|template| template.memory_size != 0) else {
+        return Ok(());
+    };
+    let late = plan.capacity.is_some() || module.role == Role::Opened;
+    let slot = if late && !module.dynamic.flags.contains(Flags::STATIC_TLS) {
+        plan.place_dynamic()
+    } else {
+        plan.place_static(template).ok_or_else(|| {
+            let kind = Kind::StaticTls {
+                needed: template.memory_size,
+                free: plan.free(),
+            };
+            module.fault(Stage::Link, kind)
+        })?
+    };
+    module.set_tls(slot);
+    Ok(())
+}
+
+/// The new modules of `order` so that each stands behind what it needs.
+///
+/// A depth-first walk from the end of the breadth-first list that writes a module down when all it needs are written: on cycles the
+/// module that was reached first comes last. This is the order that glibc's programs see. It keeps its own stack, so a chain of a
+/// thousand libraries takes no more of the real one than a chain of two.
+pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: usize) -> Vec<ModuleId> {
+    let total = first_new + roster.batch.len();
+    let mut seen = vec![false; total];
+    let mut sorted = Vec::with_capacity(order.len());
+    let mut path: Vec<(ModuleId, usize)> = Vec::new();
+    let mut visit = |id: ModuleId| {
+        seen.get_mut(id.0 as usize)
+            .is_some_and(|seen| !core::mem::replace(seen, true))
+    };
+    for root in order.iter().rev() {
+        if !visit(*root) {
+            continue;
+        }
+        path.push((*root, 0));
+        while let Some((id, next)) = path.last_mut() {
+            let needed = roster.get(*id).and_then(|module| module.needed.get(*next).copied());
+            *next += 1;
+            match needed {
+                Some(needed) => {
+                    if visit(needed) {
+                        path.push((needed, 0));
+                    }
+                }
+                None => {
+                    if id.0 as usize >= first_new {
+                        sorted.push(*id);
+                    }
+                    path.pop();
+                }
+            }
+        }
+    }
+    sorted
+}

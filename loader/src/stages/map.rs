@@ -1,0 +1,522 @@
+//! Finding, checking and mapping files, breadth-first.
+#![forbid(unsafe_code)]
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::Batch;
+use crate::arch::Machine;
+use crate::elf::dynamic::Flags1;
+use crate::elf::header::Header;
+use crate::elf::note;
+use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader, Segments};
+use crate::elf::{FileOffset, Vaddr};
+use crate::error::{Errno, Error, Kind, Name, Rejected, Result, Rule, Stage, Tried};
+use crate::event::{Event, Interest, Log};
+use crate::image::Image;
+use crate::layout::Layout;
+use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, tokens};
+use crate::world::{File, Host, Module, ModuleId, NOWHERE, Parts, Role, Roster, World};
+
+/// Modules that are mapped and decoded, in search order. Nothing is bound.
+#[derive(Debug)]
+pub struct Mapped {
+    /// The modules.
+    pub batch: Batch,
+    /// Names that were found nowhere, if that was tolerated ([`Context::tolerant`]).
+    pub missing: Vec<Name>,
+}
+
+/// What mapping needs to know.
+pub struct Context<'a> {
+    /// Files and memory.
+    pub host: &'a dyn Host,
+    /// Where names may be.
+    pub searcher: &'a Searcher<'a>,
+    /// What is known of directories.
+    pub directories: &'a mut Directories,
+    /// The machine that programs must be for.
+    pub machine: &'static Machine,
+    /// Bytes of a page.
+    pub page_size: u64,
+    /// The x86-64 level of the CPU, 1 to 4.
+    pub cpu_level: u8,
+    /// Go on when a library is missing: `--list`.
+    pub tolerant: bool,
+    /// Who reads events.
+    pub log: Log<'a>,
+}
+
+/// A library that is wanted besides the program's own needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// A name or a path.
+    pub name: &'a [u8],
+    /// A preload, which may fail, or a call of the program, which may not.
+    pub purpose: Purpose,
+    /// The module in whose name it is looked for; the program when `None`.
+    pub asker: Option<ModuleId>,
+}
+
+impl Mapped {
+    /// Maps the program, the wishes, and all that they need.
+    ///
+    /// # Errors
+    /// The first file that is missing, damaged or not for this machine. What was mapped is unmapped.
+    pub fn load(
+        program: Option<Parts>,
+        wishes: &[Wish<'_>],
+        world: &World,
+        context: &mut Context<'_>,
+    ) -> Result<Mapped> {
+        let mut work = Work {
+            world,
+            context,
+            batch: Batch {
+                modules: Vec::with_capacity(8),
+                order: Vec::with_capacity(8),
+                names: Vec::new(),
+            },
+            listed: vec![false; world.modules.len()],
+            missing: Vec::new(),
+        };
+        if let Some(parts) = program {
+            let id = work.adopt(parts)?;
+            work.list(id);
+        }
+        for wish in wishes {
+            let role = match wish.purpose {
+                Purpose::Open => Role::Opened,
+                _ => Role::Library,
+            };
+            match work.library(wish.name, wish.purpose, wish.asker, role) {
+                Ok(id) => work.list(id),
+                Err(error) if wish.purpose == Purpose::Open => return Err(error),
+                Err(error) => work.ignore_preload(wish, &error),
+            }
+        }
+        work.needs()?;
+        Ok(Mapped {
+            batch: work.batch,
+            missing: work.missing,
+        })
+    }
+}
+
+struct Work<'w, 'c, 'h> {
+    world: &'w World,
+    context: &'c mut Context<'h>,
+    batch: Batch,
+    /// By module number: stands in the batch's order.
+    listed: Vec<bool>,
+    missing: Vec<Name>,
+}
+
+impl Work<'_, '_, '_> {
+    fn roster(&self) -> Roster<'_> {
+        self.batch.roster(self.world)
+    }
+
+    fn list(&mut self, id: ModuleId) {
+        let index = id.0 as usize;
+        if self.listed.len() <= index {
+            self.listed.resize(index + 1, false);
+        }
+        if let Some(listed) = self.listed.get_mut(index)
+            && !core::mem::replace(listed, true)
+        {
+            self.batch.order.push(id);
+        }
+    }
+
+    /// Makes a mapped file a module of the batch.
+    fn adopt(&mut self, parts: Parts) -> Result<ModuleId> {
+        let id = ModuleId((self.world.modules.len() + self.batch.modules.len()) as u32);
+        let name = parts.name.clone();
+        let module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
+        check_cpu(&module, self.context.cpu_level).map_err(|kind| kind.of(Stage::Map, &name))?;
+        self.context.log.emit(Interest::FILES, || Event::Mapped(&module));
+        self.batch.modules.push(module);
+        Ok(id)
+    }
+
+    /// Goes through the order and appends what each module needs, until nothing new comes.
+    fn needs(&mut self) -> Result<()> {
+        let mut next = 0;
+        while let Some(id) = self.batch.order.get(next).copied() {
+            next += 1;
+            let Some(module) = self.roster().get(id) else { continue };
+            if (id.0 as usize) < self.world.modules.len() {
+                for needed in module.needed.clone() {
+                    self.list(needed);
+                }
+                continue;
+            }
+            let role = match module.role {
+                Role::Opened => Role::Opened,
+                _ => Role::Library,
+            };
+            let names = module.needed_names.clone();
+            for name in names {
+                let found = match self.library(name, Purpose::Needed, Some(id), role) {
+                    Ok(found) => found,
+                    Err(error) if self.context.tolerant && matches!(error.kind, Kind::Missing { .. }) => {
+                        self.missing.push(Name::new(name));
+                        NOWHERE
+                    }
+                    Err(error) => return Err(error),
+                };
+                if found != NOWHERE {
+                    self.list(found);
+                }
+                let index = (id.0 as usize).wrapping_sub(self.world.modules.len());
+                if let Some(module) = self.batch.modules.get_mut(index) {
+                    module.needed.push(found);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The module that `name` stands for: one that is loaded, or a file that is mapped now.
+    fn library(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+        if let Some(id) = by_name(self.world, &self.batch, name) {
+            return Ok(id);
+        }
+        let asker_name = asker
+            .and_then(|id| self.roster().get(id))
+            .map_or(Name::from(""), |module| module.name.clone());
+        self.context
+            .log
+            .emit(Interest::LIBS | Interest::FILES, || Event::Wanted {
+                library: name,
+                by: &asker_name,
+            });
+        let found = self
+            .find(name, purpose, asker, role)
+            .map_err(|error| error.asked_by(&asker_name))?;
+        let known = self
+            .roster()
+            .get(found)
+            .is_some_and(|module| module.name.bytes() == name || module.soname == Some(name));
+        if !known {
+            self.batch.names.push((Name::new(name), found));
+        }
+        Ok(found)
+    }
+
+    /// Tries each candidate that the search offers.
+    fn find(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+        let lineage = Lineage::new(self.roster(), asker, name, self.context.host);
+        let links = lineage.links();
+        let request = Request {
+            name,
+            lineage: &links,
+            purpose,
+        };
+        let searcher = self.context.searcher;
+        let mut directories = core::mem::take(self.context.directories);
+        let mut tried: Vec<Tried> = Vec::new();
+        let mut result = None;
+        let mut walk = searcher.walk(&request, &mut directories);
+        while let Some(step) = walk.next() {
+            let candidate = match step {
+                Step::Entering(place) => {
+                    if self.context.log.interest.contains(Interest::LIBS) {
+                        let directories = walk.search_path();
+                        self.context.log.emit(Interest::LIBS, || Event::SearchList {
+                            place: &place,
+                            directories: directories.as_deref(),
+                        });
+                    }
+                    continue;
+                }
+                Step::Try(candidate) => candidate,
+            };
+            self.context.log.emit(Interest::LIBS, || Event::Trying(&candidate.path));
+            match self.candidate(&candidate.path, asker, role) {
+                Ok(id) => {
+                    result = Some(Ok(id));
+                    break;
+                }
+                Err(error) => match rejection(&error.kind) {
+                    Some(why) => {
+                        if why == Rejected::Os(Errno::ENOENT) {
+                            while let Some(directory) = walk.unknown_directory(&candidate).map(<[u8]>::to_vec) {
+                                if !walk.learn(&directory, self.context.host.is_directory(&directory)) {
+                                    break;
+                                }
+                            }
+                        }
+                        tried.push(Tried {
+                            path: Name::new(&candidate.path),
+                            why,
+                        });
+                    }
+                    None => {
+                        result = Some(Err(error));
+                        break;
+                    }
+                },
+            }
+        }
+        drop(walk);
+        *self.context.directories = directories;
+        result.unwrap_or_else(|| {
+            let library = Name::new(name);
+            Err(Kind::Missing {
+                library: library.clone(),
+                tried,
+            }
+            .of(Stage::Map, &library))
+        })
+    }
+
+    /// Opens one path and maps it, unless it is a file that is mapped already.
+    fn candidate(&mut self, path: &[u8], asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+        let name = Name::new(path);
+        let file = self
+            .context
+            .host
+            .open(path)
+            .map_err(|kind| kind.of(Stage::Map, &name))?;
+        let same = self
+            .roster()
+            .iter()
+            .find(|module| module.identity == Some(file.identity))
+            .map(|module| module.id);
+        if let Some(id) = same {
+            return Ok(id);
+        }
+        let parts = map_file(&file, name, role, asker, self.context)?;
+        self.adopt(parts)
+    }
+
+    /// A preload that cannot be had is a line, not an end: ld.so(8).
+    fn ignore_preload(&self, wish: &Wish<'_>, error: &Error) {
+        let list = match wish.purpose {
+            Purpose::SystemPreload => "/etc/ld.so.preload",
+            _ => "LD_PRELOAD",
+        };
+        self.context.log.warn(format_args!(
+            "ERROR: ld.so: object '{}' from {list} cannot be preloaded ({}): ignored.",
+            crate::error::Lossy(wish.name),
+            error.short(),
+        ));
+    }
+}
+
+/// The loaded module that a name means: the path it was found at, its soname, or a name that it was asked by before.
+pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
+    let has_name =
+        |module: &Module| module.role != Role::Program && (module.soname == Some(name) || module.name.bytes() == name);
+    let mut modules = world.modules.iter().map(|module| &**module).chain(&batch.modules);
+    if let Some(module) = modules.find(|module| has_name(module)) {
+        return Some(module.id);
+    }
+    let mut names = world.names.iter().chain(&batch.names);
+    names.find(|(known, _)| known.bytes() == name).map(|(_, id)| *id)
+}
+
+/// Why the search goes on after this failure; `None` when it must end: out of descriptors or memory, a damaged file.
+fn rejection(kind: &Kind) -> Option<Rejected> {
+    match kind {
+        Kind::Os { errno, .. }
+            if [
+                Errno::ENOENT,
+                Errno::ENOTDIR,
+                Errno::EACCES,
+                Errno::ENAMETOOLONG,
+                Errno::ELOOP,
+            ]
+            .contains(errno) =>
+        {
+            Some(Rejected::Os(*errno))
+        }
+        Kind::NotRegular => Some(Rejected::Unfit(Box::new(Kind::NotRegular))),
+        kind if kind.is_unfit() => Some(Rejected::Unfit(Box::new(kind.clone()))),
+        _ => None,
+    }
+}
+
+/// Reads, checks, plans and maps one file.
+///
+/// # Errors
+/// With the file as the culprit.
+pub fn map_file(
+    file: &File,
+    name: Name,
+    role: Role,
+    asked_by: Option<ModuleId>,
+    context: &Context<'_>,
+) -> Result<Parts> {
+    let fault = |kind: Kind| kind.of(Stage::Map, &name);
+    let unreadable = |errno| {
+        fault(Kind::Os {
+            what: "cannot read file data",
+            errno,
+        })
+    };
+    // Most files have their program headers right behind the header: one read gets both.
+    let mut buffer = [0u8; 64 + 16 * PROGRAM_HEADER_SIZE];
+    let length = context
+        .host
+        .read(file, FileOffset(0), &mut buffer)
+        .map_err(unreadable)?;
+    let start = buffer.get(..length).unwrap_or(&buffer);
+    let header = Header::decode(start, Some(file.length), context.machine).map_err(fault)?;
+    let size = usize::from(header.phnum) * PROGRAM_HEADER_SIZE;
+    let inside = usize::try_from(header.phoff.0)
+        .ok()
+        .and_then(|offset| start.get(offset..offset.checked_add(size)?));
+    let mut elsewhere = Vec::new();
+    let bytes = match inside {
+        Some(bytes) => bytes,
+        None => {
+            elsewhere.resize(size, 0);
+            let length = context
+                .host
+                .read(file, header.phoff, &mut elsewhere)
+                .map_err(unreadable)?;
+            if length < size {
+                return Err(fault(Kind::malformed(
+                    Rule::ProgramHeadersOutsideFile,
+                    header.phoff.0,
+                    file.length,
+                )));
+            }
+            &elsewhere
+        }
+    };
+    let headers: Vec<ProgramHeader> = Segments::decode(bytes, header.phnum).map_err(fault)?.collect();
+    let layout = Layout::plan(&header, &headers, Some(file.length), context.page_size).map_err(fault)?;
+    let image = context.host.map(file, &layout).map_err(fault)?;
+    let origin = directory_of(name.bytes(), context.host);
+    Ok(Parts {
+        name,
+        origin,
+        role,
+        identity: Some(file.identity),
+        image,
+        layout,
+        headers,
+        asked_by,
+        is_final: false,
+    })
+}
+
+/// The directory of a path, made absolute.
+fn directory_of(path: &[u8], host: &dyn Host) -> Option<Name> {
+    let slash = path.iter().rposition(|byte| *byte == b'/')?;
+    let directory = match path.get(..slash) {
+        Some(b"") | None => b"/",
+        Some(directory) => directory,
+    };
+    if directory.starts_with(b"/") {
+        return Some(Name::new(directory));
+    }
+    let mut absolute = host.working_directory()?;
+    absolute.push(b'/');
+    absolute.extend_from_slice(directory);
+    Some(Name::new(&absolute))
+}
+
+/// Refuses a file that was built for a newer CPU (GNU_PROPERTY_X86_ISA_1_NEEDED).
+fn check_cpu(module: &Module, level: u8) -> core::result::Result<(), Kind> {
+    let Some(properties) = property_bytes(&module.image, &module.layout) else {
+        return Ok(());
+    };
+    let needed = note::x86_properties(properties).isa_1_needed.unwrap_or(0);
+    let needed_level = (32 - needed.leading_zeros()) as u8;
+    if needed_level > level {
+        return Err(Kind::CpuTooOld {
+            needed: needed_level,
+            have: level,
+        });
+    }
+    Ok(())
+}
+
+fn property_bytes(image: &Image, layout: &Layout) -> Option<&'static [u8]> {
+    let (at, size): (Vaddr, u64) = layout.property?;
+    image.fixed_bytes(at, size)
+}
+
+/// The chain of modules whose search paths count for one name: the asker, who asked for it, and so on up to the program.
+struct Lineage {
+    members: Vec<Ancestor>,
+}
+
+/// What a search needs of one module in the chain.
+struct Ancestor {
+    id: ModuleId,
+    name: Name,
+    origin: Option<Name>,
+    rpath: Option<&'static [u8]>,
+    runpath: Option<&'static [u8]>,
+    no_default_directories: bool,
+    is_program: bool,
+}
+
+impl Ancestor {
+    fn new(module: &Module, wanted: &[u8], host: &dyn Host) -> Ancestor {
+        let text = |offset: Option<u64>| offset.and_then(|offset| module.symbols.string(offset).ok());
+        Ancestor {
+            id: module.id,
+            name: module.name.clone(),
+            origin: origin_if_named(module, wanted, host),
+            rpath: text(module.dynamic.rpath),
+            runpath: text(module.dynamic.runpath),
+            no_default_directories: module.dynamic.flags_1.contains(Flags1::NODEFLIB),
+            is_program: module.role == Role::Program,
+        }
+    }
+}
+
+impl Lineage {
+    fn new(roster: Roster<'_>, asker: Option<ModuleId>, wanted: &[u8], host: &dyn Host) -> Lineage {
+        let program = roster.iter().find(|module| module.role == Role::Program);
+        let mut members: Vec<Ancestor> = Vec::new();
+        let mut next = asker.and_then(|id| roster.get(id)).or(program);
+        while let Some(module) = next {
+            members.push(Ancestor::new(module, wanted, host));
+            next = module.asked_by.and_then(|id| roster.get(id));
+        }
+        if let Some(program) = program
+            && members.last().is_none_or(|last| last.id != program.id)
+        {
+            members.push(Ancestor::new(program, wanted, host));
+        }
+        Lineage { members }
+    }
+
+    fn links(&self) -> Vec<Link<'_>> {
+        self.members
+            .iter()
+            .map(|member| Link {
+                name: &member.name,
+                origin: member.origin.as_ref().map(Name::bytes),
+                rpath: member.rpath,
+                runpath: member.runpath,
+                no_default_directories: member.no_default_directories,
+                is_program: member.is_program,
+            })
+            .collect()
+    }
+}
+
+/// A module's directory. The program's costs a system call, so it is asked for only when a path names it.
+fn origin_if_named(module: &Module, name: &[u8], host: &dyn Host) -> Option<Name> {
+    if module.role != Role::Program {
+        return module.origin.clone();
+    }
+    let paths = [module.dynamic.rpath, module.dynamic.runpath];
+    let named = paths
+        .iter()
+        .flatten()
+        .filter_map(|offset| module.symbols.string(*offset).ok())
+        .chain([name])
+        .any(tokens::names_origin);
+    if named { host.program_origin() } else { None }
+}

@@ -1,0 +1,152 @@
+//! Resolvers called, dependencies first; then data copied into the program.
+#![forbid(unsafe_code)]
+
+use alloc::vec::Vec;
+
+use super::Batch;
+use super::relocate::{Copy, Relocated, scope_of};
+use crate::elf::{SymbolIndex, Vaddr};
+use crate::error::{Kind, Name, Result, Rule, Stage, Unresolved};
+use crate::event::{Event, Interest, Log, Statistics};
+use crate::symbols::{Use, Wanted};
+use crate::tls::TlsPlan;
+use crate::world::{Host, Module, ModuleId, Roster, World};
+
+/// Modules in a process whose libc is awake: thread pointer, guards, CPU features and TLS images exist, so the program's
+/// resolvers may be called. Made by [`Relocated::awake`], which the libc's room calls when that is true.
+#[derive(Debug)]
+pub struct Awake(Relocated);
+
+impl Relocated {
+    /// Says that libc is awake.
+    pub fn awake(self) -> Awake {
+        Awake(self)
+    }
+}
+
+/// Modules of which every word is final.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The modules.
+    pub batch: Batch,
+    /// The global scope after this batch.
+    pub global: Vec<ModuleId>,
+    /// Static TLS after this batch.
+    pub tls: TlsPlan,
+    /// The order of constructors.
+    pub init_order: Vec<ModuleId>,
+    /// Unique symbols after this batch.
+    pub unique: Vec<(Name, ModuleId, SymbolIndex)>,
+    /// Counts.
+    pub statistics: Statistics,
+}
+
+impl Awake {
+    /// The modules, for what libc's room needs to know of them.
+    pub fn relocated(&self) -> &Relocated {
+        &self.0
+    }
+
+    /// Calls every resolver that a word waits for, then copies data into the program.
+    ///
+    /// # Errors
+    /// A COPY whose symbol is nowhere, or whose place does not hold it.
+    pub fn resolve(self, world: &World, host: &dyn Host, log: Log<'_>) -> Result<Resolved> {
+        let Relocated {
+            batch,
+            global,
+            tls,
+            init_order,
+            unique,
+            indirect,
+            copies,
+            mut statistics,
+        } = self.0;
+        let roster = batch.roster(world);
+        for word in &indirect {
+            let Some(module) = roster.get(word.module) else {
+                continue;
+            };
+            let answer = host.resolve(word.resolver);
+            log.emit(Interest::BINDINGS, || Event::Resolved {
+                module: &module.name,
+                resolver: word.resolver,
+                answer,
+            });
+            module
+                .image
+                .patch()
+                .store(word.at, answer.0.wrapping_add(word.addend))
+                .ok_or_else(|| module.fault(Stage::Resolve, Kind::malformed(Rule::RelocationOutside, word.at.0, 0)))?;
+        }
+        statistics.resolvers = indirect.len() as u64;
+        for copy in &copies {
+            let Some(module) = roster.get(copy.module) else {
+                continue;
+            };
+            copy_data(roster, &global, &unique, module, copy, log)?;
+        }
+        statistics.copies = copies.len() as u64;
+        Ok(Resolved {
+            batch,
+            global,
+            tls,
+            init_order,
+            unique,
+            statistics,
+        })
+    }
+}
+
+fn copy_data(
+    roster: Roster<'_>,
+    global: &[ModuleId],
+    unique: &[(Name, ModuleId, SymbolIndex)],
+    module: &Module,
+    copy: &Copy,
+    log: Log<'_>,
+) -> Result<()> {
+    let fault = |kind| module.fault(Stage::Resolve, kind);
+    let reference = module
+        .symbols
+        .get(copy.symbol)
+        .ok_or_else(|| fault(Kind::malformed(Rule::SymbolIndex, copy.symbol.0.into(), copy.at.0)))?;
+    let name = module.symbols.name(&reference);
+    let version = module.symbols.version(copy.symbol).map_err(fault)?;
+    let wanted = Wanted::new(name, version, Use::Call);
+    let scope = scope_of(roster, global, unique, module);
+    // The program's own definition is the place to copy to, so it does not count.
+    let Some(source) = scope.find(&wanted, Some(module.id), log) else {
+        return Err(fault(Kind::Undefined(alloc::vec![Unresolved {
+            module: module.name.clone(),
+            symbol: Name::new(name),
+            version: version.map(|version| Name::new(version.name)),
+        }])));
+    };
+    log.emit(Interest::BINDINGS, || Event::Bound {
+        from: &module.name,
+        to: &source.module.name,
+        symbol: name,
+        version: version.map(|version| version.name),
+        index: source.index,
+    });
+    if source.symbol.size != reference.size {
+        log.warn(format_args!(
+            "Symbol `{}' has different size in shared object, consider re-linking",
+            crate::error::Lossy(name)
+        ));
+    }
+    let size = reference.size.min(source.symbol.size);
+    let outside = || {
+        fault(Kind::CopySize {
+            symbol: Name::new(name),
+            here: reference.size,
+            there: source.symbol.size,
+        })
+    };
+    let bytes = usize::try_from(size)
+        .ok()
+        .and_then(|size| source.module.image.copy(Vaddr(source.symbol.value), size))
+        .ok_or_else(outside)?;
+    module.image.patch().store_bytes(copy.at, &bytes).ok_or_else(outside)
+}

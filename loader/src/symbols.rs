@@ -1,0 +1,517 @@
+//! The dynamic symbols of one module: tables checked once, then looked up by name.
+//!
+//! The rules of a match (which binding, which version, which section) live here, next to the tables, because
+//! the reference walk in [`crate::scope`] and every later index must give the same answer.
+#![forbid(unsafe_code)]
+
+use alloc::vec::Vec;
+
+use crate::elf::dynamic::Dynamic;
+use crate::elf::hash::{GnuHashHeader, gnu_hash, sysv_hash};
+use crate::elf::symbol::{self, Symbol};
+use crate::elf::version::{self, Definition, Need};
+use crate::elf::{SymbolIndex, Vaddr};
+use crate::error::{Kind, Rule};
+use crate::image::{Image, Table};
+
+/// The string table of a module: bytes that end in NUL and that nobody writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Strings(&'static [u8]);
+
+impl Strings {
+    /// The name at `offset` bytes, without its NUL; `None` outside the table.
+    #[inline]
+    pub fn get(&self, offset: u64) -> Option<&'static [u8]> {
+        let rest = self.0.get(usize::try_from(offset).ok()?..)?;
+        let length = rest.iter().position(|byte| *byte == 0)?;
+        rest.get(..length)
+    }
+
+    /// Whether the name at `offset` is `name`. Cheaper than reading the name first.
+    #[inline]
+    pub fn is(&self, offset: u32, name: &[u8]) -> bool {
+        let Some(rest) = self.0.get(offset as usize..) else {
+            return false;
+        };
+        rest.get(name.len()) == Some(&0) && rest.starts_with(name)
+    }
+}
+
+/// The hash table that a module is searched by.
+#[derive(Debug)]
+enum Hash {
+    /// DT_GNU_HASH: bloom filter, buckets, and chains that carry the hash values.
+    Gnu {
+        bloom: Table<u64>,
+        /// Number of bloom words less one (a power of two less one).
+        mask: u32,
+        shift: u32,
+        buckets: Table<u32>,
+        chains: Table<u32>,
+        /// Index of the first symbol that is in the table.
+        first: u32,
+    },
+    /// DT_HASH (gABI): buckets and chains of symbol indices.
+    Sysv { buckets: Table<u32>, chains: Table<u32> },
+    /// No table: nothing can be found in this module.
+    None,
+}
+
+/// A version that a module's symbols refer to by index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// SysV hash of the name; 0 for the base and for indices 0 and 1.
+    pub hash: u32,
+    /// The name.
+    pub name: &'static [u8],
+    /// The file that a requirement names; `None` for a definition.
+    pub file: Option<&'static [u8]>,
+    /// The requirement is for exactly this symbol version, hidden or not (bit 15 of `vna_other`).
+    pub hidden: bool,
+}
+
+/// One library of DT_VERNEED with the versions that are required of it.
+#[derive(Clone, Debug)]
+pub struct Required {
+    /// `vn_file`: the name in DT_NEEDED.
+    pub file: &'static [u8],
+    /// Each required version: name, hash, and whether its absence is tolerated (VER_FLG_WEAK).
+    pub versions: Vec<(&'static [u8], u32, bool)>,
+}
+
+/// The dynamic symbols of one module.
+#[derive(Debug)]
+pub struct Symbols {
+    table: Table<Symbol>,
+    strings: Strings,
+    hash: Hash,
+    indices: Option<Table<u16>>,
+    versions: Vec<Option<Version>>,
+    /// What DT_VERNEED asks, by library.
+    pub required: Vec<Required>,
+    /// The versions that DT_VERDEF defines (the base left out), with their hashes.
+    pub defined: Vec<(&'static [u8], u32)>,
+    /// Whether the module has a DT_VERDEF at all.
+    pub has_definitions: bool,
+}
+
+/// What is asked of a definition, beyond its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// The address of something: an undefined symbol with a value (the canonical PLT entry of a program that is not
+    /// position-independent) is a definition too, so that function pointers compare equal.
+    Address,
+    /// A call through a slot, or a TLS offset: such entries are passed over.
+    Call,
+}
+
+/// A symbol that is looked up.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The name.
+    pub name: &'a [u8],
+    /// [`gnu_hash`] of the name.
+    pub hash: u32,
+    /// The version, if the reference has one.
+    pub version: Option<Version>,
+    /// What the definition is for.
+    pub purpose: Use,
+    /// `dlsym`: without a version, the default version rather than the oldest.
+    pub newest: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// A reference to `name`.
+    pub fn new(name: &'a [u8], version: Option<Version>, purpose: Use) -> Wanted<'a> {
+        Wanted {
+            name,
+            hash: gnu_hash(name),
+            version,
+            purpose,
+            newest: false,
+        }
+    }
+}
+
+/// Bit 15 of a DT_VERSYM entry: the version is not the default one.
+const HIDDEN: u16 = 0x8000;
+
+impl Symbols {
+    /// Reads the tables that the dynamic section names and checks each whole range.
+    ///
+    /// # Errors
+    /// A [`Kind::Malformed`] that names the table.
+    pub fn read(image: &Image, dynamic: &Dynamic) -> Result<Symbols, Kind> {
+        let strings = match dynamic.strtab {
+            Some(at) => strings(image, at, dynamic.strsz)?,
+            None => Strings(b"\0"),
+        };
+        let table = match dynamic.symtab {
+            Some(at) => image.table_to_end(at).ok_or(outside(at))?,
+            None => Table::EMPTY,
+        };
+        let hash = match (dynamic.gnu_hash, dynamic.hash) {
+            (Some(at), _) => gnu_table(image, at)?,
+            (None, Some(at)) => sysv_table(image, at)?,
+            (None, None) => Hash::None,
+        };
+        let mut symbols = Symbols {
+            table,
+            strings,
+            hash,
+            indices: None,
+            versions: Vec::new(),
+            required: Vec::new(),
+            defined: Vec::new(),
+            has_definitions: dynamic.verdef.is_some(),
+        };
+        if let Some(at) = dynamic.versym {
+            symbols.indices = Some(image.table_to_end(at).ok_or(outside(at))?);
+        }
+        if let Some(at) = dynamic.verneed {
+            let needs = version::needs(chain_bytes(image, at)?, dynamic.verneednum)?;
+            symbols.add_needs(&needs)?;
+        }
+        if let Some(at) = dynamic.verdef {
+            let definitions = version::definitions(chain_bytes(image, at)?, dynamic.verdefnum)?;
+            symbols.add_definitions(&definitions)?;
+        }
+        Ok(symbols)
+    }
+
+    fn add_needs(&mut self, needs: &[Need]) -> Result<(), Kind> {
+        for need in needs {
+            let file = self.string(need.file.into())?;
+            let mut versions = Vec::with_capacity(need.entries.len());
+            for entry in &need.entries {
+                let name = self.string(entry.name.into())?;
+                versions.push((name, entry.hash, entry.weak));
+                self.set_version(
+                    entry.index & !HIDDEN,
+                    Version {
+                        hash: entry.hash,
+                        name,
+                        file: Some(file),
+                        hidden: entry.index & HIDDEN != 0,
+                    },
+                );
+            }
+            self.required.push(Required { file, versions });
+        }
+        Ok(())
+    }
+
+    fn add_definitions(&mut self, definitions: &[Definition]) -> Result<(), Kind> {
+        for definition in definitions {
+            if definition.base {
+                continue;
+            }
+            let name = self.string(definition.name.into())?;
+            self.defined.push((name, definition.hash));
+            self.set_version(
+                definition.index & !HIDDEN,
+                Version {
+                    hash: definition.hash,
+                    name,
+                    file: None,
+                    hidden: false,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    fn set_version(&mut self, index: u16, version: Version) {
+        let index = usize::from(index);
+        if self.versions.len() <= index {
+            self.versions.resize(index + 1, None);
+        }
+        if let Some(slot) = self.versions.get_mut(index) {
+            *slot = Some(version);
+        }
+    }
+
+    /// The string at `offset` of the module's string table.
+    ///
+    /// # Errors
+    /// [`Rule::StringOffset`] outside the table.
+    pub fn string(&self, offset: u64) -> Result<&'static [u8], Kind> {
+        self.strings
+            .get(offset)
+            .ok_or(Kind::malformed(Rule::StringOffset, offset, self.strings.0.len() as u64))
+    }
+
+    /// The symbol at `index`, or `None` outside the table.
+    #[inline]
+    pub fn get(&self, index: SymbolIndex) -> Option<Symbol> {
+        self.table.get(index.0 as usize)
+    }
+
+    /// The name of a symbol; empty when it lies outside the string table.
+    #[inline]
+    pub fn name(&self, symbol: &Symbol) -> &'static [u8] {
+        self.strings.get(symbol.name.into()).unwrap_or(b"")
+    }
+
+    /// The version of the symbol at `index`, if the module has versions and it is a real one.
+    ///
+    /// # Errors
+    /// [`Rule::VersionIndex`] when nothing defines the index.
+    #[inline]
+    pub fn version(&self, index: SymbolIndex) -> Result<Option<Version>, Kind> {
+        let Some(indices) = self.indices else {
+            return Ok(None);
+        };
+        let raw = indices
+            .get(index.0 as usize)
+            .ok_or(Kind::malformed(Rule::VersionIndex, index.0.into(), 0))?;
+        let number = raw & !HIDDEN;
+        if number < 2 {
+            return Ok(None);
+        }
+        match self.versions.get(usize::from(number)) {
+            Some(version @ Some(_)) => Ok(*version),
+            _ => Err(Kind::malformed(
+                Rule::VersionIndex,
+                number.into(),
+                self.versions.len() as u64,
+            )),
+        }
+    }
+
+    /// Whether some symbol can be found here by name.
+    pub fn is_searchable(&self) -> bool {
+        !matches!(self.hash, Hash::None)
+    }
+
+    /// The definition of `wanted` in this module, by its hash table.
+    #[inline]
+    pub fn find(&self, wanted: &Wanted<'_>) -> Option<(SymbolIndex, Symbol)> {
+        match &self.hash {
+            Hash::Gnu {
+                bloom,
+                mask,
+                shift,
+                buckets,
+                chains,
+                first,
+            } => {
+                let word = bloom.get(((wanted.hash / 64) & mask) as usize)?;
+                let bits = word >> (wanted.hash % 64) & word >> ((wanted.hash >> (shift & 31)) % 64);
+                if bits & 1 == 0 {
+                    return None;
+                }
+                self.find_in_bucket(wanted, *buckets, *chains, *first)
+            }
+            Hash::Sysv { buckets, chains } => self.find_sysv(wanted, *buckets, *chains),
+            Hash::None => None,
+        }
+    }
+
+    fn find_in_bucket(
+        &self,
+        wanted: &Wanted<'_>,
+        buckets: Table<u32>,
+        chains: Table<u32>,
+        first: u32,
+    ) -> Option<(SymbolIndex, Symbol)> {
+        let start = buckets.get(wanted.hash as usize % buckets.len().max(1))?;
+        let mut versioned = Versioned::default();
+        let mut index = start;
+        if start < first {
+            return None;
+        }
+        loop {
+            let value = chains.get((index - first) as usize)?;
+            if (value ^ wanted.hash) >> 1 == 0
+                && let Some(found) = self.matches(SymbolIndex(index), wanted, &mut versioned)
+            {
+                return Some(found);
+            }
+            if value & 1 != 0 {
+                return versioned.only();
+            }
+            index = index.checked_add(1)?;
+        }
+    }
+
+    fn find_sysv(&self, wanted: &Wanted<'_>, buckets: Table<u32>, chains: Table<u32>) -> Option<(SymbolIndex, Symbol)> {
+        let hash = sysv_hash(wanted.name);
+        let mut index = buckets.get(hash as usize % buckets.len().max(1))?;
+        let mut versioned = Versioned::default();
+        // A chain that comes back to itself ends after as many steps as there are entries.
+        for _ in 0..chains.len() {
+            if index == 0 {
+                break;
+            }
+            if let Some(found) = self.matches(SymbolIndex(index), wanted, &mut versioned) {
+                return Some(found);
+            }
+            index = chains.get(index as usize)?;
+        }
+        versioned.only()
+    }
+
+    /// Whether the symbol at `index` is the wanted one. A definition that counts only if it is the only one is left in `versioned`.
+    #[inline]
+    fn matches(
+        &self,
+        index: SymbolIndex,
+        wanted: &Wanted<'_>,
+        versioned: &mut Versioned,
+    ) -> Option<(SymbolIndex, Symbol)> {
+        let symbol = self.get(index)?;
+        if !self.strings.is(symbol.name, wanted.name) {
+            return None;
+        }
+        let has_place = symbol.value != 0 || symbol.section == symbol::SHN_ABS || symbol.kind() == symbol::STT_TLS;
+        if !has_place || (wanted.purpose == Use::Call && !symbol.is_defined()) {
+            return None;
+        }
+        if !symbol.is_linkable() {
+            return None;
+        }
+        match self.indices {
+            None => Some((index, symbol)),
+            Some(indices) => {
+                let raw = indices.get(index.0 as usize)?;
+                self.version_matches(raw, wanted, versioned, (index, symbol))
+                    .then_some((index, symbol))
+            }
+        }
+    }
+
+    /// The version half of a match: `raw` is the symbol's DT_VERSYM entry.
+    fn version_matches(
+        &self,
+        raw: u16,
+        wanted: &Wanted<'_>,
+        versioned: &mut Versioned,
+        found: (SymbolIndex, Symbol),
+    ) -> bool {
+        let number = raw & !HIDDEN;
+        let defined = self.versions.get(usize::from(number)).copied().flatten();
+        match wanted.version {
+            Some(version) => match defined {
+                Some(defined) => defined.hash == version.hash && defined.name == version.name,
+                // The module's base: taken for any version unless the reference insists or the symbol hides.
+                None => !version.hidden && raw & HIDDEN == 0,
+            },
+            None => {
+                // The base (1) always; the first version (2) for code linked before the library had versions,
+                // but not for dlsym, which takes the default of today.
+                if number < if wanted.newest { 2 } else { 3 } {
+                    return true;
+                }
+                if raw & HIDDEN == 0 {
+                    versioned.count += 1;
+                    versioned.found.get_or_insert(found);
+                }
+                false
+            }
+        }
+    }
+
+    /// Number of symbols that the module's hash table can find, and the index behind the last one (`dladdr` walks them).
+    pub fn count(&self) -> u32 {
+        match &self.hash {
+            Hash::Sysv { chains, .. } => chains.len() as u32,
+            Hash::Gnu {
+                buckets, chains, first, ..
+            } => {
+                let last = buckets.iter().max().unwrap_or(0);
+                if last < *first {
+                    return *first;
+                }
+                let mut index = last;
+                while let Some(value) = chains.get((index - first) as usize) {
+                    index += 1;
+                    if value & 1 != 0 {
+                        break;
+                    }
+                }
+                index
+            }
+            Hash::None => 0,
+        }
+    }
+}
+
+/// The default-version definitions met on a chain while the reference had no version.
+#[derive(Default)]
+struct Versioned {
+    count: u32,
+    found: Option<(SymbolIndex, Symbol)>,
+}
+
+impl Versioned {
+    fn only(self) -> Option<(SymbolIndex, Symbol)> {
+        if self.count == 1 { self.found } else { None }
+    }
+}
+
+fn outside(at: Vaddr) -> Kind {
+    Kind::malformed(Rule::TagTableOutside, at.0, 0)
+}
+
+/// The string table. One that the program may write (patched files have such) is copied, so that names stay what was checked.
+fn strings(image: &Image, at: Vaddr, size: u64) -> Result<Strings, Kind> {
+    let bytes = match image.fixed_bytes(at, size) {
+        Some(bytes) => bytes,
+        None => image
+            .copy(at, usize::try_from(size).map_err(|_| outside(at))?)
+            .ok_or(outside(at))?
+            .leak(),
+    };
+    match bytes.last() {
+        Some(0) => Ok(Strings(bytes)),
+        _ => Err(Kind::malformed(Rule::StringTable, at.0, size)),
+    }
+}
+
+/// The bytes from `at` to the end of its segment: version chains have no size of their own.
+fn chain_bytes(image: &Image, at: Vaddr) -> Result<&'static [u8], Kind> {
+    let extent = image.extent(at, 1).ok_or(outside(at))?;
+    let length = extent.length - (at.0 - extent.start.0);
+    match image.fixed_bytes(at, length) {
+        Some(bytes) => Ok(bytes),
+        None => {
+            // 64 KiB holds the version chains of every library known; a patched file may have them in a writable segment.
+            let length = length.min(1 << 16) as usize;
+            Ok(image.copy(at, length).ok_or(outside(at))?.leak())
+        }
+    }
+}
+
+fn gnu_table(image: &Image, at: Vaddr) -> Result<Hash, Kind> {
+    let damaged = || Kind::malformed(Rule::GnuHashTable, at.0, 0);
+    let words = image.table::<u32>(at, 4).ok_or(damaged())?;
+    let word = |index| words.get(index).unwrap_or(0);
+    let header = GnuHashHeader::decode([word(0), word(1), word(2), word(3)])?;
+    let bloom_at = at.plus(16).ok_or(damaged())?;
+    let buckets_at = bloom_at.plus(u64::from(header.bloom_size) * 8).ok_or(damaged())?;
+    let chains_at = buckets_at.plus(u64::from(header.buckets) * 4).ok_or(damaged())?;
+    Ok(Hash::Gnu {
+        bloom: image.table(bloom_at, header.bloom_size as usize).ok_or(damaged())?,
+        mask: header.bloom_size - 1,
+        shift: header.bloom_shift,
+        buckets: image.table(buckets_at, header.buckets as usize).ok_or(damaged())?,
+        chains: image.table_to_end(chains_at).unwrap_or(Table::EMPTY),
+        first: header.first_symbol,
+    })
+}
+
+fn sysv_table(image: &Image, at: Vaddr) -> Result<Hash, Kind> {
+    let damaged = || Kind::malformed(Rule::HashTable, at.0, 0);
+    let words = image.table::<u32>(at, 2).ok_or(damaged())?;
+    let (buckets, chains) = (words.get(0).unwrap_or(0), words.get(1).unwrap_or(0));
+    if buckets == 0 {
+        return Err(Kind::malformed(Rule::HashBuckets, 0, 1));
+    }
+    let buckets_at = at.plus(8).ok_or(damaged())?;
+    let chains_at = buckets_at.plus(u64::from(buckets) * 4).ok_or(damaged())?;
+    Ok(Hash::Sysv {
+        buckets: image.table(buckets_at, buckets as usize).ok_or(damaged())?,
+        chains: image.table(chains_at, chains as usize).ok_or(damaged())?,
+    })
+}

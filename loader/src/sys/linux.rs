@@ -1,0 +1,328 @@
+//! [`Host`] on Linux: system calls, nothing else.
+//!
+//! # Safety
+//! See [`super`]: fixed mappings are made only inside a reservation of the same call, and only a reservation is unmapped.
+#![allow(unsafe_code)]
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use crt::syscall as call;
+
+use crate::elf::segment::Access;
+use crate::elf::{Address, Bias, FileOffset, Vaddr};
+use crate::error::{Errno, Kind, Name};
+use crate::image::{Extent, Image, Reservation};
+use crate::layout::{Layout, Source};
+use crate::world::{File, Host, Identity};
+
+/// Longest path that the kernel takes, with its NUL (`PATH_MAX`).
+const PATH_MAX: usize = 4096;
+
+/// Linux.
+#[derive(Debug)]
+pub struct Linux {
+    /// Bytes of a page.
+    pub page_size: u64,
+    /// The program's path when lode was started as a command: the kernel then names lode as the process's file.
+    pub program: Option<&'static [u8]>,
+}
+
+/// Runs `body` with `path` as a C string on the stack.
+fn with_path<T>(path: &[u8], body: impl FnOnce(&CStr) -> Result<T, Errno>) -> Result<T, Errno> {
+    let mut buffer = [0u8; PATH_MAX];
+    let Some(place) = buffer.get_mut(..path.len()) else {
+        return Err(Errno::ENAMETOOLONG);
+    };
+    place.copy_from_slice(path);
+    let text = CStr::from_bytes_until_nul(&buffer).map_err(|_| Errno::ENAMETOOLONG)?;
+    if text.count_bytes() != path.len() {
+        return Err(Errno::ENOENT);
+    }
+    body(text)
+}
+
+fn close(descriptor: i32) {
+    // A close that fails leaves nothing that could be done about it.
+    let _ = call::close(descriptor);
+}
+
+fn unmap(start: Address, length: u64) {
+    // SAFETY: called by the reservation that owns this range, when its image is dropped.
+    let _ = unsafe { call::munmap(start.0 as usize, length as usize) };
+}
+
+/// mmap's protection bits for a segment's access.
+pub fn protection(access: Access) -> u32 {
+    let mut bits = call::PROT_NONE;
+    for (flag, bit) in [
+        (Access::READ, call::PROT_READ),
+        (Access::WRITE, call::PROT_WRITE),
+        (Access::EXECUTE, call::PROT_EXEC),
+    ] {
+        if access.contains(flag) {
+            bits |= bit;
+        }
+    }
+    bits
+}
+
+/// Reads a whole regular file of at most `limit` bytes; `None` when it cannot be had.
+pub fn read_file(path: &[u8], limit: usize) -> Option<Vec<u8>> {
+    let linux = Linux {
+        page_size: 4096,
+        program: None,
+    };
+    let file = linux.open(path).ok()?;
+    let length = usize::try_from(file.length).ok()?.min(limit);
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).ok()?;
+    bytes.resize(length, 0);
+    let mut done = 0;
+    while done < length {
+        let read = linux
+            .read(&file, FileOffset(done as u64), bytes.get_mut(done..)?)
+            .ok()?;
+        if read == 0 {
+            break;
+        }
+        done += read;
+    }
+    bytes.truncate(done);
+    Some(bytes)
+}
+
+/// Maps a whole regular file for reading, for good.
+pub fn map_whole_file(path: &[u8]) -> Option<&'static [u8]> {
+    let linux = Linux {
+        page_size: 4096,
+        program: None,
+    };
+    let file = linux.open(path).ok()?;
+    let length = usize::try_from(file.length).ok().filter(|length| *length > 0)?;
+    // SAFETY: a new private mapping, wherever the kernel likes.
+    let at = unsafe { call::mmap(0, length, call::PROT_READ, call::MAP_PRIVATE, file.descriptor, 0) }.ok()?;
+    // SAFETY: the mapping has `length` readable bytes and stays. If somebody truncates the file meanwhile, reading it is SIGBUS:
+    // a stated limit; package managers replace such files by rename.
+    Some(unsafe { core::slice::from_raw_parts(at as *const u8, length) })
+}
+
+/// Anonymous memory for lode's own use; `None` when the kernel has none.
+pub fn allocate(length: usize) -> Option<usize> {
+    // SAFETY: a new private mapping, wherever the kernel likes.
+    unsafe {
+        call::mmap(
+            0,
+            length,
+            call::PROT_READ | call::PROT_WRITE,
+            call::MAP_PRIVATE | call::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    }
+    .ok()
+}
+
+impl Linux {
+    /// Reserves the address range of a module; nothing in it is accessible yet.
+    fn reserve(&self, layout: &Layout) -> Result<Reservation, Kind> {
+        let (start, length) = layout.span;
+        let fault = |errno| Kind::Os {
+            what: "failed to map segment from shared object",
+            errno,
+        };
+        let flags = call::MAP_PRIVATE | call::MAP_ANONYMOUS | call::MAP_NORESERVE;
+        if layout.fixed {
+            let flags = flags | call::MAP_FIXED_NOREPLACE;
+            // SAFETY: MAP_FIXED_NOREPLACE replaces nothing; an old kernel takes the address as a hint, which is checked.
+            let at = unsafe { call::mmap(start.0 as usize, length as usize, call::PROT_NONE, flags, -1, 0) }
+                .map_err(fault)?;
+            let reservation = Reservation {
+                start: Address(at as u64),
+                length,
+                release: unmap,
+            };
+            if at as u64 != start.0 {
+                return Err(fault(Errno::EEXIST));
+            }
+            return Ok(reservation);
+        }
+        // A larger alignment than the page's: reserve enough to find an aligned start inside, give the rest back.
+        let total = layout.reservation_length();
+        // SAFETY: a new mapping, wherever the kernel likes.
+        let at = unsafe { call::mmap(0, total as usize, call::PROT_NONE, flags, -1, 0) }.map_err(fault)? as u64;
+        let end = at + total;
+        let first = match layout.place_in(Address(at)) {
+            Some(first) if first.0.checked_add(length).is_some_and(|last| last <= end) => first.0,
+            _ => {
+                unmap(Address(at), total);
+                return Err(fault(Errno::ENOMEM));
+            }
+        };
+        if first > at {
+            unmap(Address(at), first - at);
+        }
+        if end > first + length {
+            unmap(Address(first + length), end - first - length);
+        }
+        Ok(Reservation {
+            start: Address(first),
+            length,
+            release: unmap,
+        })
+    }
+
+    fn fill(&self, file: &File, layout: &Layout, bias: Bias) -> Result<(), Kind> {
+        let fault = |what| move |errno| Kind::Os { what, errno };
+        for piece in &layout.pieces {
+            let at = piece.at.at(bias).0 as usize;
+            let length = piece.length as usize;
+            let clears = piece.clear.is_some();
+            let wanted = protection(piece.access);
+            // Bytes behind the file's part of a page have to be zeroed even where the segment is not writable.
+            let first = if clears { wanted | call::PROT_WRITE } else { wanted };
+            let first = if clears && wanted & call::PROT_EXEC != 0 {
+                first & !call::PROT_EXEC
+            } else {
+                first
+            };
+            match piece.source {
+                // SAFETY: the range lies inside the reservation of this call, as the layout's plan promises.
+                Source::File { offset } => unsafe {
+                    call::mmap(
+                        at,
+                        length,
+                        first,
+                        call::MAP_PRIVATE | call::MAP_FIXED,
+                        file.descriptor,
+                        offset.0,
+                    )
+                }
+                .map_err(fault("failed to map segment from shared object"))?,
+                // SAFETY: as above.
+                Source::Zero => unsafe {
+                    call::mmap(
+                        at,
+                        length,
+                        wanted,
+                        call::MAP_PRIVATE | call::MAP_ANONYMOUS | call::MAP_FIXED,
+                        -1,
+                        0,
+                    )
+                }
+                .map_err(fault("cannot map zero-fill pages"))?,
+            };
+            if let Some((clear, bytes)) = piece.clear {
+                let place = clear.at(bias).0 as *mut u8;
+                // SAFETY: the bytes lie in the piece that has just been mapped writable.
+                unsafe { core::ptr::write_bytes(place, 0, bytes as usize) };
+                if first != wanted {
+                    // SAFETY: the piece that has just been mapped.
+                    unsafe { call::mprotect(at, length, wanted) }.map_err(fault("cannot change memory protections"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The extents of a module whose link-time addresses are `bias` away from run time.
+pub fn extents(layout: &Layout, bias: Bias) -> Vec<Extent> {
+    layout
+        .extents
+        .iter()
+        .map(|extent| Extent {
+            start: extent.start,
+            length: extent.length,
+            host: extent.start.at(bias).0 as *mut u8,
+            access: extent.access,
+        })
+        .collect()
+}
+
+impl Host for Linux {
+    fn open(&self, path: &[u8]) -> Result<File, Kind> {
+        let fault = |errno| Kind::Os {
+            what: "cannot open shared object file",
+            errno,
+        };
+        // O_NONBLOCK: a FIFO must not stop the start.
+        let flags = call::O_RDONLY | call::O_CLOEXEC | call::O_NONBLOCK;
+        let descriptor = with_path(path, |path| call::openat(call::AT_FDCWD, path, flags, 0)).map_err(fault)?;
+        let mut file = File {
+            identity: Identity { device: 0, inode: 0 },
+            length: 0,
+            descriptor,
+            close,
+        };
+        let stat = call::fstat(descriptor).map_err(|errno| Kind::Os {
+            what: "cannot stat shared object",
+            errno,
+        })?;
+        if !stat.is_regular() {
+            return Err(Kind::NotRegular);
+        }
+        file.identity = Identity {
+            device: stat.device,
+            inode: stat.inode,
+        };
+        file.length = stat.size as u64;
+        Ok(file)
+    }
+
+    fn read(&self, file: &File, offset: FileOffset, into: &mut [u8]) -> Result<usize, Errno> {
+        call::pread(file.descriptor, into, offset.0)
+    }
+
+    fn map(&self, file: &File, layout: &Layout) -> Result<Image, Kind> {
+        let reservation = self.reserve(layout)?;
+        let bias = Bias(reservation.start.0.wrapping_sub(layout.span.0.0));
+        self.fill(file, layout, bias)?;
+        let extents = extents(layout, bias);
+        // SAFETY: `fill` has mapped every extent with its access; the reservation keeps the range for as long as the image lives.
+        Ok(unsafe { Image::new(bias, extents, Some(reservation)) })
+    }
+
+    fn protect(&self, image: &Image, start: Vaddr, length: u64, access: Access) -> Result<(), Errno> {
+        let at = start.at(image.bias()).0 as usize;
+        // SAFETY: the caller names whole pages of a module; no reference into writable module memory exists.
+        unsafe { call::mprotect(at, length as usize, protection(access)) }
+    }
+
+    fn resolve(&self, resolver: Address) -> Address {
+        // SAFETY: the stage has checked that the resolver lies in an executable segment of its module, and runs when
+        // everything that a resolver may read is final (x86-64: a resolver takes no argument).
+        let resolver: extern "C-unwind" fn() -> u64 = unsafe { core::mem::transmute(resolver.0 as usize) };
+        Address(resolver())
+    }
+
+    fn is_directory(&self, path: &[u8]) -> bool {
+        with_path(path, |path| call::fstatat(call::AT_FDCWD, path, 0)).is_ok_and(|stat| stat.is_directory())
+    }
+
+    fn program_origin(&self) -> Option<Name> {
+        let mut buffer = [0u8; PATH_MAX];
+        let path = match self.program {
+            None => call::readlinkat(call::AT_FDCWD, c"/proc/self/exe", &mut buffer).ok()?,
+            Some(path) if path.starts_with(b"/") => path,
+            Some(path) => {
+                let mut absolute = self.working_directory()?;
+                absolute.push(b'/');
+                absolute.extend_from_slice(path);
+                let slash = absolute.iter().rposition(|byte| *byte == b'/')?;
+                return absolute.get(..slash).map(Name::new);
+            }
+        };
+        let slash = path.iter().rposition(|byte| *byte == b'/')?;
+        match path.get(..slash) {
+            Some(b"") | None => Some(Name::from("/")),
+            Some(directory) => Some(Name::new(directory)),
+        }
+    }
+
+    fn working_directory(&self) -> Option<Vec<u8>> {
+        let mut buffer = [0u8; PATH_MAX];
+        let path = call::getcwd(&mut buffer).ok()?;
+        Some(path.to_bytes().to_vec())
+    }
+}

@@ -1,0 +1,16 @@
+//! The outside: mappings, files, the thread pointer, and calls into loaded code.
+//!
+//! # Safety
+//! This room exists to do what Rust cannot check: it makes and removes mappings, changes their protection, sets the thread pointer
+//! and calls addresses that came out of files. It relies on three facts. A mapping is only removed by the [`crate::image::Reservation`] that owns
+//! it. A fixed mapping is only made inside a reservation of the same call. An address is only called after a stage has checked that
+//! it lies in an executable segment, or when the ABI says that it is code (constructors).
+#![allow(unsafe_code)]
+
+pub mod heap;
+pub mod linux;
+pub mod present;
+
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+pub mod machine;

@@ -1,0 +1,335 @@
+//! What only instructions can do on x86-64: descriptors of thread-local storage, the lazy binder, the jump to the program.
+//!
+//! # Safety
+//! The code here is entered from the program with the program's registers. Each entry keeps what its ABI says it keeps: TLS descriptors
+//! keep everything but rax and the flags (TLS Descriptors for x86, section 3), the binder keeps every register that may carry an argument,
+//! vector and mask registers among them, because the Rust code behind them uses vector registers freely.
+#![allow(unsafe_code)]
+
+use core::arch::{asm, global_asm};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::arch;
+use crate::cpuid::{Registers, SaveArea, SaveMethod};
+use crate::elf::Address;
+use crate::stages::relocate::Entries;
+
+/// The numbers of this machine.
+pub static MACHINE: &arch::Machine = &arch::x86_64::MACHINE;
+
+/// Where libraries lie on this machine's systems.
+pub static CONVENTIONS: &crate::search::Conventions = &crate::search::X86_64;
+
+/// Bytes of the XSAVE area that the trampolines make; 0: FXSAVE saves all there is.
+static VECTOR_STATE: AtomicU64 = AtomicU64::new(0);
+
+/// The state components that they save (XCR0's bits).
+static VECTOR_COMPONENTS: AtomicU64 = AtomicU64::new(0);
+
+/// Not 0: XSAVEC, which leaves out the room of other components.
+static VECTOR_COMPACT: AtomicU64 = AtomicU64::new(0);
+
+/// Tells the trampolines how to save the state that may carry arguments.
+pub fn set_vector_state(area: &SaveArea) {
+    let size = match area.method {
+        SaveMethod::Fxsave => 0,
+        SaveMethod::Xsave | SaveMethod::Xsavec => u64::from(area.size),
+    };
+    VECTOR_COMPACT.store(u64::from(area.method == SaveMethod::Xsavec), Ordering::Relaxed);
+    VECTOR_COMPONENTS.store(area.components.into(), Ordering::Relaxed);
+    VECTOR_STATE.store(size, Ordering::Relaxed);
+}
+
+// Saves every caller-saved register, calls, restores. The area for the vector state lies below the saved registers, aligned to 64
+// bytes as XSAVE wants; its header is cleared first because XRSTOR refuses reserved bits that are set. Entered with `pushed` bytes
+// between rsp and the caller's frame; rbx, which the call keeps, remembers the frame.
+macro_rules! save_all_and_call {
+    ($target:literal) => {
+        concat!(
+            "push rbx\n",
+            ".cfi_adjust_cfa_offset 8\n",
+            ".cfi_rel_offset rbx, 0\n",
+            "mov rbx, rsp\n",
+            ".cfi_def_cfa_register rbx\n",
+            "push rcx\n",
+            "push rdx\n",
+            "push rsi\n",
+            "push rdi\n",
+            "push r8\n",
+            "push r9\n",
+            "push r10\n",
+            "push r11\n",
+            "push rax\n",
+            "mov r11, [rip + {state}]\n",
+            "test r11, r11\n",
+            "jz 3f\n",
+            "sub rsp, r11\n",
+            "and rsp, -64\n",
+            "xor eax, eax\n",
+            "mov [rsp + 512], rax\n",
+            "mov [rsp + 520], rax\n",
+            "mov [rsp + 528], rax\n",
+            "mov [rsp + 536], rax\n",
+            "mov [rsp + 544], rax\n",
+            "mov [rsp + 552], rax\n",
+            "mov [rsp + 560], rax\n",
+            "mov [rsp + 568], rax\n",
+            "mov eax, [rip + {components}]\n",
+            "xor edx, edx\n",
+            "cmp dword ptr [rip + {compact}], 0\n",
+            "jne 6f\n",
+            "xsave64 [rsp]\n",
+            "jmp 7f\n",
+            "6:\n",
+            "xsavec64 [rsp]\n",
+            "7:\n",
+            "call ",
+            $target,
+            "\n",
+            "mov r11, rax\n",
+            "mov eax, [rip + {components}]\n",
+            "xor edx, edx\n",
+            "xrstor64 [rsp]\n",
+            "jmp 4f\n",
+            "3:\n",
+            "sub rsp, 512\n",
+            "and rsp, -64\n",
+            "fxsave64 [rsp]\n",
+            "call ",
+            $target,
+            "\n",
+            "mov r11, rax\n",
+            "fxrstor64 [rsp]\n",
+            "4:\n",
+            "lea rsp, [rbx - 72]\n",
+            // The answer takes the place of rax or r11; both are reloaded by the user of this text.
+            "mov [rsp - 8], r11\n",
+            "pop rax\n",
+            "pop r11\n",
+            "pop r10\n",
+            "pop r9\n",
+            "pop r8\n",
+            "pop rdi\n",
+            "pop rsi\n",
+            "pop rdx\n",
+            "pop rcx\n",
+            "mov rbx, [rsp]\n",
+        )
+    };
+}
+
+global_asm!(
+    ".pushsection .text.lode_trampolines, \"ax\", @progbits",
+    // The block is in static TLS: the second word of the descriptor is the distance from the thread pointer.
+    ".p2align 4",
+    ".globl lode_tls_static", ".hidden lode_tls_static", ".type lode_tls_static, @function",
+    "lode_tls_static:",
+    ".cfi_startproc",
+    "mov rax, [rax + 8]",
+    "ret",
+    ".cfi_endproc",
+    ".size lode_tls_static, . - lode_tls_static",
+    // A weak symbol that nothing defines: thread pointer plus answer must be the addend, 0 as a rule.
+    ".p2align 4",
+    ".globl lode_tls_undefined", ".hidden lode_tls_undefined", ".type lode_tls_undefined, @function",
+    "lode_tls_undefined:",
+    ".cfi_startproc",
+    "mov rax, [rax + 8]",
+    "sub rax, fs:[0]",
+    "ret",
+    ".cfi_endproc",
+    ".size lode_tls_undefined, . - lode_tls_undefined",
+    // The block is allocated when a thread first touches it: look into the dtv, else ask.
+    ".p2align 4",
+    ".globl lode_tls_dynamic", ".hidden lode_tls_dynamic", ".type lode_tls_dynamic, @function",
+    "lode_tls_dynamic:",
+    ".cfi_startproc",
+    "push rdi", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset rdi, 0",
+    "push rsi", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset rsi, 0",
+    "mov rdi, [rax + 8]",
+    "mov rsi, fs:[8]",
+    "mov rax, [rdi]",
+    "cmp rax, [rsi - 16]",
+    "ja 2f",
+    "shl rax, 4",
+    "mov rax, [rsi + rax]",
+    "cmp rax, -1",
+    "je 2f",
+    "add rax, [rdi + 8]",
+    "5:",
+    "sub rax, fs:[0]",
+    "pop rsi", ".cfi_adjust_cfa_offset -8", ".cfi_same_value rsi",
+    "pop rdi", ".cfi_adjust_cfa_offset -8", ".cfi_same_value rdi",
+    "ret",
+    ".cfi_adjust_cfa_offset 16", ".cfi_rel_offset rdi, 8", ".cfi_rel_offset rsi, 0",
+    "2:",
+    ".cfi_remember_state",
+    save_all_and_call!("{block}"),
+    ".cfi_def_cfa rsp, 32",
+    "mov rax, [rsp - 80]",
+    "add rsp, 8",
+    ".cfi_restore_state",
+    "jmp 5b",
+    ".cfi_endproc",
+    ".size lode_tls_dynamic, . - lode_tls_dynamic",
+    // Entered from PLT0 with the module's number and the index of the slot's relocation on the stack.
+    ".p2align 4",
+    ".globl lode_lazy", ".hidden lode_lazy", ".type lode_lazy, @function",
+    "lode_lazy:",
+    ".cfi_startproc",
+    ".cfi_adjust_cfa_offset 16",
+    save_all_and_call!("{lazy}"),
+    ".cfi_def_cfa rsp, 32",
+    "mov r11, [rsp - 80]",
+    "add rsp, 24",
+    ".cfi_def_cfa rsp, 8",
+    "jmp r11",
+    ".cfi_endproc",
+    ".size lode_lazy, . - lode_lazy",
+    ".popsection",
+    state = sym VECTOR_STATE,
+    components = sym VECTOR_COMPONENTS,
+    compact = sym VECTOR_COMPACT,
+    block = sym tls_block,
+    lazy = sym lazy_from_stack,
+);
+
+unsafe extern "C" {
+    fn lode_tls_static();
+    fn lode_tls_undefined();
+    fn lode_tls_dynamic();
+    fn lode_lazy();
+}
+
+/// The slow half of a dynamic descriptor: rdi still points to the pair of module number and offset.
+///
+/// # Safety
+/// `index` points to such a pair.
+pub unsafe extern "C" fn tls_block(index: *const [u64; 2]) -> u64 {
+    // SAFETY: the argument of a dynamic descriptor is a pair that lode leaked when it made the descriptor.
+    let [module, offset] = unsafe { index.read() };
+    crate::dl::tls_block(module).wrapping_add(offset)
+}
+
+/// The Rust half of the binder. rbx points below the two words that PLT0 left: the saved rbx, the module's number, the index.
+#[unsafe(naked)]
+unsafe extern "C" fn lazy_from_stack() -> u64 {
+    core::arch::naked_asm!(
+        "mov rdi, [rbx + 8]",
+        "mov rsi, [rbx + 16]",
+        "jmp {bind}",
+        bind = sym bind,
+    )
+}
+
+extern "C" fn bind(module: u64, index: u64) -> u64 {
+    crate::dl::bind_slot(module, index).0
+}
+
+/// What a function slot leads to while the resolver that decides it has not run.
+extern "C" fn pending() -> ! {
+    crate::dl::stop("a function was called whose resolver (IFUNC) has not run yet: a resolver depends on it in a cycle")
+}
+
+fn address_of(function: unsafe extern "C" fn()) -> Address {
+    Address(function as usize as u64)
+}
+
+/// The addresses that relocated words may point to.
+pub fn entries() -> Entries {
+    Entries {
+        lazy: address_of(lode_lazy),
+        pending: Address(pending as extern "C" fn() -> ! as usize as u64),
+        tls_static: address_of(lode_tls_static),
+        tls_dynamic: address_of(lode_tls_dynamic),
+        tls_undefined: address_of(lode_tls_undefined),
+    }
+}
+
+/// The thread pointer; 0 before one was set.
+pub fn thread_pointer() -> u64 {
+    let pointer: u64;
+    // SAFETY: reads the word at the thread pointer, which is the pointer itself (psABI, TLS variant II). Callers run after it was set.
+    unsafe { asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags)) };
+    pointer
+}
+
+/// One CPUID query.
+pub fn cpuid(leaf: u32, subleaf: u32) -> Registers {
+    let answer = core::arch::x86_64::__cpuid_count(leaf, subleaf);
+    Registers {
+        eax: answer.eax,
+        ebx: answer.ebx,
+        ecx: answer.ecx,
+        edx: answer.edx,
+    }
+}
+
+/// XCR0: the state components that the system keeps. Call only when CPUID says OSXSAVE.
+pub fn xgetbv() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: OSXSAVE means that the instruction exists and may be used.
+    unsafe { asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack)) };
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// Leaves lode for the program: the stack as the kernel made it, the finaliser in rdx, no outer frame (psABI, "Process Initialization").
+///
+/// # Safety
+/// `stack` is the address of argc, 16-byte aligned; `entry` is the program's entry; `finaliser` may be called at any later time.
+pub unsafe fn jump(stack: *const usize, entry: Address, finaliser: usize) -> ! {
+    // SAFETY: the caller's promises; nothing of lode's frames is needed again.
+    unsafe {
+        asm!(
+            "mov rsp, {stack}",
+            "xor ebp, ebp",
+            "jmp {entry}",
+            stack = in(reg) stack,
+            entry = in(reg) entry.0,
+            in("rdx") finaliser,
+            options(noreturn),
+        )
+    }
+}
+
+/// Defines `__tls_get_addr` in the binary that uses it: looks into the dtv, and asks only for blocks that do not exist.
+///
+/// Old compilers call it with a stack that is not aligned, so the slow half aligns it.
+#[macro_export]
+macro_rules! tls_get_addr {
+    () => {
+        core::arch::global_asm!(
+            ".pushsection .text.__tls_get_addr, \"ax\", @progbits",
+            ".p2align 4",
+            ".globl __tls_get_addr",
+            ".type __tls_get_addr, @function",
+            "__tls_get_addr:",
+            ".cfi_startproc",
+            "mov rdx, fs:[8]",
+            "mov rax, [rdi]",
+            "cmp rax, [rdx - 16]",
+            "ja 2f",
+            "shl rax, 4",
+            "mov rax, [rdx + rax]",
+            "cmp rax, -1",
+            "je 2f",
+            "add rax, [rdi + 8]",
+            "ret",
+            "2:",
+            "push rbp",
+            ".cfi_adjust_cfa_offset 8",
+            ".cfi_rel_offset rbp, 0",
+            "mov rbp, rsp",
+            ".cfi_def_cfa_register rbp",
+            "and rsp, -16",
+            "call {block}",
+            "leave",
+            ".cfi_def_cfa rsp, 8",
+            "ret",
+            ".cfi_endproc",
+            ".size __tls_get_addr, . - __tls_get_addr",
+            ".popsection",
+            block = sym $crate::sys::machine::tls_block,
+        );
+    };
+}

@@ -1,0 +1,333 @@
+//! The dynamic half of thread-local storage: a thread's vector of blocks (dtv), static blocks filled, dynamic blocks made on first touch.
+//!
+//! A dtv is an array of pairs. Pair 0 holds the generation, pair *m* the block of module *m* and a pointer that libc may free with
+//! the thread; the word two before pair 0 holds the number of pairs (TLS ABI, section 3.4.1; the order is glibc's, because its libc and
+//! its debugger library read it). Before that lie two words of lode's own: the capacity and the list of dynamic blocks.
+//!
+//! # Safety
+//! A dtv belongs to one thread. It is written by that thread, or by its creator before the thread runs.
+#![allow(unsafe_code)]
+
+use alloc::alloc::{Layout as Shape, alloc_zeroed, dealloc};
+
+use crate::sys::{linux, machine};
+use crate::world::{Module, Roster};
+
+/// The value of a pair whose block does not exist yet.
+const UNALLOCATED: u64 = u64::MAX;
+
+/// Words before pair 0: lode's capacity and list, then libc's number of pairs and a pad.
+const HEAD: usize = 4;
+
+/// Pairs that a dtv has beyond those in use, for libraries opened later.
+const SPARE: u64 = 14;
+
+/// Blocks from this size on are mappings of their own rather than parts of lode's heap, in bytes.
+const OWN_MAPPING: usize = 64 * 1024;
+
+/// A thread's vector of blocks, by the address of pair 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dtv(*mut u64);
+
+/// What stands before a dynamic block, so that it can be found and given back.
+#[repr(C)]
+struct Header {
+    next: *mut Header,
+    /// First byte and length of the allocation that holds header and block.
+    base: usize,
+    length: usize,
+    align: usize,
+}
+
+impl Dtv {
+    fn shape(pairs: u64) -> Option<Shape> {
+        let words = usize::try_from(pairs)
+            .ok()?
+            .checked_add(1)?
+            .checked_mul(2)?
+            .checked_add(HEAD)?;
+        Shape::array::<u64>(words).ok()?.align_to(16).ok()
+    }
+
+    /// A vector with room for `modules` and some more. Null when there is no memory.
+    pub fn allocate(modules: u64) -> Dtv {
+        let pairs = modules + SPARE;
+        let Some(shape) = Dtv::shape(pairs) else {
+            return Dtv(core::ptr::null_mut());
+        };
+        // SAFETY: the shape is not empty. The words before pair 0 are part of it.
+        unsafe {
+            let base: *mut u64 = alloc_zeroed(shape).cast();
+            if base.is_null() {
+                return Dtv(base);
+            }
+            base.write(pairs);
+            let first = base.add(HEAD);
+            first.sub(2).write(pairs);
+            let dtv = Dtv(first);
+            for module in 1..=pairs {
+                dtv.set(module, UNALLOCATED);
+            }
+            dtv
+        }
+    }
+
+    /// The vector at an address that [`Dtv::address`] gave.
+    ///
+    /// # Safety
+    /// It must not have been released.
+    pub unsafe fn at(address: u64) -> Dtv {
+        Dtv(address as *mut u64)
+    }
+
+    /// The address of pair 0: what the thread's head holds. 0 when the allocation failed.
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    fn pairs(self) -> u64 {
+        // SAFETY: the word two before pair 0 exists in every dtv.
+        unsafe { self.0.sub(2).read() }
+    }
+
+    fn blocks(self) -> *mut *mut Header {
+        // SAFETY: lode's second word exists in every dtv.
+        unsafe { self.0.sub(HEAD - 1).cast() }
+    }
+
+    fn get(self, module: u64) -> u64 {
+        if module == 0 || module > self.pairs() {
+            return UNALLOCATED;
+        }
+        // SAFETY: the pair exists.
+        unsafe { self.0.add(module as usize * 2).read() }
+    }
+
+    fn set(self, module: u64, block: u64) {
+        if module == 0 || module > self.pairs() {
+            return;
+        }
+        // SAFETY: the pair exists. Its second word stays null: libc must not free what is lode's.
+        unsafe {
+            self.0.add(module as usize * 2).write(block);
+            self.0.add(module as usize * 2 + 1).write(0);
+        }
+    }
+
+    /// Gives back every dynamic block.
+    fn release_blocks(self) {
+        // SAFETY: the list holds blocks that `dynamic_block` made and linked here; each is given back the way it was got.
+        unsafe {
+            let list = self.blocks();
+            let mut next = list.read();
+            list.write(core::ptr::null_mut());
+            while !next.is_null() {
+                let header = next.read();
+                next = header.next;
+                give_back(header.base, header.length, header.align);
+            }
+        }
+    }
+
+    /// Gives back the vector and every dynamic block.
+    ///
+    /// # Safety
+    /// The thread is dead, or has another vector.
+    pub unsafe fn release(self) {
+        if self.0.is_null() {
+            return;
+        }
+        self.release_blocks();
+        self.release_vector();
+    }
+
+    fn release_vector(self) {
+        // SAFETY: made by `allocate` with the shape of the capacity that it noted.
+        unsafe {
+            let base = self.0.sub(HEAD);
+            if let Some(shape) = Dtv::shape(base.read()) {
+                dealloc(base.cast(), shape);
+            }
+        }
+    }
+}
+
+fn give_back(base: usize, length: usize, align: usize) {
+    if length >= OWN_MAPPING {
+        // SAFETY: a mapping that `dynamic_block` made for this block alone.
+        let _ = unsafe { crt::syscall::munmap(base, length) };
+    } else if let Ok(shape) = Shape::from_size_align(length, align) {
+        // SAFETY: allocated with this shape.
+        unsafe { dealloc(base as *mut u8, shape) };
+    }
+}
+
+/// The static blocks below one thread pointer.
+#[derive(Clone, Copy, Debug)]
+pub struct StaticTls {
+    /// The thread pointer.
+    pub pointer: u64,
+}
+
+impl StaticTls {
+    /// Copies the image of every module with a static place, and notes the blocks in the dtv.
+    ///
+    /// # Safety
+    /// As many bytes as the plan has taken must be writable below the pointer, and no thread runs on it yet.
+    pub unsafe fn fill(self, roster: Roster<'_>, dtv: Dtv) {
+        for module in roster.iter() {
+            // SAFETY: the caller's promise.
+            if let Some(block) = unsafe { self.fill_one(module) }
+                && let Some(slot) = module.tls()
+            {
+                dtv.set(slot.id, block);
+            }
+        }
+    }
+
+    /// As [`StaticTls::fill`], one module. Returns its block's address.
+    ///
+    /// # Safety
+    /// As [`StaticTls::fill`].
+    pub unsafe fn fill_one(self, module: &Module) -> Option<u64> {
+        let block = self.pointer.wrapping_sub(module.tls()?.offset?);
+        // SAFETY: the plan gave the module `memory_size` bytes here.
+        unsafe { copy_image(module, block)? };
+        Some(block)
+    }
+}
+
+/// Writes a module's TLS image to `block`: the initial bytes, then zeros (gABI, PT_TLS).
+///
+/// # Safety
+/// `memory_size` bytes at `block` must be writable and not in use.
+unsafe fn copy_image(module: &Module, block: u64) -> Option<()> {
+    let template = module.layout.tls?;
+    let file_size = template.file_size as usize;
+    let zeros = (template.memory_size as usize).checked_sub(file_size)?;
+    let block = block as *mut u8;
+    // SAFETY: the source is checked by the image, the destination promised by the caller.
+    unsafe {
+        if file_size != 0 {
+            let image = module.image.host_range(template.vaddr, template.file_size)?;
+            core::ptr::copy_nonoverlapping(image, block, file_size);
+        }
+        core::ptr::write_bytes(block.add(file_size), 0, zeros);
+    }
+    Some(())
+}
+
+/// The calling thread's dtv.
+fn current() -> Dtv {
+    let pointer = machine::thread_pointer();
+    // SAFETY: the word behind the thread pointer is the dtv's address in every libc that lode starts, and its owner is this thread.
+    Dtv(unsafe { (pointer as *const u64).add(1).read() } as *mut u64)
+}
+
+/// The block of a module in the calling thread if it exists already.
+pub fn existing_block(module: u64) -> Option<u64> {
+    let block = current().get(module);
+    (block != UNALLOCATED && block != 0).then_some(block)
+}
+
+/// The block of a module in the calling thread, made now if it does not exist. `None` when there is no memory.
+pub fn block(module: &Module) -> Option<u64> {
+    let slot = module.tls()?;
+    let mut dtv = current();
+    let known = dtv.get(slot.id);
+    if known != UNALLOCATED && known != 0 {
+        return Some(known);
+    }
+    if slot.id > dtv.pairs() {
+        dtv = grow(dtv, slot.id)?;
+    }
+    let block = match slot.offset {
+        Some(offset) => machine::thread_pointer().wrapping_sub(offset),
+        None => dynamic_block(dtv, module)?,
+    };
+    dtv.set(slot.id, block);
+    Some(block)
+}
+
+/// A longer vector for the calling thread with what the old one held.
+fn grow(old: Dtv, module: u64) -> Option<Dtv> {
+    let new = Dtv::allocate(module.checked_add(old.pairs())?);
+    if new.0.is_null() {
+        return None;
+    }
+    for module in 1..=old.pairs() {
+        new.set(module, old.get(module));
+    }
+    // SAFETY: both vectors are this thread's; the head's second word is where libc keeps the vector.
+    unsafe {
+        new.blocks().write(old.blocks().read());
+        (machine::thread_pointer() as *mut u64).add(1).write(new.address());
+        // A first vector that libc knows as the initial one is not given back: libc compares addresses with it.
+    }
+    if !crate::dl::is_initial_dtv(old.address()) {
+        old.release_vector();
+    }
+    Some(new)
+}
+
+fn dynamic_block(dtv: Dtv, module: &Module) -> Option<u64> {
+    let template = module.layout.tls?;
+    let align = usize::try_from(template.align).ok()?.max(align_of::<Header>());
+    let head = size_of::<Header>();
+    // The block's first byte has to be congruent to its address in the file.
+    let skew = template.vaddr.0 as usize & (align - 1);
+    let length = usize::try_from(template.memory_size)
+        .ok()?
+        .checked_add(head)?
+        .checked_add(align.checked_mul(2)?)?;
+    let base = if length >= OWN_MAPPING {
+        linux::allocate(length)?
+    } else {
+        // SAFETY: the shape is not empty.
+        unsafe { alloc_zeroed(Shape::from_size_align(length, align).ok()?) as usize }
+    };
+    if base == 0 {
+        return None;
+    }
+    let block = (base + head).next_multiple_of(align) + skew;
+    // SAFETY: header and block lie inside the allocation: head + (align - 1) + skew + memory_size < length.
+    unsafe {
+        let header = (block - head) as *mut Header;
+        let list = dtv.blocks();
+        header.write_unaligned(Header {
+            next: list.read(),
+            base,
+            length,
+            align,
+        });
+        copy_image(module, block as u64)?;
+        list.write(header);
+    }
+    Some(block as u64)
+}
+
+/// Makes a thread's static blocks and dtv new, for a thread that starts on a stack used before.
+///
+/// # Safety
+/// No thread runs on `pointer`; the dtv is its own.
+pub unsafe fn renew(pointer: u64, roster: Roster<'_>, modules: u64) -> Option<Dtv> {
+    // SAFETY: the head's second word holds the dtv.
+    let mut dtv = Dtv(unsafe { (pointer as *const u64).add(1).read() } as *mut u64);
+    dtv.release_blocks();
+    if dtv.pairs() < modules {
+        // SAFETY: nobody runs on the vector.
+        unsafe { dtv.release() };
+        dtv = Dtv::allocate(modules);
+        if dtv.0.is_null() {
+            return None;
+        }
+        // SAFETY: as above.
+        unsafe { (pointer as *mut u64).add(1).write(dtv.address()) };
+    }
+    for module in 1..=dtv.pairs() {
+        dtv.set(module, UNALLOCATED);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { StaticTls { pointer }.fill(roster, dtv) };
+    Some(dtv)
+}

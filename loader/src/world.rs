@@ -1,0 +1,376 @@
+//! What is loaded: modules, the world they make, and the outside that lode reaches through [`Host`].
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use crate::elf::dynamic::Dynamic;
+use crate::elf::segment::{Access, ProgramHeader};
+use crate::elf::{Address, FileOffset, Vaddr};
+use crate::error::{Errno, Kind, Name, Stage};
+use crate::image::Image;
+use crate::layout::Layout;
+use crate::symbols::Symbols;
+
+/// The number of a module in its world: the order of loading, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModuleId(pub u32);
+
+/// What a module is to the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The program.
+    Program,
+    /// A library that the program needs, directly or not, or a preload.
+    Library,
+    /// A library that `dlopen` brought.
+    Opened,
+    /// The kernel's own library.
+    Vdso,
+    /// lode itself.
+    Loader,
+}
+
+/// Which file a module came from: two paths with one identity are one module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+}
+
+/// A module's thread-local storage, once it has a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsSlot {
+    /// The module number that DTPMOD relocations store; 1 is the first.
+    pub id: u64,
+    /// Bytes below the thread pointer, if the block is in static TLS (variant II).
+    pub offset: Option<u64>,
+}
+
+/// [`Module::state`]: constructors have not run.
+pub const FRESH: u32 = 0;
+/// [`Module::state`]: constructors are running or ran.
+pub const INITIALISED: u32 = 1;
+/// [`Module::state`]: destructors are running or ran.
+pub const FINALISED: u32 = 2;
+
+/// One mapped file.
+#[derive(Debug)]
+pub struct Module {
+    /// Its number.
+    pub id: ModuleId,
+    /// Its path, for people and for the link map (where the program's entry is empty).
+    pub name: Name,
+    /// The directory that `$ORIGIN` stands for; the program's is asked for when it is needed ([`Host::program_origin`]).
+    pub origin: Option<Name>,
+    /// What it is to the process.
+    pub role: Role,
+    /// Device and inode, if it came from a file that lode opened.
+    pub identity: Option<Identity>,
+    /// Its memory.
+    pub image: Image,
+    /// Where its segments are.
+    pub layout: Layout,
+    /// Its program headers as they stand in the file.
+    pub headers: Vec<ProgramHeader>,
+    /// Its dynamic section.
+    pub dynamic: Dynamic,
+    /// Its dynamic symbols.
+    pub symbols: Symbols,
+    /// DT_SONAME.
+    pub soname: Option<&'static [u8]>,
+    /// DT_NEEDED as names.
+    pub needed_names: Vec<&'static [u8]>,
+    /// The modules that [`Module::needed_names`] became, in the same order.
+    pub needed: Vec<ModuleId>,
+    /// Who asked for it first: the chain that DT_RPATH is inherited along.
+    pub asked_by: Option<ModuleId>,
+    /// Arrived relocated: nothing is stored into it, and no constructor of it is run.
+    pub is_final: bool,
+    /// The modules that its group of `dlopen` brought, in breadth-first order; for modules of the start the global scope.
+    pub group: Arc<[ModuleId]>,
+    /// TLS number (low word) and static offset; see [`Module::tls`].
+    tls_id: AtomicU64,
+    tls_offset: AtomicU64,
+    /// [`FRESH`], [`INITIALISED`] or [`FINALISED`].
+    pub state: AtomicU32,
+    /// Address of its link_map, once it has one.
+    pub link_map: AtomicUsize,
+    /// How often `dlopen` returned it and `dlclose` did not take it back.
+    pub opened: AtomicU32,
+}
+
+const NOT_STATIC: u64 = u64::MAX;
+
+/// What is known of a module when it has just been mapped.
+#[derive(Debug)]
+pub struct Parts {
+    /// See [`Module::name`].
+    pub name: Name,
+    /// See [`Module::origin`].
+    pub origin: Option<Name>,
+    /// See [`Module::role`].
+    pub role: Role,
+    /// See [`Module::identity`].
+    pub identity: Option<Identity>,
+    /// See [`Module::image`].
+    pub image: Image,
+    /// See [`Module::layout`].
+    pub layout: Layout,
+    /// See [`Module::headers`].
+    pub headers: Vec<ProgramHeader>,
+    /// See [`Module::asked_by`].
+    pub asked_by: Option<ModuleId>,
+    /// See [`Module::is_final`].
+    pub is_final: bool,
+}
+
+impl Module {
+    /// Decodes the dynamic section and the symbol tables of a freshly mapped file.
+    ///
+    /// # Errors
+    /// The rule that the file breaks; the caller names the culprit.
+    pub fn new(id: ModuleId, parts: Parts) -> Result<Module, Kind> {
+        let Parts {
+            name,
+            origin,
+            role,
+            identity,
+            image,
+            layout,
+            headers,
+            asked_by,
+            is_final,
+        } = parts;
+        let dynamic = read_dynamic(&image, &layout)?;
+        let symbols = Symbols::read(&image, &dynamic)?;
+        let soname = dynamic.soname.map(|offset| symbols.string(offset)).transpose()?;
+        let mut needed_names = Vec::with_capacity(dynamic.needed.len());
+        for offset in &dynamic.needed {
+            needed_names.push(symbols.string(*offset)?);
+        }
+        Ok(Module {
+            id,
+            name,
+            origin,
+            role,
+            identity,
+            image,
+            layout,
+            headers,
+            dynamic,
+            symbols,
+            soname,
+            needed: Vec::with_capacity(needed_names.len()),
+            needed_names,
+            asked_by,
+            is_final,
+            group: Arc::from([]),
+            tls_id: AtomicU64::new(0),
+            tls_offset: AtomicU64::new(NOT_STATIC),
+            state: AtomicU32::new(FRESH),
+            link_map: AtomicUsize::new(0),
+            opened: AtomicU32::new(0),
+        })
+    }
+
+    /// The place of its thread-local storage; `None` when it has none or no place yet.
+    pub fn tls(&self) -> Option<TlsSlot> {
+        let id = self.tls_id.load(Ordering::Relaxed);
+        let offset = self.tls_offset.load(Ordering::Relaxed);
+        (id != 0).then_some(TlsSlot {
+            id,
+            offset: (offset != NOT_STATIC).then_some(offset),
+        })
+    }
+
+    /// Gives its thread-local storage a place.
+    pub fn set_tls(&self, slot: TlsSlot) {
+        self.tls_offset
+            .store(slot.offset.unwrap_or(NOT_STATIC), Ordering::Relaxed);
+        self.tls_id.store(slot.id, Ordering::Relaxed);
+    }
+
+    /// The run-time address of a link-time address.
+    pub fn at(&self, vaddr: Vaddr) -> Address {
+        vaddr.at(self.image.bias())
+    }
+
+    /// First and first-behind-the-last run-time address of its mapping.
+    pub fn range(&self) -> (Address, Address) {
+        let (start, length) = self.layout.span;
+        let start = self.at(start);
+        (start, Address(start.0.wrapping_add(length)))
+    }
+
+    /// Whether `address` lies in one of its segments.
+    pub fn contains(&self, address: Address) -> bool {
+        let (start, end) = self.range();
+        start <= address && address < end && self.image.extent(address.in_image(self.image.bias()), 1).is_some()
+    }
+
+    /// A stage's error with this module as the culprit.
+    pub fn fault(&self, stage: Stage, kind: Kind) -> alloc::boxed::Box<crate::error::Error> {
+        kind.of(stage, &self.name)
+    }
+}
+
+fn read_dynamic(image: &Image, layout: &Layout) -> Result<Dynamic, Kind> {
+    use crate::error::Rule;
+    let Some((at, size)) = layout.dynamic else {
+        return Dynamic::decode(core::iter::once(crate::elf::dynamic::Dyn { tag: 0, value: 0 }));
+    };
+    let entries = image
+        .table::<crate::elf::dynamic::Dyn>(at, (size / 16) as usize)
+        .ok_or(Kind::malformed(Rule::DynamicOutside, at.0, size))?;
+    Dynamic::decode(entries.iter())
+}
+
+/// Everything that earlier batches loaded.
+///
+/// A published world never changes: whoever loads something makes the next one from a clone.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// By [`ModuleId`].
+    pub modules: Vec<Arc<Module>>,
+    /// The order of the link map: the program first, then as modules came.
+    pub list: Vec<ModuleId>,
+    /// First and first-behind-the-last address of each module, ascending.
+    pub ranges: Vec<(Address, Address, ModuleId)>,
+    /// The global scope: the program, its preloads and libraries, and what RTLD_GLOBAL added.
+    pub global: Vec<ModuleId>,
+    /// The names that modules were asked by, besides their path and soname.
+    pub names: Vec<(Name, ModuleId)>,
+    /// The places of thread-local storage that are taken.
+    pub tls: crate::tls::TlsPlan,
+    /// STB_GNU_UNIQUE symbols that some reference was bound to: the first definition serves the whole process.
+    pub unique: Vec<(Name, ModuleId, crate::elf::SymbolIndex)>,
+}
+
+impl World {
+    /// The modules as a roster without a batch.
+    pub fn roster(&self) -> Roster<'_> {
+        Roster {
+            world: &self.modules,
+            batch: &[],
+        }
+    }
+
+    /// The module that an address belongs to.
+    pub fn at(&self, address: Address) -> Option<&Arc<Module>> {
+        let behind = self.ranges.partition_point(|(start, _, _)| *start <= address);
+        let (_, end, id) = self.ranges.get(behind.checked_sub(1)?)?;
+        if address >= *end {
+            return None;
+        }
+        self.modules.get(id.0 as usize)
+    }
+
+    /// The program.
+    pub fn program(&self) -> Option<&Arc<Module>> {
+        self.modules.iter().find(|module| module.role == Role::Program)
+    }
+
+    /// Makes [`World::ranges`] anew.
+    pub fn index_ranges(&mut self) {
+        self.ranges = self
+            .modules
+            .iter()
+            .map(|module| {
+                let (start, end) = module.range();
+                (start, end, module.id)
+            })
+            .collect();
+        self.ranges.sort_unstable_by_key(|(start, _, _)| *start);
+    }
+}
+
+/// The modules of the world and of the batch that is being linked, by one numbering.
+#[derive(Clone, Copy, Debug)]
+pub struct Roster<'a> {
+    /// Loaded before.
+    pub world: &'a [Arc<Module>],
+    /// Being loaded: numbers go on from the world's.
+    pub batch: &'a [Module],
+}
+
+/// What stands in [`Module::needed`] for a library that was not found while only listing: no module has this number.
+pub const NOWHERE: ModuleId = ModuleId(u32::MAX);
+
+impl<'a> Roster<'a> {
+    /// The module with a number.
+    #[inline]
+    pub fn get(&self, id: ModuleId) -> Option<&'a Module> {
+        let index = id.0 as usize;
+        match index.checked_sub(self.world.len()) {
+            None => self.world.get(index).map(|module| &**module),
+            Some(index) => self.batch.get(index),
+        }
+    }
+
+    /// Every module.
+    pub fn iter(&self) -> impl Iterator<Item = &'a Module> {
+        self.world.iter().map(|module| &**module).chain(self.batch)
+    }
+}
+
+/// An open regular file.
+#[derive(Debug)]
+pub struct File {
+    /// Device and inode.
+    pub identity: Identity,
+    /// Length in bytes when it was opened.
+    pub length: u64,
+    /// The descriptor, or whatever the host counts by.
+    pub descriptor: i32,
+    /// Gives the descriptor back.
+    pub close: fn(i32),
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        (self.close)(self.descriptor);
+    }
+}
+
+/// The outside: files, mappings, and calls into loaded code. Linux in the product, byte vectors in tests.
+pub trait Host {
+    /// Opens a regular file for reading. Anything else than a regular file is [`Kind::NotRegular`].
+    ///
+    /// # Errors
+    /// [`Kind::Os`] with the kernel's reason.
+    fn open(&self, path: &[u8]) -> Result<File, Kind>;
+
+    /// Reads up to `into.len()` bytes at `offset`; fewer at the end of the file.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn read(&self, file: &File, offset: FileOffset, into: &mut [u8]) -> Result<usize, Errno>;
+
+    /// Maps a file as its layout plans.
+    ///
+    /// # Errors
+    /// [`Kind::Os`] with what failed.
+    fn map(&self, file: &File, layout: &Layout) -> Result<Image, Kind>;
+
+    /// Changes the protection of whole pages of a module.
+    ///
+    /// # Errors
+    /// The kernel's.
+    fn protect(&self, image: &Image, start: Vaddr, length: u64, access: Access) -> Result<(), Errno>;
+
+    /// Calls an IFUNC resolver of the program and returns its answer.
+    fn resolve(&self, resolver: Address) -> Address;
+
+    /// Whether a path names a directory.
+    fn is_directory(&self, path: &[u8]) -> bool;
+
+    /// The directory of the program's file, absolute and with links resolved.
+    fn program_origin(&self) -> Option<Name>;
+
+    /// The working directory.
+    fn working_directory(&self) -> Option<Vec<u8>>;
+}

@@ -1,0 +1,2 @@
+extern int nobody_has_this(void);
+int answer(int call) { return call ? nobody_has_this() : 4; }

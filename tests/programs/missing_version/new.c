@@ -1,0 +1,1 @@
+int versioned(void) { return 2; }

@@ -1,0 +1,2 @@
+int constructors;
+__attribute__((constructor)) static void init(void) { constructors++; }

@@ -1,0 +1,2 @@
+extern int deep(void);
+int through_b(void) { return deep(); }

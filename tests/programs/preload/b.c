@@ -1,0 +1,3 @@
+int first(void) { return 3; }
+int second(void) { return 3; }
+int third(void) { return 3; }

@@ -1,0 +1,2 @@
+extern int versioned(void);
+int from_unversioned(void) { return versioned(); }

@@ -1,0 +1,1 @@
+__thread char odd[3] = {1, 2, 3};

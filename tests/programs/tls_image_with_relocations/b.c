@@ -1,0 +1,2 @@
+int others;
+__thread int *library_pointer = &others;

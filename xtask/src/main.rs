@@ -1,0 +1,80 @@
+//! The project's own commands. `cargo xtask` alone lists them, each with one line and an example.
+
+#![forbid(unsafe_code)]
+
+mod build;
+mod check;
+mod interpreter;
+mod mutate;
+mod run;
+mod tables;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Build, run, test and check lode.
+#[derive(Parser)]
+#[command(name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the stripped release loader into target/lode
+    Build(build::Arguments),
+    /// Run a program under lode
+    Run(run::Arguments),
+    /// Run every test, or those whose name contains FILTER
+    Test(test::Arguments),
+    /// Check formatting, lints, the rules of the house and the built image
+    Check(check::Arguments),
+    /// Make the row of a glibc from its loader's debug information
+    #[command(disable_help_flag = true)]
+    Tables {
+        /// The debug file, and the command's own switches
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+/// What `cargo xtask` alone prints: one line and one example for each command.
+const SUMMARY: &str = "\
+cargo xtask build   Build the stripped release loader into target/lode
+                        cargo xtask build
+cargo xtask run     Run a program under lode
+                        cargo xtask run /bin/ls -l /
+cargo xtask test    Run every test, or those whose name contains FILTER
+                        cargo xtask test relocation
+cargo xtask check   Check formatting, lints, the rules of the house and the built image
+                        cargo xtask check
+cargo xtask tables  Make the row of a glibc from its loader's debug information
+                        cargo xtask tables ld-linux-x86-64.so.2.debug
+
+`cargo xtask COMMAND --help` lists a command's switches.
+";
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        None => {
+            print!("{SUMMARY}");
+            return ExitCode::SUCCESS;
+        }
+        Some(Command::Build(arguments)) => build::run(&arguments),
+        Some(Command::Run(arguments)) => run::run(&arguments),
+        Some(Command::Test(arguments)) => test::run(&arguments),
+        Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Tables { arguments }) => tables::run(&arguments).map(|()| ExitCode::SUCCESS),
+    };
+    match result {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `cargo xtask test`: every test of the workspace against the loader as it is shipped, with one total at the end.
+
+use std::io::{BufRead, BufReader, Write, stdout};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{build, mutate, workspace};
+
+/// Switches of `cargo xtask test`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Run only the tests whose name contains this
+    filter: Option<String>,
+    /// Run one suite: `unit` (beside the code) or a test target of tests/, such as `programs`
+    #[arg(long)]
+    suite: Option<String>,
+    /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
+    #[arg(long)]
+    mutate: bool,
+    /// Write golden texts anew instead of comparing them
+    #[arg(long, conflicts_with = "mutate")]
+    bless: bool,
+}
+
+/// How many tests passed, failed and were skipped.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Totals {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Totals {
+    /// Adds the numbers of a `test result:` line, as libtest and libtest-mimic print them; other lines add nothing.
+    fn add(&mut self, line: &str) {
+        let Some((_, numbers)) = line
+            .split_once("test result: ")
+            .and_then(|(_, r)| r.split_once(". "))
+        else {
+            return;
+        };
+        for part in numbers.split("; ") {
+            let Some((count, what)) = part.split_once(' ') else {
+                continue;
+            };
+            let Ok(count) = count.parse::<usize>() else {
+                continue;
+            };
+            match what {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.skipped += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Runs the tests, or the mutations.
+///
+/// # Errors
+/// The loader does not build, or cargo cannot be started. Failing tests are the answer, not an error.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.mutate {
+        return mutate::run(arguments.filter.as_deref());
+    }
+    let loader = build::release()?;
+    let mut command = workspace::cargo();
+    command.args(["test", "--no-fail-fast"]);
+    match arguments.suite.as_deref() {
+        None => command.arg("--workspace"),
+        Some("unit") => command.args(["--workspace", "--lib", "--bins"]),
+        Some(suite) => command.args(["--package", "lode-tests", "--test", suite]),
+    };
+    if let Some(filter) = &arguments.filter {
+        command.args(["--", filter]);
+    }
+    command
+        .env("LODE_LOADER", &loader)
+        .env("LODE_LIBCRT", workspace::libcrt());
+    if arguments.bless {
+        command.env("LODE_BLESS", "1");
+    }
+    let (status, totals) = run_and_count(&mut command)?;
+    println!(
+        "{} passed, {} failed, {} skipped",
+        totals.passed, totals.failed, totals.skipped
+    );
+    if totals == Totals::default() && status.success() {
+        bail!("no test has such a name");
+    }
+    // A test program that ended by a signal prints no result line: cargo's status still tells.
+    let green = status.success() && totals.failed == 0;
+    Ok(if green {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs a command, passes its standard output on line by line and adds up the result lines in it.
+fn run_and_count(command: &mut Command) -> Result<(ExitStatus, Totals)> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let output = child.stdout.take().context("cargo's output is a pipe")?;
+    let mut totals = Totals::default();
+    let mut reader = BufReader::new(output);
+    let mut line = Vec::new();
+    // Bytes, not `lines()`: the output of a failing test need not be UTF-8.
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        stdout().write_all(&line)?;
+        totals.add(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+    Ok((child.wait()?, totals))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn result_lines_add_up() {
+        let mut totals = Totals::default();
+        totals.add("test result: ok. 12 passed; 0 failed; 3 ignored; 0 measured; 1 filtered out; finished in 0.10s");
+        totals
+            .add("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
+        assert_eq!(
+            totals,
+            Totals {
+                passed: 13,
+                failed: 2,
+                skipped: 3
+            }
+        );
+    }
+
+    #[test]
+    fn other_lines_add_nothing() {
+        let mut totals = Totals::default();
+        totals.add("test scope::a_weak_symbol_is_zero ... ok");
+        totals.add("running 5 tests");
+        assert_eq!(totals, Totals::default());
+    }
+}
