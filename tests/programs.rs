@@ -32,8 +32,7 @@ fn main() -> ExitCode {
     // Programs with threads need a core of their own to meet one another; two is what CI has.
     arguments.test_threads.get_or_insert(2);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let workshop = match Workshop::open(&loader(folder), env_path("LODE_LIBCRT"), Path::new(ORACLE))
-    {
+    let workshop = match Workshop::open(&loader(folder), env_path("LODE_LIBCRT"), Path::new(ORACLE)) {
         Ok(workshop) => Arc::new(workshop),
         Err(error) => {
             eprintln!("programs: {error}");
@@ -80,12 +79,7 @@ fn behaviours(programs: &Path) -> Vec<PathBuf> {
 }
 
 /// One trial for each linker, mode and time of binding; they share what one linker built.
-fn trials_of(
-    behaviour: Behaviour,
-    workshop: &Arc<Workshop>,
-    strict: bool,
-    trials: &mut Vec<Trial>,
-) {
+fn trials_of(behaviour: Behaviour, workshop: &Arc<Workshop>, strict: bool, trials: &mut Vec<Trial>) {
     let behaviour = Arc::new(behaviour);
     for &linker in &behaviour.linkers {
         let missing = missing_tool(&behaviour, workshop, linker);
@@ -99,11 +93,8 @@ fn trials_of(
                         .with_kind(format!("no {tool}"))
                         .with_ignored_flag(true),
                     None => {
-                        let (behaviour, workshop, product) = (
-                            Arc::clone(&behaviour),
-                            Arc::clone(workshop),
-                            Arc::clone(&product),
-                        );
+                        let (behaviour, workshop, product) =
+                            (Arc::clone(&behaviour), Arc::clone(workshop), Arc::clone(&product));
                         Trial::test(name, move || {
                             workshop
                                 .examine(&behaviour, &product, mode, binding)
@@ -122,11 +113,7 @@ fn failing(name: &str, reason: String) -> Trial {
 }
 
 /// What this machine lacks to build and run a behaviour.
-fn missing_tool(
-    behaviour: &Behaviour,
-    workshop: &Workshop,
-    linker: runner::directives::Linker,
-) -> Option<String> {
+fn missing_tool(behaviour: &Behaviour, workshop: &Workshop, linker: runner::directives::Linker) -> Option<String> {
     if !workshop.loader_exists() {
         return Some("loader (cargo xtask build makes it)".to_owned());
     }

@@ -720,18 +720,6 @@ impl Kind {
                 }
                 Ok(())
             }
-            Kind::Undefined(list) => {
-                for one in list {
-                    let version = one.version.as_ref().map(Name::bytes);
-                    writeln!(
-                        out,
-                        "  {}: {}",
-                        one.module,
-                        crate::event::Versioned(one.symbol.bytes(), version)
-                    )?;
-                }
-                Ok(())
-            }
             Kind::NoVersion(list) => {
                 for one in list {
                     writeln!(out, "  {} needs {} of {}", one.module, one.version, one.provider)?;
@@ -754,6 +742,14 @@ impl Error {
     /// The summary without the culprit's name, as the line about an ignored preload has it.
     pub fn short(&self) -> Short<'_> {
         Short(self)
+    }
+
+    /// The status that a failed start ends with: 127, but 1 when a version is missing, as under glibc.
+    pub fn exit_status(&self) -> i32 {
+        match self.kind {
+            Kind::NoVersion(_) => 1,
+            _ => 127,
+        }
     }
 
     /// The text that stands on stderr when a start fails: the familiar line, then code, cause and fix.
@@ -787,7 +783,17 @@ impl fmt::Display for Report<'_> {
         let program = Lossy(self.program);
         match &error.kind {
             Kind::Usage(text) => return writeln!(out, "{program}: {text}\nTry 'ld-lode --help'."),
-            Kind::Undefined(_) => writeln!(out, "{program}: symbol lookup error: {error}")?,
+            Kind::Undefined(list) => {
+                for one in list {
+                    let version = one.version.as_ref().map(Name::bytes);
+                    writeln!(
+                        out,
+                        "{program}: symbol lookup error: {}: undefined symbol: {}",
+                        one.module,
+                        crate::event::Versioned(one.symbol.bytes(), version)
+                    )?;
+                }
+            }
             Kind::NoVersion(list) => {
                 for one in list {
                     writeln!(

@@ -85,7 +85,7 @@ fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
 fn fail(program: &[u8], error: &lode::error::Error) -> ! {
     let text = format!("{}", error.report(program));
     crt::Stderr.write_bytes(text.as_bytes());
-    call::exit_group(127)
+    call::exit_group(error.exit_status())
 }
 
 fn say(text: &str) -> ! {
@@ -266,6 +266,7 @@ impl Launch {
         dl::publish(world.clone());
         let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;
         let protected = resolved.protect(&runtime.linux, self.page_size)?;
+        world.list = list_order(&protected.batch, &world);
         let ready = protected.publish(&mut world);
         self.give_over(runtime, world, ready, log)
     }

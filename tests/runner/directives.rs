@@ -9,7 +9,7 @@
 //! | `flags` | compiler and linker flags of the main program, such as `libb.so` | none |
 //! | `flags-bfd`, `flags-lld` | flags of everything that this linker links | none |
 //! | `rpath` | `no`: no `-rpath=$ORIGIN` in the program and its libraries | `yes` |
-//! | `after` | `rm F`, `cp F G`, `mkdir D`, `ln TARGET NAME`, `poke F OFFSET BYTE` or `swap F HEX HEX` (bytes that occur once), when all is linked | none |
+//! | `after` | `rm F`, `cp F G`, `mkdir D`, `ln TARGET NAME`, `poke F OFFSET BYTE`, `truncate F LENGTH` or `swap F HEX HEX` (bytes that occur once), when all is linked | none |
 //! | `linkers` | `bfd`, `lld` | both |
 //! | `bind` | `lazy`, `now` (LD_BIND_NOW=1) | both |
 //! | `modes` | `interp` (as PT_INTERP), `command` (LOADER ./main) | both |
@@ -82,6 +82,7 @@ pub enum After {
     Folder(String),
     Link(String, String),
     Poke(String, usize, u8),
+    Truncate(String, u64),
     Swap(String, Vec<u8>, Vec<u8>),
 }
 
@@ -127,14 +128,9 @@ impl Behaviour {
         .map(|(name, language)| (folder.join(name), language))
         .find(|(path, _)| path.exists())
         .ok_or_else(|| format!("{} has no main.c, main.cc or main.S", folder.display()))?;
-        let text = fs::read_to_string(&source)
-            .map_err(|error| format!("{}: {error}", source.display()))?;
+        let text = fs::read_to_string(&source).map_err(|error| format!("{}: {error}", source.display()))?;
         let mut behaviour = Behaviour {
-            name: folder
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             folder: folder.to_path_buf(),
             source,
             language,
@@ -158,9 +154,9 @@ impl Behaviour {
         };
         for line in text.lines().take_while(|line| line.starts_with("//")) {
             if let Some(directive) = line.strip_prefix("//#") {
-                behaviour.obey(directive.trim()).map_err(|error| {
-                    format!("{}: `{line}`: {error}", behaviour.source.display())
-                })?;
+                behaviour
+                    .obey(directive.trim())
+                    .map_err(|error| format!("{}: `{line}`: {error}", behaviour.source.display()))?;
             }
         }
         Ok(behaviour)
@@ -174,11 +170,7 @@ impl Behaviour {
             "libc" => {
                 self.libc = choice(
                     value,
-                    &[
-                        ("bare", Libc::Bare),
-                        ("crt", Libc::Crt),
-                        ("glibc", Libc::Glibc),
-                    ],
+                    &[("bare", Libc::Bare), ("crt", Libc::Crt), ("glibc", Libc::Glibc)],
                 )?;
             }
             "lib" => self.libraries.push(library(value)?),
@@ -187,18 +179,9 @@ impl Behaviour {
             "flags-lld" => self.flags_lld.extend(words(value)),
             "rpath" => self.rpath = yes_or_no(value)?,
             "after" => self.after.push(after(value)?),
-            "linkers" => {
-                self.linkers = choices(value, &[("bfd", Linker::Bfd), ("lld", Linker::Lld)])?
-            }
-            "bind" => {
-                self.bindings = choices(value, &[("lazy", Binding::Lazy), ("now", Binding::Now)])?
-            }
-            "modes" => {
-                self.modes = choices(
-                    value,
-                    &[("interp", Mode::Interp), ("command", Mode::Command)],
-                )?
-            }
+            "linkers" => self.linkers = choices(value, &[("bfd", Linker::Bfd), ("lld", Linker::Lld)])?,
+            "bind" => self.bindings = choices(value, &[("lazy", Binding::Lazy), ("now", Binding::Now)])?,
+            "modes" => self.modes = choices(value, &[("interp", Mode::Interp), ("command", Mode::Command)])?,
             "args" => self.arguments.extend(words(value)),
             "env" => {
                 let (name, value) = value.split_once('=').ok_or("no equals sign")?;
@@ -213,8 +196,7 @@ impl Behaviour {
             }
             "stdout-file" => {
                 let path = self.folder.join(value);
-                let text = fs::read_to_string(&path)
-                    .map_err(|error| format!("{}: {error}", path.display()))?;
+                let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
                 self.stdout = Some(text);
             }
             "stdout-any" => {
@@ -252,8 +234,7 @@ fn yes_or_no(word: &str) -> Result<bool, String> {
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is no number in range"))
+    text.parse().map_err(|_| format!("`{text}` is no number in range"))
 }
 
 fn library(text: &str) -> Result<Library, String> {
@@ -274,11 +255,10 @@ fn after(text: &str) -> Result<After, String> {
         ["cp", from, to] => After::Copy((*from).to_owned(), (*to).to_owned()),
         ["mkdir", folder] => After::Folder((*folder).to_owned()),
         ["ln", target, name] => After::Link((*target).to_owned(), (*name).to_owned()),
-        ["poke", file, offset, byte] => {
-            After::Poke((*file).to_owned(), number(offset)?, number(byte)?)
-        }
+        ["poke", file, offset, byte] => After::Poke((*file).to_owned(), number(offset)?, number(byte)?),
+        ["truncate", file, length] => After::Truncate((*file).to_owned(), number(length)?),
         ["swap", file, old, new] => After::Swap((*file).to_owned(), hex(old)?, hex(new)?),
-        _ => return Err("none of rm, cp, mkdir, ln, poke, swap".to_owned()),
+        _ => return Err("none of rm, cp, mkdir, ln, poke, truncate, swap".to_owned()),
     })
 }
 
@@ -286,7 +266,11 @@ fn after(text: &str) -> Result<After, String> {
 fn hex(digits: &str) -> Result<Vec<u8>, String> {
     (0..digits.len())
         .step_by(2)
-        .map(|at| digits.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .map(|at| {
+            digits
+                .get(at..at + 2)
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        })
         .collect::<Option<Vec<u8>>>()
         .ok_or_else(|| format!("`{digits}` is not hexadecimal"))
 }

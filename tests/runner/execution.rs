@@ -39,11 +39,7 @@ pub struct Outcome {
 pub fn execute(command: &mut Command) -> Result<Outcome, String> {
     let outputs = || tempfile::tempfile().map_err(|error| format!("no temporary file: {error}"));
     let (mut stdout, mut stderr) = (outputs()?, outputs()?);
-    let shared = |file: &File| {
-        file.try_clone()
-            .map(Stdio::from)
-            .map_err(|error| error.to_string())
-    };
+    let shared = |file: &File| file.try_clone().map(Stdio::from).map_err(|error| error.to_string());
     let mut child = command
         .stdin(Stdio::null())
         .stdout(shared(&stdout)?)
@@ -59,11 +55,7 @@ pub fn execute(command: &mut Command) -> Result<Outcome, String> {
     };
     let (stdout, stderr) = (text(&mut stdout)?, text(&mut stderr)?);
     match ending {
-        Some(ending) => Ok(Outcome {
-            stdout,
-            stderr,
-            ending,
-        }),
+        Some(ending) => Ok(Outcome { stdout, stderr, ending }),
         None => Err(format!(
             "still running after {TIME_LIMIT:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}"
         )),

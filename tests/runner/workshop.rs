@@ -53,9 +53,7 @@ impl Workshop {
             .prefix("lode-programs-")
             .tempdir()
             .map_err(|error| format!("no temporary folder: {error}"))?;
-        let loader = loader
-            .canonicalize()
-            .unwrap_or_else(|_| loader.to_path_buf());
+        let loader = loader.canonicalize().unwrap_or_else(|_| loader.to_path_buf());
         let interpreter = folder.path().join("loader-under-test-x86_64.so.1");
         symlink(&loader, &interpreter).map_err(|error| error.to_string())?;
         let lld_folder = lld_folder();
@@ -111,8 +109,7 @@ impl Workshop {
             .clone()?;
         let oracle = if behaviour.oracle && self.oracle.exists() {
             let outcome = self.start(behaviour, &folder, mode, binding, true)?;
-            judge(behaviour, &folder, &outcome)
-                .map_err(|error| format!("under the system's loader: {error}"))?;
+            judge(behaviour, &folder, &outcome).map_err(|error| format!("under the system's loader: {error}"))?;
             Some(outcome)
         } else {
             None
@@ -125,9 +122,7 @@ impl Workshop {
         if let Some(oracle) = oracle
             && (oracle.stdout != outcome.stdout || oracle.ending != outcome.ending)
         {
-            return Err(format!(
-                "the loaders differ.\nsystem's: {oracle}\ntested: {outcome}"
-            ));
+            return Err(format!("the loaders differ.\nsystem's: {oracle}\ntested: {outcome}"));
         }
         Ok(())
     }
@@ -149,11 +144,7 @@ impl Workshop {
                 command
             }
             Mode::Command => {
-                let mut command = Command::new(if oracle {
-                    &self.oracle
-                } else {
-                    &self.interpreter
-                });
+                let mut command = Command::new(if oracle { &self.oracle } else { &self.interpreter });
                 command.arg("./main");
                 command
             }
@@ -184,10 +175,7 @@ impl Workshop {
 
     /// Builds a behaviour's libraries and program; returns their folder.
     fn build(&self, behaviour: &Behaviour, linker: Linker) -> Result<PathBuf, String> {
-        let folder = self
-            .folder
-            .path()
-            .join(format!("{}-{linker}", behaviour.name));
+        let folder = self.folder.path().join(format!("{}-{linker}", behaviour.name));
         let io = |error: std::io::Error| format!("{}: {error}", folder.display());
         fs::create_dir_all(&folder).map_err(io)?;
         for library in &behaviour.libraries {
@@ -204,10 +192,7 @@ impl Workshop {
         }
         let mut command = self.compiler(behaviour, linker, &folder);
         command.args(["-fPIE", "-pie"]);
-        command.arg(format!(
-            "-Wl,--dynamic-linker={}",
-            self.interpreter.display()
-        ));
+        command.arg(format!("-Wl,--dynamic-linker={}", self.interpreter.display()));
         command.arg(&behaviour.source).args(["-o", "main"]);
         command.args(sources_found(behaviour, &behaviour.flags));
         if behaviour.libc == Libc::Crt {
@@ -279,9 +264,7 @@ fn sources_found(behaviour: &Behaviour, flags: &[String]) -> Vec<String> {
     flags
         .iter()
         .map(|flag| {
-            let is_source = [".c", ".cc", ".S"]
-                .iter()
-                .any(|suffix| flag.ends_with(suffix));
+            let is_source = [".c", ".cc", ".S"].iter().any(|suffix| flag.ends_with(suffix));
             if is_source {
                 format!("{here}/{flag}")
             } else {
@@ -300,9 +283,7 @@ fn judge(behaviour: &Behaviour, folder: &Path, outcome: &Outcome) -> Result<(), 
     if let Some(expected) = &behaviour.stdout {
         let expected = expected.replace("@DIR@", &here);
         if expected != outcome.stdout {
-            return Err(format!(
-                "expected stdout\n{expected}--- but this happened: {outcome}"
-            ));
+            return Err(format!("expected stdout\n{expected}--- but this happened: {outcome}"));
         }
     }
     behaviour
@@ -315,9 +296,7 @@ fn contains(outcome: &Outcome, text: &str) -> Result<(), String> {
     if outcome.stderr.contains(text) {
         return Ok(());
     }
-    Err(format!(
-        "expected `{text}` in stderr, but this happened: {outcome}"
-    ))
+    Err(format!("expected `{text}` in stderr, but this happened: {outcome}"))
 }
 
 fn apply(after: &After, folder: &Path) -> std::io::Result<()> {
@@ -334,6 +313,10 @@ fn apply(after: &After, folder: &Path) -> std::io::Result<()> {
             }
             fs::write(path, bytes)
         }
+        After::Truncate(file, length) => fs::File::options()
+            .write(true)
+            .open(folder.join(file))?
+            .set_len(*length),
         After::Swap(file, old, new) => {
             let path = folder.join(file);
             let bytes = fs::read(&path)?;
@@ -373,10 +356,7 @@ fn succeeds(command: &mut Command) -> bool {
 
 /// The folder of the lld that comes with the Rust toolchain, under the name that compiler drivers look for.
 fn lld_folder() -> Option<PathBuf> {
-    let output = Command::new("rustc")
-        .args(["--print", "target-libdir"])
-        .output()
-        .ok()?;
+    let output = Command::new("rustc").args(["--print", "target-libdir"]).output().ok()?;
     let libraries = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
     let folder = libraries.parent()?.join("bin/gcc-ld");
     folder.join("ld.lld").exists().then_some(folder)

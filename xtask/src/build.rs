@@ -26,11 +26,7 @@ pub struct Arguments {
 /// # Errors
 /// The build fails, or its product cannot be copied.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let loader = if arguments.debug {
-        debug_loader()?
-    } else {
-        release()?
-    };
+    let loader = if arguments.debug { debug_loader()? } else { release()? };
     let size = fs::metadata(&loader)?.len();
     println!(
         "{}: {size} bytes (limit {SIZE_LIMIT}, aim {SIZE_AIM})",
@@ -45,15 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// The build fails, or its product cannot be copied.
 pub fn release() -> Result<PathBuf> {
     let built = workspace::cargo_artifact(
-        &[
-            "build",
-            "--quiet",
-            "--release",
-            "-p",
-            "ld-lode",
-            "--bin",
-            "ld-lode",
-        ],
+        &["build", "--quiet", "--release", "-p", "ld-lode", "--bin", "ld-lode"],
         // The profile keeps symbols for debuggers and profilers; only what is shipped goes without.
         &[("CARGO_PROFILE_RELEASE_STRIP", "symbols")],
         "/ld-lode",

@@ -49,14 +49,8 @@ const ROOMS: &[(&str, Imports)] = &[
     ("symbols", Imports::Only(&["elf", "image"])),
     ("process", Imports::Only(&[])),
     ("search", Imports::Only(&["elf"])),
-    (
-        "world",
-        Imports::Only(&["elf", "image", "layout", "symbols", "tls"]),
-    ),
-    (
-        "scope",
-        Imports::Only(&["elf", "image", "symbols", "world"]),
-    ),
+    ("world", Imports::Only(&["elf", "image", "layout", "symbols", "tls"])),
+    ("scope", Imports::Only(&["elf", "image", "symbols", "world"])),
     ("tls", Imports::Only(&["arch", "layout", "world"])),
     ("stages", Imports::Only(STAGES)),
     ("thread", Imports::Only(&["dl", "sys", "world"])),
@@ -73,12 +67,11 @@ const STAGES: &[&str] = &[
     "elf", "image", "arch", "scope", "tls", "search", "process", "world", "layout", "symbols",
 ];
 const ABI: &[&str] = &[
-    "stages", "elf", "image", "arch", "scope", "tls", "search", "process", "world", "layout",
-    "symbols", "sys", "cpuid", "thread", "dl", "debugger",
+    "stages", "elf", "image", "arch", "scope", "tls", "search", "process", "world", "layout", "symbols", "sys",
+    "cpuid", "thread", "dl", "debugger",
 ];
 const DL: &[&str] = &[
-    "stages", "abi", "elf", "image", "scope", "search", "symbols", "tls", "thread", "world", "sys",
-    "debugger", "view",
+    "stages", "abi", "elf", "image", "scope", "search", "symbols", "tls", "thread", "world", "sys", "debugger", "view",
 ];
 const EXPORTS: &[&str] = &["abi", "dl", "debugger", "sys", "thread", "world"];
 const SYS: &[&str] = &[
@@ -94,9 +87,7 @@ const MAY_IMPORT_CRT: &[&str] = &[
 ];
 
 /// Rooms of `loader/src` in which `unsafe` may stand. All of `crt/` may, too.
-const MAY_BE_UNSAFE: &[&str] = &[
-    "sys", "image", "dl", "debugger", "main", "exports", "abi", "thread",
-];
+const MAY_BE_UNSAFE: &[&str] = &["sys", "image", "dl", "debugger", "main", "exports", "abi", "thread"];
 
 /// The only files that may ask for which machine they are compiled.
 const MAY_NAME_THE_MACHINE: &[&str] = &["crt/src/lib.rs", "loader/src/sys/mod.rs"];
@@ -174,9 +165,6 @@ fn print_findings(name: &str, findings: &[String]) -> usize {
     for finding in findings {
         println!("{name}: {finding}");
     }
-    println!(
-        "{name}: {}",
-        if findings.is_empty() { "ok" } else { "FAILED" }
-    );
+    println!("{name}: {}", if findings.is_empty() { "ok" } else { "FAILED" });
     findings.len()
 }

@@ -78,14 +78,11 @@ pub fn cover(interpreter: &Path, loader: &Path) -> Result<()> {
     if !user.is_root() {
         // An unprivileged process may map only itself, and its group only after giving up setgroups(2).
         fs::write("/proc/self/setgroups", "deny").context("/proc/self/setgroups")?;
-        fs::write("/proc/self/uid_map", format!("{user} {user} 1"))
-            .context("/proc/self/uid_map")?;
-        fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
-            .context("/proc/self/gid_map")?;
+        fs::write("/proc/self/uid_map", format!("{user} {user} 1")).context("/proc/self/uid_map")?;
+        fs::write("/proc/self/gid_map", format!("{group} {group} 1")).context("/proc/self/gid_map")?;
     }
     const NONE: Option<&str> = None;
-    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE)
-        .context("cannot make the mounts private")?;
+    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).context("cannot make the mounts private")?;
     let target = interpreter
         .canonicalize()
         .with_context(|| format!("cannot find {}", interpreter.display()))?;
@@ -106,13 +103,8 @@ mod tests {
         let mut bytes = own_file();
         let interpreter = Interpreter::of(&bytes).unwrap();
         assert!(interpreter.path.is_absolute());
-        interpreter
-            .replace(&mut bytes, Path::new("/tmp/l/ld"))
-            .unwrap();
-        assert_eq!(
-            Interpreter::of(&bytes).unwrap().path,
-            Path::new("/tmp/l/ld")
-        );
+        interpreter.replace(&mut bytes, Path::new("/tmp/l/ld")).unwrap();
+        assert_eq!(Interpreter::of(&bytes).unwrap().path, Path::new("/tmp/l/ld"));
     }
 
     #[test]

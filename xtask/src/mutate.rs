@@ -57,10 +57,7 @@ pub fn run(filter: Option<&str>) -> Result<ExitCode> {
             }
             Ok(false) => {
                 survived += 1;
-                println!(
-                    "SURVIVED  {}: {} {}",
-                    mutation.name, mutation.suite, mutation.tests
-                );
+                println!("SURVIVED  {}: {} {}", mutation.name, mutation.suite, mutation.tests);
             }
             Err(error) => {
                 stale += 1;
@@ -81,25 +78,14 @@ fn attempt(mutation: &Mutation, original: &str, path: &Path, copy: &Path) -> Res
     fs::write(path, mutation.apply(original)?)?;
     // What does not build proves nothing about the tests.
     let builds = match mutation.suite.as_str() {
-        "unit" => cargo(
-            copy,
-            &["test", "--quiet", "-p", "ld-lode", "--lib", "--no-run"],
-        )?,
+        "unit" => cargo(copy, &["test", "--quiet", "-p", "ld-lode", "--lib", "--no-run"])?,
         _ => cargo(copy, &["run", "--quiet", "-p", "xtask", "--", "build"])?,
     };
     ensure!(builds, "the mutated loader does not build");
     let passed = match mutation.suite.as_str() {
         "unit" => cargo(
             copy,
-            &[
-                "test",
-                "--quiet",
-                "-p",
-                "ld-lode",
-                "--lib",
-                "--",
-                &mutation.tests,
-            ],
+            &["test", "--quiet", "-p", "ld-lode", "--lib", "--", &mutation.tests],
         )?,
         suite => {
             let arguments = [
@@ -137,17 +123,16 @@ fn cargo(copy: &Path, arguments: &[&str]) -> Result<bool> {
 
 /// Copies what git would: everything but the build folder and git's own.
 fn copy_workspace(from: &Path, to: &Path) -> Result<()> {
-    let files = WalkDir::new(from).into_iter().filter_entry(|entry| {
-        entry.depth() != 1 || (entry.file_name() != "target" && entry.file_name() != ".git")
-    });
+    let files = WalkDir::new(from)
+        .into_iter()
+        .filter_entry(|entry| entry.depth() != 1 || (entry.file_name() != "target" && entry.file_name() != ".git"));
     for entry in files {
         let entry = entry?;
         let target = to.join(entry.path().strip_prefix(from)?);
         if entry.file_type().is_dir() {
             fs::create_dir_all(&target)?;
         } else if entry.file_type().is_file() {
-            fs::copy(entry.path(), &target)
-                .with_context(|| format!("cannot copy {}", entry.path().display()))?;
+            fs::copy(entry.path(), &target).with_context(|| format!("cannot copy {}", entry.path().display()))?;
         }
     }
     Ok(())
@@ -185,27 +170,16 @@ fn parse(text: &str) -> Result<Vec<Mutation>> {
                 .collect();
             (!lines.is_empty()).then(|| lines.join("\n"))
         };
-        if block
-            .lines()
-            .all(|line| line.is_empty() || line.starts_with('#'))
-        {
+        if block.lines().all(|line| line.is_empty() || line.starts_with('#')) {
             continue;
         }
-        for line in block
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        {
+        for line in block.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let known = ["mutation", "file", "find", "replace", "suite", "tests"];
-            if !line
-                .split_once(':')
-                .is_some_and(|(key, _)| known.contains(&key))
-            {
+            if !line.split_once(':').is_some_and(|(key, _)| known.contains(&key)) {
                 bail!("{TABLE}: `{line}` is none of {}", known.join(", "));
             }
         }
-        let needed = |key: &str| {
-            field(key).with_context(|| format!("{TABLE}: a block without `{key}:`:\n{block}"))
-        };
+        let needed = |key: &str| field(key).with_context(|| format!("{TABLE}: a block without `{key}:`:\n{block}"));
         mutations.push(Mutation {
             name: needed("mutation")?,
             file: needed("file")?,

@@ -36,10 +36,7 @@ pub struct Arguments {
 /// The build fails, or the program cannot be found or started.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let loader = build::release()?;
-    let (name, rest) = arguments
-        .program
-        .split_first()
-        .context("no program named")?;
+    let (name, rest) = arguments.program.split_first().context("no program named")?;
     let program = find(Path::new(name))?;
     if !arguments.as_interp {
         return Err(Command::new(&loader).arg(&program).args(rest).exec())
@@ -73,16 +70,12 @@ fn run_copy(
     let link = folder.path().join("ld");
     symlink(loader, &link).context("cannot make a short link to the loader")?;
     interp.replace(&mut bytes, &link)?;
-    let copy = folder
-        .path()
-        .join(Path::new(name).file_name().unwrap_or(name));
+    let copy = folder.path().join(Path::new(name).file_name().unwrap_or(name));
     fs::write(&copy, bytes).with_context(|| format!("cannot write {}", copy.display()))?;
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
     let status = workspace::status(Command::new(&copy).arg0(name).args(rest))?;
     // A shell's convention for a program that a signal ended: 128 and the signal's number.
-    let code = status
-        .code()
-        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
@@ -94,8 +87,6 @@ fn find(name: &Path) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
     env::split_paths(&path)
         .map(|folder| folder.join(name))
-        .find(|file| {
-            fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-        })
+        .find(|file| fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0))
         .with_context(|| format!("{}: not found in PATH", name.display()))
 }

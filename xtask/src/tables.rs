@@ -14,16 +14,15 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use gimli::AttributeValue;
 use lode::abi::glibc::layout::{
-    CpuBasic, CpuFeatures, CpuidFeature, DlfcnHook, DtvPointer, DtvSlotinfo, DtvSlotinfoList,
-    Field, InfoTable, Libname, LinkMap, LinkNamespaces, List, Mutex, Object, Preferred, Presence,
-    Pthread, RtldGlobal, RtldGlobalRo, ScopeElem, Tcb,
+    CpuBasic, CpuFeatures, CpuidFeature, DlfcnHook, DtvPointer, DtvSlotinfo, DtvSlotinfoList, Field, InfoTable,
+    Libname, LinkMap, LinkNamespaces, List, Mutex, Object, Preferred, Presence, Pthread, RtldGlobal, RtldGlobalRo,
+    ScopeElem, Tcb,
 };
 use lode::abi::glibc::witness::{self, Function, Slots};
 use object::elf;
 use object::read::elf::{ElfFile64, Sym as _};
 use object::{
-    Endianness, Object as _, ObjectSection as _, ObjectSegment as _, RelocationFlags,
-    RelocationTarget, SymbolIndex,
+    Endianness, Object as _, ObjectSection as _, ObjectSegment as _, RelocationFlags, RelocationTarget, SymbolIndex,
 };
 
 const USAGE: &str = "\
@@ -136,9 +135,7 @@ impl Request {
                 .with_context(|| format!("no libc.so.6 given and no {INSTALLED_LOADER}"))?
                 .with_file_name("libc.so.6"),
         };
-        let loader = files
-            .next()
-            .unwrap_or_else(|| libc.with_file_name(LOADER_SONAME));
+        let loader = files.next().unwrap_or_else(|| libc.with_file_name(LOADER_SONAME));
         ensure!(files.next().is_none(), "too many files\n{USAGE}");
         Ok(Self {
             debug,
@@ -188,10 +185,7 @@ fn formatted(code: &str) -> Result<String> {
         .context("rustfmt takes no input")?
         .write_all(code.as_bytes())?;
     let output = rustfmt.wait_with_output()?;
-    ensure!(
-        output.status.success(),
-        "rustfmt refused the generated code"
-    );
+    ensure!(output.status.success(), "rustfmt refused the generated code");
     Ok(String::from_utf8(output.stdout)?)
 }
 
@@ -246,10 +240,7 @@ impl<'a> Elf<'a> {
     fn exports(&self) -> Result<BTreeMap<&'a str, Symbol>> {
         let endian = self.file.endian();
         let table = self.file.elf_dynamic_symbol_table();
-        let versions = self
-            .file
-            .elf_section_table()
-            .versions(endian, self.file.data())?;
+        let versions = self.file.elf_section_table().versions(endian, self.file.data())?;
         let mut exports = BTreeMap::new();
         for (index, symbol) in table.enumerate() {
             if symbol.is_undefined(endian) || symbol.st_size(endian) == 0 {
@@ -425,9 +416,7 @@ struct Structure {
 
 impl Structure {
     fn member(&self, name: &str) -> Result<&Found> {
-        self.members
-            .get(name)
-            .with_context(|| format!("no member {name}"))
+        self.members.get(name).with_context(|| format!("no member {name}"))
     }
 
     /// Whether sizes and places agree, whatever unit of the debug information each comes from.
@@ -508,25 +497,18 @@ impl Types {
         let mut count = 1u64;
         match tag {
             gimli::DW_TAG_enumerator => {
-                if let (Some(name), Some(value)) =
-                    (&name, entry.attr_value(gimli::DW_AT_const_value)?)
-                {
+                if let (Some(name), Some(value)) = (&name, entry.attr_value(gimli::DW_AT_const_value)?) {
                     let value = value
                         .udata_value()
                         .or_else(|| value.sdata_value().map(i64::cast_unsigned));
-                    self.enumerators
-                        .entry(name.clone())
-                        .or_default()
-                        .extend(value);
+                    self.enumerators.entry(name.clone()).or_default().extend(value);
                 }
             }
             gimli::DW_TAG_base_type | gimli::DW_TAG_enumeration_type => {
-                self.by_offset
-                    .insert(offset, Type::Sized(size.unwrap_or(0)));
+                self.by_offset.insert(offset, Type::Sized(size.unwrap_or(0)));
             }
             gimli::DW_TAG_pointer_type => {
-                self.by_offset
-                    .insert(offset, Type::Sized(size.unwrap_or(8)));
+                self.by_offset.insert(offset, Type::Sized(size.unwrap_or(8)));
             }
             gimli::DW_TAG_typedef
             | gimli::DW_TAG_const_type
@@ -536,10 +518,7 @@ impl Types {
                 self.by_offset.insert(offset, Type::Alias(of));
                 // An unnamed structure is known by its typedef.
                 if let (gimli::DW_TAG_typedef, Some(name)) = (tag, &name) {
-                    self.structures
-                        .entry(name.clone())
-                        .or_default()
-                        .push(offset);
+                    self.structures.entry(name.clone()).or_default().push(offset);
                 }
             }
             _ => {}
@@ -562,15 +541,13 @@ impl Types {
         match tag {
             gimli::DW_TAG_structure_type | gimli::DW_TAG_union_type if !declaration => {
                 let size = size.unwrap_or(0);
-                self.by_offset
-                    .insert(offset, Type::Structure { size, members });
+                self.by_offset.insert(offset, Type::Structure { size, members });
                 if let Some(name) = name {
                     self.structures.entry(name).or_default().push(offset);
                 }
             }
             gimli::DW_TAG_array_type => {
-                self.by_offset
-                    .insert(offset, Type::Array { element: of, count });
+                self.by_offset.insert(offset, Type::Array { element: of, count });
             }
             _ => {}
         }
@@ -608,18 +585,8 @@ impl Types {
             if let Some(name) = &member.name {
                 let size = self.size_of(member.of);
                 let (bits, of) = (member.bits, member.of);
-                found.insert(
-                    name.clone(),
-                    Found {
-                        offset,
-                        size,
-                        bits,
-                        of,
-                    },
-                );
-            } else if let Some(Type::Structure { members, .. }) =
-                member.of.and_then(|of| self.by_offset.get(&of))
-            {
+                found.insert(name.clone(), Found { offset, size, bits, of });
+            } else if let Some(Type::Structure { members, .. }) = member.of.and_then(|of| self.by_offset.get(&of)) {
                 self.flatten(members, offset, found);
             }
         }
@@ -650,19 +617,13 @@ impl Types {
         let Some(values) = self.enumerators.get(name) else {
             return Ok(None);
         };
-        ensure!(
-            values.len() == 1,
-            "the enumerator {name} has several values"
-        );
+        ensure!(values.len() == 1, "the enumerator {name} has several values");
         Ok(values.first().copied())
     }
 }
 
 /// The offset of the type that a DW_AT_type attribute refers to.
-fn reference(
-    unit: &gimli::Unit<Reader<'_>>,
-    value: Option<AttributeValue<Reader<'_>>>,
-) -> Result<Option<usize>> {
+fn reference(unit: &gimli::Unit<Reader<'_>>, value: Option<AttributeValue<Reader<'_>>>) -> Result<Option<usize>> {
     Ok(match value {
         None => None,
         Some(AttributeValue::UnitRef(offset)) => Some(
@@ -681,11 +642,7 @@ fn member<'a>(
     unit: &gimli::Unit<Reader<'a>>,
     entry: &gimli::DebuggingInformationEntry<'_, '_, Reader<'a>>,
 ) -> Result<RawMember> {
-    let number = |name| -> Result<Option<u64>> {
-        Ok(entry
-            .attr_value(name)?
-            .and_then(|value| value.udata_value()))
-    };
+    let number = |name| -> Result<Option<u64>> { Ok(entry.attr_value(name)?.and_then(|value| value.udata_value())) };
     let name = match entry.attr_value(gimli::DW_AT_name)? {
         Some(value) => Some(dwarf.attr_string(unit, value)?.to_string()?.to_owned()),
         None => None,
@@ -708,11 +665,7 @@ fn member<'a>(
 
 /// Number of elements of one dimension of an array.
 fn elements(entry: &gimli::DebuggingInformationEntry<'_, '_, Reader<'_>>) -> Result<u64> {
-    let number = |name| -> Result<Option<u64>> {
-        Ok(entry
-            .attr_value(name)?
-            .and_then(|value| value.udata_value()))
-    };
+    let number = |name| -> Result<Option<u64>> { Ok(entry.attr_value(name)?.and_then(|value| value.udata_value())) };
     if let Some(count) = number(gimli::DW_AT_count)? {
         return Ok(count);
     }
@@ -721,13 +674,7 @@ fn elements(entry: &gimli::DebuggingInformationEntry<'_, '_, Reader<'_>>) -> Res
 }
 
 /// The whole row as Rust code, not formatted.
-fn row(
-    types: &Types,
-    facts: &LibcFacts<'_>,
-    libc: &Elf<'_>,
-    debug: &Elf<'_>,
-    loader: &Elf<'_>,
-) -> Result<String> {
+fn row(types: &Types, facts: &LibcFacts<'_>, libc: &Elf<'_>, debug: &Elf<'_>, loader: &Elf<'_>) -> Result<String> {
     let mut out = format!(
         "//! glibc {release}, {origin}.\n//!\n//! Generated by `cargo xtask tables DEBUGFILE` from the debug \
          information of that package's loader\n//! (build-id {loader_id}). Not edited by hand.\n\n\
@@ -741,17 +688,9 @@ fn row(
         origin = facts.origin,
         loader_id = hex(loader.build_id()?),
     );
-    let id: Vec<String> = facts
-        .build_id
-        .iter()
-        .map(|byte| format!("{byte:#04x}"))
-        .collect();
+    let id: Vec<String> = facts.build_id.iter().map(|byte| format!("{byte:#04x}")).collect();
     writeln!(out, "build_ids: &[&[{}]],", id.join(", "))?;
-    writeln!(
-        out,
-        "imports: &{:?},",
-        facts.imports.iter().collect::<Vec<_>>()
-    )?;
+    writeln!(out, "imports: &{:?},", facts.imports.iter().collect::<Vec<_>>())?;
 
     let interface = interface(types, debug, loader)?;
     writeln!(out, "interface: {:#018x},", digest(&interface))?;
@@ -838,8 +777,7 @@ fn record(types: &Types, name: &str, structure: &str, fields: &[Field]) -> Resul
                 bail!("{structure} has no member {}", field.member)
             }
             (Some(member), presence) => {
-                let place = place(member, presence)
-                    .with_context(|| format!("{structure}.{}", field.member))?;
+                let place = place(member, presence).with_context(|| format!("{structure}.{}", field.member))?;
                 match presence {
                     Presence::Optional | Presence::OptionalBits => format!("Some({place})"),
                     Presence::Member | Presence::Bits => place,
@@ -860,10 +798,7 @@ fn place(member: &Found, presence: Presence) -> Result<String> {
             format!("Member::new({offset:#x}, {size})")
         }
         (Some((bit, width)), Presence::Bits | Presence::OptionalBits) => {
-            ensure!(
-                bit.saturating_add(width) <= 8,
-                "a bit field that crosses a byte"
-            );
+            ensure!(bit.saturating_add(width) <= 8, "a bit field that crosses a byte");
             format!("Bits::new({offset:#x}, {bit}, {width})")
         }
         _ => bail!("a bit field where the schema has a member, or the reverse"),
@@ -917,10 +852,7 @@ fn cpuid_leaves(types: &Types) -> Result<String> {
         }
     }
     let element = types.structure(CpuidFeature::STRUCTURE, None)?.size;
-    let array = types
-        .structure(CpuFeatures::STRUCTURE, None)?
-        .member("features")?
-        .size;
+    let array = types.structure(CpuFeatures::STRUCTURE, None)?.member("features")?.size;
     let count = array.checked_div(element).unwrap_or(0);
     ensure!(
         by_index.keys().copied().eq(0..count),
@@ -946,10 +878,7 @@ fn preferred(types: &Types) -> Result<String> {
     let known: BTreeSet<&str> = Preferred::FIELDS.iter().map(|(_, name)| *name).collect();
     for name in types.enumerators.keys() {
         if let Some(name) = name.strip_prefix("bit_arch_") {
-            ensure!(
-                known.contains(name),
-                "the schema has no preferred bit {name}"
-            );
+            ensure!(known.contains(name), "the schema has no preferred bit {name}");
         }
     }
     out.push('}');
@@ -960,9 +889,7 @@ fn preferred(types: &Types) -> Result<String> {
 fn tunables(types: &Types, debug: &Elf<'_>, loader: &Elf<'_>) -> Result<String> {
     let entry = types.structure("_tunable", None)?;
     let kind = entry.member("type")?;
-    let bounds = types
-        .structure_at(kind.of)
-        .context("_tunable.type is no structure")?;
+    let bounds = types.structure_at(kind.of).context("_tunable.type is no structure")?;
     let default = entry.member("def").or_else(|_| entry.member("val"))?;
     let list = debug.local_symbol("tunable_list")?;
     let bytes = loader.bytes(list)?;
@@ -970,11 +897,7 @@ fn tunables(types: &Types, debug: &Elf<'_>, loader: &Elf<'_>) -> Result<String> 
     for tunable in bytes.chunks_exact(usize::try_from(entry.size)?) {
         let inner = |name: &str| -> Result<u64> {
             let member = bounds.member(name)?;
-            number(
-                tunable,
-                kind.offset.saturating_add(member.offset),
-                member.size,
-            )
+            number(tunable, kind.offset.saturating_add(member.offset), member.size)
         };
         let kind = tunable_kind(types, inner("type_code")?)?;
         let name = array_text(tunable, entry.member("name")?)?;
@@ -1206,10 +1129,7 @@ mod tests {
         let libc = loader.with_file_name("libc.so.6");
         let (loader_bytes, libc_bytes) = (read(&loader).unwrap(), read(&libc).unwrap());
         let build_id = Elf::parse(&libc_bytes, &libc).unwrap().build_id().unwrap();
-        let loader_id = Elf::parse(&loader_bytes, &loader)
-            .unwrap()
-            .build_id()
-            .unwrap();
+        let loader_id = Elf::parse(&loader_bytes, &loader).unwrap().build_id().unwrap();
         let debug = debug_file(loader_id);
         if !debug.exists() || !ALL.iter().any(|row| row.build_ids.contains(&build_id)) {
             return;
@@ -1239,10 +1159,7 @@ mod tests {
     fn a_row_is_named_after_release_and_distribution() {
         let debian = row_name("2.36", "Debian GLIBC 2.36-9+deb12u14");
         assert_eq!(debian, "v2_36_debian12");
-        assert_eq!(
-            row_name("2.39", "Ubuntu GLIBC 2.39-0ubuntu8"),
-            "v2_39_ubuntu"
-        );
+        assert_eq!(row_name("2.39", "Ubuntu GLIBC 2.39-0ubuntu8"), "v2_39_ubuntu");
         assert_eq!(row_name("2.41", "GNU libc"), "v2_41_upstream");
     }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::{build, mutate, workspace};
 
@@ -34,10 +34,7 @@ struct Totals {
 impl Totals {
     /// Adds the numbers of a `test result:` line, as libtest and libtest-mimic print them; other lines add nothing.
     fn add(&mut self, line: &str) {
-        let Some((_, numbers)) = line
-            .split_once("test result: ")
-            .and_then(|(_, r)| r.split_once(". "))
-        else {
+        let Some((_, numbers)) = line.split_once("test result: ").and_then(|(_, r)| r.split_once(". ")) else {
             return;
         };
         for part in numbers.split("; ") {
@@ -87,24 +84,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         "{} passed, {} failed, {} skipped",
         totals.passed, totals.failed, totals.skipped
     );
-    if totals == Totals::default() && status.success() {
-        bail!("no test has such a name");
+    if totals == Totals::default() {
+        // No failure: a mutation that names no test must count as survived.
+        eprintln!("xtask: no test has such a name");
     }
     // A test program that ended by a signal prints no result line: cargo's status still tells.
     let green = status.success() && totals.failed == 0;
-    Ok(if green {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if green { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs a command, passes its standard output on line by line and adds up the result lines in it.
 fn run_and_count(command: &mut Command) -> Result<(ExitStatus, Totals)> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start cargo")?;
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let output = child.stdout.take().context("cargo's output is a pipe")?;
     let mut totals = Totals::default();
     let mut reader = BufReader::new(output);
@@ -126,8 +117,7 @@ mod tests {
     fn result_lines_add_up() {
         let mut totals = Totals::default();
         totals.add("test result: ok. 12 passed; 0 failed; 3 ignored; 0 measured; 1 filtered out; finished in 0.10s");
-        totals
-            .add("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
+        totals.add("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
         assert_eq!(
             totals,
             Totals {

@@ -8,11 +8,9 @@ use anyhow::{Context, Result, bail};
 
 /// The workspace's root folder.
 pub fn root() -> PathBuf {
-    let manifest = env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    manifest
-        .parent()
-        .map_or(manifest.clone(), Path::to_path_buf)
+    let manifest =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest.parent().map_or(manifest.clone(), Path::to_path_buf)
 }
 
 /// Where `cargo xtask build` leaves what it made, whatever cargo's own target folder is.
@@ -56,11 +54,7 @@ pub fn status(command: &mut Command) -> Result<ExitStatus> {
 ///
 /// # Errors
 /// cargo fails, or names no such file.
-pub fn cargo_artifact(
-    arguments: &[&str],
-    environment: &[(&str, &str)],
-    suffix: &str,
-) -> Result<PathBuf> {
+pub fn cargo_artifact(arguments: &[&str], environment: &[(&str, &str)], suffix: &str) -> Result<PathBuf> {
     let output = cargo()
         .args(arguments)
         .arg("--message-format=json-render-diagnostics")
@@ -85,10 +79,5 @@ pub fn cargo_artifact(
             }
         }
     }
-    found.with_context(|| {
-        format!(
-            "`cargo {}` made no file that ends in `{suffix}`",
-            arguments.join(" ")
-        )
-    })
+    found.with_context(|| format!("`cargo {}` made no file that ends in `{suffix}`", arguments.join(" ")))
 }

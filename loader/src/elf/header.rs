@@ -65,7 +65,7 @@ impl Header {
     /// kernel mapped), and then the end of the program header table is not checked.
     ///
     /// # Errors
-    /// In the order of the fields: [`Kind::NotElf`], a wrong class, byte order, version, OS ABI, machine, type, flags; then a program
+    /// A header that is cut; then in the order of the fields: [`Kind::NotElf`], a wrong class, byte order, version, OS ABI, machine, type, flags; then a program
     /// header table that is of another shape, empty, or not inside the file.
     pub fn decode(bytes: &[u8], file_length: Option<u64>, machine: &Machine) -> Result<Header, Kind> {
         let kind = Header::check_identity(bytes, machine)?;
@@ -99,11 +99,11 @@ impl Header {
     /// # Errors
     /// As [`Header::decode`], without the program header table.
     pub fn check_identity(bytes: &[u8], machine: &Machine) -> Result<FileKind, Kind> {
-        if bytes.get(..4) != Some(&MAGIC) {
-            return Err(Kind::NotElf);
-        }
         let truncated = || truncated(bytes);
         let identity = bytes.get(..HEADER_SIZE).ok_or_else(truncated)?;
+        if identity.get(..4) != Some(&MAGIC) {
+            return Err(Kind::NotElf);
+        }
         let field = |at| byte_at(identity, at).ok_or_else(truncated);
         let class = field(4)?;
         if class != machine.class {
@@ -313,10 +313,7 @@ mod tests {
     #[test]
     fn every_truncated_prefix_is_refused() {
         for length in 0..64 {
-            let expected = match length {
-                0..4 => Kind::NotElf,
-                _ => Kind::malformed(Rule::HeaderTruncated, length as u64, 64),
-            };
+            let expected = Kind::malformed(Rule::HeaderTruncated, length as u64, 64);
             assert_eq!(decode(&valid()[..length]), Err(expected));
         }
     }

@@ -167,7 +167,7 @@ fn place_tls(module: &Module, plan: &mut TlsPlan) -> Result<()> {
 /// module that was reached first comes last. This is the order that glibc's programs see. It keeps its own stack, so a chain of a
 /// thousand libraries takes no more of the real one than a chain of two.
 pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: usize) -> Vec<ModuleId> {
-    let total = first_new + roster.batch.len();
+    let total = roster.world.len() + roster.batch.len();
     let mut seen = vec![false; total];
     let mut sorted = Vec::with_capacity(order.len());
     let mut path: Vec<(ModuleId, usize)> = Vec::new();

@@ -329,6 +329,7 @@ fn rejection(kind: &Kind) -> Option<Rejected> {
                 Errno::EACCES,
                 Errno::ENAMETOOLONG,
                 Errno::ELOOP,
+                Errno::EISDIR,
             ]
             .contains(errno) =>
         {

@@ -259,6 +259,12 @@ impl Host for Linux {
             what: "cannot stat shared object",
             errno,
         })?;
+        if stat.is_directory() {
+            return Err(Kind::Os {
+                what: "cannot read file data",
+                errno: Errno::EISDIR,
+            });
+        }
         if !stat.is_regular() {
             return Err(Kind::NotRegular);
         }

@@ -1,5 +1,7 @@
-// A C program on libcrt.a: main's arguments, the environment, the status, and constructors.
+// A C program on libcrt.a: main's arguments, the environment, the status, and constructors. It runs the
+// finaliser that it gets, which glibc's loader cannot stand in a program without libc (see bare.h).
 //# libc: crt
+//# oracle: no
 //# args: one two
 //# stdout: constructor
 //# stdout: argc 3

@@ -5,6 +5,7 @@
 //# stdout: latin-1 c3 a9
 //# stdout: utf-16 4
 //# stdout: C
+//# stdout: C.UTF-8
 //# stdout: localhost 1
 #include <grp.h>
 #include <iconv.h>
@@ -32,6 +33,7 @@ int main(void)
         iconv(converter, &in, &left, &out, &room);
     printf("utf-16 %zu\n", sizeof wide - room);
     printf("%s\n", setlocale(LC_ALL, ""));
+    printf("%s\n", setlocale(LC_ALL, "C.UTF-8"));
     printf("localhost %d\n", gethostbyname("127.0.0.1") != NULL);
     return 0;
 }

@@ -2,6 +2,7 @@
 //# lib: b.S -> libb.so
 //# flags: -fPIC libb.so -Wl,--export-dynamic
 //# oracle: no
+//# linkers: bfd
 //# stdout: ok distance
 //# stdout: ok distance with addend
 #define BARE_MAIN

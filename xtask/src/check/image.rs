@@ -41,17 +41,10 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
     );
 
     let segments = header.program_headers(endian, bytes)?;
-    let of_type = |kind| {
-        segments
-            .iter()
-            .find(|segment| segment.p_type(endian) == kind)
-    };
+    let of_type = |kind| segments.iter().find(|segment| segment.p_type(endian) == kind);
     expect(of_type(PT_INTERP).is_none(), "it names an interpreter");
     expect(of_type(PT_TLS).is_none(), "it has a TLS segment");
-    for segment in segments
-        .iter()
-        .filter(|segment| segment.p_type(endian) == PT_LOAD)
-    {
+    for segment in segments.iter().filter(|segment| segment.p_type(endian) == PT_LOAD) {
         let both = PF_W | PF_X;
         expect(
             segment.p_flags(endian) & both != both,
@@ -60,10 +53,7 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
     }
     match of_type(PT_GNU_STACK) {
         None => expect(false, "no PT_GNU_STACK: an executable stack"),
-        Some(stack) => expect(
-            stack.p_flags(endian) & PF_X == 0,
-            "it asks for an executable stack",
-        ),
+        Some(stack) => expect(stack.p_flags(endian) & PF_X == 0, "it asks for an executable stack"),
     }
 
     let sections = header.sections(endian, bytes)?;
@@ -80,10 +70,7 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
         let size = section.sh_size(endian);
         has_eh_frame |= name == b".eh_frame" && size > 0;
         if matches!(section.sh_type(endian), SHT_REL | SHT_RELA) {
-            expect(
-                size == 0,
-                &format!("{shown} holds relocations; only .relr.dyn may"),
-            );
+            expect(size == 0, &format!("{shown} holds relocations; only .relr.dyn may"));
         }
         if size > 0 && RELRO_SECTIONS.contains(&name) {
             let start = section.sh_addr(endian);
@@ -94,9 +81,7 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
     expect(has_eh_frame, "no .eh_frame: nobody can unwind through it");
 
     let dynamic = of_type(PT_DYNAMIC).context("no PT_DYNAMIC")?;
-    let entries = dynamic
-        .dynamic(endian, bytes)?
-        .context("PT_DYNAMIC is empty")?;
+    let entries = dynamic.dynamic(endian, bytes)?.context("PT_DYNAMIC is empty")?;
     let value = |tag: u32| {
         entries
             .iter()
@@ -137,9 +122,7 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
 
 /// Whether a version script has `name;` on a line of its own.
 fn names_symbol(script: &str, name: &str) -> bool {
-    script
-        .lines()
-        .any(|line| line.trim().strip_suffix(';') == Some(name))
+    script.lines().any(|line| line.trim().strip_suffix(';') == Some(name))
 }
 
 #[cfg(test)]
@@ -150,26 +133,14 @@ mod tests {
     fn an_ordinary_program_breaks_the_rules() {
         let own = std::fs::read("/proc/self/exe").unwrap();
         let findings = examine(&own, "").unwrap();
-        for expected in [
-            "it names an interpreter",
-            "it needs a library",
-            "it has a TLS segment",
-        ] {
+        for expected in ["it names an interpreter", "it needs a library", "it has a TLS segment"] {
             assert!(
                 findings.iter().any(|finding| finding == expected),
                 "{expected}: {findings:?}"
             );
         }
-        assert!(
-            findings
-                .iter()
-                .any(|finding| finding.contains("holds relocations"))
-        );
-        assert!(
-            findings
-                .iter()
-                .any(|finding| finding.contains("asks for the symbol"))
-        );
+        assert!(findings.iter().any(|finding| finding.contains("holds relocations")));
+        assert!(findings.iter().any(|finding| finding.contains("asks for the symbol")));
     }
 
     #[test]

@@ -39,18 +39,10 @@ pub fn examine(root: &Path) -> Result<Report> {
     for folder in ["loader/src", "crt"] {
         for entry in WalkDir::new(root.join(folder)).sort_by_file_name() {
             let entry = entry?;
-            if entry
-                .path()
-                .extension()
-                .is_none_or(|extension| extension != "rs")
-            {
+            if entry.path().extension().is_none_or(|extension| extension != "rs") {
                 continue;
             }
-            let name = entry
-                .path()
-                .strip_prefix(root)?
-                .to_string_lossy()
-                .into_owned();
+            let name = entry.path().strip_prefix(root)?.to_string_lossy().into_owned();
             let text = fs::read_to_string(entry.path()).with_context(|| name.clone())?;
             examine_file(&name, &text, &mut report)?;
         }
@@ -75,28 +67,20 @@ fn examine_file(name: &str, text: &str, report: &mut Report) -> Result<()> {
     };
     file.visit_file(&syntax);
 
-    let documentation: Vec<&str> = text
-        .lines()
-        .take_while(|line| line.starts_with("//!"))
-        .collect();
+    let documentation: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!")).collect();
     if documentation.is_empty() {
         file.findings
             .push(format!("{name}:1: no `//!` that says what the file is for"));
     }
-    let may_be_unsafe = file
-        .room
-        .as_deref()
-        .is_none_or(|room| MAY_BE_UNSAFE.contains(&room));
+    let may_be_unsafe = file.room.as_deref().is_none_or(|room| MAY_BE_UNSAFE.contains(&room));
     if file.unsafe_count > 0 {
         if !may_be_unsafe {
-            file.findings.push(format!(
-                "{name}:1: unsafe code in a room that may have none"
-            ));
+            file.findings
+                .push(format!("{name}:1: unsafe code in a room that may have none"));
         }
         if !documentation.iter().any(|line| line.contains("# Safety")) {
-            file.findings.push(format!(
-                "{name}:1: unsafe code, but no `# Safety` section in its `//!`"
-            ));
+            file.findings
+                .push(format!("{name}:1: unsafe code, but no `# Safety` section in its `//!`"));
         }
         report.exempt.push((name.to_owned(), file.unsafe_count));
     }
@@ -106,10 +90,7 @@ fn examine_file(name: &str, text: &str, report: &mut Report) -> Result<()> {
 
 /// The module that a file of `loader/src` is; empty for its root and for other packages, which have no rooms.
 fn module_path(name: &str) -> Vec<String> {
-    let Some(inner) = name
-        .strip_prefix("loader/src/")
-        .and_then(|n| n.strip_suffix(".rs"))
-    else {
+    let Some(inner) = name.strip_prefix("loader/src/").and_then(|n| n.strip_suffix(".rs")) else {
         return Vec::new();
     };
     let mut parts: Vec<String> = inner.split('/').map(str::to_owned).collect();
@@ -145,14 +126,9 @@ impl File<'_> {
             return;
         };
         let target = match path {
-            [first, second, ..] if first == "crate" || (first == "lode" && room == "main") => {
-                second.clone()
-            }
+            [first, second, ..] if first == "crate" || (first == "lode" && room == "main") => second.clone(),
             [first, ..] if first == "super" => {
-                let up = path
-                    .iter()
-                    .take_while(|segment| *segment == "super")
-                    .count();
+                let up = path.iter().take_while(|segment| *segment == "super").count();
                 // `super` from a file at the top reaches the root, whose children are the rooms.
                 match (self.module.len().checked_sub(up), path.get(up)) {
                     (Some(0), Some(child)) => child.clone(),
@@ -161,10 +137,7 @@ impl File<'_> {
             }
             [first, second, ..] if first == "crt" => {
                 if !MAY_IMPORT_CRT.contains(&room.as_str()) && second != "Errno" {
-                    self.find(
-                        span,
-                        &format!("room `{room}` may not import `crt::{second}`"),
-                    );
+                    self.find(span, &format!("room `{room}` may not import `crt::{second}`"));
                 }
                 return;
             }
@@ -204,8 +177,7 @@ impl File<'_> {
                     self.use_tree(item, prefix);
                 }
             }
-            syn::UseTree::Name(syn::UseName { ident })
-            | syn::UseTree::Rename(syn::UseRename { ident, .. }) => {
+            syn::UseTree::Name(syn::UseName { ident }) | syn::UseTree::Rename(syn::UseRename { ident, .. }) => {
                 prefix.push(ident.to_string());
                 self.import(prefix, ident.span());
                 prefix.pop();
@@ -257,9 +229,7 @@ impl File<'_> {
 
     /// Whether the statement that reaches line `line` (from 1) has a SAFETY comment above it or inside.
     fn has_safety_comment(&self, line: usize) -> bool {
-        let here = self
-            .lines
-            .get(line.saturating_sub(1)..line.saturating_add(1));
+        let here = self.lines.get(line.saturating_sub(1)..line.saturating_add(1));
         if here.is_some_and(|lines| lines.iter().any(|line| line.contains("SAFETY:"))) {
             return true;
         }
@@ -325,11 +295,7 @@ impl<'ast> Visit<'ast> for File<'_> {
     }
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
-        if let Some(name) = call
-            .path
-            .segments
-            .last()
-            .map(|segment| segment.ident.to_string())
+        if let Some(name) = call.path.segments.last().map(|segment| segment.ident.to_string())
             && PRINTS.contains(&name.as_str())
         {
             self.find(
@@ -373,23 +339,13 @@ mod tests {
 
     #[test]
     fn an_import_outside_the_table_is_a_finding() {
+        assert_eq!(findings("loader/src/elf/note.rs", "use crate::sys::map;").len(), 1);
         assert_eq!(
-            findings("loader/src/elf/note.rs", "use crate::sys::map;").len(),
-            1
-        );
-        assert_eq!(
-            findings(
-                "loader/src/elf/note.rs",
-                "use crate::{error::Error, world};"
-            )
-            .len(),
+            findings("loader/src/elf/note.rs", "use crate::{error::Error, world};").len(),
             1
         );
         assert_eq!(findings("loader/src/tls.rs", "use super::scope;").len(), 1);
-        assert_eq!(
-            findings("loader/src/tls.rs", "fn f() { crate::scope::g() }").len(),
-            1
-        );
+        assert_eq!(findings("loader/src/tls.rs", "fn f() { crate::scope::g() }").len(), 1);
         assert_eq!(
             findings("loader/src/tls.rs", "fn f() { vec![crate::scope::g()]; }").len(),
             1
@@ -400,17 +356,11 @@ mod tests {
     #[test]
     fn an_import_in_the_table_or_the_own_room_is_none() {
         assert_eq!(
-            findings(
-                "loader/src/elf/note.rs",
-                "use super::header; use crate::elf::x;"
-            ),
+            findings("loader/src/elf/note.rs", "use super::header; use crate::elf::x;"),
             [""; 0]
         );
         assert_eq!(
-            findings(
-                "loader/src/world.rs",
-                "use crate::elf::x; use crate::event::Event;"
-            ),
+            findings("loader/src/world.rs", "use crate::elf::x; use crate::event::Event;"),
             [""; 0]
         );
     }
@@ -423,10 +373,7 @@ mod tests {
 
     #[test]
     fn a_room_that_is_not_in_the_table_is_a_finding() {
-        assert_eq!(
-            findings("loader/src/attic.rs", "use crate::elf::x;").len(),
-            1
-        );
+        assert_eq!(findings("loader/src/attic.rs", "use crate::elf::x;").len(), 1);
     }
 
     #[test]
@@ -436,19 +383,11 @@ mod tests {
             1
         );
         assert_eq!(
-            findings(
-                "loader/src/elf/note.rs",
-                "#[cfg(target_arch = \"x\")] fn f() {}"
-            )
-            .len(),
+            findings("loader/src/elf/note.rs", "#[cfg(target_arch = \"x\")] fn f() {}").len(),
             1
         );
         assert_eq!(
-            findings(
-                "loader/src/elf/note.rs",
-                "fn f() -> bool { cfg!(target_arch = \"x\") }"
-            )
-            .len(),
+            findings("loader/src/elf/note.rs", "fn f() -> bool { cfg!(target_arch = \"x\") }").len(),
             1
         );
         assert_eq!(
@@ -459,12 +398,10 @@ mod tests {
 
     #[test]
     fn unsafe_code_needs_its_place_its_section_and_its_fact() {
-        let with = "//! # Safety\n//! Why.\nfn f() {\n    // SAFETY: a fact.\n    let x =\n        unsafe { g() };\n}\n";
+        let with =
+            "//! # Safety\n//! Why.\nfn f() {\n    // SAFETY: a fact.\n    let x =\n        unsafe { g() };\n}\n";
         assert_eq!(findings("loader/src/sys/mod.rs", with), [""; 0]);
         assert_eq!(findings("loader/src/scope.rs", with).len(), 1);
-        assert_eq!(
-            findings("loader/src/sys/mod.rs", "fn f() { unsafe { g() } }").len(),
-            2
-        );
+        assert_eq!(findings("loader/src/sys/mod.rs", "fn f() { unsafe { g() } }").len(), 2);
     }
 }

@@ -272,6 +272,12 @@ impl Glibc {
         let first = maps.first()?;
         namespace.set(at.ns_loaded, first.address());
         namespace.set(at.ns_nloaded, maps.len() as u64);
+        if let Some(vdso) = roster.iter().find(|module| module.role == Role::Vdso)
+            && let Some(ro) = self.global_ro
+        {
+            let map = vdso.link_map.load(Ordering::Relaxed) as u64;
+            ro.set(self.layout.rtld_global_ro.dl_sysinfo_map, map);
+        }
         let libc = roster.get(self.libc)?;
         namespace.set_if(at.libc_map, libc.link_map.load(Ordering::Relaxed) as u64);
         global.set(self.layout.rtld_global.dl_load_adds, maps.len() as u64);

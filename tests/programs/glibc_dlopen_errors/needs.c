@@ -1,0 +1,2 @@
+extern int gone(void);
+int needs(void) { return gone(); }

@@ -1,0 +1,2 @@
+extern int late(void);
+int calls_late(void) { return late(); }

@@ -1,0 +1,2 @@
+#include "counter.h"
+extern "C" int count() { return counter(); }

@@ -1,0 +1,5 @@
+inline int counter()
+{
+    static int count;
+    return ++count;
+}

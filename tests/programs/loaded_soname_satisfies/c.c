@@ -1,0 +1,3 @@
+static int calls;
+int from_c(void) { return calls; }
+
