@@ -32,7 +32,6 @@ use crate::event::{Event, Interest, Log};
 use crate::scope::{Definition, Scope, breadth_first};
 use crate::search::{Directories, Purpose, Searcher};
 use crate::stages::init::{self, Ready};
-use crate::stages::link::dependencies_first;
 use crate::stages::map::{Context, Mapped, Wish, by_name};
 use crate::stages::relocate::{self, Binding, Substitute};
 use crate::symbols::{Use, Wanted};
@@ -238,7 +237,7 @@ impl Drop for Loading {
 type Constructor = extern "C-unwind" fn(usize, usize, usize);
 
 /// Calls functions of the program with argc, argv and envp.
-pub fn call_all(functions: &[Address], arguments: Arguments) {
+pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments) {
     for function in functions {
         // SAFETY: an address that DT_INIT, DT_INIT_ARRAY or DT_PREINIT_ARRAY of a relocated module names: code by the ABI.
         let function: Constructor = unsafe { core::mem::transmute(function.0 as usize) };
@@ -259,28 +258,22 @@ pub fn initialise(ready: &Ready, runtime: &Runtime, skip: Option<ModuleId>) {
         {
             continue;
         }
-        let functions = init::constructors(module);
-        if functions.is_empty() {
-            continue;
-        }
-        runtime.log.emit(Interest::FILES, || Event::Initialising(&module.name));
-        call_all(&functions, runtime.arguments);
+        runtime
+            .log
+            .emit(Interest::FILES, || Event::Initialising(&module.name));
+        call_all(init::constructors(module), runtime.arguments);
     }
 }
 
 /// What the program's entry gets in rdx: runs the destructors of every module that was initialised, dependents first.
 pub extern "C-unwind" fn finalise() {
-    let Some(modules) = with_world(|world, roster| {
-        let mut order = dependencies_first(roster, &world.list, 0);
-        order.reverse();
-        order
-            .iter()
-            .filter_map(|id| world.modules.get(id.0 as usize).cloned())
-            .collect::<Vec<Arc<Module>>>()
-    }) else {
-        return;
-    };
-    for module in modules {
+    let reading = Reading::start();
+    let Some(world) = reading.world() else { return };
+    for module in world
+        .fini_order
+        .iter()
+        .filter_map(|id| world.modules.get(id.0 as usize))
+    {
         let was = module
             .state
             .compare_exchange(INITIALISED, FINALISED, Ordering::AcqRel, Ordering::Acquire);
@@ -288,9 +281,11 @@ pub extern "C-unwind" fn finalise() {
             continue;
         }
         if let Some(runtime) = runtime() {
-            runtime.log.emit(Interest::FILES, || Event::Finalising(&module.name));
+            runtime
+                .log
+                .emit(Interest::FILES, || Event::Finalising(&module.name));
         }
-        for function in init::destructors(&module) {
+        for function in init::destructors(module) {
             // SAFETY: an address that DT_FINI or DT_FINI_ARRAY of an initialised module names.
             let function: extern "C-unwind" fn() = unsafe { core::mem::transmute(function.0 as usize) };
             function();

@@ -529,6 +529,9 @@ impl fmt::Display for Kind {
                 });
                 match (unfit, tried.len()) {
                     (Some(kind), 1) => kind.fmt(out),
+                    _ if tried.len() == 1 && errno == Some(Errno::EISDIR) => {
+                        write!(out, "cannot read file data: {}", Errno::EISDIR)
+                    }
                     _ => write!(
                         out,
                         "cannot open shared object file: {}",

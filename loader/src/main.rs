@@ -493,7 +493,7 @@ impl Launch {
         debugger::tell(program.link_map.load(Ordering::Relaxed) as u64, State::Consistent);
         HEAP.guard();
         RUNNING.store(true, Ordering::Relaxed);
-        dl::call_all(&init::preconstructors(&program), runtime.arguments);
+        dl::call_all(init::preconstructors(&program), runtime.arguments);
         dl::initialise(&ready, runtime, skip);
         program.state.store(INITIALISED, Ordering::Release);
         drop(ready);

@@ -238,6 +238,8 @@ pub struct World {
     pub modules: Vec<Arc<Module>>,
     /// The order of the link map: the program first, then as modules came.
     pub list: Vec<ModuleId>,
+    /// The order of destructors at exit: dependents first. Kept ready so that the end of a program needs no memory.
+    pub fini_order: Vec<ModuleId>,
     /// First and first-behind-the-last address of each module, ascending.
     pub ranges: Vec<(Address, Address, ModuleId)>,
     /// The global scope: the program, its preloads and libraries, and what RTLD_GLOBAL added.

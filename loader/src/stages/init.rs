@@ -6,10 +6,12 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::link::dependencies_first;
 use super::protect::Protected;
 use crate::elf::dynamic::Range;
-use crate::elf::{Address, Vaddr};
+use crate::elf::Address;
 use crate::event::Statistics;
+use crate::image::Table;
 use crate::world::{Module, ModuleId, World};
 
 /// A published batch: its modules in the order of their constructors.
@@ -50,6 +52,8 @@ impl Protected {
             }
         }
         world.index_ranges();
+        world.fini_order = dependencies_first(world.roster(), &world.list, 0);
+        world.fini_order.reverse();
         world.global = global;
         world.names.extend(batch.names);
         world.tls = tls;
@@ -68,42 +72,31 @@ impl Protected {
 }
 
 /// DT_PREINIT_ARRAY of the program: called before every other constructor.
-pub fn preconstructors(module: &Module) -> Vec<Address> {
+pub fn preconstructors(module: &Module) -> impl Iterator<Item = Address> {
     array(module, module.dynamic.preinit_array)
 }
 
 /// DT_INIT, then DT_INIT_ARRAY in order (gABI, "Initialization and Termination Functions").
 ///
-/// The arrays are read now: relocation has made their words run-time addresses.
-pub fn constructors(module: &Module) -> Vec<Address> {
-    let mut functions = Vec::new();
-    if let Some(init) = module.dynamic.init {
-        functions.push(module.at(init));
-    }
-    functions.extend(array(module, module.dynamic.init_array));
-    functions
+/// The words are read as the calls go: relocation has made them run-time addresses.
+pub fn constructors(module: &Module) -> impl Iterator<Item = Address> {
+    let init = module.dynamic.init.map(|init| module.at(init));
+    init.into_iter().chain(array(module, module.dynamic.init_array))
 }
 
 /// DT_FINI_ARRAY backwards, then DT_FINI.
-pub fn destructors(module: &Module) -> Vec<Address> {
-    let mut functions = array(module, module.dynamic.fini_array);
-    functions.reverse();
-    if let Some(fini) = module.dynamic.fini {
-        functions.push(module.at(fini));
-    }
-    functions
+pub fn destructors(module: &Module) -> impl Iterator<Item = Address> {
+    let fini = module.dynamic.fini.map(|fini| module.at(fini));
+    array(module, module.dynamic.fini_array).rev().chain(fini)
 }
 
 /// The addresses in an array. 0 and -1 are left out: old tools wrote them as ends.
-fn array(module: &Module, range: Option<Range>) -> Vec<Address> {
-    let Some(range) = range else { return Vec::new() };
-    let at: Vaddr = range.at;
-    match module.image.table::<u64>(at, (range.size / 8) as usize) {
-        Some(words) => words
-            .iter()
-            .filter(|word| *word != 0 && *word != u64::MAX)
-            .map(Address)
-            .collect(),
-        None => Vec::new(),
-    }
+fn array(module: &Module, range: Option<Range>) -> impl DoubleEndedIterator<Item = Address> {
+    let words = range
+        .and_then(|range| module.image.table::<u64>(range.at, (range.size / 8) as usize))
+        .unwrap_or(Table::EMPTY);
+    (0..words.len())
+        .filter_map(move |index| words.get(index))
+        .filter(|word| *word != 0 && *word != u64::MAX)
+        .map(Address)
 }

@@ -213,6 +213,11 @@ impl<'a> Work<'a> {
             lazy: !now && dynamic.pltgot.is_some(),
         };
         let fault = |kind| module.fault(Stage::Relocate, kind);
+        if dynamic.android_rel.is_some() || dynamic.android_rela.is_some() {
+            return Err(fault(Kind::Unsupported(
+                "packed relocations (DT_ANDROID_REL or DT_ANDROID_RELA), which lode does not unpack yet",
+            )));
+        }
         self.relr(&mut tables).map_err(fault)?;
         self.rel(&mut tables, dynamic.rel).map_err(fault)?;
         self.rela(&mut tables, dynamic.rela).map_err(fault)?;

@@ -4,6 +4,7 @@
 //! See [`super`]: fixed mappings are made only inside a reservation of the same call, and only a reservation is unmapped.
 #![allow(unsafe_code)]
 
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -28,18 +29,13 @@ pub struct Linux {
     pub program: Option<&'static [u8]>,
 }
 
-/// Runs `body` with `path` as a C string on the stack.
+/// Runs `body` with `path` as a C string.
 fn with_path<T>(path: &[u8], body: impl FnOnce(&CStr) -> Result<T, Errno>) -> Result<T, Errno> {
-    let mut buffer = [0u8; PATH_MAX];
-    let Some(place) = buffer.get_mut(..path.len()) else {
+    if path.len() >= PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
-    };
-    place.copy_from_slice(path);
-    let text = CStr::from_bytes_until_nul(&buffer).map_err(|_| Errno::ENAMETOOLONG)?;
-    if text.count_bytes() != path.len() {
-        return Err(Errno::ENOENT);
     }
-    body(text)
+    let text = CString::new(path).map_err(|_| Errno::ENOENT)?;
+    body(&text)
 }
 
 fn close(descriptor: i32) {

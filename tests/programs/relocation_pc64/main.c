@@ -1,4 +1,6 @@
-// R_X86_64_PC64: the distance from the place to the symbol. glibc's loader does not know it.
+// R_X86_64_PC64: the distance from the place to the symbol. glibc's loader does not know it, and lld
+// leaves none to a loader.
+//# linkers: bfd
 //# lib: b.S -> libb.so
 //# flags: -fPIC libb.so -Wl,--export-dynamic
 //# oracle: no

@@ -96,34 +96,44 @@ impl Glibc {
     /// # Errors
     /// [`Kind::UnknownLibc`].
     pub fn recognise(libc: &Module) -> Result<Glibc, Box<Error>> {
-        let imports = imports(libc);
-        let symbol = |name: &str| definition(libc, name);
-        let evidence = Evidence {
-            build_id: build_id(libc),
-            imports: &imports,
-            slots: slots(libc),
-            symbol: &symbol,
-        };
-        let recognition = recognise::recognise(&evidence).map_err(|unknown| {
-            Kind::UnknownLibc {
-                version: Name::from(evidence.version().unwrap_or("of unknown version")),
-                why: Name::from(unknown.to_string().as_str()),
-            }
-            .of(Stage::Link, &libc.name)
-        })?;
+        let layout = recognised(libc)?;
         let function = |name: &str| find(libc, name).map(|(_, symbol)| libc.at(Vaddr(symbol.value)));
         Ok(Glibc {
-            layout: recognition.layout,
+            layout,
             libc: libc.id,
             global: None,
             global_ro: None,
-            tunables: Tunables::from_environment(recognition.layout.tunables, core::iter::empty(), true),
+            tunables: Tunables::from_environment(layout.tunables, core::iter::empty(), true),
             functions: Functions {
                 early_init: function("__libc_early_init"),
                 mutex_lock: function("pthread_mutex_lock"),
                 mutex_unlock: function("pthread_mutex_unlock"),
             },
         })
+    }
+}
+
+/// The row of a libc. Its build-id decides without another look; only a build that no row names is examined.
+fn recognised(libc: &Module) -> Result<&'static Layout, Box<Error>> {
+    let build_id = build_id(libc);
+    if let Some(row) = build_id.and_then(recognise::by_build_id) {
+        return Ok(row);
+    }
+    let imports = imports(libc);
+    let symbol = |name: &str| definition(libc, name);
+    let evidence = Evidence {
+        build_id,
+        imports: &imports,
+        slots: slots(libc),
+        symbol: &symbol,
+    };
+    match recognise::recognise(&evidence) {
+        Ok(recognition) => Ok(recognition.layout),
+        Err(unknown) => Err(Kind::UnknownLibc {
+            version: Name::from(evidence.version().unwrap_or("of unknown version")),
+            why: Name::from(unknown.to_string().as_str()),
+        }
+        .of(Stage::Link, &libc.name)),
     }
 }
 
