@@ -4,6 +4,9 @@
 //! From the stack pointer upwards, in words: argc; argc pointers to strings and a null pointer; the
 //! environment's pointers and a null pointer; pairs of kind and value, ended by AT_NULL. The strings lie
 //! above.
+//!
+//! # Safety
+//! Everything is read through the one pointer that [`Stack::new`] was given, within the bounds that it measured.
 
 use core::ffi::{CStr, c_char};
 

@@ -2,6 +2,10 @@
 //!
 //! A failed call is an [`Errno`]. Calls that wait for a file are repeated after a signal (EINTR). Calls that
 //! may change memory which Rust relies on are `unsafe`.
+//!
+//! # Safety
+//! A typed call passes addresses of borrowed memory with its true length, so the kernel stays inside it. What changes the address space
+//! is `unsafe`, and its caller answers for the range.
 
 use core::ffi::{CStr, c_char, c_void};
 

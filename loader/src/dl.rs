@@ -258,9 +258,7 @@ pub fn initialise(ready: &Ready, runtime: &Runtime, skip: Option<ModuleId>) {
         {
             continue;
         }
-        runtime
-            .log
-            .emit(Interest::FILES, || Event::Initialising(&module.name));
+        runtime.log.emit(Interest::FILES, || Event::Initialising(&module.name));
         call_all(init::constructors(module), runtime.arguments);
     }
 }
@@ -281,9 +279,7 @@ pub extern "C-unwind" fn finalise() {
             continue;
         }
         if let Some(runtime) = runtime() {
-            runtime
-                .log
-                .emit(Interest::FILES, || Event::Finalising(&module.name));
+            runtime.log.emit(Interest::FILES, || Event::Finalising(&module.name));
         }
         for function in init::destructors(module) {
             // SAFETY: an address that DT_FINI or DT_FINI_ARRAY of an initialised module names.

@@ -96,7 +96,7 @@ fn a_thread_local_image_is_where_its_segment_says() {
 
 #[test]
 fn the_system_s_own_reader_agrees() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_dir::TempDir::new().unwrap();
     let path = folder.path().join("libb.so");
     std::fs::write(&path, sample().bytes).unwrap();
     let Ok(output) = std::process::Command::new("readelf")

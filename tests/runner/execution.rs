@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -37,7 +38,11 @@ pub struct Outcome {
 /// # Errors
 /// It cannot be started, or runs out of time.
 pub fn execute(command: &mut Command) -> Result<Outcome, String> {
-    let outputs = || tempfile::tempfile().map_err(|error| format!("no temporary file: {error}"));
+    let outputs = || {
+        memfd_create(c"output", MFdFlags::MFD_CLOEXEC)
+            .map(File::from)
+            .map_err(|error| format!("no memory file: {error}"))
+    };
     let (mut stdout, mut stderr) = (outputs()?, outputs()?);
     let shared = |file: &File| file.try_clone().map(Stdio::from).map_err(|error| error.to_string());
     let mut child = command

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use tempfile::TempDir;
+use temp_dir::TempDir;
 
 use super::directives::{After, Behaviour, Binding, Language, Libc, Linker, Mode};
 use super::execution::{Outcome, execute};
@@ -49,10 +49,7 @@ impl Workshop {
     /// # Errors
     /// The folder cannot be made.
     pub fn open(loader: &Path, libcrt: Option<PathBuf>, oracle: &Path) -> Result<Workshop, String> {
-        let folder = tempfile::Builder::new()
-            .prefix("lode-programs-")
-            .tempdir()
-            .map_err(|error| format!("no temporary folder: {error}"))?;
+        let folder = TempDir::with_prefix("lode-programs-").map_err(|error| format!("no temporary folder: {error}"))?;
         let loader = loader.canonicalize().unwrap_or_else(|_| loader.to_path_buf());
         let interpreter = folder.path().join("loader-under-test-x86_64.so.1");
         symlink(&loader, &interpreter).map_err(|error| error.to_string())?;

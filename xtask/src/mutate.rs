@@ -37,7 +37,7 @@ pub fn run(filter: Option<&str>) -> Result<ExitCode> {
         .collect();
     ensure!(!mutations.is_empty(), "{TABLE} has no such mutation");
 
-    let copy = tempfile::Builder::new().prefix("lode-mutate").tempdir()?;
+    let copy = temp_dir::TempDir::with_prefix("lode-mutate")?;
     copy_workspace(&root, copy.path())?;
     let (mut noticed, mut survived, mut stale) = (0usize, 0usize, 0usize);
     for mutation in &mutations {

@@ -66,7 +66,7 @@ fn run_copy(
     name: &OsString,
     rest: &[OsString],
 ) -> Result<ExitCode> {
-    let folder = tempfile::Builder::new().prefix("l").tempdir_in("/tmp")?;
+    let folder = temp_dir::TempDir::with_prefix("l")?;
     let link = folder.path().join("ld");
     symlink(loader, &link).context("cannot make a short link to the loader")?;
     interp.replace(&mut bytes, &link)?;

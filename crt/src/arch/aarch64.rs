@@ -2,6 +2,10 @@
 //!
 //! Sources: ELF for the Arm 64-bit Architecture (AAELF64) and its System V ABI, gABI (DT_RELR), and the
 //! kernel's `include/uapi/asm-generic/unistd.h`. The macros have the contracts of their namesakes for x86-64.
+//!
+//! # Safety
+//! The entry runs before relocation and touches nothing but registers, its own dynamic section and the words that DT_RELR names.
+//! A system call does what its number says; callers answer for the arguments.
 
 use core::arch::asm;
 

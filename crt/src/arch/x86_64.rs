@@ -2,6 +2,10 @@
 //!
 //! Sources: System V psABI for AMD64 (process start: section 3.4; dynamic section: chapter 5), gABI
 //! (DT_RELR), and the kernel's `arch/x86/entry/syscalls/syscall_64.tbl`.
+//!
+//! # Safety
+//! The entry runs before relocation and touches nothing but registers, its own dynamic section and the words that DT_RELR names.
+//! A system call does what its number says; callers answer for the arguments.
 
 use core::arch::asm;
 

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 
 use super::link::dependencies_first;
 use super::protect::Protected;
-use crate::elf::dynamic::Range;
 use crate::elf::Address;
+use crate::elf::dynamic::Range;
 use crate::event::Statistics;
 use crate::image::Table;
 use crate::world::{Module, ModuleId, World};

@@ -80,9 +80,10 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
         },
     };
     let header = match first {
-        // SAFETY: the kernel mapped this segment, which is at least as long as the header.
         Some(first) => {
-            Header::decode(unsafe { bytes(first.vaddr.at(bias), HEADER_SIZE) }, None, MACHINE).map_err(fault)?
+            // SAFETY: the kernel mapped this segment, which is at least as long as the header.
+            let start = unsafe { bytes(first.vaddr.at(bias), HEADER_SIZE) };
+            Header::decode(start, None, MACHINE).map_err(fault)?
         }
         // The kernel has read the header; it is only not mapped.
         None => Header {
@@ -167,11 +168,7 @@ fn whole(headers: &[ProgramHeader], bias: Bias, page_size: u64) -> core::result:
         // SAFETY: only reads, and only in a mapping of the program.
         match unsafe { call::madvise(last as usize, page_size as usize, call::MADV_POPULATE_READ) } {
             // Before Linux 5.14.
-            Err(Errno::EINVAL) => {
-                if !readable_by_pipe(last) {
-                    return Err(truncated);
-                }
-            }
+            Err(Errno::EINVAL) if !readable_by_pipe(last) => return Err(truncated),
             Err(Errno::EFAULT) => return Err(truncated),
             _ => {}
         }

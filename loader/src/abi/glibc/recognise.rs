@@ -201,7 +201,10 @@ pub fn recognise(evidence: &Evidence<'_>) -> Result<Recognition, Unrecognised> {
 
 /// The row that names this build.
 pub fn by_build_id(build_id: &[u8]) -> Option<&'static Layout> {
-    layout::ALL.iter().copied().find(|row| row.build_ids.contains(&build_id))
+    layout::ALL
+        .iter()
+        .copied()
+        .find(|row| row.build_ids.contains(&build_id))
 }
 
 fn among(rows: &[&'static Layout], evidence: &Evidence<'_>) -> Result<Recognition, Unrecognised> {
