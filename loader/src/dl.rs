@@ -17,7 +17,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::fmt::Write;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use spin::{Mutex, Once};
 
@@ -86,8 +86,8 @@ static READERS: AtomicUsize = AtomicUsize::new(0);
 /// Worlds that are no longer published but may still be read.
 static FORMER: Mutex<Vec<FormerWorld>> = Mutex::new(Vec::new());
 
-/// A batch is between its first mapping and its publication.
-static LOADING: AtomicBool = AtomicBool::new(false);
+/// The thread, by its pointer, whose batch is between its first mapping and its publication; 0 when there is none.
+static LOADING: AtomicU64 = AtomicU64::new(0);
 
 /// The directories that searches have met. Used under the long lock.
 static DIRECTORIES: Mutex<Directories> = Mutex::new(Directories::new());
@@ -218,8 +218,10 @@ fn call_mutex(function: Address, mutex: u64) {
 struct Loading;
 
 impl Loading {
+    /// Called with the long lock held. Another thread's mark is one that `fork` left behind: that thread is not in this process.
     fn start() -> core::result::Result<Loading, Kind> {
-        if LOADING.swap(true, Ordering::Acquire) {
+        let thread = machine::thread_pointer();
+        if LOADING.swap(thread, Ordering::Acquire) == thread {
             return Err(Kind::Busy);
         }
         Ok(Loading)
@@ -228,7 +230,23 @@ impl Loading {
 
 impl Drop for Loading {
     fn drop(&mut self) {
-        LOADING.store(false, Ordering::Release);
+        LOADING.store(0, Ordering::Release);
+    }
+}
+
+/// Takes the short locks before a fork, so that the child finds whole what they guard. A batch that another thread has not published is a
+/// leak in the child, never a corruption.
+pub fn before_fork() {
+    core::mem::forget(FORMER.lock());
+    core::mem::forget(DIRECTORIES.lock());
+}
+
+/// Gives them back, in the parent and in the child.
+pub fn after_fork() {
+    // SAFETY: `before_fork` took both in this thread, and the fork copied them into the child.
+    unsafe {
+        DIRECTORIES.force_unlock();
+        FORMER.force_unlock();
     }
 }
 
@@ -445,8 +463,10 @@ pub unsafe extern "C-unwind" fn dlopen(file: *const c_char, mode: c_int, caller:
 /// # Safety
 /// `name` is a C string.
 pub unsafe extern "C-unwind" fn libc_dlopen_mode(name: *const c_char, mode: c_int) -> *mut c_void {
-    // SAFETY: the caller's promise. The function's own address stands for a caller inside libc.
-    unsafe { dlopen(name, mode, core::ptr::null()) }
+    // SAFETY: the caller's promise.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    // libc looks at the answer only; the program's dlerror is none of its business.
+    open(Some(name), mode, Address(0)).unwrap_or(0) as *mut c_void
 }
 
 /// `dlmopen(3)`: the base namespace, for the time being.
@@ -533,8 +553,8 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
         return Ok((0, None));
     }
     for module in mapped.batch.fresh() {
-        if module.dynamic.flags_1.contains(Flags1::NOOPEN) && module.id == root {
-            return Err(module.fault(Stage::Map, Kind::NotToBeOpened));
+        if let Some(kind) = not_to_be_opened(module, module.id == root) {
+            return Err(module.fault(Stage::Map, kind));
         }
     }
     let linked = mapped.link(&world, runtime.log)?;
@@ -576,6 +596,19 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     publish(world);
     debugger::tell(first, State::Consistent);
     Ok((handle, Some(ready)))
+}
+
+/// Why a file that could be mapped is no library to open.
+fn not_to_be_opened(module: &Module, is_root: bool) -> Option<Kind> {
+    if module.layout.fixed {
+        return Some(Kind::Unsupported("cannot dynamically load executable"));
+    }
+    if module.dynamic.flags_1.contains(Flags1::PIE) {
+        return Some(Kind::Unsupported(
+            "cannot dynamically load position-independent executable",
+        ));
+    }
+    (is_root && module.dynamic.flags_1.contains(Flags1::NOOPEN)).then_some(Kind::NotToBeOpened)
 }
 
 /// A library that is loaded already is opened once more.
@@ -661,7 +694,8 @@ pub unsafe extern "C-unwind" fn dlvsym(
 /// `name` is a C string.
 pub unsafe extern "C-unwind" fn libc_dlsym(map: *const c_void, name: *const c_char) -> *mut c_void {
     // SAFETY: the caller's promise.
-    unsafe { dlsym(map, name, core::ptr::null()) }
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    look_up(map as usize, name, None, Address(0)).unwrap_or(0) as *mut c_void
 }
 
 /// libc's own dlvsym.
@@ -674,7 +708,8 @@ pub unsafe extern "C-unwind" fn libc_dlvsym(
     version: *const c_char,
 ) -> *mut c_void {
     // SAFETY: the caller's promise.
-    unsafe { dlvsym(map, name, version, core::ptr::null()) }
+    let (name, version) = unsafe { (CStr::from_ptr(name).to_bytes(), CStr::from_ptr(version).to_bytes()) };
+    look_up(map as usize, name, Some(version), Address(0)).unwrap_or(0) as *mut c_void
 }
 
 /// What a look-up found, before anything of the program is called.

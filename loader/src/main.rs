@@ -487,6 +487,7 @@ impl Launch {
             Abi::Bare => None,
             Abi::Glibc(glibc) => {
                 glibc.early_init();
+                glibc.around_fork(before_fork, after_fork);
                 Some(program.id)
             }
         };
@@ -502,6 +503,16 @@ impl Launch {
         // SAFETY: everything that the program needs is in place; the stack is the kernel's, with the arguments where they belong.
         unsafe { machine::jump(self.stack.address(), entry, dl::finalise as *const () as usize) }
     }
+}
+
+extern "C" fn before_fork() {
+    dl::before_fork();
+    HEAP.hold();
+}
+
+extern "C" fn after_fork() {
+    HEAP.release();
+    dl::after_fork();
 }
 
 fn add(world: &mut World, parts: Parts) -> Result<()> {

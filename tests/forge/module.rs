@@ -101,6 +101,7 @@ pub struct Module {
     relocations: Vec<Relocation>,
     implicit: Vec<Relocation>,
     slots: Vec<Relocation>,
+    implicit_slots: Vec<Relocation>,
     relr: Vec<u64>,
     text: Vec<u8>,
     relro: Vec<u8>,
@@ -137,6 +138,7 @@ impl Module {
             relocations: Vec::new(),
             implicit: Vec::new(),
             slots: Vec::new(),
+            implicit_slots: Vec::new(),
             relr: Vec::new(),
             text: Vec::new(),
             relro: Vec::new(),
@@ -346,6 +348,17 @@ impl Module {
         self
     }
 
+    /// Adds an entry to a DT_JMPREL of DT_REL's form. A module has slots of one form only.
+    pub fn implicit_slot(&mut self, place: u64, kind: u32, symbol: Option<SymbolId>) -> &mut Module {
+        self.implicit_slots.push(Relocation {
+            place,
+            kind,
+            symbol,
+            addend: 0,
+        });
+        self
+    }
+
     /// Adds a word to DT_RELR, as it stands in the file: an even address, or an odd bitmap.
     pub fn relr(&mut self, word: u64) -> &mut Module {
         self.relr.push(word);
@@ -471,18 +484,25 @@ impl Module {
             tables.sized_table(7, 8, &table);
             tables.tags.push((9, 24));
         }
-        if !self.implicit.is_empty() {
+        let without_addends = |relocations: &[Relocation]| {
             let mut table = Bytes::default();
-            for relocation in &self.implicit {
+            for relocation in relocations {
                 table.u64(relocation.place).u64(info(relocation));
             }
-            tables.sized_table(17, 18, &table.0);
+            table.0
+        };
+        if !self.implicit.is_empty() {
+            tables.sized_table(17, 18, &without_addends(&self.implicit));
             tables.tags.push((19, 16));
         }
+        assert!(self.slots.is_empty() || self.implicit_slots.is_empty(), "DT_JMPREL has one form");
         if !self.slots.is_empty() {
-            let table = with_addends(&self.slots);
-            tables.sized_table(23, 2, &table);
+            tables.sized_table(23, 2, &with_addends(&self.slots));
             tables.tags.push((20, 7));
+        }
+        if !self.implicit_slots.is_empty() {
+            tables.sized_table(23, 2, &without_addends(&self.implicit_slots));
+            tables.tags.push((20, 17));
         }
         if !self.relr.is_empty() {
             let mut table = Bytes::default();

@@ -37,6 +37,9 @@ pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Kind> 
         linux::allocate(usize::try_from(total).map_err(|_| Kind::OutOfMemory)?).ok_or(memory(Errno::ENOMEM))? as u64;
     let pointer = (base + below).next_multiple_of(align);
     let dtv = Dtv::allocate(plan.modules);
+    if dtv.address() == 0 {
+        return Err(Kind::OutOfMemory);
+    }
     // SAFETY: `below` bytes before and HEAD bytes from `pointer` lie in the fresh allocation.
     unsafe {
         let head = pointer as *mut u64;

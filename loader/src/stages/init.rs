@@ -80,21 +80,59 @@ pub fn preconstructors(module: &Module) -> impl Iterator<Item = Address> {
 ///
 /// The words are read as the calls go: relocation has made them run-time addresses.
 pub fn constructors(module: &Module) -> impl Iterator<Item = Address> {
-    let init = module.dynamic.init.map(|init| module.at(init));
+    let init = function(module, module.dynamic.init);
     init.into_iter().chain(array(module, module.dynamic.init_array))
 }
 
 /// DT_FINI_ARRAY backwards, then DT_FINI.
 pub fn destructors(module: &Module) -> impl Iterator<Item = Address> {
-    let fini = module.dynamic.fini.map(|fini| module.at(fini));
+    let fini = function(module, module.dynamic.fini);
     array(module, module.dynamic.fini_array).rev().chain(fini)
+}
+
+/// Checks that whatever will be entered because the file says so is code: the program's entry is in the program, and the functions are
+/// in some module (glibc runs arrays that point into another one). Called when the words are final and nothing has run.
+///
+/// # Errors
+/// [`Rule::EntryOutside`], [`Rule::CodeOutside`] with the link-time address; [`Rule::TagTableOutside`] for an array that is not mapped.
+pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Kind> {
+    let entry = module.layout.entry;
+    if module.role == Role::Program && !module.image.is_executable(entry) {
+        return Err(Kind::malformed(Rule::EntryOutside, entry.0, 0));
+    }
+    let dynamic = &module.dynamic;
+    let arrays = [dynamic.preinit_array, dynamic.init_array, dynamic.fini_array];
+    for range in arrays.into_iter().flatten() {
+        if words(module, range).is_none() {
+            return Err(Kind::malformed(Rule::TagTableOutside, range.at.0, range.size));
+        }
+    }
+    let is_code = |module: &Module, at: Address| module.image.is_executable(at.in_image(module.image.bias()));
+    let mut functions = preconstructors(module)
+        .chain(constructors(module))
+        .chain(destructors(module));
+    match functions.find(|at| !is_code(module, *at) && !roster.iter().any(|other| is_code(other, *at))) {
+        Some(at) => Err(Kind::malformed(
+            Rule::CodeOutside,
+            at.in_image(module.image.bias()).0,
+            0,
+        )),
+        None => Ok(()),
+    }
+}
+
+/// DT_INIT or DT_FINI. 0 is left out: linkers write it when the symbol that they were told of does not exist.
+fn function(module: &Module, at: Option<Vaddr>) -> Option<Address> {
+    at.filter(|at| at.0 != 0).map(|at| module.at(at))
+}
+
+fn words(module: &Module, range: Range) -> Option<Table<u64>> {
+    module.image.table(range.at, usize::try_from(range.size / 8).ok()?)
 }
 
 /// The addresses in an array. 0 and -1 are left out: old tools wrote them as ends.
 fn array(module: &Module, range: Option<Range>) -> impl DoubleEndedIterator<Item = Address> {
-    let words = range
-        .and_then(|range| module.image.table::<u64>(range.at, (range.size / 8) as usize))
-        .unwrap_or(Table::EMPTY);
+    let words = range.and_then(|range| words(module, range)).unwrap_or(Table::EMPTY);
     (0..words.len())
         .filter_map(move |index| words.get(index))
         .filter(|word| *word != 0 && *word != u64::MAX)

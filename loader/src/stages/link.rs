@@ -8,8 +8,10 @@ use alloc::vec::Vec;
 use super::Batch;
 use super::map::Mapped;
 use crate::elf::dynamic::Flags;
-use crate::error::{Error, Kind, MissingVersion, Name, Result, Stage};
+use crate::elf::segment::Access;
+use crate::error::{Error, Kind, MissingVersion, Name, Result, Rule, Stage};
 use crate::event::{Event, Interest, Log};
+use crate::layout::TlsTemplate;
 use crate::tls::TlsPlan;
 use crate::world::{Module, ModuleId, Role, Roster, World};
 
@@ -141,10 +143,23 @@ fn provider<'a>(roster: Roster<'a>, module: &Module, file: &[u8]) -> Option<&'a 
     }
 }
 
+/// The initial bytes are copied for each thread, so they have to be readable.
+fn check_tls_image(module: &Module, template: &TlsTemplate) -> Result<()> {
+    let image = module.image.extent(template.vaddr, template.file_size);
+    match template.file_size == 0 || image.is_some_and(|extent| extent.access.contains(Access::READ)) {
+        true => Ok(()),
+        false => {
+            let kind = Kind::malformed(Rule::TlsOutside, template.vaddr.0, template.file_size);
+            Err(module.fault(Stage::Link, kind))
+        }
+    }
+}
+
 fn place_tls(module: &Module, plan: &mut TlsPlan) -> Result<()> {
     let Some(template) = module.layout.tls.as_ref().filter(|template| template.memory_size != 0) else {
         return Ok(());
     };
+    check_tls_image(module, template)?;
     let late = plan.capacity.is_some() || module.role == Role::Opened;
     let slot = if late && !module.dynamic.flags.contains(Flags::STATIC_TLS) {
         plan.place_dynamic()

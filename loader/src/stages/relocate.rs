@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Batch;
+use super::init::check_code;
 use super::link::Linked;
 use crate::arch::{Ask, Field, Machine, Relocation};
 use crate::elf::dynamic::{Flags, Flags1, PltKind, Range};
@@ -118,7 +119,7 @@ impl Linked {
     /// Applies the tables of each new module, dependencies first.
     ///
     /// # Errors
-    /// The first damaged table; or, when all tables are applied, *all* unresolved symbols.
+    /// The first damaged table; or, when all tables are applied, *all* unresolved symbols, or a function to be called that is not code.
     pub fn relocate(self, world: &World, binding: Binding<'_>, log: Log<'_>) -> Result<Relocated> {
         let Linked {
             batch,
@@ -157,6 +158,10 @@ impl Linked {
         if let Some(first) = unresolved.first() {
             let culprit = first.module.clone();
             return Err(Kind::Undefined(unresolved).of(Stage::Relocate, &culprit));
+        }
+        let roster = batch.roster(world);
+        for module in batch.fresh() {
+            check_code(roster, module).map_err(|kind| module.fault(Stage::Relocate, kind))?;
         }
         Ok(Relocated {
             batch,
@@ -463,13 +468,7 @@ impl<'a> Work<'a> {
         addend: u64,
         of: &Module,
     ) -> core::result::Result<(), Kind> {
-        if !of.image.is_executable(resolver.in_image(of.image.bias())) {
-            return Err(Kind::malformed(
-                Rule::CodeOutside,
-                resolver.in_image(of.image.bias()).0,
-                0,
-            ));
-        }
+        check_resolver(of, resolver)?;
         self.indirect.push(Indirect {
             module: tables.module.id,
             at,
@@ -703,6 +702,15 @@ fn store(
     stored.ok_or_else(|| unwritable(tables.module, at))
 }
 
+/// A resolver has to be code of the module that defines it.
+fn check_resolver(of: &Module, resolver: Address) -> core::result::Result<(), Kind> {
+    let at = resolver.in_image(of.image.bias());
+    match of.image.is_executable(at) {
+        true => Ok(()),
+        false => Err(Kind::malformed(Rule::CodeOutside, at.0, 0)),
+    }
+}
+
 /// Why a place cannot be stored to: in a segment of this module that is not writable, or in none.
 #[cold]
 fn unwritable(module: &Module, at: Vaddr) -> Kind {
@@ -738,7 +746,7 @@ fn tls_owner<'a>(module: &'a Module, reference: &Option<Symbol>, found: &Option<
 /// Looks a waiting function slot up again: the slot's own relocation, by its index in DT_JMPREL.
 ///
 /// # Errors
-/// [`Kind::Undefined`] when the symbol still has no definition.
+/// [`Kind::Undefined`] when the symbol still has no definition; [`Rule::CodeOutside`] for a resolver that is not code.
 pub fn bind_slot(
     roster: Roster<'_>,
     global: &[ModuleId],
@@ -780,6 +788,7 @@ pub fn bind_slot(
             }]))
         })?;
     let address = if found.is_indirect() {
+        check_resolver(found.module, found.address()).map_err(fault)?;
         host.resolve(found.address())
     } else {
         found.address()

@@ -69,6 +69,17 @@ impl Heap {
         self.guarded.store(true, Ordering::Release);
     }
 
+    /// Takes the lock before a fork, so that the child finds the list whole.
+    pub fn hold(&self) {
+        core::mem::forget(self.state.lock());
+    }
+
+    /// Gives back what [`Heap::hold`] took, in the parent and in the child.
+    pub fn release(&self) {
+        // SAFETY: `hold` took it in this thread.
+        unsafe { self.state.force_unlock() };
+    }
+
     fn with<T>(&self, body: impl FnOnce(&mut State) -> T) -> T {
         let blocked = self
             .guarded

@@ -83,6 +83,8 @@ pub struct Functions {
     pub mutex_lock: Option<Address>,
     /// `pthread_mutex_unlock`.
     pub mutex_unlock: Option<Address>,
+    /// `__register_atfork`, behind pthread_atfork.
+    pub register_atfork: Option<Address>,
 }
 
 // SAFETY: the records point to memory that lives as long as the process; writers hold the long lock.
@@ -108,6 +110,7 @@ impl Glibc {
                 early_init: function("__libc_early_init"),
                 mutex_lock: function("pthread_mutex_lock"),
                 mutex_unlock: function("pthread_mutex_unlock"),
+                register_atfork: function("__register_atfork"),
             },
         })
     }

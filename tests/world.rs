@@ -1,0 +1,29 @@
+//! Whole graphs of forged modules, linked in memory: the stages of the loader over a [`lode::world::Host`] that is a table
+//! of names and bytes. No kernel takes part, so a test can give modules any address, let any call fail, and look at every
+//! word afterwards.
+//!
+//! | part | what it asks |
+//! |---|---|
+//! | `finding` | which file a name becomes, in what order, and what ends a search |
+//! | `binding` | which definition a reference gets |
+//! | `versions` | which version of it |
+//! | `relocations` | what each type stores, and what is refused |
+//! | `order` | constructors, resolvers, copies |
+//! | `keeping` | what must not change: modules that arrive final, and a world whose next batch fails |
+
+#[path = "world/binding.rs"]
+mod binding;
+#[path = "world/finding.rs"]
+mod finding;
+#[path = "world/keeping.rs"]
+mod keeping;
+#[path = "world/memory.rs"]
+mod memory;
+#[path = "world/order.rs"]
+mod order;
+#[path = "world/relocations.rs"]
+mod relocations;
+#[path = "world/stand.rs"]
+mod stand;
+#[path = "world/versions.rs"]
+mod versions;
