@@ -405,7 +405,9 @@ impl Module {
 
     /// The symbols' positions in the file behind the empty one: local, undefined, then the others by their bucket.
     fn symbol_order(&self) -> (Vec<usize>, usize) {
-        let hashed = |symbol: &Symbol| symbol.section.is_some() && symbol.binding != Binding::Local;
+        // A canonical PLT entry is undefined, but others find it.
+        let hashed =
+            |symbol: &Symbol| (symbol.section.is_some() || symbol.value != 0) && symbol.binding != Binding::Local;
         let buckets = gnu_buckets(self.symbols.iter().filter(|symbol| hashed(symbol)).count());
         let mut order: Vec<usize> = (0..self.symbols.len()).collect();
         order.sort_by_key(|index| {

@@ -1,0 +1,113 @@
+//! What people read when something is wrong: every refusal of the loader provoked once, and its whole text compared with
+//! a golden file in `tests/diagnostics/`. A golden file is a transcript: the command, what it wrote, how it ended.
+//!
+//! The texts are part of the product. `cargo xtask test --bless` writes them anew; read the difference before you commit it.
+//!
+//! | part | what is wrong |
+//! |---|---|
+//! | `headers` | the file: its header, its segments |
+//! | `tables` | what its dynamic section names: strings, symbols, versions, relocations |
+//! | `process` | what is around it: libraries, versions and symbols that are missing, the command line, libc |
+//! | `calls` | what a running program asks with `dlopen` and its family |
+//!
+//! | variable | what it says |
+//! |---|---|
+//! | `LODE_LOADER` | the loader under test; without it the one that `cargo xtask build` left |
+//! | `LODE_BLESS` | `1`: write the golden files instead of comparing them |
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "forging is for tests: what cannot be written panics")]
+
+#[path = "diagnostics/calls.rs"]
+mod calls;
+#[path = "diagnostics/coverage.rs"]
+mod coverage;
+#[path = "runner/execution.rs"]
+mod execution;
+#[path = "diagnostics/headers.rs"]
+mod headers;
+#[path = "diagnostics/process.rs"]
+mod process;
+#[path = "diagnostics/stand.rs"]
+mod stand;
+#[path = "diagnostics/tables.rs"]
+mod tables;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::{env, fs};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use stand::{Case, Stand};
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(2);
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let loader = env::var_os("LODE_LOADER").map_or_else(
+        || package.join("../target/lode/ld-lode-x86_64.so.1"),
+        PathBuf::from,
+    );
+    let goldens = package.join("diagnostics");
+    let bless = env::var("LODE_BLESS").is_ok_and(|value| value == "1");
+    let stand = match Stand::open(&loader) {
+        Ok(stand) => Arc::new(stand),
+        Err(error) => {
+            eprintln!("diagnostics: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut cases = Vec::new();
+    headers::cases(&mut cases);
+    tables::cases(&mut cases);
+    process::cases(&mut cases);
+    calls::cases(&mut cases);
+
+    let claimed: Vec<&str> = cases.iter().filter_map(|case| case.code).collect();
+    let names: Vec<&str> = cases.iter().map(|case| case.name).collect();
+    let problems = coverage::problems(&claimed, &names, &goldens);
+    let mut trials = vec![Trial::test("every_kind_and_every_rule_has_a_golden_text", move || {
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Failed::from(problems.join("\n")))
+        }
+    })];
+    for case in cases {
+        let missing = case.needs.iter().find(|path| !Path::new(path).exists());
+        if let Some(path) = missing {
+            let trial = Trial::test(case.name, || Ok(()));
+            trials.push(trial.with_kind(format!("no {path}")).with_ignored_flag(true));
+            continue;
+        }
+        let stand = Arc::clone(&stand);
+        let golden = goldens.join(case.name).with_extension("txt");
+        trials.push(Trial::test(case.name, move || {
+            examine(&case, &stand, &golden, bless).map_err(Failed::from)
+        }));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // `exit` would skip the destructor that removes the temporary folder.
+    if conclusion.has_failed() {
+        ExitCode::from(101)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Provokes one refusal and holds its text against the golden one.
+fn examine(case: &Case, stand: &Stand, golden: &Path, bless: bool) -> Result<(), String> {
+    let transcript = stand.transcript(case)?;
+    if bless {
+        return fs::write(golden, transcript).map_err(|error| format!("{}: {error}", golden.display()));
+    }
+    let expected = fs::read_to_string(golden).unwrap_or_default();
+    if transcript == expected {
+        return Ok(());
+    }
+    Err(format!(
+        "{} differs; `cargo xtask test --suite diagnostics --bless` writes it anew\n--- expected\n{expected}--- found\n{transcript}---",
+        golden.display()
+    ))
+}

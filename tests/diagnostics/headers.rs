@@ -1,0 +1,279 @@
+//! Files whose header or program headers are wrong.
+
+use forge::HeaderField::{AbiVersion, Class, Data, Flags, IdentVersion, Machine, OsAbi, Phentsize, Phnum, Phoff, Type, Version};
+use forge::SegmentField::{self, Align, Filesz, Memsz, Offset, Vaddr};
+use forge::{DATA, Forged, Module, TEXT};
+
+use super::stand::{BAD, Case, Run, case, command, interpreted, library, load, needs_bad, nothing};
+
+const PT_DYNAMIC: u32 = 2;
+const PT_INTERP: u32 = 3;
+const PT_TLS: u32 = 7;
+const PT_GNU_STACK: u32 = 0x6474_e551;
+const PT_GNU_RELRO: u32 = 0x6474_e552;
+const PT_GNU_PROPERTY: u64 = 0x6474_e553;
+
+/// Sets a field of the first program header of a type.
+fn set(forged: &mut Forged, kind: u32, field: SegmentField, value: u64) {
+    let index = forged.segment_of(kind).unwrap();
+    forged.set_segment(index, field, value);
+}
+
+/// Sets a field of the PT_LOAD with a number.
+fn set_load(forged: &mut Forged, number: usize, field: SegmentField, value: u64) {
+    let index = load(forged, number);
+    forged.set_segment(index, field, value);
+}
+
+/// Turns PT_GNU_STACK, which nobody here needs, into another segment.
+fn replace_stack(forged: &mut Forged, kind: u64, at: u64, size: u64) {
+    let index = forged.segment_of(PT_GNU_STACK).unwrap();
+    forged
+        .set_segment(index, SegmentField::Type, kind)
+        .set_segment(index, Vaddr, at)
+        .set_segment(index, Memsz, size)
+        .set_segment(index, Filesz, size);
+}
+
+/// The note of a file that needs an x86-64 level which no CPU has (psABI, "Program Property").
+fn note_of_a_level_to_come() -> Vec<u8> {
+    const ISA_1_NEEDED: u32 = 0xc000_8002;
+    let words = [4, 16, 5, u32::from_le_bytes(*b"GNU\0"), ISA_1_NEEDED, 4, 1 << 7, 0];
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+/// Where [`Module::text`] puts what comes behind a library's one instruction.
+const NOTE: u64 = TEXT + 16;
+
+pub fn cases(cases: &mut Vec<Case>) {
+    identity(cases);
+    table(cases);
+    segments(cases);
+    others(cases);
+}
+
+/// Whose file is it?
+fn identity(cases: &mut Vec<Case>) {
+    cases.extend([
+        case("not-elf", "not-elf", |folder| {
+            folder.write(BAD, format!("/* GNU ld script */\nGROUP ( libc.so.6 )\n{}", " ".repeat(64)).as_bytes());
+            needs_bad(folder)
+        }),
+        case("not-elf-as-command", "not-elf", |folder| {
+            folder.write("program", format!("#!/bin/sh\n{}", "# nothing\n".repeat(8)).as_bytes());
+            Run::new(&["ld-lode", "./program"])
+        }),
+        library("header-truncated", "header-truncated", nothing, |file| {
+            file.truncate(63);
+        }),
+        library("header-of-an-empty-file", "header-truncated", nothing, |file| {
+            file.truncate(0);
+        }),
+        command("wrong-class", "wrong-class", nothing, |file| {
+            file.set_header(Class, 1);
+        }),
+        library("wrong-class-of-a-library", "missing-library", nothing, |file| {
+            file.set_header(Class, 1);
+        }),
+        library("wrong-class-unknown", "wrong-class", nothing, |file| {
+            file.set_header(Class, 7);
+        }),
+        library("wrong-data", "wrong-data", nothing, |file| {
+            file.set_header(Data, 2);
+        }),
+        library("elf-version", "elf-version", nothing, |file| {
+            file.set_header(Version, 2);
+        }),
+        library("elf-version-in-the-identity", "elf-version", nothing, |file| {
+            file.set_header(IdentVersion, 0);
+        }),
+        library("wrong-osabi", "wrong-osabi", nothing, |file| {
+            file.set_header(OsAbi, 9);
+        }),
+        interpreted("wrong-osabi-interpreted", "wrong-osabi", nothing, |file| {
+            file.set_header(OsAbi, 9);
+        }),
+        command("wrong-abiversion", "wrong-abiversion", nothing, |file| {
+            file.set_header(AbiVersion, 1);
+        }),
+        interpreted("wrong-abiversion-interpreted", "wrong-abiversion", nothing, |file| {
+            file.set_header(AbiVersion, 1);
+        }),
+        library("wrong-abiversion-gnu", "wrong-abiversion", nothing, |file| {
+            file.set_header(OsAbi, 3).set_header(AbiVersion, 4);
+        }),
+        command("wrong-machine", "wrong-machine", nothing, |file| {
+            file.set_header(Machine, 183);
+        }),
+        library("wrong-machine-of-a-library", "missing-library", nothing, |file| {
+            file.set_header(Machine, 183);
+        }),
+        library("header-flags", "header-flags", nothing, |file| {
+            file.set_header(Flags, 0x10);
+        }),
+        interpreted("header-flags-interpreted", "header-flags", nothing, |file| {
+            file.set_header(Flags, 0x10);
+        }),
+        library("header-type", "header-type", nothing, |file| {
+            file.set_header(Type, 1);
+        }),
+        command("header-type-core", "header-type", nothing, |file| {
+            file.set_header(Type, 4);
+        }),
+    ]);
+}
+
+/// Where are the program headers?
+fn table(cases: &mut Vec<Case>) {
+    cases.extend([
+        library("phentsize", "phentsize", nothing, |file| {
+            file.set_header(Phentsize, 32);
+        }),
+        library("no-program-headers", "no-program-headers", nothing, |file| {
+            file.set_header(Phnum, 0);
+        }),
+        library("phdr-outside-file", "phdr-outside-file", nothing, |file| {
+            let length = file.bytes.len() as u64;
+            file.set_header(Phoff, length - 56);
+        }),
+        library("phdr-outside-file-too-many", "phdr-outside-file", nothing, |file| {
+            file.set_header(Phnum, 0xffff);
+        }),
+    ]);
+}
+
+/// PT_LOAD.
+fn segments(cases: &mut Vec<Case>) {
+    cases.extend([
+        library("no-load-segment", "no-load-segment", nothing, |file| {
+            for _ in 0..4 {
+                set_load(file, 0, SegmentField::Type, 0);
+            }
+        }),
+        library("segment-outside-file", "segment-outside-file", nothing, |file| {
+            let length = file.bytes.len();
+            file.truncate(length - 1);
+        }),
+        library("segment-file-size", "segment-file-size", nothing, |file| {
+            set_load(file, 3, Memsz, 8);
+        }),
+        library("segment-order", "segment-order", nothing, |file| {
+            set_load(file, 3, Vaddr, 0x5_0000);
+        }),
+        library("segment-order-overlap", "segment-order", nothing, |file| {
+            set_load(file, 1, Memsz, DATA - TEXT);
+        }),
+        library("segment-order-one-page-twice", "segment-order", nothing, |file| {
+            let end = file.segment(load(file, 0), Memsz).next_multiple_of(16);
+            let offset = file.segment(load(file, 1), Offset) + end;
+            set_load(file, 1, Vaddr, end);
+            set_load(file, 1, Offset, offset);
+        }),
+        library("segment-address", "segment-address", nothing, |file| {
+            set_load(file, 3, Vaddr, 0xffff_ffff_ffff_f000);
+        }),
+        library("segment-address-too-high", "segment-address", nothing, |file| {
+            set_load(file, 3, Vaddr, 1 << 60);
+        }),
+        library("segment-align", "segment-align", nothing, |file| {
+            set_load(file, 3, Align, 0x3000);
+        }),
+        library("segment-congruence", "segment-congruence", nothing, |file| {
+            set_load(file, 3, Vaddr, DATA + 8);
+        }),
+        library("segment-wx", "segment-wx", nothing, |file| {
+            set_load(file, 1, SegmentField::Flags, 7);
+        }),
+        interpreted("segment-wx-interpreted", "segment-wx", nothing, |file| {
+            set_load(file, 1, SegmentField::Flags, 7);
+        }),
+        interpreted(
+            "file-truncated",
+            "file-truncated",
+            |program| {
+                program.data(&[1; 0x5000]);
+            },
+            |file| {
+                let length = file.bytes.len();
+                file.truncate(length - 0x3000);
+            },
+        ),
+        command(
+            "file-truncated-as-command",
+            "segment-outside-file",
+            |program| {
+                program.data(&[1; 0x5000]);
+            },
+            |file| {
+                let length = file.bytes.len();
+                file.truncate(length - 0x3000);
+            },
+        ),
+    ]);
+}
+
+/// The other segments.
+fn others(cases: &mut Vec<Case>) {
+    cases.extend([
+        library("segment-twice", "segment-twice", nothing, |file| {
+            let dynamic = file.segment_of(PT_DYNAMIC).unwrap();
+            let (at, size) = (file.segment(dynamic, Vaddr), file.segment(dynamic, Memsz));
+            replace_stack(file, PT_DYNAMIC.into(), at, size);
+        }),
+        interpreted("segment-twice-interpreted", "segment-twice", nothing, |file| {
+            let dynamic = file.segment_of(PT_DYNAMIC).unwrap();
+            let (at, size) = (file.segment(dynamic, Vaddr), file.segment(dynamic, Memsz));
+            replace_stack(file, PT_DYNAMIC.into(), at, size);
+        }),
+        library("dynamic-outside", "dynamic-outside", nothing, |file| {
+            set(file, PT_DYNAMIC, Vaddr, 0x70_0000);
+        }),
+        library("dynamic-unterminated", "dynamic-unterminated", nothing, |file| {
+            set(file, PT_DYNAMIC, Memsz, 32);
+        }),
+        library("dynamic-missing", "dynamic-missing", nothing, |file| {
+            set(file, PT_DYNAMIC, SegmentField::Type, 0);
+        }),
+        library("relro-outside", "relro-outside", nothing, |file| {
+            set(file, PT_GNU_RELRO, Vaddr, TEXT);
+        }),
+        library("relro-outside-too-long", "relro-outside", nothing, |file| {
+            set(file, PT_GNU_RELRO, Memsz, 0x2000);
+        }),
+        library("tls-outside", "tls-outside", thread_local, |file| {
+            set(file, PT_TLS, Vaddr, 0x70_0000);
+        }),
+        library("tls-size", "tls-size", thread_local, |file| {
+            set(file, PT_TLS, Memsz, 4);
+        }),
+        library("tls-size-too-large", "tls-size", thread_local, |file| {
+            set(file, PT_TLS, Memsz, 1 << 40);
+        }),
+        library("tls-align", "tls-align", thread_local, |file| {
+            set(file, PT_TLS, Align, 24);
+        }),
+        library("tls-align-too-large", "tls-align", thread_local, |file| {
+            set(file, PT_TLS, Align, 1 << 30);
+        }),
+        command("interpreter-path", "interpreter-path", nothing, |file| {
+            set(file, PT_INTERP, Filesz, 0);
+        }),
+        command("interpreter-path-too-long", "interpreter-path", nothing, |file| {
+            set(file, PT_INTERP, Filesz, 0x1001);
+        }),
+        command("cpu-too-old", "cpu-too-old", level_to_come, |file| {
+            replace_stack(file, PT_GNU_PROPERTY, NOTE, 32);
+        }),
+        library("cpu-too-old-for-a-library", "missing-library", level_to_come, |file| {
+            replace_stack(file, PT_GNU_PROPERTY, NOTE, 32);
+        }),
+    ]);
+}
+
+fn thread_local(module: &mut Module) {
+    module.tls(&[1; 8], 8, 8);
+}
+
+fn level_to_come(module: &mut Module) {
+    assert_eq!(module.text(&note_of_a_level_to_come()), NOTE);
+}

@@ -1,0 +1,296 @@
+//! Where a refusal is provoked: a folder with forged files, a command in it, and a transcript of what that did.
+
+use std::ffi::CString;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use forge::{Forged, Module, SegmentField};
+use temp_dir::TempDir;
+
+use super::execution::{Ending, execute};
+
+/// The library that is wrong, in the cases in which a library is.
+pub const BAD: &str = "libbad.so";
+/// `xor %edi, %edi; mov $231, %eax; syscall`: ends with status 0.
+const ENDS_WELL: &[u8] = b"\x31\xff\xb8\xe7\0\0\0\x0f\x05";
+/// PT_LOAD
+const LOAD: u64 = 1;
+
+/// One refusal.
+pub struct Case {
+    /// Of the case and of its golden file.
+    pub name: &'static str,
+    /// The code that it is the proof of: [`lode::error::Kind::code`].
+    pub code: Option<&'static str>,
+    /// Files without which the case is skipped.
+    pub needs: &'static [&'static str],
+    /// Makes the files in the folder and says what to run.
+    pub stage: Box<dyn Fn(&Folder) -> Run + Send>,
+}
+
+/// A command, as a shell would have it: variables, then words. The word `ld-lode` is the loader under test.
+pub struct Run {
+    pub variables: Vec<(&'static str, &'static str)>,
+    pub words: Vec<&'static str>,
+}
+
+impl Run {
+    /// A command without variables.
+    pub fn new(words: &[&'static str]) -> Run {
+        Run {
+            variables: Vec::new(),
+            words: words.to_vec(),
+        }
+    }
+
+    /// With a variable more.
+    pub fn with(mut self, name: &'static str, value: &'static str) -> Run {
+        self.variables.push((name, value));
+        self
+    }
+}
+
+/// The folder of one case.
+pub struct Folder {
+    path: PathBuf,
+    /// What programs name as their interpreter.
+    interpreter: PathBuf,
+}
+
+/// The loader under test and the folder of all cases.
+pub struct Stand {
+    folder: TempDir,
+    loader: PathBuf,
+}
+
+impl Stand {
+    /// Makes the folder.
+    ///
+    /// # Errors
+    /// There is no loader, or no temporary folder can be had.
+    pub fn open(loader: &Path) -> Result<Stand, String> {
+        let loader = loader
+            .canonicalize()
+            .map_err(|error| format!("{} (cargo xtask build makes it): {error}", loader.display()))?;
+        let folder = TempDir::with_prefix("lode-diagnostics-").map_err(|error| format!("no temporary folder: {error}"))?;
+        symlink(&loader, folder.path().join("ld-lode")).map_err(|error| error.to_string())?;
+        Ok(Stand { folder, loader })
+    }
+
+    /// Runs a case and writes down what was to be seen.
+    ///
+    /// # Errors
+    /// The command cannot be started, does not end, or a start failed with another code than the case claims.
+    pub fn transcript(&self, case: &Case) -> Result<String, String> {
+        let folder = Folder {
+            path: self.folder.path().join(case.name),
+            interpreter: self.folder.path().join("ld-lode"),
+        };
+        fs::create_dir(&folder.path).map_err(|error| error.to_string())?;
+        let run = (case.stage)(&folder);
+        let (program, arguments) = run.words.split_first().ok_or("no command")?;
+        let mut command = match *program {
+            "ld-lode" => Command::new(&self.loader),
+            program => Command::new(folder.path.join(program)),
+        };
+        command
+            .arg0(program)
+            .args(arguments)
+            .current_dir(&folder.path)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("LC_ALL", "C")
+            .envs(run.variables.iter().copied());
+        let outcome = execute(&mut command)?;
+        let variables = run.variables.iter().map(|(name, value)| format!("{name}={value} "));
+        let ending = match outcome.ending {
+            Ending::Status(code) => format!("[exit {code}]"),
+            Ending::Signal(number) => format!("[signal {number}]"),
+        };
+        let transcript = format!(
+            "$ {}{}\n{}{}{ending}\n",
+            variables.collect::<String>(),
+            run.words.join(" "),
+            outcome.stdout,
+            outcome.stderr
+        );
+        let transcript = self.without_accidents(&transcript, &folder);
+        match (case.code, code_of(&transcript)) {
+            (Some(claimed), Some(found)) if claimed != found => {
+                Err(format!("lode[{claimed}] was to be provoked, not lode[{found}]:\n{transcript}"))
+            }
+            _ => Ok(transcript),
+        }
+    }
+
+    /// Puts placeholders where the machine shows through: folders, the level of the CPU, where the kernel mapped something.
+    fn without_accidents(&self, text: &str, folder: &Folder) -> String {
+        let text = text
+            .replace(&*folder.path.to_string_lossy(), "@DIR@")
+            .replace(&*self.folder.path().to_string_lossy(), "@BASE@");
+        // Which of these subdirectories are looked into depends on the CPU.
+        let lines = text.lines().filter(|line| !line.contains("/glibc-hwcaps/"));
+        lines.map(|line| without_level(&without_addresses(line)) + "\n").collect()
+    }
+}
+
+/// The code in the second line of a report.
+fn code_of(transcript: &str) -> Option<&str> {
+    let (_, rest) = transcript.split_once("\nlode[")?;
+    rest.split_once(']').map(|(code, _)| code)
+}
+
+/// Run-time addresses differ from start to start. A mapping's has twelve digits, and a negative distance sixteen.
+fn without_addresses(line: &str) -> String {
+    let mut parts = line.split("0x");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.chars().take_while(char::is_ascii_hexdigit).count();
+        let (number, rest) = part.split_at(digits);
+        if digits == 12 && (number.starts_with('5') || number.starts_with('7')) {
+            text = text + "@ADDRESS@" + rest;
+        } else {
+            text = text + "0x" + part;
+        }
+    }
+    text
+}
+
+fn without_level(line: &str) -> String {
+    const BEFORE: &str = "this CPU has x86-64-v";
+    match line.split_once(BEFORE) {
+        Some((start, level)) => format!("{start}{BEFORE}@LEVEL@{}", level.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => line.to_owned(),
+    }
+}
+
+impl Folder {
+    /// Writes a file that can be executed.
+    pub fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.path.join(name);
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Copies a file of the machine.
+    pub fn copy(&self, from: &str, name: &str) {
+        fs::copy(from, self.path.join(name)).unwrap();
+    }
+
+    /// Copies the loader under test.
+    pub fn copy_loader(&self, name: &str) {
+        fs::copy(&self.interpreter, self.path.join(name)).unwrap();
+    }
+
+    /// Makes a folder.
+    pub fn folder(&self, name: &str) {
+        fs::create_dir(self.path.join(name)).unwrap();
+    }
+
+    /// Makes a named pipe.
+    pub fn pipe(&self, name: &str) {
+        let path = CString::new(self.path.join(name).as_os_str().as_encoded_bytes()).unwrap();
+        nix::unistd::mkfifo(path.as_c_str(), nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    }
+
+    /// A program that the kernel gives to the loader under test.
+    pub fn program(&self) -> Module {
+        plain_program(&self.interpreter.to_string_lossy())
+    }
+
+    /// Compiles C; the loader under test is the interpreter.
+    pub fn compile(&self, name: &str, source: &str, flags: &[&str]) {
+        let file = self.path.join(name).with_extension("c");
+        fs::write(&file, source).unwrap();
+        let output = Command::new("gcc")
+            .current_dir(&self.path)
+            .args(["-O1", "-g0", "-w"])
+            .arg(file)
+            .args(["-o", name])
+            .arg(format!("-Wl,--dynamic-linker={}", self.interpreter.display()))
+            .args(flags)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// A program that ends with status 0.
+pub fn plain_program(interpreter: &str) -> Module {
+    let mut program = Module::program(interpreter);
+    program.text(ENDS_WELL);
+    program.data(&[0; 8]);
+    program
+}
+
+/// A library in which nothing is wrong: a function, and data of 16 bytes.
+pub fn plain_library(soname: &str) -> Module {
+    let mut library = Module::library(soname);
+    library.text(b"\xc3");
+    library.data(&[0; 16]);
+    library
+}
+
+/// The position of the PT_LOAD with number `wanted`: 0 holds the tables, 1 the text, 2 RELRO, 3 the data.
+pub fn load(forged: &Forged, wanted: usize) -> usize {
+    let loads = (0..forged.segment_count()).filter(|index| forged.segment(*index, SegmentField::Type) == LOAD);
+    loads.skip(wanted).next().unwrap()
+}
+
+/// A bad library that a good program needs. `plan` adds to the library what it is to have, `spoil` breaks its file.
+pub fn library(name: &'static str, code: &'static str, plan: fn(&mut Module), spoil: fn(&mut Forged)) -> Case {
+    case(name, code, move |folder| {
+        let mut library = plain_library(BAD);
+        plan(&mut library);
+        let mut forged = library.forge();
+        spoil(&mut forged);
+        folder.write(BAD, &forged.bytes);
+        needs_bad(folder)
+    })
+}
+
+/// Writes the good program that needs the bad library; says how to start it.
+pub fn needs_bad(folder: &Folder) -> Run {
+    folder.write("program", &folder.program().needed(BAD).forge().bytes);
+    Run::new(&["ld-lode", "--library-path", ".", "./program"])
+}
+
+/// As [`library`], in one file: a bad program that lode itself maps.
+pub fn command(name: &'static str, code: &'static str, plan: fn(&mut Module), spoil: fn(&mut Forged)) -> Case {
+    case(name, code, move |folder| {
+        let mut program = folder.program();
+        plan(&mut program);
+        let mut forged = program.forge();
+        spoil(&mut forged);
+        folder.write("program", &forged.bytes);
+        Run::new(&["ld-lode", "./program"])
+    })
+}
+
+/// As [`command`], but the kernel maps the program.
+pub fn interpreted(name: &'static str, code: &'static str, plan: fn(&mut Module), spoil: fn(&mut Forged)) -> Case {
+    case(name, code, move |folder| {
+        let mut program = folder.program();
+        plan(&mut program);
+        let mut forged = program.forge();
+        spoil(&mut forged);
+        folder.write("program", &forged.bytes);
+        Run::new(&["./program"])
+    })
+}
+
+/// Any other case.
+pub fn case(name: &'static str, code: &'static str, stage: impl Fn(&Folder) -> Run + Send + 'static) -> Case {
+    Case {
+        name,
+        code: Some(code),
+        needs: &[],
+        stage: Box::new(stage),
+    }
+}
+
+/// Nothing is added, or nothing is broken.
+pub fn nothing<T>(_: &mut T) {}
