@@ -45,10 +45,8 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(2);
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let loader = env::var_os("LODE_LOADER").map_or_else(
-        || package.join("../target/lode/ld-lode-x86_64.so.1"),
-        PathBuf::from,
-    );
+    let loader =
+        env::var_os("LODE_LOADER").map_or_else(|| package.join("../target/lode/ld-lode-x86_64.so.1"), PathBuf::from);
     let goldens = package.join("diagnostics");
     let bless = env::var("LODE_BLESS").is_ok_and(|value| value == "1");
     let stand = match Stand::open(&loader) {
@@ -66,7 +64,7 @@ fn main() -> ExitCode {
 
     let claimed: Vec<&str> = cases.iter().filter_map(|case| case.code).collect();
     let names: Vec<&str> = cases.iter().map(|case| case.name).collect();
-    let problems = coverage::problems(&claimed, &names, &goldens);
+    let problems = coverage::problems(&claimed, &names, package);
     let mut trials = vec![Trial::test("every_kind_and_every_rule_has_a_golden_text", move || {
         if problems.is_empty() {
             Ok(())

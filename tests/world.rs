@@ -11,6 +11,8 @@
 //! | `order` | constructors, resolvers, copies |
 //! | `keeping` | what must not change: modules that arrive final, and a world whose next batch fails |
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 #[path = "world/binding.rs"]
 mod binding;
 #[path = "world/finding.rs"]

@@ -96,6 +96,8 @@ pub const S_IFMT: u32 = 0o170000;
 pub const S_IFDIR: u32 = 0o040000;
 /// A regular file.
 pub const S_IFREG: u32 = 0o100000;
+/// The file runs with its owner's rights.
+pub const S_ISUID: u32 = 0o4000;
 
 /// Of [`prlimit`]: size of the main thread's stack in bytes.
 pub const RLIMIT_STACK: i32 = 3;

@@ -443,6 +443,7 @@ impl Cpu {
     }
 
     /// The registers of a leaf, asked now unless they are known.
+    #[inline(never)]
     pub fn leaf(&mut self, cpuid: Cpuid<'_>, leaf: u32, subleaf: u32) -> Registers {
         if let Some(known) = self.find(leaf, subleaf) {
             return known;
@@ -456,6 +457,7 @@ impl Cpu {
     }
 
     /// The registers of a leaf that was asked before; zero otherwise.
+    #[inline(never)]
     pub fn known(&self, leaf: u32, subleaf: u32) -> Registers {
         self.find(leaf, subleaf).unwrap_or_default()
     }
@@ -493,13 +495,23 @@ impl Cpu {
     /// The vendor.
     pub fn vendor(&self) -> Vendor {
         let text = self.known(0, 0);
-        let [[a, b, c, d], [e, f, g, h], [i, j, k, l]] = [text.ebx, text.edx, text.ecx].map(u32::to_le_bytes);
-        match &[a, b, c, d, e, f, g, h, i, j, k, l] {
-            b"GenuineIntel" => Vendor::Intel,
-            b"AuthenticAMD" => Vendor::Amd,
-            b"HygonGenuine" => Vendor::Hygon,
-            b"CentaurHauls" | b"  Shanghai  " => Vendor::Zhaoxin,
-            _ => Vendor::Other,
+        // In the order in which the registers spell it.
+        let (first, second, third) = (text.ebx, text.edx, text.ecx);
+        let spells = |vendor: &[u8; 12]| {
+            let [a, b, c, d, e, f, g, h, i, j, k, l] = *vendor;
+            let words = [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_le_bytes);
+            words == [first, second, third]
+        };
+        if spells(b"GenuineIntel") {
+            Vendor::Intel
+        } else if spells(b"AuthenticAMD") {
+            Vendor::Amd
+        } else if spells(b"HygonGenuine") {
+            Vendor::Hygon
+        } else if spells(b"CentaurHauls") || spells(b"  Shanghai  ") {
+            Vendor::Zhaoxin
+        } else {
+            Vendor::Other
         }
     }
 
@@ -591,6 +603,7 @@ impl Cpu {
         }
     }
 
+    #[inline(never)]
     fn find(&self, leaf: u32, subleaf: u32) -> Option<Registers> {
         self.leaves
             .iter()

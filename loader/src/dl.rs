@@ -32,7 +32,7 @@ use crate::event::{Event, Interest, Log};
 use crate::scope::{Definition, Scope, breadth_first};
 use crate::search::{Directories, Purpose, Searcher};
 use crate::stages::init::{self, Ready};
-use crate::stages::map::{Context, Mapped, Wish, by_name};
+use crate::stages::map::{Context, Mapped, Wish};
 use crate::stages::relocate::{self, Binding, Substitute};
 use crate::symbols::{Use, Wanted};
 use crate::sys::linux::Linux;
@@ -57,8 +57,8 @@ pub struct Runtime {
     pub abi: Abi,
     /// A definition of libc that lode's own takes the place of.
     pub substitute: Option<Substitute>,
-    /// argv[0], for messages.
-    pub program: &'static [u8],
+    /// argv[0], for messages and for `dladdr`.
+    pub program: &'static CStr,
     /// What constructors are called with.
     pub arguments: Arguments,
 }
@@ -175,7 +175,7 @@ fn module_of_map(world: &World, map: usize) -> Option<&Arc<Module>> {
 
 /// Ends the process with a line about lode itself.
 pub fn stop(text: &str) -> ! {
-    let program = runtime().map_or(&b"lode"[..], |runtime| runtime.program);
+    let program = runtime().map_or(&b"lode"[..], |runtime| runtime.program.to_bytes());
     let _ = writeln!(crt::Stderr, "{}: {text}", Lossy(program));
     crt::syscall::exit_group(127)
 }
@@ -214,12 +214,16 @@ fn call_mutex(function: Address, mutex: u64) {
     function(mutex);
 }
 
-/// A batch is being loaded by this thread.
-struct Loading;
+/// A batch is being loaded by this thread: whatever of the program runs meanwhile (resolvers, signal handlers) cannot load.
+#[derive(Debug)]
+pub struct Loading;
 
 impl Loading {
     /// Called with the long lock held. Another thread's mark is one that `fork` left behind: that thread is not in this process.
-    fn start() -> core::result::Result<Loading, Kind> {
+    ///
+    /// # Errors
+    /// [`Kind::Busy`] when this thread is loading already.
+    pub fn start() -> core::result::Result<Loading, Kind> {
         let thread = machine::thread_pointer();
         if LOADING.swap(thread, Ordering::Acquire) == thread {
             return Err(Kind::Busy);
@@ -442,6 +446,7 @@ fn answer<T>(result: Result<T>, on_failure: T) -> T {
 const RTLD_LAZY: c_int = 1;
 const RTLD_NOW: c_int = 2;
 const RTLD_NOLOAD: c_int = 4;
+const RTLD_DEEPBIND: c_int = 8;
 const RTLD_GLOBAL: c_int = 0x100;
 
 fn call_error(kind: Kind, culprit: &[u8]) -> Box<Error> {
@@ -532,6 +537,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
         page_size: runtime.linux.page_size,
         cpu_level: runtime.cpu_level,
         tolerant: false,
+        trusted_preloads: false,
         log: runtime.log,
     };
     let wish = Wish {
@@ -541,7 +547,10 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     };
     let mapped = Mapped::load(None, &[wish], &world, &mut context);
     *DIRECTORIES.lock() = directories;
-    let mapped = mapped?;
+    let mut mapped = mapped?;
+    for module in &mut mapped.batch.modules {
+        module.binds_deep = mode & RTLD_DEEPBIND != 0;
+    }
     let Some(root) = mapped.batch.order.first().copied() else {
         return Err(call_error(Kind::InvalidHandle, file));
     };
@@ -890,7 +899,7 @@ pub unsafe extern "C" fn dladdr1(
 /// The path in the link_map; for the program, argv[0].
 fn file_name(module: &Module) -> *const c_char {
     if module.role == Role::Program {
-        return runtime().map_or(core::ptr::null(), |runtime| runtime.program.as_ptr().cast());
+        return runtime().map_or(core::ptr::null(), |runtime| runtime.program.as_ptr());
     }
     let map = module.link_map.load(Ordering::Acquire);
     if map == 0 {
@@ -935,15 +944,14 @@ pub unsafe extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, ar
     let result = with_world(|world, _| {
         let module = module_of_map(world, handle as usize).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?;
         // SAFETY: the caller's promise.
-        unsafe { inform(world, module, request, argument) }
+        unsafe { inform(module, request, argument) }
     });
     answer(result.unwrap_or_else(|| Err(call_error(Kind::Busy, b""))), -1)
 }
 
 /// # Safety
 /// See [`dlinfo`].
-unsafe fn inform(world: &World, module: &Arc<Module>, request: c_int, argument: *mut c_void) -> Result<c_int> {
-    let _ = world;
+unsafe fn inform(module: &Module, request: c_int, argument: *mut c_void) -> Result<c_int> {
     // SAFETY: the room that each request states (dlinfo(3)).
     unsafe {
         match request {
@@ -1092,22 +1100,9 @@ pub fn bind_slot(module: u64, index: u64) -> Address {
     match bound.flatten() {
         Some(Ok(address)) => address,
         Some(Err(error)) => {
-            let _ = write!(crt::Stderr, "{}", error.report(runtime.program));
+            let _ = write!(crt::Stderr, "{}", error.report(runtime.program.to_bytes()));
             crt::syscall::exit_group(127)
         }
         None => stop("a function slot of a module that is not loaded was used"),
     }
-}
-
-/// Whether a name is loaded already; for `RTLD_NOLOAD` and tests.
-pub fn is_loaded(name: &[u8]) -> bool {
-    with_world(|world, _| {
-        let empty = crate::stages::Batch {
-            modules: Vec::new(),
-            order: Vec::new(),
-            names: Vec::new(),
-        };
-        by_name(world, &empty, name).is_some()
-    })
-    .unwrap_or(false)
 }

@@ -17,12 +17,13 @@ use crate::elf::Vaddr;
 
 /// A file or symbol name: bytes without NUL, usually but not always UTF-8.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Name(Arc<[u8]>);
+pub struct Name(Arc<Box<[u8]>>);
 
 impl Name {
     /// A name from its bytes.
+    #[inline(never)]
     pub fn new(bytes: &[u8]) -> Name {
-        Name(Arc::from(bytes))
+        Name(Arc::new(Box::from(bytes)))
     }
     /// The bytes, without NUL.
     pub fn bytes(&self) -> &[u8] {
@@ -57,22 +58,27 @@ pub struct Lossy<'a>(pub &'a [u8]);
 impl fmt::Display for Lossy<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            let mut plain = chunk.valid().split(|c: char| c.is_control()).peekable();
-            let mut controls = chunk.valid().chars().filter(|c| c.is_control());
-            while let Some(part) = plain.next() {
-                out.write_str(part)?;
-                if plain.peek().is_some()
-                    && let Some(control) = controls.next()
-                {
-                    write!(out, "\\x{:02x}", control as u32)?;
-                }
+            let mut rest = chunk.valid();
+            while let Some((plain, control)) = split_at_control(rest) {
+                out.write_str(plain)?;
+                write!(out, "\\x{:02x}", control as u32)?;
+                rest = rest
+                    .get(plain.len().saturating_add(control.len_utf8())..)
+                    .unwrap_or_default();
             }
+            out.write_str(rest)?;
             for byte in chunk.invalid() {
                 write!(out, "\\x{byte:02x}")?;
             }
         }
         Ok(())
     }
+}
+
+/// The text before the first control character, and that character.
+fn split_at_control(text: &str) -> Option<(&str, char)> {
+    let (at, control) = text.char_indices().find(|(_, c)| c.is_control())?;
+    Some((text.get(..at)?, control))
 }
 
 /// A system error number (errno(3)), positive.
@@ -115,166 +121,80 @@ pub struct Error {
 /// The result of everything that can fail with a culprit. Boxed: the error path is cold, the `Ok` path is not.
 pub type Result<T> = core::result::Result<T, Box<Error>>;
 
-/// A rule of the file format that lode checks before it uses the field. See [`Rule::text`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // each rule is documented by its text, in one table below
-pub enum Rule {
-    HeaderTruncated,
-    ElfVersion,
-    HeaderFlags,
-    HeaderType,
-    PhentSize,
-    NoProgramHeaders,
-    ProgramHeadersOutsideFile,
-    NoLoadSegment,
-    SegmentOutsideFile,
-    SegmentFileSize,
-    SegmentOrder,
-    SegmentAddress,
-    SegmentAlign,
-    SegmentCongruence,
-    SegmentTwice,
-    SegmentWritableExecutable,
-    DynamicMissing,
-    DynamicOutside,
-    DynamicUnterminated,
-    RelroOutside,
-    TlsOutside,
-    TlsSize,
-    TlsAlign,
-    InterpreterPath,
-    TagTwin,
-    TagEntrySize,
-    TagTableSize,
-    TagTableOutside,
-    TagPltRel,
-    StringTable,
-    StringOffset,
-    HashTable,
-    HashBuckets,
-    GnuHashTable,
-    SymbolIndex,
-    SymbolValue,
-    VersionNeed,
-    VersionDefinition,
-    VersionIndex,
-    RelrBitmapFirst,
-    RelrOutside,
-    RelocationOutside,
-    RelocationReadOnly,
-    RelativeCount,
-    AndroidRelocations,
-    TextRelocations,
-    EntryOutside,
-    ArraySize,
-    CodeOutside,
-    FileTruncated,
+/// Declares the rules: name, stable code, and the rule as a sentence.
+macro_rules! rules {
+    ($($rule:ident = $code:literal, $text:literal;)*) => {
+        /// A rule of the file format that lode checks before it uses the field. See [`Rule::text`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)] // each rule is documented by its text
+        pub enum Rule {
+            $($rule,)*
+        }
+
+        /// Two lines for each rule. One text is smaller than a table of texts, which needs an address for each.
+        const RULES: &str = concat!($($code, "\n", $text, "\n",)*);
+    };
+}
+
+rules! {
+    HeaderTruncated = "header-truncated", "the file is shorter than an ELF header";
+    ElfVersion = "elf-version", "the ELF version is not 1";
+    HeaderFlags = "header-flags", "e_flags has bits that this machine does not define";
+    HeaderType = "header-type", "the file is neither an executable (ET_EXEC) nor a shared object (ET_DYN)";
+    PhentSize = "phentsize", "e_phentsize is not the size of a program header";
+    NoProgramHeaders = "no-program-headers", "the file has no program headers";
+    ProgramHeadersOutsideFile = "phdr-outside-file", "the program header table ends after the end of the file";
+    NoLoadSegment = "no-load-segment", "no PT_LOAD segment: there is nothing to map";
+    SegmentOutsideFile = "segment-outside-file", "a segment ends after the end of the file (is the file truncated?)";
+    SegmentFileSize = "segment-file-size", "a segment has more bytes in the file than in memory";
+    SegmentOrder = "segment-order", "PT_LOAD segments overlap or are not in ascending order";
+    SegmentAddress = "segment-address", "a segment does not fit into the address space";
+    SegmentAlign = "segment-align", "p_align is not a power of two";
+    SegmentCongruence = "segment-congruence", "p_vaddr and p_offset differ modulo the page size, so the segment cannot be mapped";
+    SegmentTwice = "segment-twice", "a segment type that may stand once stands twice";
+    SegmentWritableExecutable = "segment-wx", "a segment is both writable and executable";
+    DynamicMissing = "dynamic-missing", "the file has no dynamic section";
+    DynamicOutside = "dynamic-outside", "the dynamic section is not inside a mapped segment";
+    DynamicUnterminated = "dynamic-unterminated", "the dynamic section has no DT_NULL entry";
+    RelroOutside = "relro-outside", "PT_GNU_RELRO is not inside a writable segment";
+    TlsOutside = "tls-outside", "the TLS image is not inside a mapped segment";
+    TlsSize = "tls-size", "the TLS segment has more bytes in the file than in memory, or is too large";
+    TlsAlign = "tls-align", "the TLS alignment is not a power of two, or is too large";
+    InterpreterPath = "interpreter-path", "PT_INTERP is not a path that ends in NUL";
+    TagTwin = "tag-twin", "a dynamic tag stands without the tag that belongs to it";
+    TagEntrySize = "tag-entry-size", "an entry size in the dynamic section is not the size of the entry";
+    TagTableSize = "tag-table-size", "a table's size is not a whole number of entries";
+    TagTableOutside = "tag-table-outside", "a table named by the dynamic section is not inside a mapped segment";
+    TagPltRel = "tag-pltrel", "DT_PLTREL is neither DT_REL nor DT_RELA";
+    StringTable = "string-table", "the string table is empty or does not end in NUL";
+    StringOffset = "string-offset", "a name lies outside the string table";
+    HashTable = "hash-table", "the SysV hash table does not fit where it stands";
+    HashBuckets = "hash-buckets", "a hash table without buckets, or with a bloom filter whose size is no power of two";
+    GnuHashTable = "gnu-hash-table", "the GNU hash table does not fit where it stands";
+    SymbolIndex = "symbol-index", "a symbol index lies outside the symbol table";
+    SymbolValue = "symbol-value", "a symbol's value lies outside the module";
+    VersionNeed = "version-need", "the version requirements (DT_VERNEED) are damaged";
+    VersionDefinition = "version-definition", "the version definitions (DT_VERDEF) are damaged";
+    VersionIndex = "version-index", "a symbol has a version index that nothing defines";
+    RelrBitmapFirst = "relr-bitmap-first", "a RELR stream starts with a bitmap";
+    RelrOutside = "relr-outside", "a RELR entry does not lie in a writable segment of this module";
+    RelocationOutside = "relocation-outside", "a relocation's target does not lie in this module";
+    RelocationReadOnly = "relocation-readonly", "a relocation's target lies in a segment that is not writable";
+    RelativeCount = "relative-count", "DT_RELACOUNT counts relocations that are not relative";
+    AndroidRelocations = "android-relocations", "the packed relocations (APS2) are damaged";
+    TextRelocations = "text-relocations", "the file asks to relocate read-only segments (DT_TEXTREL)";
+    EntryOutside = "entry-outside", "the entry point is not in an executable segment";
+    ArraySize = "array-size", "an init or fini array is not a whole number of addresses";
+    CodeOutside = "code-outside", "an init or fini function is not in an executable segment of any module";
+    FileTruncated = "file-truncated", "the program's file ends before its last segment does";
 }
 
 impl Rule {
     /// The stable code of the rule, and the rule as a sentence. `value` and `limit` of [`Kind::Malformed`] are printed after it.
+    #[inline(never)]
     pub fn text(self) -> (&'static str, &'static str) {
-        use Rule::*;
-        match self {
-            HeaderTruncated => ("header-truncated", "the file is shorter than an ELF header"),
-            ElfVersion => ("elf-version", "the ELF version is not 1"),
-            HeaderFlags => ("header-flags", "e_flags has bits that this machine does not define"),
-            HeaderType => (
-                "header-type",
-                "the file is neither an executable (ET_EXEC) nor a shared object (ET_DYN)",
-            ),
-            PhentSize => ("phentsize", "e_phentsize is not the size of a program header"),
-            NoProgramHeaders => ("no-program-headers", "the file has no program headers"),
-            ProgramHeadersOutsideFile => (
-                "phdr-outside-file",
-                "the program header table ends after the end of the file",
-            ),
-            NoLoadSegment => ("no-load-segment", "no PT_LOAD segment: there is nothing to map"),
-            SegmentOutsideFile => (
-                "segment-outside-file",
-                "a segment ends after the end of the file (is the file truncated?)",
-            ),
-            SegmentFileSize => (
-                "segment-file-size",
-                "a segment has more bytes in the file than in memory",
-            ),
-            SegmentOrder => (
-                "segment-order",
-                "PT_LOAD segments overlap or are not in ascending order",
-            ),
-            SegmentAddress => ("segment-address", "a segment does not fit into the address space"),
-            SegmentAlign => ("segment-align", "p_align is not a power of two"),
-            SegmentCongruence => (
-                "segment-congruence",
-                "p_vaddr and p_offset differ modulo the page size, so the segment cannot be mapped",
-            ),
-            SegmentTwice => ("segment-twice", "a segment type that may stand once stands twice"),
-            SegmentWritableExecutable => ("segment-wx", "a segment is both writable and executable"),
-            DynamicMissing => ("dynamic-missing", "the file has no dynamic section"),
-            DynamicOutside => ("dynamic-outside", "the dynamic section is not inside a mapped segment"),
-            DynamicUnterminated => ("dynamic-unterminated", "the dynamic section has no DT_NULL entry"),
-            RelroOutside => ("relro-outside", "PT_GNU_RELRO is not inside a writable segment"),
-            TlsOutside => ("tls-outside", "the TLS image is not inside a mapped segment"),
-            TlsSize => (
-                "tls-size",
-                "the TLS segment has more bytes in the file than in memory, or is too large",
-            ),
-            TlsAlign => ("tls-align", "the TLS alignment is not a power of two, or is too large"),
-            InterpreterPath => ("interpreter-path", "PT_INTERP is not a path that ends in NUL"),
-            TagTwin => ("tag-twin", "a dynamic tag stands without the tag that belongs to it"),
-            TagEntrySize => (
-                "tag-entry-size",
-                "an entry size in the dynamic section is not the size of the entry",
-            ),
-            TagTableSize => ("tag-table-size", "a table's size is not a whole number of entries"),
-            TagTableOutside => (
-                "tag-table-outside",
-                "a table named by the dynamic section is not inside a mapped segment",
-            ),
-            TagPltRel => ("tag-pltrel", "DT_PLTREL is neither DT_REL nor DT_RELA"),
-            StringTable => ("string-table", "the string table is empty or does not end in NUL"),
-            StringOffset => ("string-offset", "a name lies outside the string table"),
-            HashTable => ("hash-table", "the SysV hash table does not fit where it stands"),
-            HashBuckets => (
-                "hash-buckets",
-                "a hash table without buckets, or with a bloom filter whose size is no power of two",
-            ),
-            GnuHashTable => ("gnu-hash-table", "the GNU hash table does not fit where it stands"),
-            SymbolIndex => ("symbol-index", "a symbol index lies outside the symbol table"),
-            SymbolValue => ("symbol-value", "a symbol's value lies outside the module"),
-            VersionNeed => ("version-need", "the version requirements (DT_VERNEED) are damaged"),
-            VersionDefinition => ("version-definition", "the version definitions (DT_VERDEF) are damaged"),
-            VersionIndex => ("version-index", "a symbol has a version index that nothing defines"),
-            RelrBitmapFirst => ("relr-bitmap-first", "a RELR stream starts with a bitmap"),
-            RelrOutside => (
-                "relr-outside",
-                "a RELR entry does not lie in a writable segment of this module",
-            ),
-            RelocationOutside => (
-                "relocation-outside",
-                "a relocation's target does not lie in this module",
-            ),
-            RelocationReadOnly => (
-                "relocation-readonly",
-                "a relocation's target lies in a segment that is not writable",
-            ),
-            RelativeCount => (
-                "relative-count",
-                "DT_RELACOUNT counts relocations that are not relative",
-            ),
-            AndroidRelocations => ("android-relocations", "the packed relocations (APS2) are damaged"),
-            TextRelocations => (
-                "text-relocations",
-                "the file asks to relocate read-only segments (DT_TEXTREL)",
-            ),
-            EntryOutside => ("entry-outside", "the entry point is not in an executable segment"),
-            ArraySize => ("array-size", "an init or fini array is not a whole number of addresses"),
-            CodeOutside => (
-                "code-outside",
-                "an init or fini function is not in an executable segment of any module",
-            ),
-            FileTruncated => ("file-truncated", "the program's file ends before its last segment does"),
-        }
+        let mut lines = RULES.split('\n').skip(self as usize * 2);
+        (lines.next().unwrap_or_default(), lines.next().unwrap_or_default())
     }
 }
 
@@ -423,6 +343,8 @@ pub enum Kind {
     },
     /// Something that lode does not support, in one sentence.
     Unsupported(&'static str),
+    /// A preload of a secure process that lacks the set-user-ID bit.
+    Untrusted,
     /// A library that must not be opened with `dlopen` (DF_1_NOOPEN).
     NotToBeOpened,
     /// The command line or LODE_OPTIONS is wrong.
@@ -451,6 +373,8 @@ impl Kind {
     }
 
     /// Names the culprit.
+    #[cold]
+    #[inline(never)]
     pub fn of(self, stage: Stage, culprit: &Name) -> Box<Error> {
         Box::new(Error {
             stage,
@@ -587,6 +511,7 @@ impl fmt::Display for Kind {
                 write!(out, "this build of glibc ({version}) is not one that lode knows")
             }
             Kind::Unsupported(what) => out.write_str(what),
+            Kind::Untrusted => out.write_str("cannot open shared object file: not trusted in a secure process"),
             Kind::NotToBeOpened => out.write_str("shared object cannot be dlopen()ed"),
             Kind::Usage(text) => write!(out, "{text}"),
             Kind::RunsItself => out.write_str("lode was asked to run itself"),
@@ -636,6 +561,7 @@ impl Kind {
             Kind::StaticTls { .. } => "static-tls",
             Kind::UnknownLibc { .. } => "unknown-libc",
             Kind::Unsupported(_) => "unsupported",
+            Kind::Untrusted => "untrusted",
             Kind::NotToBeOpened => "not-to-be-opened",
             Kind::Usage(_) => "usage",
             Kind::RunsItself => "runs-itself",

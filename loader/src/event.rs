@@ -110,8 +110,10 @@ pub enum Event<'a> {
     Finalising(&'a Name),
     /// The program's entry is about to be jumped to.
     Transferring(&'a Name),
-    /// Something is odd and was tolerated: one line in glibc's form.
+    /// Something is odd and was tolerated: one line in glibc's form, behind the program's name.
     Warning(core::fmt::Arguments<'a>),
+    /// As a warning, without the program's name.
+    Line(core::fmt::Arguments<'a>),
     /// An operation failed.
     Failed(&'a Error),
     /// Counts at the end of the start.
@@ -167,6 +169,12 @@ impl Log<'_> {
     #[cold]
     pub fn warn(&self, text: core::fmt::Arguments<'_>) {
         self.sink.take(&Event::Warning(text));
+    }
+
+    /// Passes a line that is always wanted and has no prefix.
+    #[cold]
+    pub fn say(&self, text: core::fmt::Arguments<'_>) {
+        self.sink.take(&Event::Line(text));
     }
 }
 

@@ -236,9 +236,18 @@ impl Image {
     /// # Safety
     /// For each extent, `length` bytes from `host` must stay mapped with at least `access` while the image
     /// lives, and no Rust reference may cover a byte that is writable there.
-    pub unsafe fn new(bias: Bias, mut extents: Vec<Extent>, owner: Option<Reservation>) -> Image {
-        extents.sort_unstable_by_key(|extent| extent.start);
-        Image { bias, extents, owner }
+    pub unsafe fn new(bias: Bias, extents: Vec<Extent>, owner: Option<Reservation>) -> Image {
+        let mut ascending: Vec<Extent> = Vec::with_capacity(extents.len());
+        for extent in extents {
+            // They nearly always come in order.
+            let behind = ascending.partition_point(|known| known.start <= extent.start);
+            ascending.insert(behind, extent);
+        }
+        Image {
+            bias,
+            extents: ascending,
+            owner,
+        }
     }
 
     /// Run-time address of link-time address 0.
@@ -263,6 +272,7 @@ impl Image {
     }
 
     /// The extent that holds all of `length` bytes at `at`.
+    #[inline(never)]
     pub fn extent(&self, at: Vaddr, length: u64) -> Option<&Extent> {
         self.extents.iter().find(|extent| {
             let offset = at.0.wrapping_sub(extent.start.0);
@@ -270,6 +280,7 @@ impl Image {
         })
     }
 
+    #[inline(never)]
     fn place(&self, at: Vaddr, length: u64, access: Access) -> Option<*mut u8> {
         let extent = self.extent(at, length)?;
         if !extent.access.contains(access) {

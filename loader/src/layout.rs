@@ -256,16 +256,16 @@ impl Layout {
 
     /// RELRO has to start in a writable segment and may go on to the end of that segment's last page: some linkers round its size up.
     fn check_relro(&self, at: Vaddr, size: u64) -> Result<(), Kind> {
-        let outside = Kind::malformed(Rule::RelroOutside, at.0, size);
+        let outside = || Err(Kind::malformed(Rule::RelroOutside, at.0, size));
         let pages = Pages::new(self.page_size)?;
         let Some(range) = self.extent(at, 1).filter(|range| range.access.contains(Access::WRITE)) else {
-            return Err(outside);
+            return outside();
         };
         let limit = range.end().and_then(|end| pages.up(end));
         let end = at.0.checked_add(size);
         match (end, limit) {
             (Some(end), Some(limit)) if end <= limit => Ok(()),
-            _ => Err(outside),
+            _ => outside(),
         }
     }
 }
@@ -355,8 +355,8 @@ impl Planner {
             pages,
             file_length,
             align: pages.size,
-            pieces: Vec::with_capacity(8),
-            extents: Vec::with_capacity(8),
+            pieces: Vec::new(),
+            extents: Vec::new(),
             before: None,
             span: None,
         }
@@ -409,7 +409,7 @@ impl Planner {
         }
         check_in_file(segment, self.file_length)?;
         let address = |value| Kind::malformed(Rule::SegmentAddress, value, ADDRESS_SPACE);
-        let end = segment.end().ok_or(address(segment.vaddr.0))?.0;
+        let end = segment.end().ok_or_else(|| address(segment.vaddr.0))?.0;
         let bounds = Bounds {
             first_page: self.pages.down(segment.vaddr.0),
             end,
@@ -418,7 +418,7 @@ impl Planner {
                 .pages
                 .up(end)
                 .filter(|end| *end <= ADDRESS_SPACE)
-                .ok_or(address(end))?,
+                .ok_or_else(|| address(end))?,
         };
         if segment.align > 1 {
             if !segment.align.is_power_of_two() || segment.align > ADDRESS_SPACE {
@@ -475,11 +475,11 @@ impl Planner {
         let page_end = self.pages.up(file_end).unwrap_or(bounds.end_page);
         let clear = (file_end < bounds.end && file_end < page_end).then(|| (Vaddr(file_end), page_end - file_end));
         // The offset lies as far into its page as the address does. (For a segment without bytes that is so because the page is shared.)
-        let offset = segment.offset.0.checked_sub(into_page).ok_or(Kind::malformed(
-            Rule::SegmentCongruence,
-            segment.offset.0,
-            self.pages.size,
-        ))?;
+        let offset = segment
+            .offset
+            .0
+            .checked_sub(into_page)
+            .ok_or_else(|| Kind::malformed(Rule::SegmentCongruence, segment.offset.0, self.pages.size))?;
         Ok(Some(Piece {
             at: Vaddr(bounds.first_page),
             length: page_end - bounds.first_page,
@@ -492,7 +492,7 @@ impl Planner {
     }
 
     fn finish(self, header: &Header) -> Result<Layout, Kind> {
-        let (start, end) = self.span.ok_or(Kind::malformed(Rule::NoLoadSegment, 0, 0))?;
+        let (start, end) = self.span.ok_or_else(|| Kind::malformed(Rule::NoLoadSegment, 0, 0))?;
         Ok(Layout {
             span: (Vaddr(start), end - start),
             align: self.align,

@@ -170,8 +170,7 @@ impl Launch {
             let moved = self.stack.shift_arguments(options.consumed);
             self.stack = Stack::new(moved);
             if let Some(name) = options.argv0 {
-                let text = CStr::from_ptr(lode::abi::glibc::maps::c_string(name) as *const _);
-                self.stack.set_argument(0, text);
+                self.stack.set_argument(0, leaked_c_string(name));
             }
         }
         self.program_name = options.argv0.or(options.program).unwrap_or(self.program_name);
@@ -226,6 +225,7 @@ impl Launch {
             page_size: self.page_size,
             cpu_level: cpu.isa_level(),
             tolerant: options.trace_loaded_objects,
+            trusted_preloads: options.preload_trusted_only,
             log,
         };
         let mapped = Mapped::load(Some(program), &wishes, &world, &mut context)?;
@@ -259,15 +259,18 @@ impl Launch {
             log,
             abi,
             substitute,
-            program: self.program_name,
+            program: leaked_c_string(self.program_name),
             arguments: self.constructor_arguments(),
         });
         // Resolvers may ask for the kernel's library: what was there before is published for them.
         dl::publish(world.clone());
+        // A resolver that wants to load something is refused, as during dlopen.
+        let loading = dl::Loading::start().map_err(|kind| kind.of(Stage::Start, &Name::new(self.program_name)))?;
         let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;
         let protected = resolved.protect(&runtime.linux, self.page_size)?;
         world.list = list_order(&protected.batch, &world);
         let ready = protected.publish(&mut world);
+        drop(loading);
         self.give_over(runtime, world, ready, log)
     }
 
@@ -320,6 +323,7 @@ impl Launch {
             page_size: self.page_size,
             cpu_level: cpu.isa_level(),
             tolerant: false,
+            trusted_preloads: false,
             log,
         };
         let parts = map_file(&file, name, Role::Program, None, &context)?;
@@ -435,7 +439,7 @@ impl Launch {
     }
 
     /// Whether new threads get an executable stack. A library that asks for one at the start makes the first stack executable too, as under
-    /// glibc; the program's own wish was honoured by the kernel.
+    /// glibc; the program's own wish was honoured by the kernel, unless lode was started as a command.
     fn stack_access(&self, batch: &Batch) -> bool {
         let asks = |module: &Module| {
             module
@@ -445,7 +449,7 @@ impl Launch {
         };
         let program = batch.fresh().filter(|module| module.role == Role::Program).any(asks);
         let library = batch.fresh().any(asks);
-        if library && !program {
+        if library && (self.as_command || !program) {
             let page = self.stack.address() as usize & !(self.page_size as usize - 1);
             let access = call::PROT_READ | call::PROT_WRITE | call::PROT_EXEC | call::PROT_GROWSDOWN;
             // SAFETY: the first thread's own stack. A kernel that refuses leaves it as it is.
@@ -503,6 +507,13 @@ impl Launch {
         // SAFETY: everything that the program needs is in place; the stack is the kernel's, with the arguments where they belong.
         unsafe { machine::jump(self.stack.address(), entry, dl::finalise as *const () as usize) }
     }
+}
+
+/// A C string that lives as long as the process. A name with a NUL inside ends there.
+fn leaked_c_string(bytes: &[u8]) -> &'static CStr {
+    let mut text = bytes.to_vec();
+    text.push(0);
+    CStr::from_bytes_until_nul(text.leak()).unwrap_or(c"")
 }
 
 extern "C" fn before_fork() {

@@ -31,7 +31,7 @@ pub const VERSION: &str = concat!(
 );
 
 /// The variable with words of [`SWITCHES`].
-const OPTIONS_VARIABLE: &[u8] = b"LODE_OPTIONS";
+const OPTIONS_VARIABLE: &str = "LODE_OPTIONS";
 
 /// A name in `LD_PRELOAD` that is longer is not taken in a secure process (glibc: `SECURE_NAME_LIMIT`).
 const SECURE_NAME_LIMIT: usize = 255;
@@ -39,51 +39,50 @@ const SECURE_NAME_LIMIT: usize = 255;
 /// Variables that are removed from a secure process's environment, so that programs which it starts, and which are not
 /// secure themselves, do not obey them: what glibc's loader removes (`unsecvars.h`; the list has grown from release
 /// to release, and this is the union), what else addresses a loader or malloc, and lode's own.
-pub const UNSECURE: &[&str] = &[
-    "GCONV_PATH",
-    "GETCONF_DIR",
-    "GLIBC_TUNABLES",
-    "HOSTALIASES",
-    "LD_AUDIT",
-    "LD_BIND_NOT",
-    "LD_BIND_NOW",
-    "LD_DEBUG",
-    "LD_DEBUG_OUTPUT",
-    "LD_DYNAMIC_WEAK",
-    "LD_HWCAP_MASK",
-    "LD_LIBRARY_PATH",
-    "LD_ORIGIN_PATH",
-    "LD_PRELOAD",
-    "LD_PROFILE",
-    "LD_PROFILE_OUTPUT",
-    "LD_SHOW_AUXV",
-    "LD_TRACE_LOADED_OBJECTS",
-    "LD_VERBOSE",
-    "LD_WARN",
-    "LOCALDOMAIN",
-    "LOCPATH",
-    "LODE_OPTIONS",
-    "MALLOC_ARENA_MAX",
-    "MALLOC_ARENA_TEST",
-    "MALLOC_CHECK_",
-    "MALLOC_MMAP_MAX_",
-    "MALLOC_MMAP_THRESHOLD_",
-    "MALLOC_PERTURB_",
-    "MALLOC_TCACHE_COUNT_",
-    "MALLOC_TOP_PAD_",
-    "MALLOC_TRACE",
-    "MALLOC_TRIM_THRESHOLD_",
-    "NIS_PATH",
-    "NLSPATH",
-    "RESOLV_HOST_CONF",
-    "RES_OPTIONS",
-    "TMPDIR",
-    "TZDIR",
-    "LD_ASSUME_KERNEL",
-    "LD_PREFER_MAP_32BIT_EXEC",
-    "LD_TRACE_PRELINKING",
-    "LD_USE_LOAD_BIAS",
-];
+pub const UNSECURE: &str = "\
+GCONV_PATH
+GETCONF_DIR
+GLIBC_TUNABLES
+HOSTALIASES
+LD_AUDIT
+LD_BIND_NOT
+LD_BIND_NOW
+LD_DEBUG
+LD_DEBUG_OUTPUT
+LD_DYNAMIC_WEAK
+LD_HWCAP_MASK
+LD_LIBRARY_PATH
+LD_ORIGIN_PATH
+LD_PRELOAD
+LD_PROFILE
+LD_PROFILE_OUTPUT
+LD_SHOW_AUXV
+LD_TRACE_LOADED_OBJECTS
+LD_VERBOSE
+LD_WARN
+LOCALDOMAIN
+LOCPATH
+LODE_OPTIONS
+MALLOC_ARENA_MAX
+MALLOC_ARENA_TEST
+MALLOC_CHECK_
+MALLOC_MMAP_MAX_
+MALLOC_MMAP_THRESHOLD_
+MALLOC_PERTURB_
+MALLOC_TCACHE_COUNT_
+MALLOC_TOP_PAD_
+MALLOC_TRACE
+MALLOC_TRIM_THRESHOLD_
+NIS_PATH
+NLSPATH
+RESOLV_HOST_CONF
+RES_OPTIONS
+TMPDIR
+TZDIR
+LD_ASSUME_KERNEL
+LD_PREFER_MAP_32BIT_EXEC
+LD_TRACE_PRELINKING
+LD_USE_LOAD_BIAS";
 
 /// Whether the process runs with rights that its user does not have: AT_SECURE is not 0, or is not there.
 ///
@@ -96,7 +95,8 @@ pub fn is_secure(auxiliary: impl Fn(u64) -> Option<u64>) -> bool {
 /// have to be asked: a name may stand more than once.
 pub fn is_unsecure(entry: &[u8]) -> bool {
     let name = entry.split(|byte| *byte == b'=').next().unwrap_or_default();
-    UNSECURE.iter().any(|unsecure| unsecure.as_bytes() == name)
+    let mut names = UNSECURE.as_bytes().split(|byte| *byte == b'\n');
+    names.any(|unsecure| unsecure == name)
 }
 
 /// What the kernel handed over, without pointers.
@@ -441,23 +441,23 @@ impl<'a> Options<'a> {
             let value = entry.get(at.saturating_add(1)..).unwrap_or_default();
             let set = !value.is_empty();
             match name {
-                b"LD_LIBRARY_PATH" => self.library_path = non_empty(value),
-                b"LD_PRELOAD" => self.preload = preload_names(value).collect(),
-                b"LD_BIND_NOW" => self.bind_now = set,
-                b"LD_BIND_NOT" => self.bind_not = set,
-                b"LD_DEBUG" => self.add_debug_words(value),
-                b"LD_DEBUG_OUTPUT" => self.debug_output = non_empty(value),
-                b"LD_TRACE_LOADED_OBJECTS" => {
+                name if is(name, "LD_LIBRARY_PATH") => self.library_path = non_empty(value),
+                name if is(name, "LD_PRELOAD") => self.preload = preload_names(value).collect(),
+                name if is(name, "LD_BIND_NOW") => self.bind_now = set,
+                name if is(name, "LD_BIND_NOT") => self.bind_not = set,
+                name if is(name, "LD_DEBUG") => self.add_debug_words(value),
+                name if is(name, "LD_DEBUG_OUTPUT") => self.debug_output = non_empty(value),
+                name if is(name, "LD_TRACE_LOADED_OBJECTS") => {
                     self.mode = Mode::List;
                     self.trace_loaded_objects = true;
                 }
-                b"LD_WARN" => self.warn_unresolved = set,
-                b"LD_VERBOSE" => self.verbose = set,
-                b"LD_DYNAMIC_WEAK" => self.dynamic_weak = true,
-                b"LD_SHOW_AUXV" => self.show_auxv = true,
-                b"LD_ORIGIN_PATH" => self.origin_path = non_empty(value),
-                b"LD_AUDIT" if set => self.warnings.push(Warning::Audit(value)),
-                OPTIONS_VARIABLE => words = Some(value),
+                name if is(name, "LD_WARN") => self.warn_unresolved = set,
+                name if is(name, "LD_VERBOSE") => self.verbose = set,
+                name if is(name, "LD_DYNAMIC_WEAK") => self.dynamic_weak = true,
+                name if is(name, "LD_SHOW_AUXV") => self.show_auxv = true,
+                name if is(name, "LD_ORIGIN_PATH") => self.origin_path = non_empty(value),
+                name if is(name, "LD_AUDIT") && set => self.warnings.push(Warning::Audit(value)),
+                name if is(name, OPTIONS_VARIABLE) => words = Some(value),
                 _ => {}
             }
         }
@@ -549,6 +549,12 @@ impl<'a> Options<'a> {
             }
         }
     }
+}
+
+/// Whether a variable has this name. A call, because many names are compared and each once.
+#[inline(never)]
+fn is(name: &[u8], known: &str) -> bool {
+    name == known.as_bytes()
 }
 
 fn switch_named(word: &[u8]) -> Option<&'static Switch> {
@@ -957,10 +963,11 @@ mod tests {
 
     #[test]
     fn the_list_of_unsecure_names_has_no_name_twice() {
-        let mut names = UNSECURE.to_vec();
+        let mut names: Vec<&str> = UNSECURE.lines().collect();
+        let all = names.len();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), UNSECURE.len());
+        assert_eq!(names.len(), all);
     }
 
     #[test]

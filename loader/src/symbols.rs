@@ -20,7 +20,7 @@ pub struct Strings(&'static [u8]);
 
 impl Strings {
     /// The name at `offset` bytes, without its NUL; `None` outside the table.
-    #[inline]
+    #[inline(never)]
     pub fn get(&self, offset: u64) -> Option<&'static [u8]> {
         let rest = self.0.get(usize::try_from(offset).ok()?..)?;
         let length = rest.iter().position(|byte| *byte == 0)?;
@@ -147,7 +147,7 @@ impl Symbols {
             None => Strings(b"\0"),
         };
         let table = match dynamic.symtab {
-            Some(at) => image.table_to_end(at).ok_or(outside(at))?,
+            Some(at) => image.table_to_end(at).ok_or_else(|| outside(at))?,
             None => Table::EMPTY,
         };
         let hash = match (dynamic.gnu_hash, dynamic.hash) {
@@ -166,7 +166,7 @@ impl Symbols {
             has_definitions: dynamic.verdef.is_some(),
         };
         if let Some(at) = dynamic.versym {
-            symbols.indices = Some(image.table_to_end(at).ok_or(outside(at))?);
+            symbols.indices = Some(image.table_to_end(at).ok_or_else(|| outside(at))?);
         }
         if let Some(at) = dynamic.verneed {
             let needs = version::needs(chain_bytes(image, at)?, dynamic.verneednum)?;
@@ -235,10 +235,11 @@ impl Symbols {
     ///
     /// # Errors
     /// [`Rule::StringOffset`] outside the table.
+    #[inline(never)]
     pub fn string(&self, offset: u64) -> Result<&'static [u8], Kind> {
         self.strings
             .get(offset)
-            .ok_or(Kind::malformed(Rule::StringOffset, offset, self.strings.0.len() as u64))
+            .ok_or_else(|| Kind::malformed(Rule::StringOffset, offset, self.strings.0.len() as u64))
     }
 
     /// The symbol at `index`, or `None` outside the table.
@@ -257,14 +258,14 @@ impl Symbols {
     ///
     /// # Errors
     /// [`Rule::VersionIndex`] when nothing defines the index.
-    #[inline]
+    #[inline(never)]
     pub fn version(&self, index: SymbolIndex) -> Result<Option<Version>, Kind> {
         let Some(indices) = self.indices else {
             return Ok(None);
         };
         let raw = indices
             .get(index.0 as usize)
-            .ok_or(Kind::malformed(Rule::VersionIndex, index.0.into(), 0))?;
+            .ok_or_else(|| Kind::malformed(Rule::VersionIndex, index.0.into(), 0))?;
         let number = raw & !HIDDEN;
         if number < 2 {
             return Ok(None);
@@ -285,7 +286,7 @@ impl Symbols {
     }
 
     /// The definition of `wanted` in this module, by its hash table.
-    #[inline]
+    #[inline(never)]
     pub fn find(&self, wanted: &Wanted<'_>) -> Option<(SymbolIndex, Symbol)> {
         match &self.hash {
             Hash::Gnu {
@@ -460,7 +461,7 @@ fn strings(image: &Image, at: Vaddr, size: u64) -> Result<Strings, Kind> {
         Some(bytes) => bytes,
         None => image
             .copy(at, usize::try_from(size).map_err(|_| outside(at))?)
-            .ok_or(outside(at))?
+            .ok_or_else(|| outside(at))?
             .leak(),
     };
     match bytes.last() {
@@ -471,47 +472,53 @@ fn strings(image: &Image, at: Vaddr, size: u64) -> Result<Strings, Kind> {
 
 /// The bytes from `at` to the end of its segment: version chains have no size of their own.
 fn chain_bytes(image: &Image, at: Vaddr) -> Result<&'static [u8], Kind> {
-    let extent = image.extent(at, 1).ok_or(outside(at))?;
+    let extent = image.extent(at, 1).ok_or_else(|| outside(at))?;
     let length = extent.length - (at.0 - extent.start.0);
     match image.fixed_bytes(at, length) {
         Some(bytes) => Ok(bytes),
         None => {
             // 64 KiB holds the version chains of every library known; a patched file may have them in a writable segment.
             let length = length.min(1 << 16) as usize;
-            Ok(image.copy(at, length).ok_or(outside(at))?.leak())
+            Ok(image.copy(at, length).ok_or_else(|| outside(at))?.leak())
         }
     }
 }
 
 fn gnu_table(image: &Image, at: Vaddr) -> Result<Hash, Kind> {
     let damaged = || Kind::malformed(Rule::GnuHashTable, at.0, 0);
-    let words = image.table::<u32>(at, 4).ok_or(damaged())?;
+    let words = image.table::<u32>(at, 4).ok_or_else(damaged)?;
     let word = |index| words.get(index).unwrap_or(0);
     let header = GnuHashHeader::decode([word(0), word(1), word(2), word(3)])?;
-    let bloom_at = at.plus(16).ok_or(damaged())?;
-    let buckets_at = bloom_at.plus(u64::from(header.bloom_size) * 8).ok_or(damaged())?;
-    let chains_at = buckets_at.plus(u64::from(header.buckets) * 4).ok_or(damaged())?;
-    Ok(Hash::Gnu {
-        bloom: image.table(bloom_at, header.bloom_size as usize).ok_or(damaged())?,
-        mask: header.bloom_size - 1,
-        shift: header.bloom_shift,
-        buckets: image.table(buckets_at, header.buckets as usize).ok_or(damaged())?,
-        chains: image.table_to_end(chains_at).unwrap_or(Table::EMPTY),
-        first: header.first_symbol,
-    })
+    let tables = || {
+        let bloom_at = at.plus(16)?;
+        let buckets_at = bloom_at.plus(u64::from(header.bloom_size) * 8)?;
+        let chains_at = buckets_at.plus(u64::from(header.buckets) * 4)?;
+        Some(Hash::Gnu {
+            bloom: image.table(bloom_at, header.bloom_size as usize)?,
+            mask: header.bloom_size - 1,
+            shift: header.bloom_shift,
+            buckets: image.table(buckets_at, header.buckets as usize)?,
+            chains: image.table_to_end(chains_at).unwrap_or(Table::EMPTY),
+            first: header.first_symbol,
+        })
+    };
+    tables().ok_or_else(damaged)
 }
 
 fn sysv_table(image: &Image, at: Vaddr) -> Result<Hash, Kind> {
     let damaged = || Kind::malformed(Rule::HashTable, at.0, 0);
-    let words = image.table::<u32>(at, 2).ok_or(damaged())?;
+    let words = image.table::<u32>(at, 2).ok_or_else(damaged)?;
     let (buckets, chains) = (words.get(0).unwrap_or(0), words.get(1).unwrap_or(0));
     if buckets == 0 {
         return Err(Kind::malformed(Rule::HashBuckets, 0, 1));
     }
-    let buckets_at = at.plus(8).ok_or(damaged())?;
-    let chains_at = buckets_at.plus(u64::from(buckets) * 4).ok_or(damaged())?;
-    Ok(Hash::Sysv {
-        buckets: image.table(buckets_at, buckets as usize).ok_or(damaged())?,
-        chains: image.table(chains_at, chains as usize).ok_or(damaged())?,
-    })
+    let tables = || {
+        let buckets_at = at.plus(8)?;
+        let chains_at = buckets_at.plus(u64::from(buckets) * 4)?;
+        Some(Hash::Sysv {
+            buckets: image.table(buckets_at, buckets as usize)?,
+            chains: image.table(chains_at, chains as usize)?,
+        })
+    };
+    tables().ok_or_else(damaged)
 }

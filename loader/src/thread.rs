@@ -33,10 +33,11 @@ pub struct Dtv(*mut u64);
 #[repr(C)]
 struct Header {
     next: *mut Header,
-    /// First byte and length of the allocation that holds header and block.
+    /// First byte and length of the memory that holds header and block.
     base: usize,
     length: usize,
-    align: usize,
+    /// What it was asked from the heap with; `None` for a mapping of its own.
+    shape: Option<Shape>,
 }
 
 impl Dtv {
@@ -122,9 +123,9 @@ impl Dtv {
             let mut next = list.read();
             list.write(core::ptr::null_mut());
             while !next.is_null() {
-                let header = next.read();
+                let header = next.read_unaligned();
                 next = header.next;
-                give_back(header.base, header.length, header.align);
+                give_back(&header);
             }
         }
     }
@@ -152,13 +153,14 @@ impl Dtv {
     }
 }
 
-fn give_back(base: usize, length: usize, align: usize) {
-    if length >= OWN_MAPPING {
-        // SAFETY: a mapping that `dynamic_block` made for this block alone.
-        let _ = unsafe { crt::syscall::munmap(base, length) };
-    } else if let Ok(shape) = Shape::from_size_align(length, align) {
+fn give_back(header: &Header) {
+    match header.shape {
         // SAFETY: allocated with this shape.
-        unsafe { dealloc(base as *mut u8, shape) };
+        Some(shape) => unsafe { dealloc(header.base as *mut u8, shape) },
+        None => {
+            // SAFETY: a mapping that `dynamic_block` made for this block alone. One that cannot be given back stays.
+            let _ = unsafe { crt::syscall::munmap(header.base, header.length) };
+        }
     }
 }
 
@@ -280,11 +282,15 @@ fn dynamic_block(dtv: Dtv, module: &Module) -> Option<u64> {
         .ok()?
         .checked_add(head)?
         .checked_add(align.checked_mul(2)?)?;
-    let base = if length >= OWN_MAPPING {
-        linux::allocate(length)?
-    } else {
-        // SAFETY: the shape is not empty.
-        unsafe { alloc_zeroed(Shape::from_size_align(length, align).ok()?) as usize }
+    let mapping = (length >= OWN_MAPPING).then(|| linux::allocate(length)).flatten();
+    // A first touch cannot fail politely, so a block that gets no mapping still has what the heap reserved at the start.
+    let (base, shape) = match mapping {
+        Some(base) => (base, None),
+        None => {
+            let shape = Shape::from_size_align(length, align).ok()?;
+            // SAFETY: the shape is not empty.
+            (unsafe { alloc_zeroed(shape) } as usize, Some(shape))
+        }
     };
     if base == 0 {
         return None;
@@ -298,7 +304,7 @@ fn dynamic_block(dtv: Dtv, module: &Module) -> Option<u64> {
             next: list.read(),
             base,
             length,
-            align,
+            shape,
         });
         copy_image(module, block as u64)?;
         list.write(header);
@@ -315,12 +321,13 @@ pub unsafe fn renew(pointer: u64, roster: Roster<'_>, modules: u64) -> Option<Dt
     let mut dtv = Dtv(unsafe { (pointer as *const u64).add(1).read() } as *mut u64);
     dtv.release_blocks();
     if dtv.pairs() < modules {
-        // SAFETY: nobody runs on the vector.
-        unsafe { dtv.release() };
-        dtv = Dtv::allocate(modules);
-        if dtv.0.is_null() {
+        let longer = Dtv::allocate(modules);
+        if longer.0.is_null() {
             return None;
         }
+        // SAFETY: nobody runs on the vector.
+        unsafe { dtv.release() };
+        dtv = longer;
         // SAFETY: as above.
         unsafe { (pointer as *mut u64).add(1).write(dtv.address()) };
     }

@@ -99,6 +99,8 @@ pub struct Module {
     pub state: AtomicU32,
     /// Address of its link_map, once it has one.
     pub link_map: AtomicUsize,
+    /// Opened with RTLD_DEEPBIND: its references look into its own group before the global scope.
+    pub binds_deep: bool,
     /// How often `dlopen` returned it and `dlclose` did not take it back.
     pub opened: AtomicU32,
 }
@@ -173,6 +175,7 @@ impl Module {
             tls_offset: AtomicU64::new(NOT_STATIC),
             state: AtomicU32::new(FRESH),
             link_map: AtomicUsize::new(0),
+            binds_deep: false,
             opened: AtomicU32::new(0),
         })
     }
@@ -326,6 +329,8 @@ pub struct File {
     pub identity: Identity,
     /// Length in bytes when it was opened.
     pub length: u64,
+    /// Whether it has the set-user-ID bit.
+    pub set_user_id: bool,
     /// The descriptor, or whatever the host counts by.
     pub descriptor: i32,
     /// Gives the descriptor back.

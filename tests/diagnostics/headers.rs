@@ -1,6 +1,8 @@
 //! Files whose header or program headers are wrong.
 
-use forge::HeaderField::{AbiVersion, Class, Data, Flags, IdentVersion, Machine, OsAbi, Phentsize, Phnum, Phoff, Type, Version};
+use forge::HeaderField::{
+    AbiVersion, Class, Data, Entry, Flags, IdentVersion, Machine, OsAbi, Phentsize, Phnum, Phoff, Type, Version,
+};
 use forge::SegmentField::{self, Align, Filesz, Memsz, Offset, Vaddr};
 use forge::{DATA, Forged, Module, TEXT};
 
@@ -56,7 +58,10 @@ pub fn cases(cases: &mut Vec<Case>) {
 fn identity(cases: &mut Vec<Case>) {
     cases.extend([
         case("not-elf", "not-elf", |folder| {
-            folder.write(BAD, format!("/* GNU ld script */\nGROUP ( libc.so.6 )\n{}", " ".repeat(64)).as_bytes());
+            folder.write(
+                BAD,
+                format!("/* GNU ld script */\nGROUP ( libc.so.6 )\n{}", " ".repeat(64)).as_bytes(),
+            );
             needs_bad(folder)
         }),
         case("not-elf-as-command", "not-elf", |folder| {
@@ -260,6 +265,12 @@ fn others(cases: &mut Vec<Case>) {
         }),
         command("interpreter-path-too-long", "interpreter-path", nothing, |file| {
             set(file, PT_INTERP, Filesz, 0x1001);
+        }),
+        command("entry-outside", "entry-outside", nothing, |file| {
+            file.set_header(Entry, DATA);
+        }),
+        interpreted("entry-outside-interpreted", "entry-outside", nothing, |file| {
+            file.set_header(Entry, DATA);
         }),
         command("cpu-too-old", "cpu-too-old", level_to_come, |file| {
             replace_stack(file, PT_GNU_PROPERTY, NOTE, 32);

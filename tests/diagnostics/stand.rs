@@ -75,7 +75,8 @@ impl Stand {
         let loader = loader
             .canonicalize()
             .map_err(|error| format!("{} (cargo xtask build makes it): {error}", loader.display()))?;
-        let folder = TempDir::with_prefix("lode-diagnostics-").map_err(|error| format!("no temporary folder: {error}"))?;
+        let folder =
+            TempDir::with_prefix("lode-diagnostics-").map_err(|error| format!("no temporary folder: {error}"))?;
         symlink(&loader, folder.path().join("ld-lode")).map_err(|error| error.to_string())?;
         Ok(Stand { folder, loader })
     }
@@ -119,9 +120,9 @@ impl Stand {
         );
         let transcript = self.without_accidents(&transcript, &folder);
         match (case.code, code_of(&transcript)) {
-            (Some(claimed), Some(found)) if claimed != found => {
-                Err(format!("lode[{claimed}] was to be provoked, not lode[{found}]:\n{transcript}"))
-            }
+            (Some(claimed), Some(found)) if claimed != found => Err(format!(
+                "lode[{claimed}] was to be provoked, not lode[{found}]:\n{transcript}"
+            )),
             _ => Ok(transcript),
         }
     }
@@ -133,7 +134,9 @@ impl Stand {
             .replace(&*self.folder.path().to_string_lossy(), "@BASE@");
         // Which of these subdirectories are looked into depends on the CPU.
         let lines = text.lines().filter(|line| !line.contains("/glibc-hwcaps/"));
-        lines.map(|line| without_level(&without_addresses(line)) + "\n").collect()
+        lines
+            .map(|line| without_level(&without_addresses(line)) + "\n")
+            .collect()
     }
 }
 
@@ -143,14 +146,15 @@ fn code_of(transcript: &str) -> Option<&str> {
     rest.split_once(']').map(|(code, _)| code)
 }
 
-/// Run-time addresses differ from start to start. A mapping's has twelve digits, and a negative distance sixteen.
+/// Run-time addresses differ from start to start. Those of mappings have twelve digits, whatever zeros stand before them.
 fn without_addresses(line: &str) -> String {
     let mut parts = line.split("0x");
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let digits = part.chars().take_while(char::is_ascii_hexdigit).count();
         let (number, rest) = part.split_at(digits);
-        if digits == 12 && (number.starts_with('5') || number.starts_with('7')) {
+        let number = number.trim_start_matches('0');
+        if number.len() == 12 && number.starts_with(['5', '7']) {
             text = text + "@ADDRESS@" + rest;
         } else {
             text = text + "0x" + part;
@@ -162,7 +166,10 @@ fn without_addresses(line: &str) -> String {
 fn without_level(line: &str) -> String {
     const BEFORE: &str = "this CPU has x86-64-v";
     match line.split_once(BEFORE) {
-        Some((start, level)) => format!("{start}{BEFORE}@LEVEL@{}", level.trim_start_matches(|c: char| c.is_ascii_digit())),
+        Some((start, level)) => format!(
+            "{start}{BEFORE}@LEVEL@{}",
+            level.trim_start_matches(|c: char| c.is_ascii_digit())
+        ),
         None => line.to_owned(),
     }
 }
@@ -208,10 +215,10 @@ impl Folder {
         let output = Command::new("gcc")
             .current_dir(&self.path)
             .args(["-O1", "-g0", "-w"])
+            .args(flags)
             .arg(file)
             .args(["-o", name])
             .arg(format!("-Wl,--dynamic-linker={}", self.interpreter.display()))
-            .args(flags)
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -497,7 +497,10 @@ impl Module {
             tables.sized_table(17, 18, &without_addends(&self.implicit));
             tables.tags.push((19, 16));
         }
-        assert!(self.slots.is_empty() || self.implicit_slots.is_empty(), "DT_JMPREL has one form");
+        assert!(
+            self.slots.is_empty() || self.implicit_slots.is_empty(),
+            "DT_JMPREL has one form"
+        );
         if !self.slots.is_empty() {
             tables.sized_table(23, 2, &with_addends(&self.slots));
             tables.tags.push((20, 7));
@@ -516,9 +519,18 @@ impl Module {
         }
     }
 
+    /// The executable bytes: a program always has some, because its entry has to be code.
+    fn code(&self) -> &[u8] {
+        const RETURN: u8 = 0xc3;
+        match self.soname {
+            None if self.text.is_empty() => &[RETURN],
+            _ => &self.text,
+        }
+    }
+
     fn segment_count(&self) -> usize {
         // Tables, relro, dynamic, relro's own header and the stack's are always there.
-        5 + usize::from(!self.text.is_empty())
+        5 + usize::from(!self.code().is_empty())
             + usize::from(!self.data.is_empty() || self.bss > 0)
             + usize::from(self.interpreter.is_some())
             + usize::from(self.tls.is_some())
@@ -534,10 +546,11 @@ impl Module {
         let length = bytes.len() as u64;
         segment(&mut segments, PT_LOAD, R, 0, 0, length, length, PAGE as u64);
         let mut file = Bytes(std::mem::take(&mut bytes));
-        if !self.text.is_empty() {
+        let code = self.code();
+        if !code.is_empty() {
             let offset = file.align(PAGE).0.len() as u64;
-            let size = self.text.len() as u64;
-            file.0.extend(&self.text);
+            let size = code.len() as u64;
+            file.0.extend(code);
             segment(&mut segments, PT_LOAD, RX, offset, TEXT, size, size, PAGE as u64);
         }
 

@@ -126,7 +126,11 @@ fn local_and_hidden_definitions_serve_their_own_module_only() {
         let symbol = program.undefined("f", Binding::Global);
         let word = pointer(&mut program, symbol);
         let mut a = Module::library("liba.so");
-        let binding = if hide.is_some() { Binding::Global } else { Binding::Local };
+        let binding = if hide.is_some() {
+            Binding::Global
+        } else {
+            Binding::Local
+        };
         let (own, private) = function(&mut a, "f", binding);
         if let Some(visibility) = hide {
             a.visibility(own, visibility);
@@ -312,7 +316,9 @@ fn an_unresolved_symbol_is_reported_once_however_many_words_want_it() {
         pointer(&mut program, symbol);
     }
     let mut stand = Stand::new(&program);
-    stand.add(A, &Module::library("liba.so")).add(B, &Module::library("libb.so"));
+    stand
+        .add(A, &Module::library("liba.so"))
+        .add(B, &Module::library("libb.so"));
     let text = error(stand.start()).report(b"main").to_string();
     assert_eq!(text.matches("undefined symbol: one").count(), 1, "{text}");
 }

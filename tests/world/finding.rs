@@ -185,7 +185,10 @@ fn a_candidate_of_the_wrong_class_is_passed_over_and_remembered() {
     assert_eq!(
         tried,
         [
-            ("/lib/liba.so".to_owned(), &Rejected::Unfit(Box::new(Kind::WrongClass(1)))),
+            (
+                "/lib/liba.so".to_owned(),
+                &Rejected::Unfit(Box::new(Kind::WrongClass(1)))
+            ),
             ("/usr/lib/liba.so".to_owned(), &Rejected::Os(Errno::ENOENT)),
         ]
     );
@@ -211,7 +214,10 @@ fn a_damaged_file_ends_the_search() {
     stand.add("/usr/lib/liba.so", &library("liba.so", &[]));
     let error = error(stand.start());
     assert_eq!(error.culprit.to_string(), "/lib/liba.so");
-    assert_eq!(error.asked_by.as_ref().map(ToString::to_string).as_deref(), Some(PROGRAM));
+    assert_eq!(
+        error.asked_by.as_ref().map(ToString::to_string).as_deref(),
+        Some(PROGRAM)
+    );
     let Kind::Malformed { rule, .. } = error.kind else {
         panic!("{error:?}")
     };
@@ -266,7 +272,10 @@ fn a_missing_library_is_reported_with_who_asked_and_every_place() {
     stand.add("/opt/l/other", &library("", &[]));
     stand.add("/opt/r/other", &library("", &[]));
     stand.add("/usr/lib/other", &library("", &[]));
-    stand.host.refused.insert(b"/usr/lib/libnone.so".to_vec(), Errno::EACCES);
+    stand
+        .host
+        .refused
+        .insert(b"/usr/lib/libnone.so".to_vec(), Errno::EACCES);
     let error = error(stand.start());
     assert_eq!(
         error.report(b"main").to_string(),

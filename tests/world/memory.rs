@@ -1,7 +1,7 @@
 //! A [`Host`] without a kernel: files are byte vectors, mappings are heap memory that claims run-time addresses.
 //!
 //! # Safety
-//! The one unsafe block makes an [`Image`] over memory that is never freed, so it stays valid longer than any image.
+//! The one unsafe block makes an [`Image`] over memory that is freed when the image gives its reservation back.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,13 +16,21 @@ use lode::world::{File, Host, Identity};
 thread_local! {
     /// Files opened and not closed. `File` closes itself by a plain function, which can reach only what is global; each test has
     /// a thread of its own.
-    static OPEN: Cell<i64> = const { Cell::new(0) };
-    /// Mappings made and not released.
-    static MAPPED: Cell<i64> = const { Cell::new(0) };
+    static OPEN: Cell<usize> = const { Cell::new(0) };
+    /// Mappings made and not released, by run-time address: the bytes of their extents.
+    static MAPPED: RefCell<Vec<(u64, Vec<Vec<u8>>)>> = const { RefCell::new(Vec::new()) };
 }
 
-fn add(counter: &'static std::thread::LocalKey<Cell<i64>>, change: i64) {
-    counter.set(counter.get() + change);
+fn close(_: i32) {
+    OPEN.set(OPEN.get() - 1);
+}
+
+/// Frees the mapping at `start`; of several that claim one address, the one that was made last.
+fn release(start: Address, _: u64) {
+    MAPPED.with_borrow_mut(|mapped| {
+        let index = mapped.iter().rposition(|(at, _)| *at == start.0).unwrap();
+        mapped.remove(index);
+    });
 }
 
 /// How far apart modules are placed: more than any forged module spans.
@@ -31,9 +39,16 @@ const STEP: u64 = 0x100_0000;
 /// How far behind its resolver the function lies that the resolver answers.
 pub const ANSWER: u64 = 8;
 
+/// A file.
+#[derive(Clone)]
+struct Content {
+    inode: u64,
+    bytes: Vec<u8>,
+}
+
 /// Files by path, and what was done with them.
 pub struct Memory {
-    files: BTreeMap<Vec<u8>, (u64, Vec<u8>)>,
+    files: BTreeMap<Vec<u8>, Content>,
     /// Paths that cannot be opened, and why.
     pub refused: BTreeMap<Vec<u8>, Errno>,
     /// Paths that open, but cannot be read.
@@ -66,7 +81,7 @@ impl Memory {
     /// Adds a file.
     pub fn add(&mut self, path: &str, bytes: Vec<u8>) {
         let inode = self.files.len() as u64 + 1;
-        self.files.insert(path.as_bytes().to_vec(), (inode, bytes));
+        self.files.insert(path.as_bytes().to_vec(), Content { inode, bytes });
     }
 
     /// Another name for the same file: same device, same inode.
@@ -81,14 +96,13 @@ impl Memory {
     }
 
     /// Files open and mappings alive in this thread.
-    pub fn outstanding() -> (i64, i64) {
-        (OPEN.get(), MAPPED.get())
+    pub fn outstanding() -> (usize, usize) {
+        (OPEN.get(), MAPPED.with_borrow(Vec::len))
     }
 
-    fn file(&self, file: &File) -> Option<(&[u8], &(u64, Vec<u8>))> {
-        let opened = self.opened.borrow();
-        let path = opened.get(usize::try_from(file.descriptor).ok()?)?;
-        self.files.get_key_value(path).map(|(path, file)| (path.as_slice(), file))
+    /// The path of an open file.
+    fn path_of(&self, file: &File) -> Vec<u8> {
+        self.opened.borrow()[usize::try_from(file.descriptor).unwrap()].clone()
     }
 
     fn has_below(&self, directory: &[u8]) -> bool {
@@ -98,19 +112,32 @@ impl Memory {
 }
 
 /// What the pieces of a plan put into one extent, in the order in which they would be mapped.
-fn content(range: (Vaddr, u64), layout: &Layout, bytes: &[u8]) -> Vec<u8> {
-    let (start, length) = range;
-    let mut memory = vec![0; length as usize];
+fn content(range: &lode::layout::Range, layout: &Layout, bytes: &[u8]) -> Vec<u8> {
+    let mut memory = vec![0; usize::try_from(range.length).unwrap()];
+    let (first, end) = (range.start.0, range.start.0 + range.length);
     for piece in &layout.pieces {
-        for at in piece.at.0.max(start.0)..(piece.at.0 + piece.length).min(start.0 + length) {
-            let clear = piece.clear.is_some_and(|(clear, size)| at.wrapping_sub(clear.0) < size);
-            memory[(at - start.0) as usize] = match piece.source {
-                Source::File { offset } if !clear => {
-                    let place = (offset.0 + at - piece.at.0) as usize;
-                    bytes.get(place).copied().unwrap_or(0)
-                }
-                _ => 0,
-            };
+        // The part of `start..start + length` that lies in the extent.
+        let part = |start: u64, length: u64| {
+            let from = start.max(first);
+            let to = (start + length).min(end).max(from);
+            (
+                from,
+                (from.min(end) - first) as usize..(to.min(end).max(first) - first) as usize,
+            )
+        };
+        let (from, places) = part(piece.at.0, piece.length);
+        let places = &mut memory[places];
+        places.fill(0);
+        if let Source::File { offset } = piece.source {
+            let source = bytes
+                .get((offset.0 + (from - piece.at.0)) as usize..)
+                .unwrap_or_default();
+            let length = source.len().min(places.len());
+            places[..length].copy_from_slice(&source[..length]);
+        }
+        if let Some((clear, length)) = piece.clear {
+            let (_, places) = part(clear.0, length);
+            memory[places].fill(0);
         }
     }
     memory
@@ -125,28 +152,30 @@ impl Host for Memory {
         if let Some(errno) = self.refused.get(path) {
             return Err(fault(*errno));
         }
-        let Some((inode, bytes)) = self.files.get(path) else {
+        let Some(content) = self.files.get(path) else {
             return Err(fault(Errno::ENOENT));
         };
         let mut opened = self.opened.borrow_mut();
         opened.push(path.to_vec());
-        add(&OPEN, 1);
+        OPEN.set(OPEN.get() + 1);
         Ok(File {
             identity: Identity {
                 device: 1,
-                inode: *inode,
+                inode: content.inode,
             },
-            length: bytes.len() as u64,
+            length: content.bytes.len() as u64,
+            set_user_id: false,
             descriptor: i32::try_from(opened.len() - 1).unwrap(),
-            close: |_| add(&OPEN, -1),
+            close,
         })
     }
 
     fn read(&self, file: &File, offset: FileOffset, into: &mut [u8]) -> Result<usize, Errno> {
-        let (path, (_, bytes)) = self.file(file).unwrap();
-        if let Some(errno) = self.unreadable.get(path) {
+        let path = self.path_of(file);
+        if let Some(errno) = self.unreadable.get(&path) {
             return Err(*errno);
         }
+        let bytes = &self.files[&path].bytes;
         let rest = usize::try_from(offset.0).ok().and_then(|offset| bytes.get(offset..));
         let rest = rest.unwrap_or_default();
         let length = rest.len().min(into.len());
@@ -155,7 +184,7 @@ impl Host for Memory {
     }
 
     fn map(&self, file: &File, layout: &Layout) -> Result<Image, Kind> {
-        let (_, (_, bytes)) = self.file(file).unwrap();
+        let bytes = &self.files[&self.path_of(file)].bytes;
         let start = if layout.fixed {
             Address(layout.span.0.0)
         } else {
@@ -163,25 +192,31 @@ impl Host for Memory {
             self.next.set((start.0 + layout.span.1).next_multiple_of(STEP));
             start
         };
+        let mut memory: Vec<Vec<u8>> = layout
+            .extents
+            .iter()
+            .map(|range| content(range, layout, bytes))
+            .collect();
         let extents = layout
             .extents
             .iter()
-            .map(|range| Extent {
+            .zip(&mut memory)
+            .map(|(range, memory)| Extent {
                 start: range.start,
                 length: range.length,
-                // Leaked: the loader's tables keep references for as long as the process lives.
-                host: content((range.start, range.length), layout, bytes).leak().as_mut_ptr(),
+                host: memory.as_mut_ptr(),
                 access: range.access,
             })
             .collect();
+        MAPPED.with_borrow_mut(|mapped| mapped.push((start.0, memory)));
         let reservation = Reservation {
             start,
             length: layout.span.1,
-            release: |_, _| add(&MAPPED, -1),
+            release,
         };
-        add(&MAPPED, 1);
         let bias = Bias(start.0.wrapping_sub(layout.span.0.0));
-        // SAFETY: each extent is a leaked allocation of its own, of exactly its length, to which no reference is kept.
+        // SAFETY: each extent is an allocation of its own, of exactly its length; it lives until `release` is called by the
+        // reservation, which the image owns, and nothing else looks at it.
         Ok(unsafe { Image::new(bias, extents, Some(reservation)) })
     }
 

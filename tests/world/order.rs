@@ -47,7 +47,10 @@ fn init_order(program: &[&str], libraries: &[(&str, &[&str])]) -> Vec<String> {
 
 #[test]
 fn constructors_run_dependencies_first() {
-    let order = init_order(&["a", "b"], &[("a", &["c"]), ("b", &["c", "d"]), ("c", &["d"]), ("d", &[])]);
+    let order = init_order(
+        &["a", "b"],
+        &[("a", &["c"]), ("b", &["c", "d"]), ("c", &["d"]), ("d", &[])],
+    );
     assert_eq!(order, ["d", "c", "b", "a", PROGRAM]);
 }
 
@@ -95,7 +98,10 @@ fn a_library_that_is_opened_is_initialised_alone() {
     let ready = stand.open("libx.so").unwrap();
     let names: Vec<String> = ready.modules.iter().map(|module| module.name.to_string()).collect();
     assert_eq!(names, ["/lib/liby.so", "/lib/libx.so"]);
-    assert_eq!(stand.names(&ready.order), ["/lib/libx.so", "/lib/liba.so", "/lib/liby.so"]);
+    assert_eq!(
+        stand.names(&ready.order),
+        ["/lib/libx.so", "/lib/liba.so", "/lib/liby.so"]
+    );
 }
 
 #[test]
@@ -104,7 +110,12 @@ fn init_stands_before_its_array_and_fini_behind_its_own_backwards() {
     main.needed("liba.so");
     let text = main.text(&[0xc3; 64]);
     let array = |main: &mut Module, entries: &[u64]| {
-        let place = main.data(&entries.iter().flat_map(|entry| entry.to_le_bytes()).collect::<Vec<u8>>());
+        let place = main.data(
+            &entries
+                .iter()
+                .flat_map(|entry| entry.to_le_bytes())
+                .collect::<Vec<u8>>(),
+        );
         for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| **entry != u64::MAX) {
             if *entry != 0 {
                 main.relocation(place + 8 * index as u64, RELATIVE, None, *entry as i64);

@@ -142,7 +142,11 @@ fn each_type_stores_what_the_psabi_says_in_every_form_of_table_at_unaligned_plac
                 b: stand.at(PROGRAM, 0),
                 z: 0x123,
             });
-            let bytes = stand.module(PROGRAM).image.copy(lode::elf::Vaddr(place - 3), 16).unwrap();
+            let bytes = stand
+                .module(PROGRAM)
+                .image
+                .copy(lode::elf::Vaddr(place - 3), 16)
+                .unwrap();
             let width = *width as usize;
             let mut wanted = [0xee; 16];
             wanted[3..3 + width].copy_from_slice(&expected.to_le_bytes()[..width]);
@@ -151,7 +155,13 @@ fn each_type_stores_what_the_psabi_says_in_every_form_of_table_at_unaligned_plac
         let first = places[0];
         let last = places[places.len() - 1];
         let length = (last - first) as usize + 8;
-        results.push(stand.module(PROGRAM).image.copy(lode::elf::Vaddr(first), length).unwrap());
+        results.push(
+            stand
+                .module(PROGRAM)
+                .image
+                .copy(lode::elf::Vaddr(first), length)
+                .unwrap(),
+        );
     }
     assert!(results.iter().all(|memory| *memory == results[0]));
 }
@@ -220,7 +230,10 @@ fn a_value_that_does_not_fit_32_bits_is_refused_with_the_value() {
     }
     // One less fits the unsigned field, but not the signed one.
     let signed = refused(R_32S, DATA, -0x8000_0000, Some("far"));
-    assert!(signed.to_string().contains("the value 0x80000000 does not fit"), "{signed}");
+    assert!(
+        signed.to_string().contains("the value 0x80000000 does not fit"),
+        "{signed}"
+    );
 }
 
 #[test]
@@ -291,7 +304,12 @@ fn a_target_in_a_read_only_segment_is_refused_by_name() {
         let symbol = (!is_without_symbol(kind)).then_some("far");
         // Text, and the headers.
         for place in [TEXT, 0x40] {
-            let error = refused(kind, place, if kind == PC32 { -0x1_0000_0000 } else { TEXT as i64 }, symbol);
+            let error = refused(
+                kind,
+                place,
+                if kind == PC32 { -0x1_0000_0000 } else { TEXT as i64 },
+                symbol,
+            );
             if kind == PC32 && error.kind.code() == "relocation-overflow" {
                 continue;
             }
@@ -307,7 +325,11 @@ fn a_target_outside_of_the_module_is_refused() {
         let symbol = (!is_without_symbol(kind)).then_some("far");
         for place in [DATA + 0x1_0000, u64::MAX - 3, 0xffff_8000_0000_0000, RELRO - 8] {
             let error = refused(kind, place, TEXT as i64, symbol);
-            assert_eq!(rule(&error), Rule::RelocationOutside, "type {kind} at {place:#x}: {error}");
+            assert_eq!(
+                rule(&error),
+                Rule::RelocationOutside,
+                "type {kind} at {place:#x}: {error}"
+            );
         }
     }
 }
@@ -345,17 +367,21 @@ fn with_plt_in_relasz(implicit: bool, plain: bool) -> (forge::Forged, [u64; 3]) 
         if plain {
             main.implicit_relocation(relative, RELATIVE, None);
         }
-        main.implicit_slot(resolved, IRELATIVE, None).implicit_slot(bound, JUMP_SLOT, Some(symbol));
+        main.implicit_slot(resolved, IRELATIVE, None)
+            .implicit_slot(bound, JUMP_SLOT, Some(symbol));
     } else {
         if plain {
             main.relocation(relative, RELATIVE, None, 0x40);
         }
-        main.slot(resolved, IRELATIVE, None, text as i64 + 2).slot(bound, JUMP_SLOT, Some(symbol), 0);
+        main.slot(resolved, IRELATIVE, None, text as i64 + 2)
+            .slot(bound, JUMP_SLOT, Some(symbol), 0);
     }
     let (table, size, entry) = if implicit { (17, 18, 16) } else { (7, DT_RELASZ, 24) };
     if !plain {
         // Only the PLT's relocations: both tags name one table. The values are set below.
-        main.tag(table, 0).tag(size, 0).tag(if implicit { 19 } else { 9 }, entry);
+        main.tag(table, 0)
+            .tag(size, 0)
+            .tag(if implicit { 19 } else { 9 }, entry);
     }
     let mut forged = main.forge();
     let plt = (forged.dynamic(23).unwrap(), forged.dynamic(2).unwrap());
@@ -380,7 +406,11 @@ fn a_table_size_that_counts_the_plt_s_entries_applies_them_once() {
             let case = format!("implicit: {implicit}, plain: {plain}");
             let moved = if plain { stand.at(PROGRAM, 0x40) } else { 0x40 };
             assert_eq!(stand.word(PROGRAM, relative), moved, "{case}");
-            assert_eq!(stand.word(PROGRAM, resolved), stand.at(PROGRAM, TEXT + 2) + ANSWER, "{case}");
+            assert_eq!(
+                stand.word(PROGRAM, resolved),
+                stand.at(PROGRAM, TEXT + 2) + ANSWER,
+                "{case}"
+            );
             assert_eq!(stand.word(PROGRAM, bound), stand.at(PROGRAM, TEXT), "{case}");
             assert_eq!(stand.host.resolved.borrow().len(), 1, "{case}");
             assert_eq!(ready.statistics.resolvers, 1, "{case}");
@@ -480,7 +510,11 @@ fn a_count_of_relative_entries_changes_nothing_whatever_it_is() {
         }
         let mut stand = Stand::new(&main);
         match stand.start() {
-            Ok(_) => results.push((0..3).map(|word| stand.word(PROGRAM, place + 8 * word)).collect::<Vec<_>>()),
+            Ok(_) => results.push(
+                (0..3)
+                    .map(|word| stand.word(PROGRAM, place + 8 * word))
+                    .collect::<Vec<_>>(),
+            ),
             // To refuse a count that lies is right as well.
             Err(error) => assert_eq!(rule(&error), Rule::RelativeCount),
         }

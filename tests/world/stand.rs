@@ -115,6 +115,7 @@ impl Stand {
             page_size: 4096,
             cpu_level: 1,
             tolerant: self.tolerant,
+            trusted_preloads: false,
             log: self.log(),
         })
     }
@@ -252,7 +253,9 @@ impl Sink for Journal {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let line = match event {
             Event::Wanted { library, by } => format!("{by} wants {}", text(library)),
-            Event::SearchList { place, directories } => format!("search {place}: {}", text(directories.unwrap_or(b"-"))),
+            Event::SearchList { place, directories } => {
+                format!("search {place}: {}", text(directories.unwrap_or(b"-")))
+            }
             Event::Trying(path) => format!("try {}", text(path)),
             Event::Mapped(module) => format!("map {} at {}", module.name, module.image.bias()),
             Event::Version { version, provider, by } => format!("{by} requires {} of {provider}", text(version)),
@@ -277,7 +280,7 @@ impl Sink for Journal {
             Event::Initialising(module) => format!("init {module}"),
             Event::Finalising(module) => format!("fini {module}"),
             Event::Transferring(module) => format!("jump to {module}"),
-            Event::Warning(words) => format!("warning: {words}"),
+            Event::Warning(words) | Event::Line(words) => format!("warning: {words}"),
             Event::Failed(error) => format!("failed: {error}"),
             Event::Statistics(counts) => format!("{counts:?}"),
         };

@@ -52,8 +52,8 @@ impl Abi {
     }
 }
 
+/// Some builds of musl's libc have no soname, so the name it was needed by counts too.
 fn is_musl(module: &Module) -> bool {
-    module
-        .soname
-        .is_some_and(|soname| soname == b"libc.so" || soname.starts_with(b"libc.musl-"))
+    let name = |name: &[u8]| name == b"libc.so" || name.starts_with(b"libc.musl-");
+    module.soname.is_some_and(name) || module.needed_names.iter().any(|needed| name(needed))
 }

@@ -48,6 +48,11 @@ macro_rules! tags {
                     _ => return None,
                 })
             }
+
+            /// Whether [`name`] knows the tag.
+            pub fn is_known(tag: u64) -> bool {
+                matches!(tag, $($name)|*)
+            }
         }
     };
 }
@@ -379,9 +384,13 @@ impl Dynamic {
     /// [`Rule::DynamicUnterminated`] without DT_NULL; [`Rule::TagTwin`] for a table without its size or the reverse (value: the tag that
     /// stands; limit: the one that is missing); [`Rule::TagEntrySize`], [`Rule::TagTableSize`], [`Rule::ArraySize`],
     /// [`Rule::TagPltRel`].
-    pub fn decode(entries: impl Iterator<Item = Dyn>) -> Result<Dynamic, Kind> {
+    pub fn decode(mut entries: impl Iterator<Item = Dyn>) -> Result<Dynamic, Kind> {
+        Dynamic::decode_all(&mut entries)
+    }
+
+    fn decode_all(entries: &mut dyn Iterator<Item = Dyn>) -> Result<Dynamic, Kind> {
         let mut dynamic = Dynamic::default();
-        let mut raw = Raw::default();
+        let mut raw = Raw([None; TOGETHER.len()]);
         for (index, entry) in entries.enumerate() {
             if entry.tag == tag::NULL {
                 dynamic.count = index.saturating_add(1);
@@ -391,7 +400,7 @@ impl Dynamic {
             if entry.tag == tag::DEBUG {
                 dynamic.debug_index = Some(index);
             } else if !dynamic.take(entry) && !raw.take(entry) {
-                let known = tag::name(entry.tag).is_some() || OF_THE_MACHINE.contains(&entry.tag);
+                let known = tag::is_known(entry.tag) || OF_THE_MACHINE.contains(&entry.tag);
                 if !known {
                     dynamic.unknown.push(entry.tag);
                 }
@@ -448,192 +457,170 @@ impl Dynamic {
     }
 }
 
-/// A table's tags before they are held against each other.
-#[derive(Clone, Copy, Default)]
-struct Twins {
-    at: Option<u64>,
-    size: Option<u64>,
-    entry_size: Option<u64>,
-}
-
-/// The numbers of a table's tags, for the errors, and what its entries are.
+/// A table's tags, and what its entries are.
 struct TableTags {
     at: u64,
     size: u64,
-    /// The tag that says an entry's size, if there is one
-    entry: Option<u64>,
+    /// The tag that says an entry's size; [`tag::NULL`] if there is none
+    entry: u64,
     /// Bytes of an entry
     unit: u64,
-    /// The rule that a size breaks which is no multiple of the unit
-    rule: Rule,
 }
 
-/// The entries that are only understood together.
-#[derive(Default)]
-struct Raw {
-    rela: Twins,
-    rel: Twins,
-    relr: Twins,
-    android_relr: Twins,
-    android_rel: Twins,
-    android_rela: Twins,
-    jmprel: Twins,
-    pltrel: Option<u64>,
-    preinit_array: Twins,
-    init_array: Twins,
-    fini_array: Twins,
-    strings: Twins,
-    verneed: Twins,
-    verdef: Twins,
-    symbol_size: Option<u64>,
+/// The tables, in the order in which they are checked. [`tag::JMPREL`]'s unit depends on [`tag::PLTREL`].
+static TABLES: [TableTags; 13] = [
+    TableTags::new(tag::RELA, tag::RELASZ, tag::RELAENT, RELA_SIZE),
+    TableTags::new(tag::REL, tag::RELSZ, tag::RELENT, REL_SIZE),
+    TableTags::new(tag::RELR, tag::RELRSZ, tag::RELRENT, RELR_SIZE),
+    TableTags::new(tag::ANDROID_RELR, tag::ANDROID_RELRSZ, tag::ANDROID_RELRENT, RELR_SIZE),
+    TableTags::new(tag::ANDROID_REL, tag::ANDROID_RELSZ, tag::NULL, 1),
+    TableTags::new(tag::ANDROID_RELA, tag::ANDROID_RELASZ, tag::NULL, 1),
+    TableTags::new(tag::JMPREL, tag::PLTRELSZ, tag::NULL, 1),
+    TableTags::new(tag::PREINIT_ARRAY, tag::PREINIT_ARRAYSZ, tag::NULL, 8),
+    TableTags::new(tag::INIT_ARRAY, tag::INIT_ARRAYSZ, tag::NULL, 8),
+    TableTags::new(tag::FINI_ARRAY, tag::FINI_ARRAYSZ, tag::NULL, 8),
+    TableTags::new(tag::STRTAB, tag::STRSZ, tag::NULL, 1),
+    TableTags::new(tag::VERNEED, tag::VERNEEDNUM, tag::NULL, 1),
+    TableTags::new(tag::VERDEF, tag::VERDEFNUM, tag::NULL, 1),
+];
+
+impl TableTags {
+    const fn new(at: u64, size: u64, entry: u64, unit: u64) -> TableTags {
+        TableTags { at, size, entry, unit }
+    }
+
+    /// The rule that a size breaks which is no multiple of the unit.
+    fn rule(&self) -> Rule {
+        match self.at {
+            tag::PREINIT_ARRAY | tag::INIT_ARRAY | tag::FINI_ARRAY => Rule::ArraySize,
+            _ => Rule::TagTableSize,
+        }
+    }
 }
+
+/// The tags that are only understood together with others.
+const TOGETHER: [u64; 32] = [
+    tag::RELA,
+    tag::RELASZ,
+    tag::RELAENT,
+    tag::REL,
+    tag::RELSZ,
+    tag::RELENT,
+    tag::RELR,
+    tag::RELRSZ,
+    tag::RELRENT,
+    tag::ANDROID_RELR,
+    tag::ANDROID_RELRSZ,
+    tag::ANDROID_RELRENT,
+    tag::ANDROID_REL,
+    tag::ANDROID_RELSZ,
+    tag::ANDROID_RELA,
+    tag::ANDROID_RELASZ,
+    tag::JMPREL,
+    tag::PLTRELSZ,
+    tag::PLTREL,
+    tag::PREINIT_ARRAY,
+    tag::PREINIT_ARRAYSZ,
+    tag::INIT_ARRAY,
+    tag::INIT_ARRAYSZ,
+    tag::FINI_ARRAY,
+    tag::FINI_ARRAYSZ,
+    tag::STRTAB,
+    tag::STRSZ,
+    tag::VERNEED,
+    tag::VERNEEDNUM,
+    tag::VERDEF,
+    tag::VERDEFNUM,
+    tag::SYMENT,
+];
+
+/// The values of the tags [`TOGETHER`], before they are held against each other.
+struct Raw([Option<u64>; TOGETHER.len()]);
 
 impl Raw {
     /// Keeps an entry; `false` when it is none of these.
     fn take(&mut self, entry: Dyn) -> bool {
-        let place = match entry.tag {
-            tag::RELA => &mut self.rela.at,
-            tag::RELASZ => &mut self.rela.size,
-            tag::RELAENT => &mut self.rela.entry_size,
-            tag::REL => &mut self.rel.at,
-            tag::RELSZ => &mut self.rel.size,
-            tag::RELENT => &mut self.rel.entry_size,
-            tag::RELR => &mut self.relr.at,
-            tag::RELRSZ => &mut self.relr.size,
-            tag::RELRENT => &mut self.relr.entry_size,
-            tag::ANDROID_RELR => &mut self.android_relr.at,
-            tag::ANDROID_RELRSZ => &mut self.android_relr.size,
-            tag::ANDROID_RELRENT => &mut self.android_relr.entry_size,
-            tag::ANDROID_REL => &mut self.android_rel.at,
-            tag::ANDROID_RELSZ => &mut self.android_rel.size,
-            tag::ANDROID_RELA => &mut self.android_rela.at,
-            tag::ANDROID_RELASZ => &mut self.android_rela.size,
-            tag::JMPREL => &mut self.jmprel.at,
-            tag::PLTRELSZ => &mut self.jmprel.size,
-            tag::PLTREL => &mut self.pltrel,
-            tag::PREINIT_ARRAY => &mut self.preinit_array.at,
-            tag::PREINIT_ARRAYSZ => &mut self.preinit_array.size,
-            tag::INIT_ARRAY => &mut self.init_array.at,
-            tag::INIT_ARRAYSZ => &mut self.init_array.size,
-            tag::FINI_ARRAY => &mut self.fini_array.at,
-            tag::FINI_ARRAYSZ => &mut self.fini_array.size,
-            tag::STRTAB => &mut self.strings.at,
-            tag::STRSZ => &mut self.strings.size,
-            tag::VERNEED => &mut self.verneed.at,
-            tag::VERNEEDNUM => &mut self.verneed.size,
-            tag::VERDEF => &mut self.verdef.at,
-            tag::VERDEFNUM => &mut self.verdef.size,
-            tag::SYMENT => &mut self.symbol_size,
-            _ => return false,
+        let place = TOGETHER.iter().zip(&mut self.0).find(|(tag, _)| **tag == entry.tag);
+        let Some((_, value)) = place else {
+            return false;
         };
-        *place = Some(entry.value);
+        *value = Some(entry.value);
         true
     }
 
+    /// The value of one of the tags [`TOGETHER`].
+    fn value(&self, tag: u64) -> Option<u64> {
+        let place = TOGETHER.iter().zip(&self.0).find(|(known, _)| **known == tag);
+        place.and_then(|(_, value)| *value)
+    }
+
     fn check_into(&self, dynamic: &mut Dynamic) -> Result<(), Kind> {
-        let array = |at, size| TableTags {
-            at,
-            size,
-            entry: None,
-            unit: 8,
-            rule: Rule::ArraySize,
+        let (mut android_relr, mut strings, mut verneed, mut verdef) = (None, None, None, None);
+        let (plt_kind, plt_unit) = self.plt_form()?;
+        let mut jmprel = None;
+        let places = [
+            &mut dynamic.rela,
+            &mut dynamic.rel,
+            &mut dynamic.relr,
+            &mut android_relr,
+            &mut dynamic.android_rel,
+            &mut dynamic.android_rela,
+            &mut jmprel,
+            &mut dynamic.preinit_array,
+            &mut dynamic.init_array,
+            &mut dynamic.fini_array,
+            &mut strings,
+            &mut verneed,
+            &mut verdef,
+        ];
+        for (tags, place) in TABLES.iter().zip(places) {
+            let unit = if tags.at == tag::JMPREL { plt_unit } else { tags.unit };
+            *place = self.range(tags, unit)?;
+        }
+        dynamic.relr = dynamic.relr.or(android_relr);
+        dynamic.jmprel = match (jmprel, plt_kind) {
+            (Some(range), Some(kind)) => Some((range, kind)),
+            (Some(_), None) => return Err(Kind::malformed(Rule::TagTwin, tag::JMPREL, tag::PLTREL)),
+            (None, _) => None,
         };
-        let relocations = |at, size, entry, unit| TableTags {
-            at,
-            size,
-            entry,
-            unit,
-            rule: Rule::TagTableSize,
-        };
-        dynamic.rela = self
-            .rela
-            .range(&relocations(tag::RELA, tag::RELASZ, Some(tag::RELAENT), RELA_SIZE))?;
-        dynamic.rel = self
-            .rel
-            .range(&relocations(tag::REL, tag::RELSZ, Some(tag::RELENT), REL_SIZE))?;
-        let relr = self
-            .relr
-            .range(&relocations(tag::RELR, tag::RELRSZ, Some(tag::RELRENT), RELR_SIZE))?;
-        let android_relr = self.android_relr.range(&relocations(
-            tag::ANDROID_RELR,
-            tag::ANDROID_RELRSZ,
-            Some(tag::ANDROID_RELRENT),
-            RELR_SIZE,
-        ))?;
-        dynamic.relr = relr.or(android_relr);
-        dynamic.android_rel = self
-            .android_rel
-            .range(&relocations(tag::ANDROID_REL, tag::ANDROID_RELSZ, None, 1))?;
-        dynamic.android_rela =
-            self.android_rela
-                .range(&relocations(tag::ANDROID_RELA, tag::ANDROID_RELASZ, None, 1))?;
-        dynamic.jmprel = self.plt_relocations()?;
-        dynamic.preinit_array = self
-            .preinit_array
-            .range(&array(tag::PREINIT_ARRAY, tag::PREINIT_ARRAYSZ))?;
-        dynamic.init_array = self.init_array.range(&array(tag::INIT_ARRAY, tag::INIT_ARRAYSZ))?;
-        dynamic.fini_array = self.fini_array.range(&array(tag::FINI_ARRAY, tag::FINI_ARRAYSZ))?;
-        if let Some(range) = self.strings.range(&relocations(tag::STRTAB, tag::STRSZ, None, 1))? {
-            dynamic.strtab = Some(range.at);
-            dynamic.strsz = range.size;
-        }
-        if let Some(range) = self
-            .verneed
-            .range(&relocations(tag::VERNEED, tag::VERNEEDNUM, None, 1))?
-        {
-            dynamic.verneed = Some(range.at);
-            dynamic.verneednum = range.size;
-        }
-        if let Some(range) = self.verdef.range(&relocations(tag::VERDEF, tag::VERDEFNUM, None, 1))? {
-            dynamic.verdef = Some(range.at);
-            dynamic.verdefnum = range.size;
-        }
-        if let Some(size) = self.symbol_size.filter(|size| *size != SYMBOL_SIZE as u64) {
+        let split = |range: Option<Range>| (range.map(|range| range.at), range.map_or(0, |range| range.size));
+        (dynamic.strtab, dynamic.strsz) = split(strings);
+        (dynamic.verneed, dynamic.verneednum) = split(verneed);
+        (dynamic.verdef, dynamic.verdefnum) = split(verdef);
+        if let Some(size) = self.value(tag::SYMENT).filter(|size| *size != SYMBOL_SIZE as u64) {
             return Err(Kind::malformed(Rule::TagEntrySize, size, SYMBOL_SIZE as u64));
         }
         dynamic.check_companions()
     }
 
-    fn plt_relocations(&self) -> Result<Option<(Range, PltKind)>, Kind> {
-        let (kind, unit) = match self.pltrel {
-            Some(tag::RELA) => (PltKind::Rela, RELA_SIZE),
-            Some(tag::REL) => (PltKind::Rel, REL_SIZE),
-            Some(other) => return Err(Kind::malformed(Rule::TagPltRel, other, 0)),
-            None => (PltKind::Rela, 1),
-        };
-        let tags = TableTags {
-            at: tag::JMPREL,
-            size: tag::PLTRELSZ,
-            entry: None,
-            unit,
-            rule: Rule::TagTableSize,
-        };
-        match self.jmprel.range(&tags)? {
-            Some(_) if self.pltrel.is_none() => Err(Kind::malformed(Rule::TagTwin, tag::JMPREL, tag::PLTREL)),
-            range => Ok(range.map(|range| (range, kind))),
+    /// The form of the PLT's relocations, if it is said, and the bytes of an entry, or of its units when it is not.
+    fn plt_form(&self) -> Result<(Option<PltKind>, u64), Kind> {
+        match self.value(tag::PLTREL) {
+            Some(tag::RELA) => Ok((Some(PltKind::Rela), RELA_SIZE)),
+            Some(tag::REL) => Ok((Some(PltKind::Rel), REL_SIZE)),
+            Some(other) => Err(Kind::malformed(Rule::TagPltRel, other, 0)),
+            None => Ok((None, 1)),
         }
     }
-}
 
-impl Twins {
-    /// The table, if it stands and has bytes.
-    fn range(&self, tags: &TableTags) -> Result<Option<Range>, Kind> {
-        if let (Some(entry_size), Some(_)) = (self.entry_size, tags.entry)
-            && entry_size != tags.unit
-        {
-            return Err(Kind::malformed(Rule::TagEntrySize, entry_size, tags.unit));
+    /// The table that these tags describe, if it stands and has bytes.
+    fn range(&self, tags: &TableTags, unit: u64) -> Result<Option<Range>, Kind> {
+        // No entry is kept for DT_NULL, so a table without such a tag has no entry size.
+        let entry_size = self.value(tags.entry);
+        if let Some(entry_size) = entry_size.filter(|size| *size != unit) {
+            return Err(Kind::malformed(Rule::TagEntrySize, entry_size, unit));
         }
-        let (at, size) = match (self.at, self.size) {
+        let (at, size) = match (self.value(tags.at), self.value(tags.size)) {
             (None, None | Some(0)) | (Some(_), Some(0)) => return Ok(None),
             (Some(at), Some(size)) => (at, size),
             (Some(_), None) => return Err(Kind::malformed(Rule::TagTwin, tags.at, tags.size)),
             (None, Some(_)) => return Err(Kind::malformed(Rule::TagTwin, tags.size, tags.at)),
         };
-        if let (None, Some(missing)) = (self.entry_size, tags.entry) {
-            return Err(Kind::malformed(Rule::TagTwin, tags.at, missing));
+        if entry_size.is_none() && tags.entry != tag::NULL {
+            return Err(Kind::malformed(Rule::TagTwin, tags.at, tags.entry));
         }
-        if size % tags.unit != 0 {
-            return Err(Kind::malformed(tags.rule, size, tags.unit));
+        if size.checked_rem(unit) != Some(0) {
+            return Err(Kind::malformed(tags.rule(), size, unit));
         }
         Ok(Some(Range { at: Vaddr(at), size }))
     }

@@ -45,7 +45,7 @@ pub fn for_each_of_size<const SIZE: u64>(
             continue;
         }
         // Sums wrap: a place that comes round the end of the address space is judged by `place` like any other.
-        let start: u64 = base.ok_or(Kind::malformed(Rule::RelrBitmapFirst, word, 0))?;
+        let start: u64 = base.ok_or_else(|| Kind::malformed(Rule::RelrBitmapFirst, word, 0))?;
         let mut bits = word >> 1;
         if bits == full {
             // Tables of pointers are runs of full bitmaps; without the search for the next bit this loop is straight.

@@ -116,14 +116,17 @@ impl Symbol {
         self.binding() == STB_WEAK
     }
 
-    /// Whether a reference of another module may be bound to it: global, weak or unique, and code, data or thread-local data. Locals stand in
-    /// the table, but no hash table finds them; sections and files are names of something else.
+    /// Whether a reference of another module may be bound to it: global, weak or unique; visible outside its module; and code, data or
+    /// thread-local data. Locals stand in the table, but no hash table finds them; sections and files are names of something else.
     #[inline]
     pub fn is_linkable(&self) -> bool {
         const BINDINGS: u16 = 1 << STB_GLOBAL | 1 << STB_WEAK | 1 << STB_GNU_UNIQUE;
         const KINDS: u16 =
             1 << STT_NOTYPE | 1 << STT_OBJECT | 1 << STT_FUNC | 1 << STT_COMMON | 1 << STT_TLS | 1 << STT_GNU_IFUNC;
-        BINDINGS >> self.binding() & 1 != 0 && KINDS >> self.kind() & 1 != 0
+        const VISIBLE: u8 = 1 << STV_DEFAULT | 1 << STV_PROTECTED;
+        BINDINGS >> self.binding() & 1 != 0
+            && KINDS >> self.kind() & 1 != 0
+            && VISIBLE >> self.visibility() & 1 != 0
     }
 }
 

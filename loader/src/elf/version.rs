@@ -71,8 +71,8 @@ pub fn needs(bytes: &[u8], count: u64) -> Result<Vec<Need>, Kind> {
     let mut total = 0;
     let mut at = Some(0u32);
     for _ in 0..count {
-        let start = at.ok_or(damaged_need(bytes.len()))?;
-        let record = record(bytes, start).ok_or(damaged_need(start as usize))?;
+        let start = at.ok_or_else(|| damaged_need(bytes.len()))?;
+        let record = record(bytes, start).ok_or_else(|| damaged_need(start as usize))?;
         let fault = || damaged_need(start as usize);
         if u16_at(record, 0) != Some(1) {
             return Err(fault());
@@ -96,7 +96,7 @@ fn need_entries(bytes: &[u8], first: u32, count: u16) -> Result<Vec<NeedEntry>, 
     let mut entries = Vec::new();
     let mut at = Some(first);
     for _ in 0..count {
-        let start = at.ok_or(damaged_need(first as usize))?;
+        let start = at.ok_or_else(|| damaged_need(first as usize))?;
         let fault = || damaged_need(start as usize);
         let record = record(bytes, start).ok_or_else(fault)?;
         entries.push(NeedEntry {
@@ -119,7 +119,7 @@ pub fn definitions(bytes: &[u8], count: u64) -> Result<Vec<Definition>, Kind> {
     let mut definitions = Vec::new();
     let mut at = Some(0u32);
     for _ in 0..count {
-        let start = at.ok_or(damaged_definition(bytes.len()))?;
+        let start = at.ok_or_else(|| damaged_definition(bytes.len()))?;
         let fault = || damaged_definition(start as usize);
         let record_bytes = record(bytes, start).ok_or_else(fault)?;
         let names = u16_at(record_bytes, 6).ok_or_else(fault)?;

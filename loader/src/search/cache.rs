@@ -193,17 +193,20 @@ impl<'c> Cache<'c> {
     /// machine or ABI), of subdirectories that `hwcaps` does not name, and with the bits of the platform
     /// subdirectories that glibc gave up in 2.37 are left out.
     pub fn lookup(&self, name: &[u8], flags: u32, hwcaps: &Hwcaps) -> Vec<&'c [u8]> {
-        let mut found: Vec<(usize, &'c [u8])> = self
+        let entries = self
             .run(name)
             .filter(|entry| entry.flags() == Some(flags))
-            .filter(|entry| entry.key().and_then(|at| self.string(at)) == Some(name))
-            .filter_map(|entry| {
-                let rank = self.rank(entry.hwcap()?, hwcaps)?;
-                Some((rank, self.string(entry.value()?)?))
-            })
-            .collect();
-        // Stable: within one rank the table's order is the preference.
-        found.sort_by_key(|(rank, _)| *rank);
+            .filter(|entry| entry.key().and_then(|at| self.string(at)) == Some(name));
+        let mut found: Vec<(usize, &'c [u8])> = Vec::new();
+        for entry in entries {
+            let rank = entry.hwcap().and_then(|hwcap| self.rank(hwcap, hwcaps));
+            let path = entry.value().and_then(|at| self.string(at));
+            if let (Some(rank), Some(path)) = (rank, path) {
+                // Within one rank the table's order is the preference.
+                let behind = found.partition_point(|(known, _)| *known <= rank);
+                found.insert(behind, (rank, path));
+            }
+        }
         found.into_iter().map(|(_, path)| path).collect()
     }
 

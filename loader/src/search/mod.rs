@@ -33,7 +33,6 @@
 #![forbid(unsafe_code)]
 
 use alloc::borrow::Cow;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -249,23 +248,37 @@ pub enum Step {
 /// What is known of the directories that searches have met.
 #[derive(Debug, Default)]
 pub struct Directories {
-    known: BTreeMap<Vec<u8>, bool>,
+    /// Ascending by path.
+    known: Vec<(Vec<u8>, bool)>,
 }
 
 impl Directories {
     /// Nothing is known.
     pub const fn new() -> Directories {
-        Directories { known: BTreeMap::new() }
+        Directories { known: Vec::new() }
     }
 
     /// Whether the directory exists, if that is known.
     pub fn exists(&self, directory: &[u8]) -> Option<bool> {
-        self.known.get(directory).copied()
+        let place = self
+            .known
+            .binary_search_by(|(known, _)| known.as_slice().cmp(directory));
+        self.known.get(place.ok()?).map(|(_, exists)| *exists)
     }
 
     /// Remembers whether a directory exists.
     pub fn learn(&mut self, directory: &[u8], exists: bool) {
-        self.known.insert(directory.to_vec(), exists);
+        let place = self
+            .known
+            .binary_search_by(|(known, _)| known.as_slice().cmp(directory));
+        match place {
+            Ok(at) => {
+                if let Some((_, known)) = self.known.get_mut(at) {
+                    *known = exists;
+                }
+            }
+            Err(at) => self.known.insert(at, (owned(directory), exists)),
+        }
     }
 
     /// Forgets everything, for a long-running process that wants to look again.
@@ -300,7 +313,7 @@ impl<'c> Searcher<'c> {
         let mut searcher = Searcher {
             conventions,
             secure: settings.secure,
-            platform: settings.platform.map(<[u8]>::to_vec),
+            platform: settings.platform.map(owned),
             hwcaps: Hwcaps::new(
                 conventions.usable_levels(settings.cpu_level),
                 settings.hwcaps_prepend.filter(|_| !settings.secure),
@@ -310,9 +323,9 @@ impl<'c> Searcher<'c> {
             default_directories: conventions
                 .directories
                 .iter()
-                .map(|directory| directory.as_bytes().to_vec())
+                .map(|directory| owned(directory.as_bytes()))
                 .collect(),
-            inhibit_rpath: settings.inhibit_rpath.map(<[u8]>::to_vec),
+            inhibit_rpath: settings.inhibit_rpath.map(owned),
             cache,
         };
         if let Some(path) = settings.library_path
@@ -332,7 +345,7 @@ impl<'c> Searcher<'c> {
         self.default_directories = directories
             .split(|byte| b":\n".contains(byte))
             .filter(|directory| directory.starts_with(b"/"))
-            .map(<[u8]>::to_vec)
+            .map(owned)
             .collect();
     }
 
@@ -433,21 +446,24 @@ impl<'c> Searcher<'c> {
         if list.is_empty() {
             return Vec::new();
         }
-        let mut all: Vec<Vec<u8>> = list
-            .split(|byte| separators.contains(byte))
-            .flat_map(|element| self.expand(element, origin, is_program))
-            .map(|mut path| {
+        let mut all: Vec<Vec<u8>> = Vec::new();
+        // Indices into `all`, ascending by path: a list may be as long as its user likes.
+        let mut ascending: Vec<usize> = Vec::new();
+        for element in list.split(|byte| separators.contains(byte)) {
+            for mut path in self.expand(element, origin, is_program) {
                 while path.len() > 1 && path.ends_with(b"/") {
                     path.pop();
                 }
-                path
-            })
-            .filter(|path| !self.secure || path.starts_with(b"/"))
-            .collect();
-        let mut seen = BTreeSet::new();
-        let keep: Vec<bool> = all.iter().map(|path| seen.insert(path.as_slice())).collect();
-        let mut keep = keep.into_iter();
-        all.retain(|_| keep.next().unwrap_or(true));
+                if self.secure && !path.starts_with(b"/") {
+                    continue;
+                }
+                let place = ascending.binary_search_by(|at| all.get(*at).cmp(&Some(&path)));
+                if let Err(place) = place {
+                    ascending.insert(place, all.len());
+                    all.push(path);
+                }
+            }
+        }
         all
     }
 
@@ -605,7 +621,7 @@ impl<'s> Walk<'s> {
             .into_iter()
             .filter(|path| path.starts_with(b"/"))
             .filter(|path| !(skip_defaults && conventions.is_trusted(path)))
-            .map(<[u8]>::to_vec)
+            .map(owned)
             .collect()
     }
 
@@ -629,11 +645,11 @@ impl<'s> Walk<'s> {
                     let base = list.get(*directory)?;
                     if let Some(name) = self.searcher.hwcaps.names().get(*level) {
                         *level = level.saturating_add(1);
-                        (base.clone(), subdirectory(base, name))
+                        (owned(base), subdirectory(base, name))
                     } else {
                         *level = 0;
                         *directory = directory.saturating_add(1);
-                        (base.clone(), base.clone())
+                        (owned(base), owned(base))
                     }
                 }
             };
@@ -653,10 +669,15 @@ fn subdirectory(directory: &[u8], name: &[u8]) -> Vec<u8> {
     join(&join(directory, b"glibc-hwcaps"), name)
 }
 
+/// A copy of some bytes. A call, because there are many copies and none is in a hurry.
+#[inline(never)]
+fn owned(bytes: &[u8]) -> Vec<u8> {
+    bytes.to_vec()
+}
+
 /// `name` in `directory`, where the empty directory is the current one.
 fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut path = Vec::with_capacity(directory.len().saturating_add(name.len()).saturating_add(1));
-    path.extend_from_slice(directory);
+    let mut path = owned(directory);
     if !directory.is_empty() && !directory.ends_with(b"/") {
         path.push(b'/');
     }

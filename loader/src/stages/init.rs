@@ -8,11 +8,12 @@ use alloc::vec::Vec;
 
 use super::link::dependencies_first;
 use super::protect::Protected;
-use crate::elf::Address;
 use crate::elf::dynamic::Range;
+use crate::elf::{Address, SymbolIndex, Vaddr};
+use crate::error::{Kind, Rule};
 use crate::event::Statistics;
 use crate::image::Table;
-use crate::world::{Module, ModuleId, World};
+use crate::world::{Module, ModuleId, Role, Roster, World};
 
 /// A published batch: its modules in the order of their constructors.
 #[derive(Debug)]
@@ -71,9 +72,9 @@ impl Protected {
     }
 }
 
-/// DT_PREINIT_ARRAY of the program: called before every other constructor.
+/// DT_PREINIT_ARRAY of the program: called before every other constructor. A program that starts itself calls its own.
 pub fn preconstructors(module: &Module) -> impl Iterator<Item = Address> {
-    array(module, module.dynamic.preinit_array)
+    array(module, module.dynamic.preinit_array.filter(|_| !module.is_final))
 }
 
 /// DT_INIT, then DT_INIT_ARRAY in order (gABI, "Initialization and Termination Functions").
@@ -100,6 +101,9 @@ pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Kind> {
     if module.role == Role::Program && !module.image.is_executable(entry) {
         return Err(Kind::malformed(Rule::EntryOutside, entry.0, 0));
     }
+    if module.is_final {
+        return Ok(());
+    }
     let dynamic = &module.dynamic;
     let arrays = [dynamic.preinit_array, dynamic.init_array, dynamic.fini_array];
     for range in arrays.into_iter().flatten() {
@@ -107,11 +111,10 @@ pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Kind> {
             return Err(Kind::malformed(Rule::TagTableOutside, range.at.0, range.size));
         }
     }
-    let is_code = |module: &Module, at: Address| module.image.is_executable(at.in_image(module.image.bias()));
     let mut functions = preconstructors(module)
         .chain(constructors(module))
         .chain(destructors(module));
-    match functions.find(|at| !is_code(module, *at) && !roster.iter().any(|other| is_code(other, *at))) {
+    match functions.find(|at| !is_code(module, *at) && !roster.iter().any(|other| is_function(other, *at))) {
         Some(at) => Err(Kind::malformed(
             Rule::CodeOutside,
             at.in_image(module.image.bias()).0,
@@ -119,6 +122,20 @@ pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Kind> {
         )),
         None => Ok(()),
     }
+}
+
+fn is_code(module: &Module, at: Address) -> bool {
+    module.image.is_executable(at.in_image(module.image.bias()))
+}
+
+/// Whether an array of another module may hold this address: the value of a symbol, or lode's own code, which stands for a resolver's
+/// answer until there is one.
+fn is_function(module: &Module, at: Address) -> bool {
+    let is_here = |index| {
+        let symbol = module.symbols.get(SymbolIndex(index));
+        symbol.is_some_and(|symbol| symbol.is_defined() && module.at(Vaddr(symbol.value)) == at)
+    };
+    is_code(module, at) && (module.role == Role::Loader || (0..module.symbols.count()).any(is_here))
 }
 
 /// DT_INIT or DT_FINI. 0 is left out: linkers write it when the symbol that they were told of does not exist.

@@ -44,6 +44,8 @@ pub struct Context<'a> {
     pub cpu_level: u8,
     /// Go on when a library is missing: `--list`.
     pub tolerant: bool,
+    /// A preload needs the set-user-ID bit: the process is secure (ld.so(8), LD_PRELOAD).
+    pub trusted_preloads: bool,
     /// Who reads events.
     pub log: Log<'a>,
 }
@@ -134,7 +136,8 @@ impl Work<'_, '_, '_> {
     fn adopt(&mut self, parts: Parts) -> Result<ModuleId> {
         let id = ModuleId((self.world.modules.len() + self.batch.modules.len()) as u32);
         let name = parts.name.clone();
-        let module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
+        let mut module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
+        module.is_final |= starts_itself(&module);
         check_cpu(&module, self.context.cpu_level).map_err(|kind| kind.of(Stage::Map, &name))?;
         self.context.log.emit(Interest::FILES, || Event::Mapped(&module));
         self.batch.modules.push(module);
@@ -235,7 +238,7 @@ impl Work<'_, '_, '_> {
                 Step::Try(candidate) => candidate,
             };
             self.context.log.emit(Interest::LIBS, || Event::Trying(&candidate.path));
-            match self.candidate(&candidate.path, asker, role) {
+            match self.candidate(&candidate.path, purpose, asker, role) {
                 Ok(id) => {
                     result = Some(Ok(id));
                     break;
@@ -274,13 +277,16 @@ impl Work<'_, '_, '_> {
     }
 
     /// Opens one path and maps it, unless it is a file that is mapped already.
-    fn candidate(&mut self, path: &[u8], asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+    fn candidate(&mut self, path: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
         let name = Name::new(path);
         let file = self
             .context
             .host
             .open(path)
             .map_err(|kind| kind.of(Stage::Map, &name))?;
+        if purpose == Purpose::Preload && self.context.trusted_preloads && !file.set_user_id {
+            return Err(Kind::Untrusted.of(Stage::Map, &name));
+        }
         let same = self
             .roster()
             .iter()
@@ -299,7 +305,7 @@ impl Work<'_, '_, '_> {
             Purpose::SystemPreload => "/etc/ld.so.preload",
             _ => "LD_PRELOAD",
         };
-        self.context.log.warn(format_args!(
+        self.context.log.say(format_args!(
             "ERROR: ld.so: object '{}' from {list} cannot be preloaded ({}): ignored.",
             crate::error::Lossy(wish.name),
             error.short(),
@@ -421,6 +427,14 @@ fn directory_of(path: &[u8], host: &dyn Host) -> Option<Name> {
     absolute.push(b'/');
     absolute.extend_from_slice(directory);
     Some(Name::new(&absolute))
+}
+
+/// Whether a program relocates itself (a static PIE): it is marked as a program, and asks neither for an interpreter nor for a library.
+fn starts_itself(module: &Module) -> bool {
+    module.role == Role::Program
+        && module.layout.interpreter.is_none()
+        && module.needed_names.is_empty()
+        && module.dynamic.flags_1.contains(Flags1::PIE)
 }
 
 /// Refuses a file that was built for a newer CPU (GNU_PROPERTY_X86_ISA_1_NEEDED).

@@ -14,6 +14,7 @@ use super::link::Linked;
 use crate::arch::{Ask, Field, Machine, Relocation};
 use crate::elf::dynamic::{Flags, Flags1, PltKind, Range};
 use crate::elf::reloc::{Rel, Rela};
+use crate::elf::segment::Access;
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex, Vaddr, relr};
 use crate::error::{Kind, Name, Result, Rule, Stage, Unresolved};
@@ -160,7 +161,7 @@ impl Linked {
             return Err(Kind::Undefined(unresolved).of(Stage::Relocate, &culprit));
         }
         let roster = batch.roster(world);
-        for module in batch.fresh() {
+        for module in &batch.modules {
             check_code(roster, module).map_err(|kind| module.fault(Stage::Relocate, kind))?;
         }
         Ok(Relocated {
@@ -224,8 +225,9 @@ impl<'a> Work<'a> {
             )));
         }
         self.relr(&mut tables).map_err(fault)?;
-        self.rel(&mut tables, dynamic.rel).map_err(fault)?;
-        self.rela(&mut tables, dynamic.rela).map_err(fault)?;
+        let own = |range: Option<Range>| range.map(|range| without_plt(module, range));
+        self.rel(&mut tables, own(dynamic.rel)).map_err(fault)?;
+        self.rela(&mut tables, own(dynamic.rela)).map_err(fault)?;
         match dynamic.jmprel {
             Some((range, PltKind::Rela)) => self.rela(&mut tables, Some(range)),
             Some((range, PltKind::Rel)) => self.rel(&mut tables, Some(range)),
@@ -247,7 +249,7 @@ impl<'a> Work<'a> {
 
     fn rela(&mut self, tables: &mut Tables<'a>, range: Option<Range>) -> core::result::Result<(), Kind> {
         let Some(range) = range else { return Ok(()) };
-        let entries = table::<Rela>(tables.module, without_plt(tables.module, range))?;
+        let entries = table::<Rela>(tables.module, range)?;
         let bias = tables.module.image.bias();
         let mut meaning = Meaning::new(self.binding.machine);
         for entry in entries.iter() {
@@ -273,7 +275,7 @@ impl<'a> Work<'a> {
 
     fn rel(&mut self, tables: &mut Tables<'a>, range: Option<Range>) -> core::result::Result<(), Kind> {
         let Some(range) = range else { return Ok(()) };
-        let entries = table::<Rel>(tables.module, without_plt(tables.module, range))?;
+        let entries = table::<Rel>(tables.module, range)?;
         let bias = tables.module.image.bias();
         let mut meaning = Meaning::new(self.binding.machine);
         for entry in entries.iter() {
@@ -322,10 +324,13 @@ impl<'a> Work<'a> {
             _ => {}
         }
         self.statistics.symbolic += 1;
+        let thread_local = matches!(
+            relocation.ask,
+            Ask::TlsModule | Ask::TlsModuleOffset(_) | Ask::ThreadOffset(_) | Ask::TlsDescriptor
+        );
         let purpose = match relocation.ask {
-            Ask::JumpSlot | Ask::TlsModule | Ask::TlsModuleOffset(_) | Ask::ThreadOffset(_) | Ask::TlsDescriptor => {
-                Use::Call
-            }
+            Ask::JumpSlot => Use::Call,
+            _ if thread_local => Use::Call,
             _ => Use::Address,
         };
         let reference = self.reference(module, index, at)?;
@@ -338,6 +343,12 @@ impl<'a> Work<'a> {
             && reference.binding() != symbol::STB_WEAK
         {
             return self.leave_unresolved(tables, relocation, at, index, reference);
+        }
+        if thread_local
+            && let Some(found) = &found
+            && !matches!(found.symbol.kind(), symbol::STT_TLS | symbol::STT_SECTION)
+        {
+            return Err(not_thread_local(module, index));
         }
         let value = found.as_ref().map_or(0, |found| self.address(found).0);
         match relocation.ask {
@@ -495,11 +506,14 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let version = module.symbols.version(index)?;
-        self.unresolved.push(Unresolved {
+        let unresolved = Unresolved {
             module: module.name.clone(),
             symbol: Name::new(module.symbols.name(reference)),
             version: version.map(|version| Name::new(version.name)),
-        });
+        };
+        if !self.unresolved.contains(&unresolved) {
+            self.unresolved.push(unresolved);
+        }
         Ok(())
     }
 
@@ -581,11 +595,12 @@ pub fn scope_of<'a, 'l>(
     unique: &'l [(Name, ModuleId, SymbolIndex)],
     module: &'l Module,
 ) -> Scope<'a, 'l> {
-    Scope {
-        roster,
-        lists: [global, &module.group],
-        unique,
-    }
+    let lists = if module.binds_deep {
+        [&*module.group, global]
+    } else {
+        [global, &*module.group]
+    };
+    Scope { roster, lists, unique }
 }
 
 /// The addend of a relocation: in the table (RELA) or at the place (REL).
@@ -666,7 +681,7 @@ fn table<T: Plain>(module: &Module, range: Range) -> core::result::Result<Table<
 fn without_plt(module: &Module, range: Range) -> Range {
     match module.dynamic.jmprel {
         Some((plt, _))
-            if plt.at > range.at
+            if plt.at >= range.at
                 && range.at.plus(range.size).is_some()
                 && range.at.plus(range.size) == plt.at.plus(plt.size) =>
         {
@@ -711,12 +726,12 @@ fn check_resolver(of: &Module, resolver: Address) -> core::result::Result<(), Ki
     }
 }
 
-/// Why a place cannot be stored to: in a segment of this module that is not writable, or in none.
+/// Why a place cannot be stored to: in a segment of this module that is not writable, or not wholly in one.
 #[cold]
 fn unwritable(module: &Module, at: Vaddr) -> Kind {
     let rule = match module.image.extent(at, 1) {
-        Some(_) => Rule::RelocationReadOnly,
-        None => Rule::RelocationOutside,
+        Some(extent) if !extent.access.contains(Access::WRITE) => Rule::RelocationReadOnly,
+        _ => Rule::RelocationOutside,
     };
     Kind::malformed(rule, at.0, 0)
 }

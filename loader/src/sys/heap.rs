@@ -10,7 +10,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crt::syscall as call;
 use spin::Mutex;
@@ -30,6 +30,10 @@ pub struct Heap {
     state: Mutex<State>,
     /// Signals may arrive: the program runs.
     guarded: AtomicBool,
+    /// A request could not be met.
+    exhausted: AtomicBool,
+    /// The signal mask of the thread that holds the lock over a fork.
+    mask: AtomicU64,
 }
 
 struct State {
@@ -61,7 +65,14 @@ impl Heap {
                 end: 0,
             }),
             guarded: AtomicBool::new(false),
+            mask: AtomicU64::new(0),
+            exhausted: AtomicBool::new(false),
         }
+    }
+
+    /// Whether a request could not be met: what a panic means then is that memory ran out.
+    pub fn is_exhausted(&self) -> bool {
+        self.exhausted.load(Ordering::Relaxed)
     }
 
     /// From now on signals are blocked while the heap is edited.
@@ -69,15 +80,21 @@ impl Heap {
         self.guarded.store(true, Ordering::Release);
     }
 
-    /// Takes the lock before a fork, so that the child finds the list whole.
+    /// Takes the lock before a fork, so that the child finds the list whole. Signals stay blocked until [`Heap::release`].
     pub fn hold(&self) {
+        if let Ok(mask) = call::signal_mask(call::SIG_SETMASK, u64::MAX) {
+            self.mask.store(mask, Ordering::Relaxed);
+        }
         core::mem::forget(self.state.lock());
     }
 
     /// Gives back what [`Heap::hold`] took, in the parent and in the child.
     pub fn release(&self) {
+        let mask = self.mask.load(Ordering::Relaxed);
         // SAFETY: `hold` took it in this thread.
         unsafe { self.state.force_unlock() };
+        // Restoring a mask that the kernel gave cannot fail.
+        let _ = call::signal_mask(call::SIG_SETMASK, mask);
     }
 
     fn with<T>(&self, body: impl FnOnce(&mut State) -> T) -> T {
@@ -171,7 +188,11 @@ impl State {
 // SAFETY: blocks come from `linked_list_allocator`, which gives each byte to one owner; the lock keeps its list whole.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.with(|state| state.allocate(layout))
+        let block = self.with(|state| state.allocate(layout));
+        if block.is_null() {
+            self.exhausted.store(true, Ordering::Relaxed);
+        }
+        block
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {

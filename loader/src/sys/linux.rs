@@ -38,6 +38,14 @@ fn with_path<T>(path: &[u8], body: impl FnOnce(&CStr) -> Result<T, Errno>) -> Re
     body(&text)
 }
 
+/// Room for the longest path. On the heap: the first thread's stack may be as small as 16 KiB.
+fn path_buffer() -> Option<Vec<u8>> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(PATH_MAX).ok()?;
+    buffer.resize(PATH_MAX, 0);
+    Some(buffer)
+}
+
 fn close(descriptor: i32) {
     // A close that fails leaves nothing that could be done about it.
     let _ = call::close(descriptor);
@@ -101,6 +109,30 @@ pub fn map_whole_file(path: &[u8]) -> Option<&'static [u8]> {
     // SAFETY: the mapping has `length` readable bytes and stays. If somebody truncates the file meanwhile, reading it is SIGBUS:
     // a stated limit; package managers replace such files by rename.
     Some(unsafe { core::slice::from_raw_parts(at as *const u8, length) })
+}
+
+/// Opens the standard descriptors that are closed, on files that take and give nothing, so that none of them becomes a file that the
+/// program opens. To be called before lode opens anything, in a secure process: its caller may have closed them on purpose.
+///
+/// # Errors
+/// When one stays closed.
+pub fn open_standard_descriptors() -> Result<(), Errno> {
+    // Reading from 0 and writing to 1 and 2 fail, as they would on a closed descriptor.
+    for (descriptor, path, flags) in [
+        (0, c"/dev/full", call::O_WRONLY),
+        (1, c"/dev/null", call::O_RDONLY),
+        (2, c"/dev/null", call::O_RDONLY),
+    ] {
+        if call::fstat(descriptor) != Err(Errno::EBADF) {
+            continue;
+        }
+        // The lowest free number is this one: those below are open by now.
+        let opened = call::openat(call::AT_FDCWD, path, flags, 0)?;
+        if opened != descriptor {
+            return Err(Errno::EBADF);
+        }
+    }
+    Ok(())
 }
 
 /// Anonymous memory for lode's own use; `None` when the kernel has none.
@@ -248,6 +280,7 @@ impl Host for Linux {
         let mut file = File {
             identity: Identity { device: 0, inode: 0 },
             length: 0,
+            set_user_id: false,
             descriptor,
             close,
         };
@@ -269,6 +302,7 @@ impl Host for Linux {
             inode: stat.inode,
         };
         file.length = stat.size as u64;
+        file.set_user_id = stat.mode & call::S_ISUID != 0;
         Ok(file)
     }
 
@@ -303,7 +337,7 @@ impl Host for Linux {
     }
 
     fn program_origin(&self) -> Option<Name> {
-        let mut buffer = [0u8; PATH_MAX];
+        let mut buffer = path_buffer()?;
         let path = match self.program {
             None => call::readlinkat(call::AT_FDCWD, c"/proc/self/exe", &mut buffer).ok()?,
             Some(path) if path.starts_with(b"/") => path,
@@ -323,7 +357,7 @@ impl Host for Linux {
     }
 
     fn working_directory(&self) -> Option<Vec<u8>> {
-        let mut buffer = [0u8; PATH_MAX];
+        let mut buffer = path_buffer()?;
         let path = call::getcwd(&mut buffer).ok()?;
         Some(path.to_bytes().to_vec())
     }

@@ -11,7 +11,7 @@ use crt::syscall as call;
 use super::linux::extents;
 use super::machine::MACHINE;
 use crate::elf::header::{FileKind, Header};
-use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader, Segments, kind};
+use crate::elf::segment::{Access, PROGRAM_HEADER_SIZE, ProgramHeader, Segments, kind};
 use crate::elf::{Address, Bias, FileOffset, Vaddr};
 use crate::error::{Errno, Kind, Name, Result, Rule, Stage};
 use crate::image::Image;
@@ -20,6 +20,12 @@ use crate::world::{Parts, Role};
 
 /// Bytes of an ELF header.
 const HEADER_SIZE: usize = 64;
+
+/// Bytes of the smallest page of any machine with a table.
+const SMALLEST_PAGE: u64 = 4096;
+
+/// The auxiliary vector, PT_PHDR and the ELF header do not agree on where the program is.
+const LOST: Kind = Kind::Unsupported("a program whose headers are not in memory where PT_PHDR and the kernel say");
 
 /// What the kernel says of the program that it mapped (getauxval(3)).
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +51,12 @@ unsafe fn bytes(at: Address, length: usize) -> &'static [u8] {
 
 /// The program that the kernel mapped.
 ///
+/// The kernel hardly looks at what it maps: where no segment holds the program headers it gives an address all the same, and nothing of it
+/// depends on PT_PHDR. So memory is read only where it is found to be readable, and the load bias counts only if it makes `e_entry` AT_ENTRY.
+///
 /// # Errors
-/// The rule that the file breaks, as for any file. [`Rule::FileTruncated`] when the file ends before its segments do.
+/// The rule that the file breaks, as for any file. [`Rule::FileTruncated`] when the file ends before its segments do;
+/// [`Kind::Unsupported`] when the program cannot be found in memory.
 ///
 /// # Safety
 /// `given` is what the kernel gave.
@@ -59,8 +69,15 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
             PROGRAM_HEADER_SIZE as u64,
         )));
     }
-    // SAFETY: the kernel mapped the program's headers here.
-    let table = unsafe { bytes(given.headers, usize::from(given.count) * PROGRAM_HEADER_SIZE) };
+    if given.page_size < SMALLEST_PAGE || !given.page_size.is_power_of_two() {
+        return Err(fault(Kind::Unsupported("the page size that the kernel states")));
+    }
+    let size = usize::from(given.count) * PROGRAM_HEADER_SIZE;
+    if !readable(given.headers, size as u64, given.page_size) {
+        return Err(fault(LOST));
+    }
+    // SAFETY: readable memory, which the kernel says holds the program headers; it stays, because nobody unmaps the program.
+    let table = unsafe { bytes(given.headers, size) };
     let headers: Vec<ProgramHeader> = Segments::decode(table, given.count).map_err(fault)?.collect();
     let first = headers
         .iter()
@@ -79,10 +96,11 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
             None => Bias(0),
         },
     };
-    let header = match first {
-        Some(first) => {
-            // SAFETY: the kernel mapped this segment, which is at least as long as the header.
-            let start = unsafe { bytes(first.vaddr.at(bias), HEADER_SIZE) };
+    let header = match first.map(|first| first.vaddr.at(bias)) {
+        Some(at) if !readable(at, HEADER_SIZE as u64, given.page_size) => return Err(fault(LOST)),
+        Some(at) => {
+            // SAFETY: readable memory where the kernel mapped a segment that is at least as long as the header.
+            let start = unsafe { bytes(at, HEADER_SIZE) };
             Header::decode(start, None, MACHINE).map_err(fault)?
         }
         // The kernel has read the header; it is only not mapped.
@@ -101,6 +119,9 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
             flags: 0,
         },
     };
+    if header.entry.at(bias) != given.entry {
+        return Err(fault(LOST));
+    }
     let parts = described(header, headers, bias, name.clone(), Role::Program, given.page_size)?;
     whole(&parts.headers, bias, given.page_size).map_err(fault)?;
     Ok(parts)
@@ -157,23 +178,37 @@ fn described(
 }
 
 /// Whether the file behind each segment is as long as the segment says. The kernel maps a truncated file without a word, and the
-/// first touch behind its end is SIGBUS; so the kernel is asked to touch it.
+/// first touch behind its end is SIGBUS.
 fn whole(headers: &[ProgramHeader], bias: Bias, page_size: u64) -> core::result::Result<(), Kind> {
-    for header in headers
-        .iter()
-        .filter(|header| header.kind == kind::LOAD && header.file_size != 0)
-    {
-        let last = header.vaddr.at(bias).0.wrapping_add(header.file_size - 1) & !(page_size - 1);
-        let truncated = Kind::malformed(Rule::FileTruncated, header.vaddr.0.wrapping_add(header.file_size), 0);
-        // SAFETY: only reads, and only in a mapping of the program.
-        match unsafe { call::madvise(last as usize, page_size as usize, call::MADV_POPULATE_READ) } {
-            // Before Linux 5.14.
-            Err(Errno::EINVAL) if !readable_by_pipe(last) => return Err(truncated),
-            Err(Errno::EFAULT) => return Err(truncated),
-            _ => {}
+    let holds_bytes = |header: &&ProgramHeader| {
+        header.kind == kind::LOAD && header.file_size != 0 && header.access.contains(Access::READ)
+    };
+    for header in headers.iter().filter(holds_bytes) {
+        let end = header.vaddr.0.wrapping_add(header.file_size);
+        if !readable(Vaddr(end.wrapping_sub(1)).at(bias), 1, page_size) {
+            return Err(Kind::malformed(Rule::FileTruncated, end, 0));
         }
     }
     Ok(())
+}
+
+/// Whether `length` bytes at `at` can be read, found out without touching them: the kernel is asked to. True when it does not answer.
+fn readable(at: Address, length: u64, page_size: u64) -> bool {
+    let first = at.0 & !(page_size - 1);
+    let Some(end) =
+        at.0.checked_add(length.max(1))
+            .and_then(|end| end.checked_next_multiple_of(page_size))
+    else {
+        return false;
+    };
+    // SAFETY: only makes pages present, as reading them would.
+    match unsafe { call::madvise(first as usize, (end - first) as usize, call::MADV_POPULATE_READ) } {
+        // Before Linux 5.14.
+        Err(Errno::EINVAL) => readable_by_pipe(at.0) && readable_by_pipe(at.0 + length.max(1) - 1),
+        // Behind the end of the file, and not mapped.
+        Err(Errno::EFAULT | Errno::ENOMEM) => false,
+        _ => true,
+    }
 }
 
 /// Whether one byte can be read, found out by letting the kernel write it to a pipe. True when no pipe can be had.

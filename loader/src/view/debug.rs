@@ -102,6 +102,11 @@ impl Sink for DebugText {
                 let _ = writeln!(line, "{}: {text}", Lossy(self.program));
                 crt::syscall::write_all(2, line.as_bytes());
             }
+            Event::Line(text) => {
+                let mut line = String::new();
+                let _ = writeln!(line, "{text}");
+                crt::syscall::write_all(2, line.as_bytes());
+            }
             Event::Failed(error) => self.line(format_args!("{error}: error")),
             Event::Statistics(counts) => {
                 self.line(format_args!("runtime linker statistics:"));

@@ -2,6 +2,8 @@
 //!
 //! # Safety
 //! A [`Record`] is made from memory that lode owns and that has the size of the structure; every write is checked against that size.
+//!
+//! Hundreds of members are written, each once, so these functions stay calls: what counts is the size of their callers.
 #![allow(unsafe_code)]
 
 use super::layout::{Bits, Member};
@@ -23,6 +25,7 @@ impl Record {
     }
 
     /// A zeroed structure that lives as long as the process.
+    #[inline(never)]
     pub fn allocate(size: usize) -> Option<Record> {
         let words = size.div_ceil(16).max(1);
         let mut memory: alloc::vec::Vec<u128> = alloc::vec::Vec::new();
@@ -50,6 +53,7 @@ impl Record {
     }
 
     /// The structure of `size` bytes at `offset` bytes.
+    #[inline(never)]
     pub fn part(self, offset: usize, size: usize) -> Option<Record> {
         let end = offset.checked_add(size)?;
         (end <= self.size).then(|| Record {
@@ -59,6 +63,7 @@ impl Record {
     }
 
     /// Stores the low bytes of `value` that the member has room for (at most 8; the rest is left alone).
+    #[inline(never)]
     pub fn set(self, member: Member, value: u64) {
         let length = member.size().min(8);
         if member.offset() + length > self.size {
@@ -70,6 +75,7 @@ impl Record {
     }
 
     /// As [`Record::set`], for a member that this glibc may not have.
+    #[inline(never)]
     pub fn set_if(self, member: Option<Member>, value: u64) {
         if let Some(member) = member {
             self.set(member, value);
@@ -77,6 +83,7 @@ impl Record {
     }
 
     /// The member's value, its low 8 bytes at most.
+    #[inline(never)]
     pub fn get(self, member: Member) -> u64 {
         let length = member.size().min(8);
         let mut bytes = [0u8; 8];
@@ -88,6 +95,7 @@ impl Record {
     }
 
     /// Stores a bit field.
+    #[inline(never)]
     pub fn set_bits(self, bits: Bits, value: u8) {
         if bits.offset() < self.size {
             // SAFETY: the byte lies in the structure.
@@ -99,6 +107,7 @@ impl Record {
     }
 
     /// Stores a word at an offset that an array in the row implies.
+    #[inline(never)]
     pub fn set_word(self, offset: usize, value: u64) {
         if offset.checked_add(8).is_some_and(|end| end <= self.size) {
             // SAFETY: the range lies in the structure.
@@ -107,6 +116,7 @@ impl Record {
     }
 
     /// Stores 32 bits at an offset that an array in the row implies.
+    #[inline(never)]
     pub fn set_half(self, offset: usize, value: u32) {
         if offset.checked_add(4).is_some_and(|end| end <= self.size) {
             // SAFETY: the range lies in the structure.

@@ -1,0 +1,107 @@
+//! What a running program is told: `dlerror` in a glibc process, one line without a code.
+
+use forge::{Binding, DATA, Kind, Module};
+
+use super::stand::{BAD, Case, Folder, Run, case, nothing, plain_library};
+
+const FLAGS: u64 = 30;
+const FLAGS_1: u64 = 0x6fff_fffb;
+const STATIC_TLS: u64 = 0x10;
+const NOOPEN: u64 = 0x40;
+const R_TPOFF64: u32 = 18;
+/// How the compiler makes a library that calls itself by the bad one's name.
+const SHARED: &[&str] = &["-fPIC", "-shared", "-Wl,-soname,libbad.so"];
+
+/// A program that makes one call and prints what `dlerror` says of it.
+fn caller(folder: &Folder, call: &str) -> Run {
+    let source = format!(
+        "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdio.h>\n\
+         int main(void)\n{{\n{call};\nconst char *said = dlerror();\nputs(said ? said : \"(nothing)\");\n}}\n"
+    );
+    folder.compile("program", &source, &[]);
+    Run::new(&["./program"])
+}
+
+/// A program that opens a bad library.
+fn opened(name: &'static str, code: &'static str, plan: fn(&mut Module)) -> Case {
+    case(name, code, move |folder| {
+        let mut library = plain_library(BAD);
+        plan(&mut library);
+        folder.write(BAD, &library.forge().bytes);
+        caller(folder, "dlopen(\"./libbad.so\", RTLD_NOW)")
+    })
+}
+
+fn called(name: &'static str, code: &'static str, call: &'static str) -> Case {
+    case(name, code, move |folder| caller(folder, call))
+}
+
+pub fn cases(cases: &mut Vec<Case>) {
+    cases.extend([
+        opened("not-to-be-opened", "not-to-be-opened", |library| {
+            library.tag(FLAGS_1, NOOPEN);
+        }),
+        opened("static-tls", "static-tls", |library| {
+            library.tls(&[1; 8], 1 << 20, 8);
+            let symbol = library.define("large", Binding::Global, Kind::Tls, 0, 8);
+            library
+                .tag(FLAGS, STATIC_TLS)
+                .relocation(DATA, R_TPOFF64, Some(symbol), 0);
+        }),
+        opened("undefined-symbol-opened", "undefined-symbol", |library| {
+            let symbol = library.undefined("gone", Binding::Global);
+            library.relocation(DATA, 1, Some(symbol), 0);
+        }),
+        opened("missing-library-opened", "missing-library", |library| {
+            library.needed("libgone.so.1");
+        }),
+        opened("good-library-opened", "", nothing),
+        called("no-symbol", "no-symbol", "dlsym(RTLD_DEFAULT, \"gone\")"),
+        called(
+            "no-symbol-of-a-version",
+            "no-symbol",
+            "dlvsym(RTLD_DEFAULT, \"puts\", \"GLIBC_9\")",
+        ),
+        called("no-symbol-after-the-caller", "no-symbol", "dlsym(RTLD_NEXT, \"gone\")"),
+        called("invalid-handle", "invalid-handle", "dlsym((void *)0x1234, \"puts\")"),
+        called("invalid-handle-closed", "unsupported", "dlclose((void *)0x1234)"),
+        called("invalid-mode", "system-call", "dlopen(\"libm.so.6\", 0)"),
+        called(
+            "another-namespace",
+            "unsupported",
+            "dlmopen(LM_ID_NEWLM, \"libm.so.6\", RTLD_NOW)",
+        ),
+        called("opened-program", "unsupported", "dlopen(\"./program\", RTLD_NOW)"),
+        called(
+            "opened-nothing",
+            "missing-library",
+            "dlopen(\"libgone.so.1\", RTLD_NOW)",
+        ),
+        called("opened-text", "not-elf", "dlopen(\"./program.c\", RTLD_NOW)"),
+        case("busy", "busy", |folder| {
+            // The resolver of a function calls the loader while the loader links the library that holds it.
+            folder.compile(
+                BAD,
+                "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdio.h>\n\
+                 static int chosen(void) { return 0; }\n\
+                 static void *choose(void) { void *found = dlopen(\"libm.so.6\", RTLD_NOW);\n\
+                 if (!found) puts(dlerror()); return chosen; }\n\
+                 int function(void) __attribute__((ifunc(\"choose\")));\n\
+                 int (*pointer)(void) = function;\n",
+                SHARED,
+            );
+            caller(folder, "dlopen(\"./libbad.so\", RTLD_NOW)")
+        }),
+        case("undefined-symbol-at-the-call", "undefined-symbol", |folder| {
+            // What the program was linked with defines the function; what it finds does not.
+            folder.compile("libnew.so", "void gone(void) {}", SHARED);
+            folder.compile(BAD, "", SHARED);
+            folder.compile(
+                "program",
+                "void gone(void); int main(void) { gone(); }",
+                &["./libnew.so", "-Wl,-z,lazy", "-Wl,--no-as-needed"],
+            );
+            Run::new(&["./program"]).with("LD_LIBRARY_PATH", ".")
+        }),
+    ]);
+}

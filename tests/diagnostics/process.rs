@@ -1,0 +1,259 @@
+//! Good files that do not fit together, and what is wrong around them.
+
+use forge::{Binding, DATA, Kind, Module, TEXT};
+
+use super::stand::{BAD, Case, Folder, Run, case, command, interpreted, needs_bad, nothing, plain_library};
+
+const R_64: u32 = 1;
+/// musl's libc, where Debian has it.
+const MUSL: &str = "/usr/lib/x86_64-linux-musl/libc.so";
+
+pub fn cases(cases: &mut Vec<Case>) {
+    missing(cases);
+    unresolved(cases);
+    libcs(cases);
+    command_line(cases);
+    environment(cases);
+}
+
+fn plain(folder: &Folder) {
+    folder.write("program", &folder.program().forge().bytes);
+}
+
+/// Files that are not there, or are not files.
+fn missing(cases: &mut Vec<Case>) {
+    cases.extend([
+        command(
+            "missing-library",
+            "missing-library",
+            |program| {
+                program.needed("libgone.so.1");
+            },
+            nothing,
+        ),
+        interpreted(
+            "missing-library-interpreted",
+            "missing-library",
+            |program| {
+                program.needed("libgone.so.1");
+            },
+            nothing,
+        ),
+        case("missing-library-of-a-library", "missing-library", |folder| {
+            let mut library = plain_library("libgood.so");
+            library.needed("libgone.so.1").runpath("$ORIGIN/private");
+            folder.write("libgood.so", &library.forge().bytes);
+            folder.write("program", &folder.program().needed("libgood.so").forge().bytes);
+            Run::new(&["./program"]).with("LD_LIBRARY_PATH", ".:./elsewhere")
+        }),
+        command(
+            "missing-library-with-a-path",
+            "missing-library",
+            |program| {
+                program.needed("./lib/libgone.so.1");
+            },
+            nothing,
+        ),
+        case("library-is-a-folder", "missing-library", |folder| {
+            folder.folder(BAD);
+            needs_bad(folder)
+        }),
+        case("library-is-a-pipe", "missing-library", |folder| {
+            folder.pipe(BAD);
+            needs_bad(folder)
+        }),
+        case("not-regular", "not-regular", |folder| {
+            folder.pipe("program");
+            Run::new(&["ld-lode", "./program"])
+        }),
+        case("program-is-a-folder", "system-call", |folder| {
+            folder.folder("program");
+            Run::new(&["ld-lode", "./program"])
+        }),
+        case("system-call", "system-call", |_| Run::new(&["ld-lode", "./gone"])),
+    ]);
+}
+
+/// Symbols and versions that nothing defines.
+fn unresolved(cases: &mut Vec<Case>) {
+    fn wants(module: &mut Module, names: &[&str]) {
+        for (name, place) in names.iter().zip((DATA..).step_by(8)) {
+            let symbol = module.undefined(name, Binding::Global);
+            module.relocation(place, R_64, Some(symbol), 0);
+        }
+    }
+    cases.extend([
+        interpreted(
+            "undefined-symbol",
+            "undefined-symbol",
+            |program| wants(program, &["gone"]),
+            nothing,
+        ),
+        case("undefined-symbols-of-two-files", "undefined-symbol", |folder| {
+            let mut library = plain_library(BAD);
+            wants(&mut library, &["first", "second"]);
+            folder.write(BAD, &library.forge().bytes);
+            let mut program = folder.program();
+            wants(program.needed(BAD), &["third"]);
+            folder.write("program", &program.forge().bytes);
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
+        case("undefined-symbol-with-a-version", "undefined-symbol", |folder| {
+            let mut library = plain_library("libversioned.so");
+            let version = library.define_version("V1");
+            let symbol = library.define("other", Binding::Global, Kind::Function, TEXT, 1);
+            library.versioned(symbol, version);
+            folder.write("libversioned.so", &library.forge().bytes);
+            let mut program = folder.program();
+            let version = program
+                .needed("libversioned.so")
+                .need_version("libversioned.so", "V1", false);
+            let symbol = program.undefined("gone", Binding::Global);
+            program
+                .versioned(symbol, version)
+                .relocation(DATA, R_64, Some(symbol), 0);
+            folder.write("program", &program.forge().bytes);
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
+        case("missing-version", "missing-version", |folder| {
+            let mut library = plain_library("libold.so");
+            library.define_version("V1");
+            folder.write("libold.so", &library.forge().bytes);
+            let mut program = folder.program();
+            program.needed("libold.so");
+            for version in ["V1", "V2", "V3"] {
+                program.need_version("libold.so", version, false);
+            }
+            folder.write("program", &program.forge().bytes);
+            Run::new(&["./program"]).with("LD_LIBRARY_PATH", ".")
+        }),
+        case(
+            "missing-version-of-a-library-without-versions",
+            "undefined-symbol",
+            |folder| {
+                folder.write("libplain.so", &plain_library("libplain.so").forge().bytes);
+                let mut program = folder.program();
+                let version = program.needed("libplain.so").need_version("libplain.so", "V1", false);
+                let symbol = program.undefined("gone", Binding::Global);
+                program
+                    .versioned(symbol, version)
+                    .relocation(DATA, R_64, Some(symbol), 0);
+                folder.write("program", &program.forge().bytes);
+                Run::new(&["ld-lode", "--library-path", ".", "./program"])
+            },
+        ),
+    ]);
+}
+
+/// libcs that lode cannot start.
+fn libcs(cases: &mut Vec<Case>) {
+    cases.push(case("unknown-libc", "unknown-libc", |folder| {
+        let mut libc = plain_library("libc.so.6");
+        for version in ["GLIBC_2.2.5", "GLIBC_2.99"] {
+            libc.define_version(version);
+        }
+        folder.write("libc.so.6", &libc.forge().bytes);
+        folder.write("program", &folder.program().needed("libc.so.6").forge().bytes);
+        Run::new(&["ld-lode", "--library-path", ".", "./program"])
+    }));
+    cases.push(Case {
+        needs: &[MUSL],
+        ..case("unsupported", "unsupported", |folder| {
+            folder.copy(MUSL, "libc.so");
+            folder.write("program", &folder.program().needed("libc.so").forge().bytes);
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        })
+    });
+}
+
+/// What was asked of lode as a command.
+fn command_line(cases: &mut Vec<Case>) {
+    cases.extend([
+        case("runs-itself", "runs-itself", |folder| {
+            folder.copy_loader("copy");
+            Run::new(&["ld-lode", "./copy"])
+        }),
+        case("runs-itself-under-another-name", "runs-itself", |folder| {
+            let mut loader = plain_library("ld-linux-x86-64.so.2");
+            loader.data(&[0; 8]);
+            folder.write("loader", &loader.forge().bytes);
+            Run::new(&["ld-lode", "./loader"])
+        }),
+        case("usage", "usage", |_| {
+            Run::new(&["ld-lode", "--lybrary-path", ".", "./program"])
+        }),
+        case("usage-short-option", "usage", |_| Run::new(&["ld-lode", "-v"])),
+        case("usage-without-a-program", "usage", |_| Run::new(&["ld-lode"])),
+        case("usage-without-a-value", "usage", |_| {
+            Run::new(&["ld-lode", "--preload"])
+        }),
+        case("usage-with-a-value-too-many", "usage", |_| {
+            Run::new(&["ld-lode", "--list=all", "./program"])
+        }),
+        silent("help", |_| Run::new(&["ld-lode", "--help"])),
+        silent("version", |_| Run::new(&["ld-lode", "--version"])),
+        silent("verify-a-program-that-is-missing", |_| {
+            Run::new(&["ld-lode", "--verify", "./gone"])
+        }),
+        silent("list-with-a-missing-library", |folder| {
+            folder.write("program", &folder.program().needed("libgone.so.1").forge().bytes);
+            Run::new(&["ld-lode", "--list", "./program"])
+        }),
+        silent("ldd-with-a-missing-library", |folder| {
+            folder.write("program", &folder.program().needed("libgone.so.1").forge().bytes);
+            Run::new(&["./program"]).with("LD_TRACE_LOADED_OBJECTS", "1")
+        }),
+    ]);
+}
+
+/// What is wrong in a variable is a line, and the program starts.
+fn environment(cases: &mut Vec<Case>) {
+    cases.extend([
+        silent("options-word-unknown", |folder| {
+            plain(folder);
+            Run::new(&["./program"]).with("LODE_OPTIONS", "inhibit-cash")
+        }),
+        silent("options-word-without-a-value", |folder| {
+            plain(folder);
+            Run::new(&["./program"]).with("LODE_OPTIONS", "library-path,seal=yes")
+        }),
+        silent("options-help", |folder| {
+            plain(folder);
+            Run::new(&["./program"]).with("LODE_OPTIONS", "help")
+        }),
+        silent("debug-help", |folder| {
+            plain(folder);
+            Run::new(&["./program"]).with("LD_DEBUG", "help")
+        }),
+        silent("debug-word-unknown", |folder| {
+            plain(folder);
+            Run::new(&["./program"]).with("LD_DEBUG", "everything")
+        }),
+        silent("audit", |folder| {
+            plain(folder);
+            Run::new(&["./program"]).with("LD_AUDIT", "libaudit.so")
+        }),
+        silent("preload-missing", |folder| {
+            plain(folder);
+            Run::new(&["./program"]).with("LD_PRELOAD", "./libgone.so")
+        }),
+        silent("preload-not-elf", |folder| {
+            plain(folder);
+            folder.write(BAD, &[b'x'; 100]);
+            Run::new(&["./program"]).with("LD_PRELOAD", "./libbad.so")
+        }),
+        silent("preload-needs-a-missing-library", |folder| {
+            plain(folder);
+            folder.write(BAD, &plain_library(BAD).needed("libgone.so.1").forge().bytes);
+            Run::new(&["./program"]).with("LD_PRELOAD", "./libbad.so")
+        }),
+    ]);
+}
+
+/// A case without a code of its own: a warning, or a text that was asked for.
+fn silent(name: &'static str, stage: impl Fn(&Folder) -> Run + Send + 'static) -> Case {
+    Case {
+        code: None,
+        ..case(name, "", stage)
+    }
+}

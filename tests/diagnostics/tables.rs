@@ -1,0 +1,493 @@
+//! Files whose dynamic section, or a table that it names, is wrong.
+
+use forge::{Binding, DATA, Forged, HashStyle, Kind, Module, RELRO, TEXT};
+
+use super::stand::{BAD, Case, Run, case, command, interpreted, library, needs_bad, nothing, plain_library};
+
+const NEEDED: u64 = 1;
+const PLTRELSZ: u64 = 2;
+const HASH: u64 = 4;
+const STRTAB: u64 = 5;
+const SYMTAB: u64 = 6;
+const RELA: u64 = 7;
+const RELASZ: u64 = 8;
+const RELAENT: u64 = 9;
+const STRSZ: u64 = 10;
+const SYMENT: u64 = 11;
+const INIT: u64 = 12;
+const SONAME: u64 = 14;
+const RELENT: u64 = 19;
+const PLTREL: u64 = 20;
+const TEXTREL: u64 = 22;
+const INIT_ARRAY: u64 = 25;
+const FINI_ARRAY: u64 = 26;
+const INIT_ARRAYSZ: u64 = 27;
+const FINI_ARRAYSZ: u64 = 28;
+const RELRENT: u64 = 37;
+const ANDROID_RELA: u64 = 0x6000_0011;
+const ANDROID_RELASZ: u64 = 0x6000_0012;
+const GNU_HASH: u64 = 0x6fff_fef5;
+const VERSYM: u64 = 0x6fff_fff0;
+const RELACOUNT: u64 = 0x6fff_fff9;
+const VERDEF: u64 = 0x6fff_fffc;
+const VERNEED: u64 = 0x6fff_fffe;
+const VERNEEDNUM: u64 = 0x6fff_ffff;
+
+/// Relocation types (psABI, "Relocation Types").
+const R_64: u32 = 1;
+const R_PC32: u32 = 2;
+const R_COPY: u32 = 5;
+const R_RELATIVE: u32 = 8;
+const R_32: u32 = 10;
+const R_32S: u32 = 11;
+const R_DTPMOD64: u32 = 16;
+const R_TPOFF64: u32 = 18;
+const R_SIZE32: u32 = 32;
+const R_IRELATIVE: u32 = 37;
+const R_UNKNOWN: u32 = 0xf8;
+
+/// An address in no segment.
+const NOWHERE: u64 = 0x70_0000;
+
+/// The file offset of a table. Tables lie in the first segment, whose addresses are offsets.
+fn table(file: &Forged, tag: u64) -> usize {
+    usize::try_from(file.dynamic(tag).unwrap()).unwrap()
+}
+
+fn relative(module: &mut Module) {
+    module.relocation(DATA, R_RELATIVE, None, 0);
+}
+
+fn answer(module: &mut Module) {
+    module.define("answer", Binding::Global, Kind::Function, TEXT, 1);
+}
+
+fn compact(module: &mut Module) {
+    module.relr(DATA);
+}
+
+pub fn cases(cases: &mut Vec<Case>) {
+    tags(cases);
+    strings_and_hashes(cases);
+    versions(cases);
+    places(cases);
+    kinds(cases);
+    symbols(cases);
+}
+
+/// The dynamic section by itself.
+fn tags(cases: &mut Vec<Case>) {
+    cases.extend([
+        library("tag-twin", "tag-twin", relative, |file| {
+            file.rename_dynamic(RELASZ, RELACOUNT);
+        }),
+        library("tag-twin-without-strings", "tag-twin", nothing, |file| {
+            file.rename_dynamic(STRTAB, RELACOUNT).set_dynamic(STRSZ, 0);
+        }),
+        library("tag-twin-without-symbols", "tag-twin", nothing, |file| {
+            file.rename_dynamic(SYMTAB, RELACOUNT);
+        }),
+        library("tag-entry-size", "tag-entry-size", relative, |file| {
+            file.set_dynamic(RELAENT, 16);
+        }),
+        library(
+            "tag-entry-size-of-rel",
+            "tag-entry-size",
+            |library| {
+                library.implicit_relocation(DATA, R_RELATIVE, None);
+            },
+            |file| {
+                file.set_dynamic(RELENT, 24);
+            },
+        ),
+        library("tag-entry-size-of-relr", "tag-entry-size", compact, |file| {
+            file.set_dynamic(RELRENT, 4);
+        }),
+        library("tag-entry-size-of-symbols", "tag-entry-size", nothing, |file| {
+            file.set_dynamic(SYMENT, 16);
+        }),
+        library("tag-table-size", "tag-table-size", relative, |file| {
+            file.set_dynamic(RELASZ, 23);
+        }),
+        library("tag-table-outside", "tag-table-outside", relative, |file| {
+            file.set_dynamic(RELA, NOWHERE);
+        }),
+        library("tag-table-outside-symbols", "tag-table-outside", nothing, |file| {
+            file.set_dynamic(SYMTAB, NOWHERE);
+        }),
+        library("tag-table-outside-strings", "tag-table-outside", nothing, |file| {
+            file.set_dynamic(STRSZ, 0x10_0000);
+        }),
+        library(
+            "tag-pltrel",
+            "tag-pltrel",
+            |library| {
+                library.slot(DATA, R_RELATIVE, None, 0);
+            },
+            |file| {
+                file.set_dynamic(PLTREL, 9);
+            },
+        ),
+        library(
+            "tag-table-size-of-slots",
+            "tag-table-size",
+            |library| {
+                library.slot(DATA, R_RELATIVE, None, 0);
+            },
+            |file| {
+                file.set_dynamic(PLTRELSZ, 25);
+            },
+        ),
+        library(
+            "array-size",
+            "array-size",
+            |library| {
+                library.tag(INIT_ARRAY, DATA).tag(INIT_ARRAYSZ, 12);
+            },
+            nothing,
+        ),
+        library(
+            "text-relocations",
+            "relocation-readonly",
+            |library| {
+                library.tag(TEXTREL, 0).relocation(TEXT, R_RELATIVE, None, 0);
+            },
+            nothing,
+        ),
+        library(
+            "android-relocations",
+            "unsupported",
+            |library| {
+                library.tag(ANDROID_RELA, DATA).tag(ANDROID_RELASZ, 4);
+            },
+            nothing,
+        ),
+    ]);
+}
+
+/// Names, and the tables that find them.
+fn strings_and_hashes(cases: &mut Vec<Case>) {
+    cases.extend([
+        library("string-table", "string-table", nothing, |file| {
+            let size = file.dynamic(STRSZ).unwrap();
+            file.set_dynamic(STRSZ, size - 1);
+        }),
+        library("string-offset", "string-offset", nothing, |file| {
+            file.set_dynamic(SONAME, 0xffff);
+        }),
+        library(
+            "string-offset-of-a-needed-library",
+            "string-offset",
+            |library| {
+                library.needed("libother.so");
+            },
+            |file| {
+                file.set_dynamic(NEEDED, 0xffff);
+            },
+        ),
+        library("hash-buckets", "hash-buckets", answer, |file| {
+            file.set(table(file, GNU_HASH), 4, 0);
+        }),
+        library("hash-buckets-bloom", "hash-buckets", answer, |file| {
+            file.set(table(file, GNU_HASH) + 8, 4, 3);
+        }),
+        library(
+            "hash-buckets-sysv",
+            "hash-buckets",
+            |library| {
+                answer(library.hash_style(HashStyle::Sysv));
+            },
+            |file| {
+                file.set(table(file, HASH), 4, 0);
+            },
+        ),
+        library(
+            "hash-table",
+            "hash-table",
+            |library| {
+                answer(library.hash_style(HashStyle::Sysv));
+            },
+            |file| {
+                file.set(table(file, HASH) + 4, 4, 0x1000_0000);
+            },
+        ),
+        library("gnu-hash-table", "gnu-hash-table", answer, |file| {
+            file.set(table(file, GNU_HASH), 4, 0x1000_0000);
+        }),
+        library("gnu-hash-table-shift", "gnu-hash-table", answer, |file| {
+            file.set(table(file, GNU_HASH) + 12, 4, 32);
+        }),
+        library("gnu-hash-table-outside", "gnu-hash-table", answer, |file| {
+            file.set_dynamic(GNU_HASH, NOWHERE);
+        }),
+    ]);
+}
+
+/// Versions that contradict themselves. Those that are only missing are in `process`.
+fn versions(cases: &mut Vec<Case>) {
+    fn needs_a_version(module: &mut Module) {
+        let version = module.needed("libother.so").need_version("libother.so", "V1", false);
+        let symbol = module.undefined("answer", Binding::Weak);
+        module
+            .versioned(symbol, version)
+            .relocation(DATA, R_64, Some(symbol), 0);
+    }
+    fn defines_a_version(module: &mut Module) {
+        let version = module.define_version("V1");
+        let symbol = module.define("answer", Binding::Global, Kind::Function, TEXT, 1);
+        module
+            .versioned(symbol, version)
+            .relocation(DATA, R_64, Some(symbol), 0);
+    }
+    cases.extend([
+        library("version-need", "version-need", needs_a_version, |file| {
+            file.set(table(file, VERNEED), 2, 2);
+        }),
+        library("version-need-chain", "version-need", needs_a_version, |file| {
+            file.set_dynamic(VERNEEDNUM, 5);
+        }),
+        library("version-definition", "version-definition", defines_a_version, |file| {
+            file.set(table(file, VERDEF), 2, 9);
+        }),
+        library("version-index", "version-index", defines_a_version, |file| {
+            file.set(table(file, VERSYM) + 2, 2, 77);
+        }),
+    ]);
+}
+
+/// Relocations whose place is wrong.
+fn places(cases: &mut Vec<Case>) {
+    cases.extend([
+        library(
+            "relr-bitmap-first",
+            "relr-bitmap-first",
+            |library| {
+                library.relr(3);
+            },
+            nothing,
+        ),
+        library(
+            "relr-outside",
+            "relr-outside",
+            |library| {
+                library.relr(NOWHERE);
+            },
+            nothing,
+        ),
+        library(
+            "relr-read-only",
+            "relr-outside",
+            |library| {
+                library.relr(TEXT);
+            },
+            nothing,
+        ),
+        library(
+            "relocation-outside",
+            "relocation-outside",
+            |library| {
+                library.relocation(NOWHERE, R_RELATIVE, None, 0);
+            },
+            nothing,
+        ),
+        library(
+            "relocation-outside-by-one-byte",
+            "relocation-outside",
+            |library| {
+                library.relocation(DATA + 9, R_RELATIVE, None, 0);
+            },
+            nothing,
+        ),
+        library(
+            "relocation-readonly",
+            "relocation-readonly",
+            |library| {
+                library.relocation(TEXT, R_RELATIVE, None, 0);
+            },
+            nothing,
+        ),
+        interpreted(
+            "relocation-readonly-interpreted",
+            "relocation-readonly",
+            |program| {
+                program.relocation(TEXT, R_RELATIVE, None, 0);
+            },
+            nothing,
+        ),
+        case("relocation-readonly-in-eh-frame", "relocation-readonly", |folder| {
+            folder.compile(
+                BAD,
+                ".globl f\nf: ret\n.section .eh_frame,\"a\",@progbits\n.quad f\n.section .note.GNU-stack,\"\",@progbits\n",
+                &["-x", "assembler", "-shared", "-nostdlib", "-Wl,-z,notext"],
+            );
+            needs_bad(folder)
+        }),
+        library(
+            "code-outside",
+            "code-outside",
+            |library| {
+                library.tag(INIT, DATA);
+            },
+            nothing,
+        ),
+        library(
+            "code-outside-in-an-array",
+            "code-outside",
+            |library| {
+                let array = library.data(&DATA.to_le_bytes());
+                library.relocation(array, R_RELATIVE, None, i64::try_from(DATA).unwrap());
+                library.tag(FINI_ARRAY, array).tag(FINI_ARRAYSZ, 8);
+            },
+            nothing,
+        ),
+        library(
+            "array-outside",
+            "tag-table-outside",
+            |library| {
+                library.tag(INIT_ARRAY, NOWHERE).tag(INIT_ARRAYSZ, 8);
+            },
+            nothing,
+        ),
+        library(
+            "code-outside-as-a-resolver",
+            "code-outside",
+            |library| {
+                library.relocation(DATA, R_IRELATIVE, None, i64::try_from(DATA).unwrap());
+            },
+            nothing,
+        ),
+    ]);
+}
+
+/// Relocations whose type or value is wrong.
+fn kinds(cases: &mut Vec<Case>) {
+    cases.extend([
+        library(
+            "unknown-relocation",
+            "unknown-relocation",
+            |library| {
+                let symbol = library.undefined("answer", Binding::Weak);
+                library.relocation(DATA + 8, R_UNKNOWN, Some(symbol), 0);
+            },
+            nothing,
+        ),
+        library(
+            "unknown-relocation-without-a-symbol",
+            "unknown-relocation",
+            |library| {
+                library.relocation(DATA, R_UNKNOWN, None, 0);
+            },
+            nothing,
+        ),
+        library(
+            "relocation-overflow",
+            "relocation-overflow",
+            |library| {
+                let symbol = library.define_absolute("far_away", 0x1_2345_6789);
+                library.relocation(DATA, R_32, Some(symbol), 0);
+            },
+            nothing,
+        ),
+        library(
+            "relocation-overflow-signed",
+            "relocation-overflow",
+            |library| {
+                let symbol = library.define_absolute("far_away", 0x8000_0000);
+                library.relocation(DATA, R_32S, Some(symbol), 0);
+            },
+            nothing,
+        ),
+        library(
+            "relocation-overflow-of-a-distance",
+            "relocation-overflow",
+            |library| {
+                let symbol = library.define("near", Binding::Global, Kind::Object, DATA, 8);
+                library.relocation(DATA + 8, R_PC32, Some(symbol), -0x1_0000_0000);
+            },
+            nothing,
+        ),
+        library(
+            "relocation-overflow-of-a-size",
+            "relocation-overflow",
+            |library| {
+                let symbol = library.define("large", Binding::Global, Kind::Object, DATA, 1 << 32);
+                library.relocation(DATA, R_SIZE32, Some(symbol), 0);
+            },
+            nothing,
+        ),
+        library(
+            "ifunc-in-32-bits",
+            "unsupported",
+            |library| {
+                let symbol = library.define("chosen", Binding::Global, Kind::Ifunc, TEXT, 1);
+                library.relocation(DATA, R_PC32, Some(symbol), 0);
+            },
+            nothing,
+        ),
+    ]);
+}
+
+/// Relocations whose symbol is wrong.
+fn symbols(cases: &mut Vec<Case>) {
+    cases.extend([
+        library("symbol-index", "symbol-index", relative, |file| {
+            file.set(table(file, RELA) + 8, 8, 0x7000_0000 << 32 | u64::from(R_64));
+        }),
+        copies("copy-size", 8, 8),
+        library(
+            "not-thread-local",
+            "not-thread-local",
+            |library| {
+                let symbol = library.define("plain", Binding::Global, Kind::Object, DATA, 8);
+                library.relocation(DATA + 8, R_TPOFF64, Some(symbol), 0);
+            },
+            nothing,
+        ),
+        library(
+            "not-thread-local-module",
+            "not-thread-local",
+            |library| {
+                library.relocation(DATA, R_DTPMOD64, None, 0);
+            },
+            nothing,
+        ),
+        library(
+            "not-thread-local-beside-thread-local-data",
+            "not-thread-local",
+            |library| {
+                library.tls(&[1; 8], 0, 8);
+                let symbol = library.define("plain", Binding::Global, Kind::Object, DATA, 8);
+                library.relocation(DATA + 8, R_TPOFF64, Some(symbol), 0);
+            },
+            nothing,
+        ),
+        command(
+            "undefined-symbol-to-be-copied",
+            "undefined-symbol",
+            |program| {
+                let symbol = program.define("block", Binding::Global, Kind::Object, DATA, 8);
+                program.relocation(DATA, R_COPY, Some(symbol), 0);
+            },
+            nothing,
+        ),
+    ]);
+}
+
+/// A program that copies data of `here` bytes, of which the library has `there`, but maps only four.
+fn copies(name: &'static str, here: u64, there: u64) -> Case {
+    case(name, "copy-size", move |folder| {
+        let mut library = plain_library(BAD);
+        let last = library.relro(&[0; 8]);
+        assert_eq!(last, RELRO);
+        let end = library.data(&[1; 4]);
+        library.define("block", Binding::Global, Kind::Object, end, there);
+        folder.write(BAD, &library.forge().bytes);
+        let mut program = folder.program();
+        let symbol = program
+            .needed(BAD)
+            .define("block", Binding::Global, Kind::Object, DATA, here);
+        program.relocation(DATA, R_COPY, Some(symbol), 0);
+        folder.write("program", &program.forge().bytes);
+        Run::new(&["ld-lode", "--library-path", ".", "./program"])
+    })
+}

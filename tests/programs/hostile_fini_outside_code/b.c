@@ -1,0 +1,2 @@
+int data = 1;
+int answer(void) { return data; }

@@ -1,0 +1,21 @@
+// A constructor that is not code is refused before anything runs: glibc jumps into the data.
+//# lib: b.c -> libb.so
+//# flags: libb.so
+//# oracle: no
+//# exit: 127
+//# stderr: libb.so: an init or fini function is not in an executable segment
+#define BARE_MAIN
+#include "bare.h"
+
+extern int answer(void);
+
+__attribute__((constructor)) static void first(void)
+{
+    put("constructor\n");
+}
+
+int bare_main(long *stack)
+{
+    put("started\n");
+    return answer();
+}

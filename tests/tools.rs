@@ -1,0 +1,53 @@
+//! What tests of the built loader need: where it is, what the machine has, and short ways to run things.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Says why a test cannot run here. In CI that is a failure: there every tool is installed.
+pub fn skip(why: &str) {
+    assert!(env::var("CI").as_deref() != Ok("true"), "{why}");
+    println!("skipped: {why}");
+}
+
+/// The loader under test, absolute: `LODE_LOADER`, or the one that `cargo xtask build` left.
+pub fn loader() -> Option<PathBuf> {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/lode/ld-lode-x86_64.so.1");
+    let found = env::var_os("LODE_LOADER").map_or(built, PathBuf::from).canonicalize();
+    if found.is_err() {
+        skip("there is no loader to test; `cargo xtask build` makes it");
+    }
+    found.ok()
+}
+
+/// Whether a program can be found.
+pub fn has(program: &str) -> bool {
+    let found = env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(program).exists());
+    if !found {
+        skip(&format!("{program} is not installed"));
+    }
+    found
+}
+
+/// The text of an output stream.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a command in one language of messages and returns what it left.
+pub fn run(command: &mut Command) -> Output {
+    command.env("LC_ALL", "C").output().unwrap()
+}
+
+/// Runs a command that must succeed; returns its standard output.
+pub fn succeed(command: &mut Command) -> String {
+    let output = run(command);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}
