@@ -193,8 +193,9 @@ impl Rule {
     /// The stable code of the rule, and the rule as a sentence. `value` and `limit` of [`Kind::Malformed`] are printed after it.
     #[inline(never)]
     pub fn text(self) -> (&'static str, &'static str) {
-        let mut lines = RULES.split('\n').skip(self as usize * 2);
-        (lines.next().unwrap_or_default(), lines.next().unwrap_or_default())
+        let mut lines = RULES.as_bytes().split(|byte| *byte == b'\n').skip(self as usize * 2);
+        let mut line = || core::str::from_utf8(lines.next().unwrap_or_default()).unwrap_or_default();
+        (line(), line())
     }
 }
 

@@ -237,7 +237,7 @@ impl Image {
     /// For each extent, `length` bytes from `host` must stay mapped with at least `access` while the image
     /// lives, and no Rust reference may cover a byte that is writable there.
     pub unsafe fn new(bias: Bias, extents: Vec<Extent>, owner: Option<Reservation>) -> Image {
-        let mut ascending: Vec<Extent> = Vec::with_capacity(extents.len());
+        let mut ascending: Vec<Extent> = Vec::new();
         for extent in extents {
             // They nearly always come in order.
             let behind = ascending.partition_point(|known| known.start <= extent.start);
@@ -291,12 +291,18 @@ impl Image {
 
     /// A table of `count` entries at `at`, if all of it is mapped and readable.
     pub fn table<T: Plain>(&self, at: Vaddr, count: usize) -> Option<Table<T>> {
-        let bytes = count.checked_mul(size_of::<T>())?;
-        let first = self.place(at, bytes as u64, Access::READ)?;
+        let first = self.readable(at, count, size_of::<T>())?;
         Some(Table {
             first: first.cast(),
             count,
         })
+    }
+
+    /// Where `count` times `size` bytes at `at` lie, if all of them are mapped and readable.
+    #[inline(never)]
+    fn readable(&self, at: Vaddr, count: usize, size: usize) -> Option<*mut u8> {
+        let bytes = count.checked_mul(size)?;
+        self.place(at, bytes as u64, Access::READ)
     }
 
     /// The longest table of `T` that starts at `at` and ends in the same extent.

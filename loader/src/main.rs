@@ -131,6 +131,7 @@ impl Launch {
         self.stack.auxiliary(kind).unwrap_or(0) as u64
     }
 
+    #[inline(never)]
     fn options(&self) -> Result<Options<'static>> {
         // The slices live as long as the stack's strings; the table of them is leaked because options borrow from it.
         Options::read(&process::Arguments {
@@ -164,6 +165,7 @@ impl Launch {
     }
 
     /// Started as a command: the program's arguments move to where the program expects them.
+    #[inline(never)]
     fn become_the_program(&mut self, options: &Options<'static>) {
         // SAFETY: the stack is lode's until the program runs.
         unsafe {
@@ -176,6 +178,7 @@ impl Launch {
         self.program_name = options.argv0.or(options.program).unwrap_or(self.program_name);
     }
 
+    #[inline(never)]
     fn log(&self, options: &Options<'static>) -> Log<'static> {
         let mut descriptor = 2;
         if let Some(path) = options.debug_output.filter(|_| !options.debug.is_empty()) {
@@ -200,6 +203,7 @@ impl Launch {
     }
 
     /// The list of stages.
+    #[inline(never)]
     fn start_program(&mut self, options: &Options<'static>, log: Log<'static>) -> Result<core::convert::Infallible> {
         let mut cpuid = machine::cpuid;
         let mut cpu = Cpu::read(&mut cpuid, &mut machine::xgetbv);
@@ -274,6 +278,7 @@ impl Launch {
         self.give_over(runtime, world, ready, log)
     }
 
+    #[inline(never)]
     fn search_settings<'a>(&self, options: &Options<'a>, cpu: &Cpu, linux: &Linux) -> Settings<'a> {
         let origin = options
             .library_path
@@ -294,6 +299,7 @@ impl Launch {
     }
 
     /// The program: mapped by the kernel, or by lode when it was started as a command.
+    #[inline(never)]
     fn program(
         &mut self,
         options: &Options<'static>,
@@ -346,6 +352,7 @@ impl Launch {
     }
 
     /// The modules that nobody has to map: lode, and the kernel's library.
+    #[inline(never)]
     fn what_is_there(&self, program: &Parts) -> Result<World> {
         let mut world = World::default();
         let base = Address((&raw const __ehdr_start).addr() as u64);
@@ -371,6 +378,7 @@ impl Launch {
     }
 
     /// Makes the first thread and whatever libc expects, and tells the debugger.
+    #[inline(never)]
     fn wake(&self, abi: &mut Abi, relocated: &mut Relocated, world: &World, cpu: &mut Cpu) -> Result<()> {
         let order = list_order(&relocated.batch, world);
         let mut tls = relocated.tls;
@@ -467,6 +475,7 @@ impl Launch {
     }
 
     /// Publishes, runs constructors, jumps.
+    #[inline(never)]
     fn give_over(
         &self,
         runtime: &'static Runtime,
@@ -526,6 +535,7 @@ extern "C" fn after_fork() {
     dl::after_fork();
 }
 
+#[inline(never)]
 fn add(world: &mut World, parts: Parts) -> Result<()> {
     let id = ModuleId(world.modules.len() as u32);
     let name = parts.name.clone();

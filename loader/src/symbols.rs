@@ -182,7 +182,7 @@ impl Symbols {
     fn add_needs(&mut self, needs: &[Need]) -> Result<(), Kind> {
         for need in needs {
             let file = self.string(need.file.into())?;
-            let mut versions = Vec::with_capacity(need.entries.len());
+            let mut versions = Vec::new();
             for entry in &need.entries {
                 let name = self.string(entry.name.into())?;
                 versions.push((name, entry.hash, entry.weak));
@@ -249,7 +249,7 @@ impl Symbols {
     }
 
     /// The name of a symbol; empty when it lies outside the string table.
-    #[inline]
+    #[inline(never)]
     pub fn name(&self, symbol: &Symbol) -> &'static [u8] {
         self.strings.get(symbol.name.into()).unwrap_or(b"")
     }

@@ -99,7 +99,7 @@ pub fn cases(cases: &mut Vec<Case>) {
             folder.compile(
                 "program",
                 "void gone(void); int main(void) { gone(); }",
-                &["./libnew.so", "-Wl,-z,lazy", "-Wl,--no-as-needed"],
+                &["-Wl,--no-as-needed", "./libnew.so", "-Wl,-z,lazy"],
             );
             Run::new(&["./program"]).with("LD_LIBRARY_PATH", ".")
         }),

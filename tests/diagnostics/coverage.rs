@@ -47,6 +47,7 @@ all!(kinds: Kind {
     Kind::WrongOsAbi(_) => Kind::WrongOsAbi(9),
     Kind::WrongAbiVersion { .. } => Kind::WrongAbiVersion { osabi: 0, version: 1, supported: 0 },
     Kind::WrongMachine(_) => Kind::WrongMachine(183),
+    Kind::Untrusted => Kind::Untrusted,
     // The rules are listed by themselves.
     Kind::Malformed { .. } => Kind::malformed(Rule::HeaderTruncated, 0, 0),
     Kind::CpuTooOld { .. } => Kind::CpuTooOld { needed: 4, have: 1 },
@@ -71,6 +72,7 @@ all!(kinds: Kind {
 
 /// The codes that nothing can provoke from outside today, and why.
 const OUT_OF_REACH: &[(&str, &str)] = &[
+    ("untrusted", "takes a set-user-ID program, which an ordinary user cannot make; the preload is then a line, not an end"),
     (
         "out-of-memory",
         "would take a process whose memory ends at the right allocation",

@@ -303,6 +303,15 @@ fn a_list_goes_on_behind_a_missing_library() {
 }
 
 #[test]
+fn a_list_names_a_missing_library_once() {
+    let mut stand = Stand::new(&program(&["liba.so", "libb.so"]));
+    stand.add("/lib/liba.so", &library("liba.so", &["libnone.so"]));
+    stand.add("/lib/libb.so", &library("libb.so", &["libnone.so"]));
+    stand.tolerant = true;
+    assert_eq!(stand.map().unwrap().missing.len(), 1);
+}
+
+#[test]
 fn a_search_tells_each_step() {
     let mut main = program(&["liba.so"]);
     main.runpath("/opt/r");

@@ -300,7 +300,7 @@ fn rule(error: &Error) -> Rule {
 
 #[test]
 fn a_target_in_a_read_only_segment_is_refused_by_name() {
-    for kind in [R_64, RELATIVE, PC32, GLOB_DAT, JUMP_SLOT, IRELATIVE, DTPOFF64] {
+    for kind in [R_64, RELATIVE, PC32, GLOB_DAT, JUMP_SLOT, IRELATIVE, SIZE64] {
         let symbol = (!is_without_symbol(kind)).then_some("far");
         // Text, and the headers.
         for place in [TEXT, 0x40] {

@@ -81,7 +81,7 @@ pub fn expand(text: &[u8], values: &Values<'_>, secure: bool) -> Vec<Vec<u8>> {
 }
 
 fn substitute(text: &[u8], values: &Values<'_>, lib: &str, secure: bool) -> Option<Vec<u8>> {
-    let mut path = Vec::with_capacity(text.len().saturating_add(64));
+    let mut path = Vec::new();
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {
         let found = if *byte == b'$' { token(after) } else { None };

@@ -165,7 +165,10 @@ impl Work<'_, '_, '_> {
                 let found = match self.library(name, Purpose::Needed, Some(id), role) {
                     Ok(found) => found,
                     Err(error) if self.context.tolerant && matches!(error.kind, Kind::Missing { .. }) => {
-                        self.missing.push(Name::new(name));
+                        let name = Name::new(name);
+                        if !self.missing.contains(&name) {
+                            self.missing.push(name);
+                        }
                         NOWHERE
                     }
                     Err(error) => return Err(error),

@@ -1,5 +1,5 @@
 // PT_PHDR, the first program header, lies about its address by 4 KiB. The kernel does not look at it, and glibc computes the load bias from it.
-//# after: poke main 81 0x10
+//# after: poke main 81 16
 //# modes: interp
 //# oracle: no
 //# exit: 127

@@ -119,9 +119,16 @@ impl Glibc {
 /// The row of a libc. Its build-id decides without another look; only a build that no row names is examined.
 fn recognised(libc: &Module) -> Result<&'static Layout, Box<Error>> {
     let build_id = build_id(libc);
-    if let Some(row) = build_id.and_then(recognise::by_build_id) {
-        return Ok(row);
+    match build_id.and_then(recognise::by_build_id) {
+        Some(row) => Ok(row),
+        None => examined(libc, build_id),
     }
+}
+
+/// The row of a libc whose build-id no row names, by what its code and its tables say.
+#[cold]
+#[inline(never)]
+fn examined(libc: &Module, build_id: Option<&[u8]>) -> Result<&'static Layout, Box<Error>> {
     let imports = imports(libc);
     let symbol = |name: &str| definition(libc, name);
     let evidence = Evidence {

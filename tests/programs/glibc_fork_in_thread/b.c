@@ -1,0 +1,2 @@
+__thread int value = 5;
+int *place(void) { return &value; }

@@ -1,0 +1,1 @@
+const char *leaf_name(void) { return "leaf"; }
