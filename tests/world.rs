@@ -9,12 +9,15 @@
 //! | `versions` | which version of it |
 //! | `relocations` | what each type stores, and what is refused |
 //! | `order` | constructors, resolvers, copies |
+//! | `damage` | that no content of a file makes a stage panic |
 //! | `keeping` | what must not change: modules that arrive final, and a world whose next batch fails |
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 #[path = "world/binding.rs"]
 mod binding;
+#[path = "world/damage.rs"]
+mod damage;
 #[path = "world/finding.rs"]
 mod finding;
 #[path = "world/keeping.rs"]

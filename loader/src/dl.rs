@@ -34,6 +34,7 @@ use crate::search::{Directories, Purpose, Searcher};
 use crate::stages::init::{self, Ready};
 use crate::stages::map::{Context, Mapped, Wish};
 use crate::stages::relocate::{self, Binding, Substitute};
+use crate::stages::resolve::Resolved;
 use crate::symbols::{Use, Wanted};
 use crate::sys::linux::Linux;
 use crate::sys::machine;
@@ -326,6 +327,22 @@ pub fn tls_block(id: u64) -> u64 {
     .unwrap_or_else(|| stop("cannot allocate memory for thread-local data"))
 }
 
+/// Copies the TLS images of modules anew in which a resolver's answer was stored after the blocks had been filled. No code of these modules has
+/// run, so nothing in the blocks is lost.
+pub fn refill_tls(resolved: &Resolved, world: &World) {
+    let roster = resolved.batch.roster(world);
+    for module in resolved.tls_images.iter().filter_map(|id| roster.get(*id)) {
+        match runtime().map(|runtime| &runtime.abi) {
+            Some(Abi::Glibc(glibc)) => glibc.fill_threads(core::slice::from_ref(module)),
+            _ => {
+                let pointer = machine::thread_pointer();
+                // SAFETY: the calling thread's own static blocks, the only ones in a process without libc.
+                unsafe { thread::StaticTls { pointer }.fill_one(module) };
+            }
+        }
+    }
+}
+
 /// Whether libc knows this dtv as the first thread's.
 pub fn is_initial_dtv(address: u64) -> bool {
     with_glibc(|glibc| {
@@ -586,6 +603,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
         glibc.fill_threads(&relocated.batch.modules);
     }
     let resolved = relocated.awake().resolve(&world, &runtime.linux, runtime.log)?;
+    refill_tls(&resolved, &world);
     let protected = resolved.protect(&runtime.linux, runtime.linux.page_size)?;
     let first = world
         .program()

@@ -106,7 +106,7 @@ pub enum Stage {
 }
 
 /// Something that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Error {
     /// Where on the line.
     pub stage: Stage,
@@ -200,7 +200,7 @@ impl Rule {
 }
 
 /// One place that a search for a library looked at in vain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Tried {
     /// The path.
     pub path: Name,
@@ -209,7 +209,7 @@ pub struct Tried {
 }
 
 /// Why a candidate of a path search was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Rejected {
     /// The file could not be opened.
     Os(Errno),
@@ -218,7 +218,7 @@ pub enum Rejected {
 }
 
 /// One reference that nothing satisfies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Unresolved {
     /// The module that refers.
     pub module: Name,
@@ -229,7 +229,7 @@ pub struct Unresolved {
 }
 
 /// One version that its provider does not define.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct MissingVersion {
     /// The module that requires it.
     pub module: Name,
@@ -240,7 +240,7 @@ pub struct MissingVersion {
 }
 
 /// What is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A system call failed.
     Os {

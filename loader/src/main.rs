@@ -75,7 +75,11 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
 
 #[panic_handler]
 fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
-    let _ = writeln!(crt::Stderr, "lode: internal error: {information}");
+    if HEAP.is_exhausted() {
+        crt::Stderr.write_bytes(b"lode: error while loading shared libraries: cannot allocate memory\n");
+    } else {
+        let _ = writeln!(crt::Stderr, "lode: internal error: {information}");
+    }
     if RUNNING.load(Ordering::Relaxed) {
         let _ = call::kill(call::getpid(), call::SIGABRT);
     }
@@ -110,6 +114,10 @@ impl Launch {
     fn new(mut stack: Stack) -> Launch {
         let secure = process::is_secure(|kind| stack.auxiliary(kind as usize).map(|value| value as u64));
         if secure {
+            // A descriptor that the caller closed must not become a file that the program opens and takes for its output.
+            if linux::open_standard_descriptors().is_err() {
+                call::exit_group(127);
+            }
             // SAFETY: the environment is lode's until the program runs.
             unsafe { stack.retain_environment(|entry| !process::is_unsecure(entry.to_bytes())) };
         }
@@ -271,6 +279,7 @@ impl Launch {
         // A resolver that wants to load something is refused, as during dlopen.
         let loading = dl::Loading::start().map_err(|kind| kind.of(Stage::Start, &Name::new(self.program_name)))?;
         let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;
+        dl::refill_tls(&resolved, &world);
         let protected = resolved.protect(&runtime.linux, self.page_size)?;
         world.list = list_order(&protected.batch, &world);
         let ready = protected.publish(&mut world);
@@ -589,16 +598,21 @@ fn cache(options: &Options<'_>) -> Option<Cache<'static>> {
 }
 
 fn wishes<'a>(options: &'a Options<'_>, preload_file: &'a [u8]) -> Vec<Wish<'a>> {
-    let asked = options.preload.iter().map(|name| (*name, Purpose::Preload));
-    let system = process::preload_file_names(preload_file).map(|name| (name, Purpose::SystemPreload));
-    asked
-        .chain(system)
-        .map(|(name, purpose)| Wish {
+    let mut wishes = Vec::new();
+    let mut wish = |name, purpose| {
+        wishes.push(Wish {
             name,
             purpose,
             asker: None,
-        })
-        .collect()
+        });
+    };
+    for name in &options.preload {
+        wish(*name, Purpose::Preload);
+    }
+    for name in process::preload_file_names(preload_file) {
+        wish(name, Purpose::SystemPreload);
+    }
+    wishes
 }
 
 /// `--verify`: 0 for a program that asks for an interpreter, 2 for one that does not.

@@ -228,7 +228,7 @@ fn read_dynamic(image: &Image, layout: &Layout) -> Result<Dynamic, Kind> {
     };
     let entries = image
         .table::<crate::elf::dynamic::Dyn>(at, (size / 16) as usize)
-        .ok_or(Kind::malformed(Rule::DynamicOutside, at.0, size))?;
+        .ok_or_else(|| Kind::malformed(Rule::DynamicOutside, at.0, size))?;
     Dynamic::decode(entries.iter())
 }
 
@@ -281,15 +281,12 @@ impl World {
 
     /// Makes [`World::ranges`] anew.
     pub fn index_ranges(&mut self) {
-        self.ranges = self
-            .modules
-            .iter()
-            .map(|module| {
-                let (start, end) = module.range();
-                (start, end, module.id)
-            })
-            .collect();
-        self.ranges.sort_unstable_by_key(|(start, _, _)| *start);
+        self.ranges.clear();
+        for module in &self.modules {
+            let (start, end) = module.range();
+            let place = self.ranges.partition_point(|(other, _, _)| *other < start);
+            self.ranges.insert(place, (start, end, module.id));
+        }
     }
 }
 

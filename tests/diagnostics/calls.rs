@@ -2,7 +2,7 @@
 
 use forge::{Binding, DATA, Kind, Module};
 
-use super::stand::{BAD, Case, Folder, Run, case, nothing, plain_library};
+use super::stand::{BAD, Case, Folder, Run, case, line, nothing, plain_library};
 
 const FLAGS: u64 = 30;
 const FLAGS_1: u64 = 0x6fff_fffb;
@@ -24,7 +24,7 @@ fn caller(folder: &Folder, call: &str) -> Run {
 
 /// A program that opens a bad library.
 fn opened(name: &'static str, code: &'static str, plan: fn(&mut Module)) -> Case {
-    case(name, code, move |folder| {
+    line(name, Some(code), move |folder| {
         let mut library = plain_library(BAD);
         plan(&mut library);
         folder.write(BAD, &library.forge().bytes);
@@ -33,7 +33,7 @@ fn opened(name: &'static str, code: &'static str, plan: fn(&mut Module)) -> Case
 }
 
 fn called(name: &'static str, code: &'static str, call: &'static str) -> Case {
-    case(name, code, move |folder| caller(folder, call))
+    line(name, Some(code), move |folder| caller(folder, call))
 }
 
 pub fn cases(cases: &mut Vec<Case>) {
@@ -55,7 +55,10 @@ pub fn cases(cases: &mut Vec<Case>) {
         opened("missing-library-opened", "missing-library", |library| {
             library.needed("libgone.so.1");
         }),
-        opened("good-library-opened", "", nothing),
+        Case {
+            code: None,
+            ..opened("good-library-opened", "", nothing)
+        },
         called("no-symbol", "no-symbol", "dlsym(RTLD_DEFAULT, \"gone\")"),
         called(
             "no-symbol-of-a-version",
@@ -78,7 +81,7 @@ pub fn cases(cases: &mut Vec<Case>) {
             "dlopen(\"libgone.so.1\", RTLD_NOW)",
         ),
         called("opened-text", "not-elf", "dlopen(\"./program.c\", RTLD_NOW)"),
-        case("busy", "busy", |folder| {
+        line("busy", Some("busy"), |folder| {
             // The resolver of a function calls the loader while the loader links the library that holds it.
             folder.compile(
                 BAD,

@@ -2,7 +2,7 @@
 
 use forge::{Binding, DATA, Kind, Module, TEXT};
 
-use super::stand::{BAD, Case, Folder, Run, case, command, interpreted, needs_bad, nothing, plain_library};
+use super::stand::{BAD, Case, Folder, Run, case, command, interpreted, line, needs_bad, nothing, plain_library};
 
 const R_64: u32 = 1;
 /// musl's libc, where Debian has it.
@@ -179,27 +179,27 @@ fn command_line(cases: &mut Vec<Case>) {
             folder.write("loader", &loader.forge().bytes);
             Run::new(&["ld-lode", "./loader"])
         }),
-        case("usage", "usage", |_| {
+        line("usage", Some("usage"), |_| {
             Run::new(&["ld-lode", "--lybrary-path", ".", "./program"])
         }),
-        case("usage-short-option", "usage", |_| Run::new(&["ld-lode", "-v"])),
-        case("usage-without-a-program", "usage", |_| Run::new(&["ld-lode"])),
-        case("usage-without-a-value", "usage", |_| {
+        line("usage-short-option", Some("usage"), |_| Run::new(&["ld-lode", "-v"])),
+        line("usage-without-a-program", Some("usage"), |_| Run::new(&["ld-lode"])),
+        line("usage-without-a-value", Some("usage"), |_| {
             Run::new(&["ld-lode", "--preload"])
         }),
-        case("usage-with-a-value-too-many", "usage", |_| {
+        line("usage-with-a-value-too-many", Some("usage"), |_| {
             Run::new(&["ld-lode", "--list=all", "./program"])
         }),
-        silent("help", |_| Run::new(&["ld-lode", "--help"])),
-        silent("version", |_| Run::new(&["ld-lode", "--version"])),
-        silent("verify-a-program-that-is-missing", |_| {
+        line("help", None, |_| Run::new(&["ld-lode", "--help"])),
+        line("version", None, |_| Run::new(&["ld-lode", "--version"])),
+        line("verify-a-program-that-is-missing", None, |_| {
             Run::new(&["ld-lode", "--verify", "./gone"])
         }),
-        silent("list-with-a-missing-library", |folder| {
+        line("list-with-a-missing-library", None, |folder| {
             folder.write("program", &folder.program().needed("libgone.so.1").forge().bytes);
             Run::new(&["ld-lode", "--list", "./program"])
         }),
-        silent("ldd-with-a-missing-library", |folder| {
+        line("ldd-with-a-missing-library", None, |folder| {
             folder.write("program", &folder.program().needed("libgone.so.1").forge().bytes);
             Run::new(&["./program"]).with("LD_TRACE_LOADED_OBJECTS", "1")
         }),
@@ -209,51 +209,43 @@ fn command_line(cases: &mut Vec<Case>) {
 /// What is wrong in a variable is a line, and the program starts.
 fn environment(cases: &mut Vec<Case>) {
     cases.extend([
-        silent("options-word-unknown", |folder| {
+        line("options-word-unknown", None, |folder| {
             plain(folder);
             Run::new(&["./program"]).with("LODE_OPTIONS", "inhibit-cash")
         }),
-        silent("options-word-without-a-value", |folder| {
+        line("options-word-without-a-value", None, |folder| {
             plain(folder);
             Run::new(&["./program"]).with("LODE_OPTIONS", "library-path,seal=yes")
         }),
-        silent("options-help", |folder| {
+        line("options-help", None, |folder| {
             plain(folder);
             Run::new(&["./program"]).with("LODE_OPTIONS", "help")
         }),
-        silent("debug-help", |folder| {
+        line("debug-help", None, |folder| {
             plain(folder);
             Run::new(&["./program"]).with("LD_DEBUG", "help")
         }),
-        silent("debug-word-unknown", |folder| {
+        line("debug-word-unknown", None, |folder| {
             plain(folder);
             Run::new(&["./program"]).with("LD_DEBUG", "everything")
         }),
-        silent("audit", |folder| {
+        line("audit", None, |folder| {
             plain(folder);
             Run::new(&["./program"]).with("LD_AUDIT", "libaudit.so")
         }),
-        silent("preload-missing", |folder| {
+        line("preload-missing", None, |folder| {
             plain(folder);
             Run::new(&["./program"]).with("LD_PRELOAD", "./libgone.so")
         }),
-        silent("preload-not-elf", |folder| {
+        line("preload-not-elf", None, |folder| {
             plain(folder);
             folder.write(BAD, &[b'x'; 100]);
             Run::new(&["./program"]).with("LD_PRELOAD", "./libbad.so")
         }),
-        silent("preload-needs-a-missing-library", |folder| {
+        line("preload-needs-a-missing-library", None, |folder| {
             plain(folder);
             folder.write(BAD, &plain_library(BAD).needed("libgone.so.1").forge().bytes);
             Run::new(&["./program"]).with("LD_PRELOAD", "./libbad.so")
         }),
     ]);
-}
-
-/// A case without a code of its own: a warning, or a text that was asked for.
-fn silent(name: &'static str, stage: impl Fn(&Folder) -> Run + Send + 'static) -> Case {
-    Case {
-        code: None,
-        ..case(name, "", stage)
-    }
 }

@@ -344,6 +344,69 @@ fn a_slot_that_may_wait_leads_to_the_binder() {
 }
 
 #[test]
+fn a_slot_that_waited_gets_what_was_opened_since() {
+    use lode::event::{Log, Silence};
+    use lode::stages::relocate::bind_slot;
+    const DT_PLTGOT: u64 = 3;
+    let mut program = Module::program("");
+    let got = program.data(&[0; 24]);
+    let behind_the_jump = program.text(&[0xc3; 16]) + 6;
+    let place = program.data(&behind_the_jump.to_le_bytes());
+    let symbol = program.undefined("later", Binding::Global);
+    program.slot(place, JUMP_SLOT, Some(symbol), 0).tag(DT_PLTGOT, got);
+    let mut a = Module::library("liba.so");
+    let (_, later) = function(&mut a, "later", Binding::Global);
+    let mut stand = Stand::new(&program);
+    stand.add(A, &a);
+    stand.bind_now = false;
+    stand.start().unwrap();
+    let bind = |stand: &Stand, index: u64| {
+        let world = &stand.world;
+        let log = Log {
+            interest: Interest::empty(),
+            sink: &Silence,
+        };
+        let caller = stand.module(PROGRAM);
+        bind_slot(
+            world.roster(),
+            &world.global,
+            &world.unique,
+            caller,
+            index,
+            &stand.host,
+            log,
+        )
+    };
+    assert!(error(bind(&stand, 0)).to_string().ends_with("undefined symbol: later"));
+    let ready = stand.open("liba.so").unwrap();
+    // What is opened locally does not serve the program.
+    assert!(bind(&stand, 0).is_err());
+    stand.world.global.extend(ready.order);
+    assert_eq!(bind(&stand, 0).unwrap().0, stand.at(A, later));
+    assert_eq!(stand.word(PROGRAM, place), stand.at(A, later));
+    // An index that no slot has is an error, not an access.
+    assert!(bind(&stand, 1).is_err());
+    assert!(bind(&stand, u64::MAX).is_err());
+}
+
+#[test]
+fn the_kernel_s_library_gives_no_definitions() {
+    let mut program = program();
+    let symbol = program.undefined("clock_gettime", Binding::Weak);
+    let word = pointer(&mut program, symbol);
+    let mut vdso = Module::library("linux-vdso.so.1");
+    function(&mut vdso, "clock_gettime", Binding::Global);
+    let mut stand = Stand::new(&program);
+    stand
+        .add(A, &Module::library("liba.so"))
+        .add(B, &Module::library("libb.so"));
+    stand.add("linux-vdso.so.1", &vdso);
+    stand.reside("linux-vdso.so.1", lode::world::Role::Vdso);
+    stand.start().unwrap();
+    assert_eq!(stand.word(PROGRAM, word), 0);
+}
+
+#[test]
 fn bindings_are_told_with_both_sides() {
     let mut program = program();
     let symbol = program.undefined("f", Binding::Global);

@@ -36,6 +36,9 @@ fn release(start: Address, _: u64) {
 /// How far apart modules are placed: more than any forged module spans.
 const STEP: u64 = 0x100_0000;
 
+/// The largest mapping, in bytes.
+const MOST: u64 = 1 << 28;
+
 /// How far behind its resolver the function lies that the resolver answers.
 pub const ANSWER: u64 = 8;
 
@@ -185,10 +188,18 @@ impl Host for Memory {
 
     fn map(&self, file: &File, layout: &Layout) -> Result<Image, Kind> {
         let bytes = &self.files[&self.path_of(file)].bytes;
+        let fault = |errno| Kind::Os {
+            what: "failed to map segment from shared object",
+            errno,
+        };
+        // A damaged file may ask for more than there is.
+        if layout.span.1 > MOST {
+            return Err(fault(Errno::ENOMEM));
+        }
         let start = if layout.fixed {
             Address(layout.span.0.0)
         } else {
-            let start = layout.place_in(Address(self.next.get())).unwrap();
+            let start = layout.place_in(Address(self.next.get())).ok_or(fault(Errno::ENOMEM))?;
             self.next.set((start.0 + layout.span.1).next_multiple_of(STEP));
             start
         };
@@ -243,6 +254,6 @@ impl Host for Memory {
     }
 
     fn working_directory(&self) -> Option<Vec<u8>> {
-        Some(b"/work".to_vec())
+        Some(b"/home".to_vec())
     }
 }

@@ -616,6 +616,48 @@ fn thread_local_blocks_keep_alignments_up_to_64_kib() {
 }
 
 #[test]
+fn a_library_that_is_opened_gets_static_storage_only_if_it_was_linked_for_it() {
+    const DT_FLAGS: u64 = 30;
+    const DF_STATIC_TLS: u64 = 16;
+    let library = |name: &str, kind: u32, is_linked_for_it: bool| {
+        let mut library = Module::library(name);
+        library.tls(&[1; 16], 0, 8);
+        let place = library.data(&[0; 16]);
+        library.relocation(place, kind, None, 4);
+        if is_linked_for_it {
+            library.tag(DT_FLAGS, DF_STATIC_TLS);
+        }
+        (library, place)
+    };
+    let (general, _) = library("libgeneral.so", TLSDESC, false);
+    let (fixed, fixed_place) = library("libfixed.so", TPOFF64, true);
+    let (unmarked, unmarked_place) = library("libunmarked.so", TPOFF64, false);
+    let mut stand = Stand::new(&Module::program(""));
+    stand.add("/lib/libgeneral.so", &general);
+    stand.add("/lib/libfixed.so", &fixed);
+    stand.add("/lib/libunmarked.so", &unmarked);
+    stand.start().unwrap();
+    // The block exists; 64 bytes of it are free.
+    stand.world.tls.capacity = Some(stand.world.tls.used + 64);
+    stand.open("libgeneral.so").unwrap();
+    stand.open("libfixed.so").unwrap();
+    stand.open("libunmarked.so").unwrap();
+    let slot = |path| stand.module(path).tls().unwrap();
+    assert_eq!(
+        (slot("/lib/libgeneral.so").id, slot("/lib/libgeneral.so").offset),
+        (1, None)
+    );
+    assert_eq!(stand.word("/lib/libgeneral.so", DATA), ENTRIES.tls_dynamic.0);
+    for (path, place) in [
+        ("/lib/libfixed.so", fixed_place),
+        ("/lib/libunmarked.so", unmarked_place),
+    ] {
+        let below = slot(path).offset.unwrap();
+        assert_eq!(stand.word(path, place), 4u64.wrapping_sub(below), "{path}");
+    }
+}
+
+#[test]
 fn a_thread_local_reference_to_what_is_not_thread_local_is_refused() {
     for kind in [DTPMOD64, TPOFF64, TLSDESC] {
         let mut a = Module::library("liba.so");

@@ -246,9 +246,9 @@ impl Work<'_, '_, '_> {
                     result = Some(Ok(id));
                     break;
                 }
-                Err(error) => match rejection(&error.kind) {
-                    Some(why) => {
-                        if why == Rejected::Os(Errno::ENOENT) {
+                Err(error) => match rejection(error) {
+                    Ok(why) => {
+                        if matches!(why, Rejected::Os(Errno::ENOENT)) {
                             while let Some(directory) = walk.unknown_directory(&candidate).map(<[u8]>::to_vec) {
                                 if !walk.learn(&directory, self.context.host.is_directory(&directory)) {
                                     break;
@@ -260,7 +260,7 @@ impl Work<'_, '_, '_> {
                             why,
                         });
                     }
-                    None => {
+                    Err(error) => {
                         result = Some(Err(error));
                         break;
                     }
@@ -328,9 +328,9 @@ pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
     names.find(|(known, _)| known.bytes() == name).map(|(_, id)| *id)
 }
 
-/// Why the search goes on after this failure; `None` when it must end: out of descriptors or memory, a damaged file.
-fn rejection(kind: &Kind) -> Option<Rejected> {
-    match kind {
+/// Why the search goes on after this failure. The error comes back when it must end: out of descriptors or memory, a damaged file.
+fn rejection(error: Box<Error>) -> core::result::Result<Rejected, Box<Error>> {
+    match error.kind {
         Kind::Os { errno, .. }
             if [
                 Errno::ENOENT,
@@ -340,13 +340,13 @@ fn rejection(kind: &Kind) -> Option<Rejected> {
                 Errno::ELOOP,
                 Errno::EISDIR,
             ]
-            .contains(errno) =>
+            .contains(&errno) =>
         {
-            Some(Rejected::Os(*errno))
+            Ok(Rejected::Os(errno))
         }
-        Kind::NotRegular => Some(Rejected::Unfit(Box::new(Kind::NotRegular))),
-        kind if kind.is_unfit() => Some(Rejected::Unfit(Box::new(kind.clone()))),
-        _ => None,
+        Kind::NotRegular | Kind::Untrusted => Ok(Rejected::Unfit(Box::new(error.kind))),
+        _ if error.kind.is_unfit() => Ok(Rejected::Unfit(Box::new(error.kind))),
+        _ => Err(error),
     }
 }
 

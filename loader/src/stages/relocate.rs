@@ -538,15 +538,16 @@ impl<'a> Work<'a> {
             return Ok(offset);
         }
         let template = owner.layout.tls.ok_or_else(|| not_thread_local(from, index))?;
-        let full = Kind::StaticTls {
+        let free = self.tls.free();
+        let full = || Kind::StaticTls {
             needed: template.memory_size,
-            free: self.tls.free(),
+            free,
         };
         // Threads may have a block of a module of an earlier batch already, at an address that cannot be static.
         if (owner.id.0 as usize) < self.roster.world.len() {
-            return Err(full);
+            return Err(full());
         }
-        let offset = self.tls.reserve(&template).ok_or(full)?;
+        let offset = self.tls.reserve(&template).ok_or_else(full)?;
         owner.set_tls(TlsSlot {
             id: slot.id,
             offset: Some(offset),
@@ -674,7 +675,7 @@ fn table<T: Plain>(module: &Module, range: Range) -> core::result::Result<Table<
     module
         .image
         .table(range.at, count)
-        .ok_or(Kind::malformed(Rule::TagTableOutside, range.at.0, range.size))
+        .ok_or_else(|| Kind::malformed(Rule::TagTableOutside, range.at.0, range.size))
 }
 
 /// DT_RELASZ of some linkers counts the PLT's relocations too. They are applied once, as DT_JMPREL.

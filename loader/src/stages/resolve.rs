@@ -37,6 +37,8 @@ pub struct Resolved {
     pub init_order: Vec<ModuleId>,
     /// Unique symbols after this batch.
     pub unique: Vec<(Name, ModuleId, SymbolIndex)>,
+    /// Modules of which a word of the TLS image was stored now, after the first blocks had been filled from it.
+    pub tls_images: Vec<ModuleId>,
     /// Counts.
     pub statistics: Statistics,
 }
@@ -79,6 +81,17 @@ impl Awake {
                 .store(word.at, answer.0.wrapping_add(word.addend))
                 .ok_or_else(|| module.fault(Stage::Resolve, Kind::malformed(Rule::RelocationOutside, word.at.0, 0)))?;
         }
+        let mut tls_images: Vec<ModuleId> = Vec::new();
+        for word in &indirect {
+            let Some(module) = roster.get(word.module) else { continue };
+            let inside = module
+                .layout
+                .tls
+                .is_some_and(|image| word.at.0.wrapping_sub(image.vaddr.0) < image.file_size);
+            if inside && !tls_images.contains(&module.id) {
+                tls_images.push(module.id);
+            }
+        }
         statistics.resolvers = indirect.len() as u64;
         for copy in &copies {
             let Some(module) = roster.get(copy.module) else {
@@ -93,6 +106,7 @@ impl Awake {
             tls,
             init_order,
             unique,
+            tls_images,
             statistics,
         })
     }

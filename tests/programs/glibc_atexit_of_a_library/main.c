@@ -1,12 +1,12 @@
-// Functions that a library registers with atexit run before its destructors, and all of them after the program's own.
+// What a library's constructor registers with atexit runs last of all: it was registered before the loader's own end.
 //# libc: glibc
 //# lib: b.c -> libb.so
 //# flags: libb.so
 //# stdout: main
 //# stdout: program's atexit
-//# stdout: library's atexit
 //# stdout: program's destructor
 //# stdout: library's destructor
+//# stdout: library's atexit
 #include <stdio.h>
 #include <stdlib.h>
 

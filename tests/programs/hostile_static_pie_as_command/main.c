@@ -1,6 +1,7 @@
 // A static PIE relocates itself: lode maps it and leaves the rest to it. glibc relocates it first, and it crashes.
 //# libc: glibc
 //# flags: -static-pie -Wl,--no-dynamic-linker
+//# rpath: no
 //# modes: command
 //# oracle: no
 //# stdout: 7 main 8

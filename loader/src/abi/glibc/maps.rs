@@ -127,7 +127,9 @@ impl Glibc {
             }
             count = index as u64 + 1;
             let place = start.0 + index as u64 * 16;
-            if let Some(slot) = self.layout.info_index(entry.tag) {
+            // GNU ld writes a DT_INIT of 0 into some programs; libc would call it.
+            let absent = entry.value == 0 && matches!(entry.tag, tag::INIT | tag::FINI);
+            if let Some(slot) = self.layout.info_index(entry.tag).filter(|_| !absent) {
                 map.set_word(at.l_info.offset() + slot * 8, place.wrapping_add(bias.0));
             }
             if writable && ADDRESSES.contains(&entry.tag) {
