@@ -29,8 +29,6 @@ bitflags::bitflags! {
         const SCOPES = 1 << 6;
         /// Counts at the end of the start.
         const STATISTICS = 1 << 7;
-        /// Unused DT_NEEDED entries.
-        const UNUSED = 1 << 8;
         /// What is printed whatever was asked: warnings.
         const ALWAYS = 1 << 31;
     }

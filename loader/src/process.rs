@@ -162,26 +162,12 @@ pub struct Options<'a> {
     pub hwcaps_mask: Option<&'a [u8]>,
     /// Whether function slots are bound before the program starts.
     pub bind_now: bool,
-    /// Whether function slots stay unbound after their first call.
-    pub bind_not: bool,
     /// What to report while loading.
     pub debug: Interest,
     /// Whether the list of words for `LD_DEBUG` was asked for: print [`DebugHelp`] and exit with status 0.
     pub debug_help: bool,
     /// The file to report to, to which a dot and the process number are appended.
     pub debug_output: Option<&'a [u8]>,
-    /// Whether a list also tells unresolved symbols.
-    pub warn_unresolved: bool,
-    /// Whether a list also tells versions.
-    pub verbose: bool,
-    /// Whether a strong definition later in the scope wins over a weak one.
-    pub dynamic_weak: bool,
-    /// Whether the auxiliary vector is printed.
-    pub show_auxv: bool,
-    /// The program's directory, for systems that do not tell it.
-    pub origin_path: Option<&'a [u8]>,
-    /// Whether memory that needs no change any more is sealed (mseal(2)).
-    pub seal: bool,
     /// What was asked and is not done.
     pub warnings: Vec<Warning<'a>>,
 }
@@ -324,19 +310,12 @@ pub static SWITCHES: &[Switch] = &[
         set: |options, _| options.bind_now = true,
     },
     Switch {
-        word: "seal",
-        value: None,
-        about: &["seal what is loaded against later changes (mseal)"],
-        secure: true,
-        set: |options, _| options.seal = true,
-    },
-    Switch {
         word: "debug",
         value: Some("WORDS"),
         about: &[
             "report what happens, as LD_DEBUG does: libs, files,",
             "symbols, bindings, versions, reloc, scopes, statistics,",
-            "unused, all (separated by colons); help explains them",
+            "all (separated by colons); help explains them",
         ],
         secure: false,
         set: |options, value| options.add_debug_words(value),
@@ -390,7 +369,6 @@ const DEBUG_WORDS: &[(&str, Interest, &str)] = &[
     ),
     ("all", ALL, "all of the above"),
     ("statistics", Interest::STATISTICS, "counts at the end of the start"),
-    ("unused", Interest::UNUSED, "needed libraries that nothing uses"),
 ];
 
 const ALL: Interest = Interest::LIBS
@@ -444,18 +422,12 @@ impl<'a> Options<'a> {
                 name if is(name, "LD_LIBRARY_PATH") => self.library_path = non_empty(value),
                 name if is(name, "LD_PRELOAD") => self.preload = preload_names(value).collect(),
                 name if is(name, "LD_BIND_NOW") => self.bind_now = set,
-                name if is(name, "LD_BIND_NOT") => self.bind_not = set,
                 name if is(name, "LD_DEBUG") => self.add_debug_words(value),
                 name if is(name, "LD_DEBUG_OUTPUT") => self.debug_output = non_empty(value),
                 name if is(name, "LD_TRACE_LOADED_OBJECTS") => {
                     self.mode = Mode::List;
                     self.trace_loaded_objects = true;
                 }
-                name if is(name, "LD_WARN") => self.warn_unresolved = set,
-                name if is(name, "LD_VERBOSE") => self.verbose = set,
-                name if is(name, "LD_DYNAMIC_WEAK") => self.dynamic_weak = true,
-                name if is(name, "LD_SHOW_AUXV") => self.show_auxv = true,
-                name if is(name, "LD_ORIGIN_PATH") => self.origin_path = non_empty(value),
                 name if is(name, "LD_AUDIT") && set => self.warnings.push(Warning::Audit(value)),
                 name if is(name, OPTIONS_VARIABLE) => words = Some(value),
                 _ => {}
@@ -834,10 +806,9 @@ mod tests {
             b"LD_ORIGIN_PATH=/o",
             b"LD_DEBUG_OUTPUT=/tmp/log",
         ]);
-        assert!(options.bind_now && options.bind_not && options.warn_unresolved && options.verbose);
-        assert!(options.dynamic_weak && options.show_auxv && options.trace_loaded_objects);
+        assert!(options.bind_now);
+        assert!(options.trace_loaded_objects);
         assert_eq!(options.mode, Mode::List);
-        assert_eq!(options.origin_path, Some(b"/o".as_slice()));
         assert_eq!(options.debug_output, Some(b"/tmp/log".as_slice()));
     }
 
@@ -870,7 +841,7 @@ mod tests {
         assert_eq!(options.debug, expected);
         let all = interpreter(&[b"LD_DEBUG=all"]).debug;
         assert!(all.contains(Interest::SCOPES | Interest::BINDINGS | Interest::SYMBOLS));
-        assert!(!all.intersects(Interest::STATISTICS | Interest::UNUSED));
+        assert!(!all.intersects(Interest::STATISTICS));
     }
 
     #[test]
@@ -942,7 +913,7 @@ mod tests {
         assert!(is_unsecure(b"LD_PRELOAD="));
         assert!(is_unsecure(b"LD_PRELOAD"));
         assert!(is_unsecure(b"GLIBC_TUNABLES=glibc.malloc.mxfast=glibc.malloc.mxfast=A"));
-        assert!(is_unsecure(b"LODE_OPTIONS=seal"));
+        assert!(is_unsecure(b"LODE_OPTIONS=list"));
         assert!(is_unsecure(b"MALLOC_CHECK_=3"));
     }
 

@@ -1,6 +1,6 @@
 //! Good files that do not fit together, and what is wrong around them.
 
-use forge::{Binding, DATA, Kind, Module, TEXT};
+use forge::{Binding, DATA, Kind, Module, TEXT, Version};
 
 use super::stand::{BAD, Case, Folder, Run, case, command, interpreted, line, needs_bad, nothing, plain_library};
 
@@ -109,6 +109,22 @@ fn unresolved(cases: &mut Vec<Case>) {
                 .needed("libversioned.so")
                 .need_version("libversioned.so", "V1", false);
             let symbol = program.undefined("gone", Binding::Global);
+            program
+                .versioned(symbol, version)
+                .relocation(DATA, R_64, Some(symbol), 0);
+            folder.write("program", &program.forge().bytes);
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
+        case("undefined-symbol-that-is-hidden", "undefined-symbol", |folder| {
+            // A definition of the base that hides serves nobody who asks for a version.
+            let mut library = plain_library("libhidden.so");
+            library.define_version("V1");
+            let symbol = library.define("shy", Binding::Global, Kind::Function, TEXT, 1);
+            library.versioned(symbol, Version::GLOBAL.hidden());
+            folder.write("libhidden.so", &library.forge().bytes);
+            let mut program = folder.program();
+            let version = program.needed("libhidden.so").need_version("libhidden.so", "V1", false);
+            let symbol = program.undefined("shy", Binding::Global);
             program
                 .versioned(symbol, version)
                 .relocation(DATA, R_64, Some(symbol), 0);

@@ -124,9 +124,7 @@ impl Symbol {
         const KINDS: u16 =
             1 << STT_NOTYPE | 1 << STT_OBJECT | 1 << STT_FUNC | 1 << STT_COMMON | 1 << STT_TLS | 1 << STT_GNU_IFUNC;
         const VISIBLE: u8 = 1 << STV_DEFAULT | 1 << STV_PROTECTED;
-        BINDINGS >> self.binding() & 1 != 0
-            && KINDS >> self.kind() & 1 != 0
-            && VISIBLE >> self.visibility() & 1 != 0
+        BINDINGS >> self.binding() & 1 != 0 && KINDS >> self.kind() & 1 != 0 && VISIBLE >> self.visibility() & 1 != 0
     }
 }
 

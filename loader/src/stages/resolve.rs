@@ -83,7 +83,9 @@ impl Awake {
         }
         let mut tls_images: Vec<ModuleId> = Vec::new();
         for word in &indirect {
-            let Some(module) = roster.get(word.module) else { continue };
+            let Some(module) = roster.get(word.module) else {
+                continue;
+            };
             let inside = module
                 .layout
                 .tls
