@@ -17,7 +17,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::fmt::Write;
-use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use spin::{Mutex, Once};
 
@@ -369,6 +369,26 @@ pub fn allocate_thread_head() -> Option<*mut c_void> {
         Some(pointer as *mut c_void)
     })
     .flatten()
+}
+
+/// Asks the process's `malloc` for a byte, once, before its first new thread runs.
+///
+/// glibc's malloc prepares its heap in its first call without a lock. It relies on its loader, which takes the memory of each new thread's
+/// dtv from there, in the thread that creates. lode does not, so it makes the call that libc counts on.
+pub fn prepare_malloc() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let function = |name| look_up(0, name, None, Address(0));
+    if let (Ok(malloc), Ok(free)) = (function(b"malloc"), function(b"free")) {
+        // SAFETY: the process's own allocator, by the names and types of the C standard.
+        unsafe {
+            let malloc: extern "C-unwind" fn(usize) -> *mut c_void = core::mem::transmute(malloc);
+            let free: extern "C-unwind" fn(*mut c_void) = core::mem::transmute(free);
+            free(malloc(1));
+        }
+    }
 }
 
 // ---- dlerror ----

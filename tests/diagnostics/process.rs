@@ -231,7 +231,7 @@ fn environment(cases: &mut Vec<Case>) {
         }),
         line("options-word-without-a-value", None, |folder| {
             plain(folder);
-            Run::new(&["./program"]).with("LODE_OPTIONS", "library-path,seal=yes")
+            Run::new(&["./program"]).with("LODE_OPTIONS", "library-path,bind-now=yes")
         }),
         line("options-help", None, |folder| {
             plain(folder);

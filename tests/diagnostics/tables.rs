@@ -415,6 +415,21 @@ fn kinds(cases: &mut Vec<Case>) {
             },
             nothing,
         ),
+        Case {
+            code: None,
+            is_report: false,
+            ..library(
+                "no-relocation-overflow",
+                "",
+                |library| {
+                    // The addend at the place is -1: read without its sign it would not fit.
+                    let place = library.data(&(-1i32).to_le_bytes());
+                    let symbol = library.define_absolute("near_zero", 0x1000);
+                    library.implicit_relocation(place, R_32S, Some(symbol));
+                },
+                nothing,
+            )
+        },
         library(
             "ifunc-in-32-bits",
             "unsupported",

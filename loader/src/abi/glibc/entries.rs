@@ -154,6 +154,7 @@ pub unsafe extern "C" fn find_object(address: *const c_void, result: *mut FindOb
 /// # Safety
 /// `tcb` is null, or the thread pointer of a thread that does not run yet, with static TLS writable below it.
 pub unsafe fn allocate_tls(tcb: *mut c_void) -> *mut c_void {
+    dl::prepare_malloc();
     dl::with_world(|world, roster| {
         let tcb = if tcb.is_null() {
             dl::allocate_thread_head()?
