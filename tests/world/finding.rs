@@ -298,7 +298,7 @@ fn a_list_goes_on_behind_a_missing_library() {
     stand.tolerant = true;
     let mapped = stand.map().unwrap();
     assert_eq!(mapped.batch.order.len(), 2);
-    let missing: Vec<String> = mapped.missing.iter().map(ToString::to_string).collect();
+    let missing: Vec<String> = mapped.missing.iter().map(|missing| missing.name.to_string()).collect();
     assert_eq!(missing, ["libnone.so", "libnowhere.so"]);
 }
 

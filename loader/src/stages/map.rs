@@ -25,7 +25,16 @@ pub struct Mapped {
     /// The modules.
     pub batch: Batch,
     /// Names that were found nowhere, if that was tolerated ([`Context::tolerant`]).
-    pub missing: Vec<Name>,
+    pub missing: Vec<Missing>,
+}
+
+/// A name that was found nowhere, and how many modules stand before it in breadth-first order.
+#[derive(Debug)]
+pub struct Missing {
+    /// The name.
+    pub name: Name,
+    /// Its place among [`Batch::order`].
+    pub place: usize,
 }
 
 /// What mapping needs to know.
@@ -112,7 +121,7 @@ struct Work<'w, 'c, 'h> {
     batch: Batch,
     /// By module number: stands in the batch's order.
     listed: Vec<bool>,
-    missing: Vec<Name>,
+    missing: Vec<Missing>,
 }
 
 impl Work<'_, '_, '_> {
@@ -166,8 +175,9 @@ impl Work<'_, '_, '_> {
                     Ok(found) => found,
                     Err(error) if self.context.tolerant && matches!(error.kind, Kind::Missing { .. }) => {
                         let name = Name::new(name);
-                        if !self.missing.contains(&name) {
-                            self.missing.push(name);
+                        if !self.missing.iter().any(|missing| missing.name == name) {
+                            let place = self.batch.order.len();
+                            self.missing.push(Missing { name, place });
                         }
                         NOWHERE
                     }

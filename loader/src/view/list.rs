@@ -22,7 +22,12 @@ impl fmt::Display for List<'_> {
             writeln!(out, "\t{} ({:#018x})", vdso.name, vdso.range().0.0)?;
         }
         let mut loader_shown = false;
-        for id in &self.mapped.batch.order {
+        let mut missing = self.mapped.missing.iter().peekable();
+        for (place, id) in self.mapped.batch.order.iter().enumerate() {
+            // A missing library stands where it would have been found.
+            while let Some(missing) = missing.next_if(|missing| missing.place <= place) {
+                writeln!(out, "\t{} => not found", missing.name)?;
+            }
             let Some(module) = roster.get(*id).filter(|module| module.role != Role::Program) else {
                 continue;
             };
@@ -38,8 +43,8 @@ impl fmt::Display for List<'_> {
                 _ => writeln!(out, "\t{} ({start:#018x})", module.name)?,
             }
         }
-        for name in &self.mapped.missing {
-            writeln!(out, "\t{name} => not found")?;
+        for missing in missing {
+            writeln!(out, "\t{} => not found", missing.name)?;
         }
         match roster.iter().find(|module| module.role == Role::Loader) {
             Some(loader) if !loader_shown => writeln!(out, "\t{} ({:#018x})", loader.name, loader.range().0.0),
