@@ -219,7 +219,7 @@ fn an_abi_version_beyond_what_lode_knows_is_refused_with_value_and_range() {
         fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     };
     for (osabi, version, detail) in [
-        (0, 1, "EI_ABIVERSION is 1 for EI_OSABI 0 (NONE); lode supports 0 to 0"),
+        (0, 1, "EI_ABIVERSION is 1 for EI_OSABI 0 (NONE); lode supports 0"),
         (3, 4, "EI_ABIVERSION is 4 for EI_OSABI 3 (GNU); lode supports 0 to 3"),
         (
             3,

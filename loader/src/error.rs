@@ -185,7 +185,7 @@ rules! {
     TextRelocations = "text-relocations", "the file asks to relocate read-only segments (DT_TEXTREL)";
     EntryOutside = "entry-outside", "the entry point is not in an executable segment";
     ArraySize = "array-size", "an init or fini array is not a whole number of addresses";
-    CodeOutside = "code-outside", "an init or fini function is not in an executable segment of any module";
+    CodeOutside = "code-outside", "a function that the file wants called (entry of an init or fini array, resolver) is not in an executable segment";
     FileTruncated = "file-truncated", "the program's file ends before its last segment does";
 }
 
@@ -582,7 +582,9 @@ impl Kind {
             Kind::WrongOsAbi(_) | Kind::WrongAbiVersion { .. } => {
                 "build the file for this system; lode runs what it knows how to honour and nothing else"
             }
-            Kind::WrongClass(_) | Kind::WrongMachine(_) => "use a file that was built for this machine",
+            Kind::WrongClass(_) | Kind::WrongData(_) | Kind::WrongMachine(_) => {
+                "use a file that was built for this machine"
+            }
             Kind::NoVersion(_) => "the library is older than what the file was linked against: install a newer one",
             Kind::Undefined(_) => {
                 "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED"
@@ -595,7 +597,7 @@ impl Kind {
             }
             Kind::Overflow { .. } => "build the file with -fPIC, so that its references can reach every address",
             Kind::Malformed {
-                rule: Rule::RelocationReadOnly | Rule::RelrOutside,
+                rule: Rule::RelocationReadOnly,
                 ..
             } => "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel)",
             Kind::Malformed {
@@ -625,11 +627,30 @@ impl Kind {
                 osabi,
                 version,
                 supported,
-            } => writeln!(
+            } => {
+                let name = crate::elf::header::osabi_name(*osabi);
+                write!(
+                    out,
+                    "  EI_ABIVERSION is {version} for EI_OSABI {osabi} ({name}); lode supports 0"
+                )?;
+                match supported {
+                    0 => writeln!(out),
+                    _ => writeln!(out, " to {supported}"),
+                }
+            }
+            Kind::WrongMachine(machine) => writeln!(
                 out,
-                "  EI_ABIVERSION is {version} for EI_OSABI {osabi} ({}); lode supports 0 to {supported}",
-                crate::elf::header::osabi_name(*osabi)
+                "  e_machine is {machine} ({}); lode loads 62 (x86-64)",
+                crate::elf::header::machine_name(*machine)
             ),
+            Kind::Malformed {
+                rule: Rule::TagTwin,
+                value,
+                limit,
+            } => {
+                let name = |number| crate::elf::dynamic::tag::name(number).unwrap_or("unknown tag");
+                writeln!(out, "  {} stands without {}", name(*value), name(*limit))
+            }
             Kind::Malformed { rule, value, limit } => {
                 writeln!(out, "  {}", rule.text().1)?;
                 match (value, limit) {

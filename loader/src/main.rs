@@ -163,7 +163,7 @@ impl Launch {
         }
         let log = self.log(&options);
         for warning in &options.warnings {
-            log.warn(format_args!("{warning}"));
+            log.say(format_args!("{warning}"));
         }
         match self.start_program(&options, log) {
             Ok(never) => match never {},

@@ -1,6 +1,7 @@
 //! What is loaded: modules, the world they make, and the outside that lode reaches through [`Host`].
 #![forbid(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::elf::dynamic::Dynamic;
 use crate::elf::segment::{Access, ProgramHeader};
 use crate::elf::{Address, FileOffset, Vaddr};
-use crate::error::{Errno, Kind, Name, Stage};
+use crate::error::{Errno, Error, Kind, Name, Stage};
 use crate::image::Image;
 use crate::layout::Layout;
 use crate::symbols::Symbols;
@@ -310,6 +311,16 @@ impl<'a> Roster<'a> {
         match index.checked_sub(self.world.len()) {
             None => self.world.get(index).map(|module| &**module),
             Some(index) => self.batch.get(index),
+        }
+    }
+
+    /// An error of a stage after mapping, which knows its culprit only, with the module that asked for the culprit.
+    #[cold]
+    pub fn with_asker(&self, error: Box<Error>) -> Box<Error> {
+        let culprit = self.iter().find(|module| module.name == error.culprit);
+        match culprit.and_then(|module| self.get(module.asked_by?)) {
+            Some(asker) => error.asked_by(&asker.name),
+            None => error,
         }
     }
 

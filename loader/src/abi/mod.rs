@@ -11,6 +11,7 @@ use alloc::boxed::Box;
 
 use crate::error::{Kind, Name, Result, Stage};
 use crate::stages::link::Linked;
+use crate::symbols::{Use, Wanted};
 use crate::world::{Module, World};
 
 /// Which libc the process has.
@@ -31,14 +32,17 @@ impl Abi {
         let roster = linked.batch.roster(world);
         let named = |name: &[u8]| roster.iter().find(|module| module.soname == Some(name));
         if let Some(libc) = named(b"libc.so.6") {
-            return glibc::Glibc::recognise(libc).map(|glibc| Abi::Glibc(Box::new(glibc)));
+            return glibc::Glibc::recognise(libc)
+                .map(|glibc| Abi::Glibc(Box::new(glibc)))
+                .map_err(|error| roster.with_asker(error));
         }
-        // musl's libc has the soname libc.so and is its own loader.
         match roster.iter().find(|module| is_musl(module)) {
-            Some(musl) => Err(Kind::Unsupported(
-                "this is musl's libc, which lode does not start yet; run the program under musl's own loader",
-            )
-            .of(Stage::Link, &musl.name)),
+            Some(musl) => Err(roster.with_asker(musl.fault(
+                Stage::Link,
+                Kind::Unsupported(
+                    "this is musl's libc, which lode does not start yet; run the program under musl's own loader",
+                ),
+            ))),
             None => Ok(Abi::Bare),
         }
     }
@@ -52,8 +56,8 @@ impl Abi {
     }
 }
 
-/// Some builds of musl's libc have no soname, so the name it was needed by counts too.
+/// musl's libc is its own loader, and exports the second and the third stage of it. Only some distributions give it a soname.
 fn is_musl(module: &Module) -> bool {
-    let name = |name: &[u8]| name == b"libc.so" || name.starts_with(b"libc.musl-");
-    module.soname.is_some_and(name) || module.needed_names.iter().any(|needed| name(needed))
+    let exports = |name: &[u8]| module.symbols.find(&Wanted::new(name, None, Use::Call)).is_some();
+    exports(b"__dls2b") && exports(b"__dls3")
 }

@@ -309,6 +309,9 @@ impl Work<'_, '_, '_> {
             return Ok(id);
         }
         let parts = map_file(&file, name, role, asker, self.context)?;
+        if parts.layout.dynamic.is_none() {
+            return Err(Kind::malformed(Rule::DynamicMissing, 0, 0).of(Stage::Map, &parts.name));
+        }
         self.adopt(parts)
     }
 

@@ -146,7 +146,7 @@ impl Linked {
                 continue;
             };
             log.emit(Interest::RELOC, || Event::Relocating(&module.name));
-            work.relocate(module)?;
+            work.relocate(module).map_err(|error| work.roster.with_asker(error))?;
         }
         let Work {
             unique,
@@ -158,11 +158,12 @@ impl Linked {
         } = work;
         if let Some(first) = unresolved.first() {
             let culprit = first.module.clone();
-            return Err(Kind::Undefined(unresolved).of(Stage::Relocate, &culprit));
+            let error = Kind::Undefined(unresolved).of(Stage::Relocate, &culprit);
+            return Err(batch.roster(world).with_asker(error));
         }
         let roster = batch.roster(world);
         for module in &batch.modules {
-            check_code(roster, module).map_err(|kind| module.fault(Stage::Relocate, kind))?;
+            check_code(roster, module).map_err(|kind| roster.with_asker(module.fault(Stage::Relocate, kind)))?;
         }
         Ok(Relocated {
             batch,

@@ -99,7 +99,7 @@ impl Awake {
             let Some(module) = roster.get(copy.module) else {
                 continue;
             };
-            copy_data(roster, &global, &unique, module, copy, log)?;
+            copy_data(roster, &global, &unique, module, copy, log).map_err(|error| roster.with_asker(error))?;
         }
         statistics.copies = copies.len() as u64;
         Ok(Resolved {

@@ -4,7 +4,7 @@
 //# flags: libb.so
 //# oracle: no
 //# exit: 127
-//# stderr: libb.so: an init or fini function is not in an executable segment
+//# stderr: libb.so: a function that the file wants called
 #define BARE_MAIN
 #include "bare.h"
 
