@@ -33,7 +33,7 @@ fn main() {
         "-z,relro".to_owned(),
         "-z,now".to_owned(),
         "-z,noexecstack".to_owned(),
-        "-z,separate-code".to_owned(),
+        "-z,noseparate-code".to_owned(),
         "-z,max-page-size=4096".to_owned(),
         "-z,pack-relative-relocs".to_owned(),
     ];

@@ -488,7 +488,10 @@ fn a_backtrace_in_a_constructor_leads_to_the_start() {
     }
     let last = shown.lines().rfind(|line| line.starts_with('#')).unwrap();
     // The loader has no names for gdb when it is stripped; that the walk ends in it without a complaint says that it ended at its entry.
-    assert!(last.contains("_start") || last.contains(loader.to_str().unwrap()), "{shown}");
+    assert!(
+        last.contains("_start") || last.contains(loader.to_str().unwrap()),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //!
 //! Needs root, or user namespaces; where neither is to be had, each test says so and is skipped at home.
 
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -36,7 +38,12 @@ fn namespace() -> Option<Command> {
 fn under(loader: &Path, mut namespace: Command, script: &str, folder: &Path) -> Output {
     let system = Path::new("/lib64/ld-linux-x86-64.so.2").canonicalize().unwrap();
     namespace
-        .args(["sh", "-c", "mount --make-rprivate / && mount --bind \"$1\" \"$2\" && exec sh -c \"$3\"", "sh"])
+        .args([
+            "sh",
+            "-c",
+            "mount --make-rprivate / && mount --bind \"$1\" \"$2\" && exec sh -c \"$3\"",
+            "sh",
+        ])
         .arg(loader)
         .arg(system)
         .arg(script)
@@ -105,7 +112,11 @@ fn no_other_loader_is_mapped() {
         .collect();
     assert!(!loaders.is_empty(), "lode itself is not in the map:\n{text}");
     for line in loaders {
-        assert_eq!(line.split_whitespace().nth(4), Some(ours), "another loader is mapped: {line}");
+        assert_eq!(
+            line.split_whitespace().nth(4),
+            Some(ours),
+            "another loader is mapped: {line}"
+        );
     }
 }
 
@@ -230,12 +241,18 @@ gcc -pthread t.c -o t && ./t",
 
 #[test]
 fn openssl_and_curl() {
-    agrees(&["openssl", "curl"], "openssl version; printf abc | openssl sha256; curl --version | head -1");
+    agrees(
+        &["openssl", "curl"],
+        "openssl version; printf abc | openssl sha256; curl --version | head -1",
+    );
 }
 
 #[test]
 fn sqlite3() {
-    agrees(&["sqlite3"], "sqlite3 :memory: 'create table t(a); insert into t values(1),(2); select sum(a) from t;'");
+    agrees(
+        &["sqlite3"],
+        "sqlite3 :memory: 'create table t(a); insert into t values(1),(2); select sum(a) from t;'",
+    );
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::print::line;
+
 /// Why a system call failed: the kernel's error number, 1 to 4095.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(pub i32);
@@ -13,23 +15,12 @@ macro_rules! errors {
                 #[doc = $text]
                 pub const $name: Errno = Errno($number);
             )*
-
-            /// The constant's name (`ENOENT`), if it is one that loading meets.
-            pub const fn name(self) -> Option<&'static str> {
-                match self.0 {
-                    $($number => Some(stringify!($name)),)*
-                    _ => None,
-                }
-            }
-
-            /// What `strerror(3)` says in English, if it is one that loading meets.
-            pub const fn text(self) -> Option<&'static str> {
-                match self.0 {
-                    $($number => Some($text),)*
-                    _ => None,
-                }
-            }
         }
+
+        /// The numbers that loading meets. Their names and texts stand in this order, one a line.
+        const NUMBERS: &[u8] = &[$($number,)*];
+        const NAMES: &str = concat!($(stringify!($name), "\n",)*);
+        const TEXTS: &str = concat!($($text, "\n",)*);
     };
 }
 
@@ -86,6 +77,22 @@ errors! {
     EDQUOT 122 "Disk quota exceeded"
     ECANCELED 125 "Operation canceled"
     EKEYEXPIRED 127 "Key has expired"
+}
+
+impl Errno {
+    /// The constant's name (`ENOENT`), if it is one that loading meets.
+    pub fn name(self) -> Option<&'static str> {
+        self.place().map(|place| line(NAMES, place))
+    }
+
+    /// What `strerror(3)` says in English, if it is one that loading meets.
+    pub fn text(self) -> Option<&'static str> {
+        self.place().map(|place| line(TEXTS, place))
+    }
+
+    fn place(self) -> Option<usize> {
+        NUMBERS.iter().position(|number| i32::from(*number) == self.0)
+    }
 }
 
 impl fmt::Display for Errno {

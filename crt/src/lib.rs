@@ -43,5 +43,5 @@ pub mod stack;
 pub mod syscall;
 
 pub use errno::Errno;
-pub use print::Stderr;
+pub use print::{Stderr, line};
 pub use stack::Stack;

@@ -1,4 +1,4 @@
-//! Text to standard error, without a heap and without a buffer.
+//! Text to standard error, without a heap and without a buffer; and tables of texts.
 
 use core::fmt;
 
@@ -21,4 +21,12 @@ impl fmt::Write for Stderr {
         self.write_bytes(text.as_bytes());
         Ok(())
     }
+}
+
+/// Line `number` of `text`, counted from 0, without its newline; empty behind the last. Names that are seldom printed are kept
+/// this way: in a table each of them would take an address and a length, and the address a relocation.
+#[inline(never)]
+pub fn line(text: &'static str, number: usize) -> &'static str {
+    let line = text.as_bytes().split(|byte| *byte == b'\n').nth(number);
+    core::str::from_utf8(line.unwrap_or_default()).unwrap_or_default()
 }

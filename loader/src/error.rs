@@ -83,6 +83,7 @@ fn split_at_control(text: &str) -> Option<(&str, char)> {
 
 /// A system error number (errno(3)), positive.
 pub use crt::Errno;
+pub use crt::line;
 
 /// Where on the straight line something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,9 +194,8 @@ impl Rule {
     /// The stable code of the rule, and the rule as a sentence. `value` and `limit` of [`Kind::Malformed`] are printed after it.
     #[inline(never)]
     pub fn text(self) -> (&'static str, &'static str) {
-        let mut lines = RULES.as_bytes().split(|byte| *byte == b'\n').skip(self as usize * 2);
-        let mut line = || core::str::from_utf8(lines.next().unwrap_or_default()).unwrap_or_default();
-        (line(), line())
+        let first = self as usize * 2;
+        (line(RULES, first), line(RULES, first + 1))
     }
 }
 

@@ -7,7 +7,7 @@
 //! Memory of a module may be written by the program at any time, so nothing here hands out a
 //! reference into an extent that the program may write: values are read and written by copy, through
 //! raw pointers. A hot loop asks once for a whole [`Table`] or [`Patch`] and then reads through
-//! that proof.
+//! that proof. These few accessors are `inline(always)`: they run for each relocation, and the rest of lode is compiled for size.
 //!
 //! In the product the bytes are the process's own memory; in tests and in tools they are a buffer
 //! that *claims* run-time addresses. Both are the same type, so the same code links both.
@@ -107,7 +107,7 @@ impl<T: Plain> Table<T> {
     }
 
     /// Entry `index`, or `None` past the end.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, index: usize) -> Option<T> {
         if index >= self.count {
             return None;
@@ -153,7 +153,7 @@ pub struct Patch<'a> {
 }
 
 impl Patch<'_> {
-    #[inline]
+    #[inline(always)]
     fn place(&mut self, at: Vaddr, length: u64) -> Option<*mut u8> {
         let offset = at.0.wrapping_sub(self.last.start.0);
         if offset <= self.last.length && self.last.length - offset >= length {
@@ -173,7 +173,7 @@ impl Patch<'_> {
     }
 
     /// The value at `at`, or `None` when it is not wholly in a writable extent.
-    #[inline]
+    #[inline(always)]
     pub fn load<T: Plain>(&mut self, at: Vaddr) -> Option<T> {
         let place = self.place(at, size_of::<T>() as u64)?;
         // SAFETY: `place` proved that the bytes lie in a live extent; the read is unaligned and by value.
@@ -181,7 +181,7 @@ impl Patch<'_> {
     }
 
     /// Stores `value` at `at`; `None` when the place is not wholly in a writable extent.
-    #[inline]
+    #[inline(always)]
     pub fn store<T: Plain>(&mut self, at: Vaddr, value: T) -> Option<()> {
         let place = self.place(at, size_of::<T>() as u64)?;
         // SAFETY: `place` proved that the bytes lie in a live, writable extent; no reference to them exists.
@@ -190,7 +190,7 @@ impl Patch<'_> {
     }
 
     /// Adds `bias` to the 64-bit word at `at`: what one RELR place asks.
-    #[inline]
+    #[inline(always)]
     pub fn add(&mut self, at: Vaddr, bias: Bias) -> Option<()> {
         let place = self.place(at, 8)?.cast::<u64>();
         // SAFETY: as in `load` and `store`.

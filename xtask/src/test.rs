@@ -68,7 +68,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     match arguments.suite.as_deref() {
         None => command.arg("--workspace"),
         // The interpreter's binary has no tests, and none can be built into it: it has its own panic handler.
-        Some("unit") => command.args(["--package", "ld-lode", "--package", "ld-lode-crt", "--package", "lode-tests", "--lib"]),
+        Some("unit") => command.args([
+            "--package",
+            "ld-lode",
+            "--package",
+            "ld-lode-crt",
+            "--package",
+            "lode-tests",
+            "--lib",
+        ]),
         Some(suite) => command.args(["--package", "lode-tests", "--test", suite]),
     };
     if let Some(filter) = &arguments.filter {

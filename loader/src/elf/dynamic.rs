@@ -41,17 +41,22 @@ macro_rules! tags {
         pub mod tag {
             $($(#[$doc])* pub const $name: u64 = $value;)*
 
+            /// The tags. Their names stand in this order, one a line.
+            const TAGS: &[u32] = &[$($value,)*];
+            const NAMES: &str = concat!($($text, "\n",)*);
+
             /// The name of a tag, as its source spells it.
             pub fn name(tag: u64) -> Option<&'static str> {
-                Some(match tag {
-                    $($name => $text,)*
-                    _ => return None,
-                })
+                place(tag).map(|place| crate::error::line(NAMES, place))
             }
 
             /// Whether [`name`] knows the tag.
             pub fn is_known(tag: u64) -> bool {
-                matches!(tag, $($name)|*)
+                place(tag).is_some()
+            }
+
+            fn place(tag: u64) -> Option<usize> {
+                TAGS.iter().position(|known| u64::from(*known) == tag)
             }
         }
     };

@@ -202,64 +202,80 @@ pub fn data_name(data: u8) -> &'static str {
 
 /// The name of an `EI_OSABI`, without the `ELFOSABI_` of the gABI.
 pub fn osabi_name(osabi: u8) -> &'static str {
-    match osabi {
-        0 => "NONE",
-        1 => "HP-UX",
-        2 => "NetBSD",
-        3 => "GNU",
-        6 => "Solaris",
-        7 => "AIX",
-        8 => "IRIX",
-        9 => "FreeBSD",
-        10 => "TRU64",
-        11 => "Modesto",
-        12 => "OpenBSD",
-        13 => "OpenVMS",
-        14 => "NonStop Kernel",
-        15 => "AROS",
-        16 => "FenixOS",
-        17 => "CloudABI",
-        18 => "OpenVOS",
-        64 => "ARM EABI",
-        97 => "ARM",
-        255 => "standalone",
-        _ => "unknown",
-    }
+    named(OSABI_NAMES, osabi.into())
 }
+
+/// `EI_OSABI` values with their names, one a line.
+const OSABI_NAMES: &str = "\
+    0 NONE\n\
+    1 HP-UX\n\
+    2 NetBSD\n\
+    3 GNU\n\
+    6 Solaris\n\
+    7 AIX\n\
+    8 IRIX\n\
+    9 FreeBSD\n\
+    10 TRU64\n\
+    11 Modesto\n\
+    12 OpenBSD\n\
+    13 OpenVMS\n\
+    14 NonStop Kernel\n\
+    15 AROS\n\
+    16 FenixOS\n\
+    17 CloudABI\n\
+    18 OpenVOS\n\
+    64 ARM EABI\n\
+    97 ARM\n\
+    255 standalone";
 
 /// The name of an `e_machine`: the ones that run Linux, and the ones that people meet.
 pub fn machine_name(machine: u16) -> &'static str {
-    match machine {
-        0 => "none",
-        2 => "SPARC",
-        3 => "i386",
-        4 => "68000",
-        8 => "MIPS",
-        15 => "PA-RISC",
-        18 => "SPARC32+",
-        20 => "PowerPC",
-        21 => "PowerPC64",
-        22 => "S/390",
-        40 => "ARM",
-        41 => "Alpha",
-        42 => "SuperH",
-        43 => "SPARC V9",
-        50 => "IA-64",
-        62 => "x86-64",
-        93 => "ARC",
-        94 => "Xtensa",
-        164 => "Hexagon",
-        183 => "AArch64",
-        189 => "MicroBlaze",
-        190 => "CUDA",
-        195 => "ARCv2",
-        224 => "AMD GPU",
-        243 => "RISC-V",
-        247 => "BPF",
-        252 => "C-SKY",
-        258 => "LoongArch",
-        _ => "unknown",
+    named(MACHINE_NAMES, machine.into())
+}
+
+/// `e_machine` values with their names, one a line.
+const MACHINE_NAMES: &str = "\
+    0 none\n\
+    2 SPARC\n\
+    3 i386\n\
+    4 68000\n\
+    8 MIPS\n\
+    15 PA-RISC\n\
+    18 SPARC32+\n\
+    20 PowerPC\n\
+    21 PowerPC64\n\
+    22 S/390\n\
+    40 ARM\n\
+    41 Alpha\n\
+    42 SuperH\n\
+    43 SPARC V9\n\
+    50 IA-64\n\
+    62 x86-64\n\
+    93 ARC\n\
+    94 Xtensa\n\
+    164 Hexagon\n\
+    183 AArch64\n\
+    189 MicroBlaze\n\
+    190 CUDA\n\
+    195 ARCv2\n\
+    224 AMD GPU\n\
+    243 RISC-V\n\
+    247 BPF\n\
+    252 C-SKY\n\
+    258 LoongArch";
+
+/// What stands behind `number` in a text of lines, each a number, a blank and a name.
+fn named(text: &'static str, number: u32) -> &'static str {
+    for (index, line) in text.as_bytes().split(|byte| *byte == b'\n').enumerate() {
+        let digits = line.iter().take_while(|byte| byte.is_ascii_digit());
+        let first = digits.clone().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+        if first == number {
+            return crate::error::line(text, index)
+                .get(digits.count() + 1..)
+                .unwrap_or_default();
+        }
     }
+    "unknown"
 }
 
 #[cfg(test)]

@@ -253,8 +253,12 @@ impl<'a> Work<'a> {
         let entries = table::<Rela>(tables.module, range)?;
         let bias = tables.module.image.bias();
         let mut meaning = Meaning::new(self.binding.machine);
-        for entry in entries.iter() {
-            let relocation = meaning.of(tables.module, entry.kind(), entry.symbol(), Vaddr(entry.offset))?;
+        for index in 0..entries.len() {
+            let Some(entry) = entries.get(index) else { break };
+            let relocation = match meaning.known(entry.kind()) {
+                Some(relocation) => relocation,
+                None => meaning.of(tables.module, entry.kind(), entry.symbol(), Vaddr(entry.offset))?,
+            };
             if matches!(relocation.ask, Ask::Relative) {
                 tables
                     .patch
@@ -279,8 +283,12 @@ impl<'a> Work<'a> {
         let entries = table::<Rel>(tables.module, range)?;
         let bias = tables.module.image.bias();
         let mut meaning = Meaning::new(self.binding.machine);
-        for entry in entries.iter() {
-            let relocation = meaning.of(tables.module, entry.kind(), entry.symbol(), Vaddr(entry.offset))?;
+        for index in 0..entries.len() {
+            let Some(entry) = entries.get(index) else { break };
+            let relocation = match meaning.known(entry.kind()) {
+                Some(relocation) => relocation,
+                None => meaning.of(tables.module, entry.kind(), entry.symbol(), Vaddr(entry.offset))?,
+            };
             if matches!(relocation.ask, Ask::Relative) {
                 tables
                     .patch
@@ -648,7 +656,16 @@ impl<'a> Meaning<'a> {
         Meaning { machine, last: None }
     }
 
-    #[inline]
+    /// The meaning, if it is the one of the entry before: tables are sorted by it.
+    #[inline(always)]
+    fn known(&self, kind: u32) -> Option<Relocation> {
+        match self.last {
+            Some((known, relocation)) if known == kind => Some(relocation),
+            _ => None,
+        }
+    }
+
+    #[inline(never)]
     fn of(
         &mut self,
         module: &Module,
@@ -656,11 +673,6 @@ impl<'a> Meaning<'a> {
         index: SymbolIndex,
         at: Vaddr,
     ) -> core::result::Result<Relocation, Kind> {
-        if let Some((known, relocation)) = self.last
-            && known == kind
-        {
-            return Ok(relocation);
-        }
         let relocation = (self.machine.relocation)(kind).ok_or_else(|| Kind::UnknownRelocation {
             kind,
             at,

@@ -136,7 +136,8 @@ impl File<'_> {
                 }
             }
             [first, second, ..] if first == "crt" => {
-                if !MAY_IMPORT_CRT.contains(&room.as_str()) && second != "Errno" {
+                let is_plain = second == "Errno" || second == "line";
+                if !MAY_IMPORT_CRT.contains(&room.as_str()) && !is_plain {
                     self.find(span, &format!("room `{room}` may not import `crt::{second}`"));
                 }
                 return;

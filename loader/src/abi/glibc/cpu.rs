@@ -636,7 +636,7 @@ impl CpuFacts {
                 [b'-', name @ ..] => (false, name),
                 name => (true, name),
             };
-            if let Some(&(_, preferred, needed)) = ADJUSTABLE.iter().find(|known| known.0.as_bytes() == name) {
+            if let Some((preferred, needed)) = named(ADJUSTABLE, ADJUSTABLE_NAMES, name) {
                 if !on || needed.is_none_or(|needed| self.active.has(needed)) {
                     self.preferred.set(preferred, on);
                 }
@@ -645,8 +645,7 @@ impl CpuFacts {
                     b"I586" => self.preferred.set(Preferred::I586, false),
                     b"I686" => self.preferred.set(Preferred::I686, false),
                     name => {
-                        let known = REMOVABLE.iter().find(|known| known.0.as_bytes() == name);
-                        if let Some(&(_, feature)) = known {
+                        if let Some(feature) = named(REMOVABLE, REMOVABLE_NAMES, name) {
                             self.active.remove(feature);
                         }
                     }
@@ -671,70 +670,109 @@ impl CpuFacts {
     }
 }
 
-/// Features that glibc.cpu.hwcaps can switch off.
-const REMOVABLE: &[(&str, Feature)] = &[
-    ("AVX", Feature::AVX),
-    ("CX8", Feature::CX8),
-    ("FMA", Feature::FMA),
-    ("HTT", Feature::HTT),
-    ("RTM", Feature::RTM),
-    ("AVX2", Feature::AVX2),
-    ("BMI1", Feature::BMI1),
-    ("BMI2", Feature::BMI2),
-    ("CMOV", Feature::CMOV),
-    ("ERMS", Feature::ERMS),
-    ("FMA4", Feature::FMA4),
-    ("SSE2", Feature::SSE2),
-    ("LZCNT", Feature::LZCNT),
-    ("MOVBE", Feature::MOVBE),
-    ("SSSE3", Feature::SSSE3),
-    ("XSAVE", Feature::XSAVE),
-    ("POPCNT", Feature::POPCNT),
-    ("SSE4_1", Feature::SSE4_1),
-    ("SSE4_2", Feature::SSE4_2),
-    ("XSAVEC", Feature::XSAVEC),
-    ("AVX512F", Feature::AVX512F),
-    ("OSXSAVE", Feature::OSXSAVE),
-    ("AVX512CD", Feature::AVX512CD),
-    ("AVX512BW", Feature::AVX512BW),
-    ("AVX512DQ", Feature::AVX512DQ),
-    ("AVX512ER", Feature::AVX512ER),
-    ("AVX512PF", Feature::AVX512PF),
-    ("AVX512VL", Feature::AVX512VL),
+/// Features that glibc.cpu.hwcaps can switch off, with [`REMOVABLE_NAMES`] in the same order.
+const REMOVABLE: &[Feature] = &[
+    Feature::AVX,
+    Feature::CX8,
+    Feature::FMA,
+    Feature::HTT,
+    Feature::RTM,
+    Feature::AVX2,
+    Feature::BMI1,
+    Feature::BMI2,
+    Feature::CMOV,
+    Feature::ERMS,
+    Feature::FMA4,
+    Feature::SSE2,
+    Feature::LZCNT,
+    Feature::MOVBE,
+    Feature::SSSE3,
+    Feature::XSAVE,
+    Feature::POPCNT,
+    Feature::SSE4_1,
+    Feature::SSE4_2,
+    Feature::XSAVEC,
+    Feature::AVX512F,
+    Feature::OSXSAVE,
+    Feature::AVX512CD,
+    Feature::AVX512BW,
+    Feature::AVX512DQ,
+    Feature::AVX512ER,
+    Feature::AVX512PF,
+    Feature::AVX512VL,
 ];
 
-/// Preferences that glibc.cpu.hwcaps can switch off, and on if a usable feature gives them a meaning.
-const ADJUSTABLE: &[(&str, Preferred, Option<Feature>)] = &[
-    ("Slow_BSF", Preferred::SlowBsf, None),
-    ("Prefer_ERMS", Preferred::PreferErms, None),
-    ("Prefer_FSRM", Preferred::PreferFsrm, None),
-    ("Slow_SSE4_2", Preferred::SlowSse42, Some(Feature::SSE4_2)),
-    ("Fast_Rep_String", Preferred::FastRepString, None),
-    ("Prefer_No_AVX512", Preferred::PreferNoAvx512, Some(Feature::AVX512F)),
-    ("Fast_Copy_Backward", Preferred::FastCopyBackward, None),
-    ("Fast_Unaligned_Load", Preferred::FastUnalignedLoad, None),
-    ("Fast_Unaligned_Copy", Preferred::FastUnalignedCopy, None),
-    (
-        "Prefer_No_VZEROUPPER",
-        Preferred::PreferNoVzeroupper,
-        Some(Feature::AVX),
-    ),
-    (
-        "AVX_Fast_Unaligned_Load",
-        Preferred::AvxFastUnalignedLoad,
-        Some(Feature::AVX),
-    ),
-    (
-        "MathVec_Prefer_No_AVX512",
-        Preferred::MathvecPreferNoAvx512,
-        Some(Feature::AVX512F),
-    ),
-    (
-        "Prefer_PMINUB_for_stringop",
-        Preferred::PreferPminubForStringop,
-        Some(Feature::SSE2),
-    ),
+const REMOVABLE_NAMES: &str = "\
+    AVX\n\
+    CX8\n\
+    FMA\n\
+    HTT\n\
+    RTM\n\
+    AVX2\n\
+    BMI1\n\
+    BMI2\n\
+    CMOV\n\
+    ERMS\n\
+    FMA4\n\
+    SSE2\n\
+    LZCNT\n\
+    MOVBE\n\
+    SSSE3\n\
+    XSAVE\n\
+    POPCNT\n\
+    SSE4_1\n\
+    SSE4_2\n\
+    XSAVEC\n\
+    AVX512F\n\
+    OSXSAVE\n\
+    AVX512CD\n\
+    AVX512BW\n\
+    AVX512DQ\n\
+    AVX512ER\n\
+    AVX512PF\n\
+    AVX512VL";
+
+/// Preferences that glibc.cpu.hwcaps can switch off, and on if a usable feature gives them a meaning; with
+/// [`ADJUSTABLE_NAMES`] in the same order.
+const ADJUSTABLE: &[(Preferred, Option<Feature>)] = &[
+    (Preferred::SlowBsf, None),
+    (Preferred::PreferErms, None),
+    (Preferred::PreferFsrm, None),
+    (Preferred::SlowSse42, Some(Feature::SSE4_2)),
+    (Preferred::FastRepString, None),
+    (Preferred::PreferNoAvx512, Some(Feature::AVX512F)),
+    (Preferred::FastCopyBackward, None),
+    (Preferred::FastUnalignedLoad, None),
+    (Preferred::FastUnalignedCopy, None),
+    (Preferred::PreferNoVzeroupper, Some(Feature::AVX)),
+    (Preferred::AvxFastUnalignedLoad, Some(Feature::AVX)),
+    (Preferred::MathvecPreferNoAvx512, Some(Feature::AVX512F)),
+    (Preferred::PreferPminubForStringop, Some(Feature::SSE2)),
 ];
+
+const ADJUSTABLE_NAMES: &str = "\
+    Slow_BSF\n\
+    Prefer_ERMS\n\
+    Prefer_FSRM\n\
+    Slow_SSE4_2\n\
+    Fast_Rep_String\n\
+    Prefer_No_AVX512\n\
+    Fast_Copy_Backward\n\
+    Fast_Unaligned_Load\n\
+    Fast_Unaligned_Copy\n\
+    Prefer_No_VZEROUPPER\n\
+    AVX_Fast_Unaligned_Load\n\
+    MathVec_Prefer_No_AVX512\n\
+    Prefer_PMINUB_for_stringop";
+
+/// The element of `list` whose name, in a text of one name a line, is `name`.
+fn named<T: Copy>(list: &[T], names: &str, name: &[u8]) -> Option<T> {
+    let place = names
+        .as_bytes()
+        .split(|byte| *byte == b'\n')
+        .position(|known| known == name);
+    list.get(place?).copied()
+}
 
 /// The cache behind which there is only memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -1039,6 +1077,18 @@ mod tests {
     }
 
     /// The values that a debugger shows in a process started by glibc 2.36's loader on the recorded machine.
+    #[test]
+    fn every_word_of_hwcaps_has_its_name() {
+        assert_eq!(REMOVABLE_NAMES.lines().count(), REMOVABLE.len());
+        assert_eq!(ADJUSTABLE_NAMES.lines().count(), ADJUSTABLE.len());
+        assert_eq!(named(REMOVABLE, REMOVABLE_NAMES, b"AVX512VL"), Some(Feature::AVX512VL));
+        let last = (Preferred::PreferPminubForStringop, Some(Feature::SSE2));
+        assert_eq!(
+            named(ADJUSTABLE, ADJUSTABLE_NAMES, b"Prefer_PMINUB_for_stringop"),
+            Some(last)
+        );
+    }
+
     #[test]
     fn an_epyc_gets_what_glibc_fills_in() {
         let facts = compute(&EPYC);
