@@ -519,7 +519,8 @@ impl Launch {
         dl::call_all(init::preconstructors(&program), runtime.arguments);
         dl::initialise(&ready, runtime, skip);
         program.state.store(INITIALISED, Ordering::Release);
-        drop(ready);
+        // Nothing comes back here: giving the lists back would only cost system calls now that signals may arrive.
+        core::mem::forget(ready);
         log.emit(Interest::FILES, || Event::Transferring(&program.name));
         let entry = program.at(program.layout.entry);
         // SAFETY: everything that the program needs is in place; the stack is the kernel's, with the arguments where they belong.
