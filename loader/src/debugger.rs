@@ -35,13 +35,6 @@ pub enum State {
 
 static PLACE: AtomicPtr<RDebug> = AtomicPtr::new(core::ptr::null_mut());
 
-/// The function at which debuggers stop. They find it by name in the dynamic symbols, through the binary's export.
-#[inline(never)]
-pub extern "C" fn debug_state() {
-    // SAFETY: does nothing; keeps the function from being merged with another or left out.
-    unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
-}
-
 /// Sets up the exported structure at `place`.
 ///
 /// # Safety
@@ -76,16 +69,13 @@ pub fn tell(first: u64, state: State) {
         (&raw mut (*place).map).write_volatile(first);
         (&raw mut (*place).state).write_volatile(state as i32);
     }
-    let function = debug_state as extern "C" fn();
-    // Called through a volatile read so that the call stays, and at the export's address: where the debugger's breakpoint is.
-    // SAFETY: `stop_at` is the exported function, which does nothing.
+    // The binary's exported function, by its address: where the debugger's breakpoint is.
+    // SAFETY: `announce` stored the address of that function, which does nothing.
     unsafe {
         let stop_at = (&raw const (*place).stop_at).read_volatile();
         if stop_at != 0 {
             let stop: extern "C" fn() = core::mem::transmute(stop_at as usize);
             stop();
-        } else {
-            function();
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::elf::{Address, SymbolIndex};
 use crate::error::Name;
 use crate::event::{Event, Interest, Log};
 use crate::symbols::{Use, Version, Wanted};
-use crate::world::{Module, ModuleId, Role, Roster};
+use crate::world::{Module, ModuleId, Roster};
 
 /// A definition that a reference got.
 #[derive(Clone, Copy, Debug)]
@@ -171,9 +171,4 @@ pub fn breadth_first(roster: Roster<'_>, roots: &[ModuleId]) -> Vec<ModuleId> {
         }
     }
     list
-}
-
-/// Whether a module is part of scopes at all: the kernel's library is not.
-pub fn is_in_scopes(module: &Module) -> bool {
-    module.role != Role::Vdso
 }

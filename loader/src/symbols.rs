@@ -280,11 +280,6 @@ impl Symbols {
         }
     }
 
-    /// Whether some symbol can be found here by name.
-    pub fn is_searchable(&self) -> bool {
-        !matches!(self.hash, Hash::None)
-    }
-
     /// The definition of `wanted` in this module, by its hash table.
     #[inline(never)]
     pub fn find(&self, wanted: &Wanted<'_>) -> Option<(SymbolIndex, Symbol)> {
