@@ -19,7 +19,7 @@ use std::process::{Command, Output};
 use object::read::elf::ElfFile64;
 use object::{Endianness, Object as _, ObjectSegment as _, ObjectSymbol as _};
 use temp_dir::TempDir;
-use tools::{has, loader, run, skip, succeed, text};
+use tools::{has, loader, namespace, run, skip, succeed, text};
 
 const LIBC: &str = "/lib/x86_64-linux-gnu/libc.so.6";
 const SYSTEM: &str = "/lib64/ld-linux-x86-64.so.2";
@@ -259,21 +259,6 @@ fn as_command(loader: &Path, program: &Path) -> Command {
     let mut command = Command::new(loader);
     command.arg(program);
     command
-}
-
-/// `unshare` with a mount namespace, as root or with a user namespace.
-fn namespace() -> Option<Command> {
-    for switches in ["-m", "-Urm"] {
-        let mut probe = Command::new("unshare");
-        probe.args([switches, "mount", "--make-rprivate", "/"]);
-        if probe.output().is_ok_and(|output| output.status.success()) {
-            let mut command = Command::new("unshare");
-            command.arg(switches);
-            return Some(command);
-        }
-    }
-    skip("no mount namespace can be had");
-    None
 }
 
 /// Whether a path is that of some loader.

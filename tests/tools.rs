@@ -1,5 +1,7 @@
 //! What tests of the built loader need: where it is, what the machine has, and short ways to run things.
 
+#![allow(dead_code, reason = "each test target uses a part of it")]
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -50,4 +52,19 @@ pub fn succeed(command: &mut Command) -> String {
         text(&output.stderr)
     );
     text(&output.stdout)
+}
+
+/// `unshare` with a mount namespace, as root or with a user namespace.
+pub fn namespace() -> Option<Command> {
+    for switches in ["-m", "-Urm"] {
+        let mut probe = Command::new("unshare");
+        probe.args([switches, "mount", "--make-rprivate", "/"]);
+        if probe.output().is_ok_and(|output| output.status.success()) {
+            let mut command = Command::new("unshare");
+            command.arg(switches);
+            return Some(command);
+        }
+    }
+    skip("no mount namespace can be had");
+    None
 }

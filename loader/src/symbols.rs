@@ -7,9 +7,9 @@
 use alloc::vec::Vec;
 
 use crate::elf::dynamic::Dynamic;
-use crate::elf::hash::{GnuHashHeader, gnu_hash, sysv_hash};
+use crate::elf::hash::{GnuHashHeader, SysvHashHeader, gnu_hash, sysv_hash};
 use crate::elf::symbol::{self, Symbol};
-use crate::elf::version::{self, Definition, Need};
+use crate::elf::version::{self, Definition, HIDDEN, Need};
 use crate::elf::{SymbolIndex, Vaddr};
 use crate::error::{Kind, Rule};
 use crate::image::{Image, Table};
@@ -132,9 +132,6 @@ impl<'a> Wanted<'a> {
         }
     }
 }
-
-/// Bit 15 of a DT_VERSYM entry: the version is not the default one.
-const HIDDEN: u16 = 0x8000;
 
 impl Symbols {
     /// Reads the tables that the dynamic section names and checks each whole range.
@@ -503,16 +500,12 @@ fn gnu_table(image: &Image, at: Vaddr) -> Result<Hash, Kind> {
 fn sysv_table(image: &Image, at: Vaddr) -> Result<Hash, Kind> {
     let damaged = || Kind::malformed(Rule::HashTable, at.0, 0);
     let words = image.table::<u32>(at, 2).ok_or_else(damaged)?;
-    let (buckets, chains) = (words.get(0).unwrap_or(0), words.get(1).unwrap_or(0));
-    if buckets == 0 {
-        return Err(Kind::malformed(Rule::HashBuckets, 0, 1));
-    }
+    let word = |index| words.get(index).unwrap_or(0);
+    let header = SysvHashHeader::decode([word(0), word(1)])?;
     let tables = || {
-        let buckets_at = at.plus(8)?;
-        let chains_at = buckets_at.plus(u64::from(buckets) * 4)?;
         Some(Hash::Sysv {
-            buckets: image.table(buckets_at, buckets as usize)?,
-            chains: image.table(chains_at, chains as usize)?,
+            buckets: image.table(at.plus(SysvHashHeader::SIZE)?, header.buckets as usize)?,
+            chains: image.table(at.plus(header.chains_offset())?, header.chains as usize)?,
         })
     };
     tables().ok_or_else(damaged)

@@ -8,7 +8,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::elf::dynamic::Dynamic;
 use crate::elf::segment::{Access, ProgramHeader};
-use crate::elf::{Address, FileOffset, Vaddr};
+use crate::elf::symbol::Symbol;
+use crate::elf::{Address, FileOffset, SymbolIndex, Vaddr};
 use crate::error::{Errno, Error, Kind, Name, Stage};
 use crate::image::Image;
 use crate::layout::Layout;
@@ -201,6 +202,13 @@ impl Module {
     /// The run-time address of a link-time address.
     pub fn at(&self, vaddr: Vaddr) -> Address {
         vaddr.at(self.image.bias())
+    }
+
+    /// The run-time address of an entry of its symbol table.
+    pub fn symbol_address(&self, index: SymbolIndex) -> Option<Address> {
+        let table = self.dynamic.symtab?;
+        let entry = u64::from(index.0) * size_of::<Symbol>() as u64;
+        Some(self.at(Vaddr(table.0.wrapping_add(entry))))
     }
 
     /// First and first-behind-the-last run-time address of its mapping.

@@ -267,14 +267,19 @@ pub fn needs_bad(folder: &Folder) -> Run {
     Run::new(&["ld-lode", "--library-path", ".", "./program"])
 }
 
+/// Writes a bad program.
+fn forge_program(folder: &Folder, plan: fn(&mut Module), spoil: fn(&mut Forged)) {
+    let mut program = folder.program();
+    plan(&mut program);
+    let mut forged = program.forge();
+    spoil(&mut forged);
+    folder.write("program", &forged.bytes);
+}
+
 /// As [`library`], in one file: a bad program that lode itself maps.
 pub fn command(name: &'static str, code: &'static str, plan: fn(&mut Module), spoil: fn(&mut Forged)) -> Case {
     case(name, code, move |folder| {
-        let mut program = folder.program();
-        plan(&mut program);
-        let mut forged = program.forge();
-        spoil(&mut forged);
-        folder.write("program", &forged.bytes);
+        forge_program(folder, plan, spoil);
         Run::new(&["ld-lode", "./program"])
     })
 }
@@ -282,11 +287,7 @@ pub fn command(name: &'static str, code: &'static str, plan: fn(&mut Module), sp
 /// As [`command`], but the kernel maps the program.
 pub fn interpreted(name: &'static str, code: &'static str, plan: fn(&mut Module), spoil: fn(&mut Forged)) -> Case {
     case(name, code, move |folder| {
-        let mut program = folder.program();
-        plan(&mut program);
-        let mut forged = program.forge();
-        spoil(&mut forged);
-        folder.write("program", &forged.bytes);
+        forge_program(folder, plan, spoil);
         Run::new(&["./program"])
     })
 }

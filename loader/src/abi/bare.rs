@@ -7,9 +7,8 @@
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use super::glibc::maps::c_string;
 use crate::error::{Errno, Kind};
-use crate::sys::linux;
+use crate::sys::{c_string, linux};
 use crate::thread::{Dtv, StaticTls};
 use crate::tls::TlsPlan;
 use crate::world::{ModuleId, Role, Roster};
@@ -77,7 +76,7 @@ pub fn link_maps(roster: Roster<'_>, order: &[ModuleId]) -> Result<(), Kind> {
         };
         maps.push(LinkMap {
             bias: module.image.bias().0,
-            name: c_string(name),
+            name: c_string(name).as_ptr() as u64,
             dynamic: module.layout.dynamic.map_or(0, |(at, _)| module.at(at).0),
             next: 0,
             previous: 0,

@@ -37,19 +37,10 @@ impl Protected {
             unique,
             statistics,
         } = self;
-        let first_new = world.modules.len();
         world.modules.extend(batch.modules.into_iter().map(Arc::new));
         for id in &batch.order {
             if !world.list.contains(id) {
                 world.list.push(*id);
-            }
-        }
-        let unlisted = (0..world.modules.len())
-            .skip(first_new)
-            .map(|index| ModuleId(index as u32));
-        for id in unlisted {
-            if !world.list.contains(&id) {
-                world.list.push(id);
             }
         }
         world.index_ranges();

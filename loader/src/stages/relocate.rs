@@ -12,7 +12,7 @@ use super::Batch;
 use super::init::check_code;
 use super::link::Linked;
 use crate::arch::{Ask, Field, Machine, Relocation};
-use crate::elf::dynamic::{Flags, Flags1, PltKind, Range};
+use crate::elf::dynamic::{PltKind, Range};
 use crate::elf::reloc::{Rel, Rela};
 use crate::elf::segment::Access;
 use crate::elf::symbol::{self, Symbol};
@@ -212,7 +212,7 @@ struct Tables<'a> {
 impl<'a> Work<'a> {
     fn relocate(&mut self, module: &'a Module) -> Result<()> {
         let dynamic = &module.dynamic;
-        let now = self.binding.now || dynamic.flags.contains(Flags::BIND_NOW) || dynamic.flags_1.contains(Flags1::NOW);
+        let now = self.binding.now || dynamic.binds_now();
         let mut tables = Tables {
             module,
             patch: module.image.patch(),

@@ -65,6 +65,7 @@ impl Awake {
             mut statistics,
         } = self.0;
         let roster = batch.roster(world);
+        let mut tls_images: Vec<ModuleId> = Vec::new();
         for word in &indirect {
             let Some(module) = roster.get(word.module) else {
                 continue;
@@ -80,12 +81,6 @@ impl Awake {
                 .patch()
                 .store(word.at, answer.0.wrapping_add(word.addend))
                 .ok_or_else(|| module.fault(Stage::Resolve, Kind::malformed(Rule::RelocationOutside, word.at.0, 0)))?;
-        }
-        let mut tls_images: Vec<ModuleId> = Vec::new();
-        for word in &indirect {
-            let Some(module) = roster.get(word.module) else {
-                continue;
-            };
             let inside = module
                 .layout
                 .tls

@@ -7,6 +7,8 @@
 //! it lies in an executable segment, or when the ABI says that it is code (constructors).
 #![allow(unsafe_code)]
 
+use core::ffi::CStr;
+
 pub mod heap;
 pub mod linux;
 pub mod present;
@@ -14,3 +16,10 @@ pub mod present;
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
 pub mod machine;
+
+/// A C string that lives as long as the process. A name with a NUL inside ends there.
+pub fn c_string(bytes: &[u8]) -> &'static CStr {
+    let mut text = bytes.to_vec();
+    text.push(0);
+    CStr::from_bytes_until_nul(text.leak()).unwrap_or(c"")
+}

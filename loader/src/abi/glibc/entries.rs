@@ -13,10 +13,9 @@ use core::ffi::{c_char, c_int, c_void};
 use super::layout::Layout;
 use super::record::Record;
 use crate::dl;
-use crate::elf::{Address, Vaddr};
+use crate::elf::Address;
 use crate::symbols::{Use, Wanted};
 use crate::thread::{self, Dtv};
-use crate::world::Module;
 
 /// Stores the functions behind pointers.
 pub fn fill(layout: &Layout, ro: Record) {
@@ -98,17 +97,14 @@ unsafe extern "C" fn lookup_symbol_x(
 ) -> *const c_void {
     // SAFETY: libc passes a C string.
     let name = unsafe { core::ffi::CStr::from_ptr(name) }.to_bytes();
-    let found = dl::with_module_of_map(map as usize, |module| symbol_address(module, name)).flatten();
+    let found = dl::with_module_of_map(map as usize, |module| {
+        let (index, _) = module.symbols.find(&Wanted::new(name, None, Use::Call))?;
+        module.symbol_address(index)
+    })
+    .flatten();
     // SAFETY: libc passes the address of its pointer.
     unsafe { reference.write(found.map_or(core::ptr::null(), |address| address.0 as *const c_void)) };
     if found.is_some() { map } else { core::ptr::null() }
-}
-
-/// Where the symbol table entry of a definition lies.
-fn symbol_address(module: &Module, name: &[u8]) -> Option<Address> {
-    let (index, _) = module.symbols.find(&Wanted::new(name, None, Use::Call))?;
-    let table = module.dynamic.symtab?;
-    Some(module.at(Vaddr(table.0.wrapping_add(u64::from(index.0) * 24))))
 }
 
 /// `struct dl_find_object` (glibc's public `dlfcn.h`).

@@ -8,7 +8,6 @@
 #![allow(unsafe_code)]
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use super::Glibc;
@@ -17,6 +16,7 @@ use super::record::Record;
 use crate::elf::dynamic::tag;
 use crate::elf::segment::Access;
 use crate::elf::{Vaddr, dynamic::Dyn};
+use crate::sys::c_string;
 use crate::thread::StaticTls;
 use crate::world::{Module, Role, Roster};
 
@@ -39,14 +39,6 @@ const ADDRESSES: &[u64] = &[
     tag::RELR,
 ];
 
-/// A C string that lives as long as the process.
-pub fn c_string(bytes: &[u8]) -> u64 {
-    let mut text = Vec::with_capacity(bytes.len() + 1);
-    text.extend_from_slice(bytes);
-    text.push(0);
-    text.leak().as_ptr() as u64
-}
-
 impl Glibc {
     /// Makes the link_map of a module. `None` when memory ran out.
     pub fn map_of(&self, module: &Module, roster: Roster<'_>) -> Option<Record> {
@@ -58,13 +50,16 @@ impl Glibc {
         } else {
             module.name.bytes()
         };
-        let name = c_string(name);
+        let name = c_string(name).as_ptr() as u64;
         map.set(at.l_addr, module.image.bias().0);
         map.set(at.l_name, name);
         map.set(at.l_real, map.address());
         map.set(at.l_ns, 0);
         let libname = Record::allocate(layout.libname.size)?;
-        libname.set(layout.libname.name, module.soname.map_or(name, c_string));
+        libname.set(
+            layout.libname.name,
+            module.soname.map_or(name, |soname| c_string(soname).as_ptr() as u64),
+        );
         libname.set(layout.libname.dont_free, 1);
         map.set(at.l_libname, libname.address());
         self.set_dynamic(map, module);

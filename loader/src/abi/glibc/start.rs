@@ -123,13 +123,14 @@ impl Glibc {
             what: "cannot create TLS data structures",
             errno: Errno::ENOMEM,
         };
-        let total = shape.size.checked_add(shape.align).ok_or_else(memory)?;
-        let base = usize::try_from(total)
-            .ok()
-            .and_then(linux::allocate)
-            .ok_or_else(memory)? as u64;
-        let below = shape.size - self.layout.pthread.size as u64;
-        Ok((base + below).next_multiple_of(shape.align))
+        self.thread_memory(shape.size, shape.align).ok_or_else(memory)
+    }
+
+    /// Memory for the blocks and the struct of a thread, `size` bytes in all; returns the thread pointer, aligned to `align`.
+    pub fn thread_memory(&self, size: u64, align: u64) -> Option<u64> {
+        let total = usize::try_from(size.checked_add(align)?).ok()?;
+        let below = size.checked_sub(self.layout.pthread.size as u64)?;
+        Some((linux::allocate(total)? as u64 + below).next_multiple_of(align))
     }
 
     fn fill_pthread(&self, pthread: Record, dtv: Dtv, with: &Circumstances<'_>) {
