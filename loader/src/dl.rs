@@ -27,7 +27,7 @@ use crate::debugger::{self, State};
 use crate::elf::dynamic::Flags1;
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
-use crate::error::{Errno, Error, Kind, Lossy, Name, Result, Stage};
+use crate::error::{Errno, Error, Fault, Kind, Lossy, Name, Result, Stage};
 use crate::event::{Event, Interest, Log};
 use crate::scope::{Definition, Scope, breadth_first};
 use crate::search::{Directories, Purpose, Searcher};
@@ -224,10 +224,10 @@ impl Loading {
     ///
     /// # Errors
     /// [`Kind::Busy`] when this thread is loading already.
-    pub fn start() -> core::result::Result<Loading, Kind> {
+    pub fn start() -> core::result::Result<Loading, Fault> {
         let thread = machine::thread_pointer();
         if LOADING.swap(thread, Ordering::Acquire) == thread {
-            return Err(Kind::Busy);
+            return Err(Kind::Busy.into());
         }
         Ok(Loading)
     }
@@ -485,8 +485,8 @@ const RTLD_NOLOAD: c_int = 4;
 const RTLD_DEEPBIND: c_int = 8;
 const RTLD_GLOBAL: c_int = 0x100;
 
-fn call_error(kind: Kind, culprit: &[u8]) -> Box<Error> {
-    kind.of(Stage::Call, &Name::new(culprit))
+fn call_error(fault: impl Into<Fault>, culprit: &[u8]) -> Box<Error> {
+    fault.into().of(Stage::Call, &Name::new(culprit))
 }
 
 /// `dlopen(3)`, with the address of the caller.
@@ -531,10 +531,7 @@ pub unsafe extern "C-unwind" fn dlmopen(
 /// Opens a library and returns its link_map's address.
 fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
     if mode & (RTLD_LAZY | RTLD_NOW) == 0 {
-        let kind = Kind::Os {
-            what: "invalid mode for dlopen()",
-            errno: Errno::EINVAL,
-        };
+        let kind = Kind::os("invalid mode for dlopen()", Errno::EINVAL);
         return Err(call_error(kind, file.unwrap_or(b"")));
     }
     let Some(runtime) = runtime() else {

@@ -369,8 +369,51 @@ pub enum Kind {
 
 impl Kind {
     /// A broken rule.
-    pub fn malformed(rule: Rule, value: u64, limit: u64) -> Kind {
-        Kind::Malformed { rule, value, limit }
+    #[cold]
+    #[inline(never)]
+    pub fn malformed(rule: Rule, value: u64, limit: u64) -> Fault {
+        Kind::Malformed { rule, value, limit }.into()
+    }
+
+    /// A system call that failed while lode did `what` ("cannot open shared object file").
+    #[cold]
+    #[inline(never)]
+    pub fn os(what: &'static str, errno: Errno) -> Fault {
+        Kind::Os { what, errno }.into()
+    }
+
+    /// Names the culprit.
+    #[cold]
+    pub fn of(self, stage: Stage, culprit: &Name) -> Box<Error> {
+        Fault::from(self).of(stage, culprit)
+    }
+
+    /// Whether a path search goes on after a candidate with this fault: the file is for something else, not damaged.
+    pub fn is_unfit(&self) -> bool {
+        matches!(
+            self,
+            Kind::WrongClass(1) | Kind::WrongMachine(_) | Kind::CpuTooOld { .. }
+        )
+    }
+}
+
+/// Something wrong whose culprit is not named yet: what the decoders of [`crate::elf`] return, which do not know the file's name.
+/// As small as a pointer, because a `Result` that carries it passes through every function that reads a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fault(Box<Kind>);
+
+impl From<Kind> for Fault {
+    #[cold]
+    #[inline(never)]
+    fn from(kind: Kind) -> Fault {
+        Fault(Box::new(kind))
+    }
+}
+
+impl Fault {
+    /// What is wrong.
+    pub fn kind(self) -> Kind {
+        *self.0
     }
 
     /// Names the culprit.
@@ -381,16 +424,8 @@ impl Kind {
             stage,
             culprit: culprit.clone(),
             asked_by: None,
-            kind: self,
+            kind: self.kind(),
         })
-    }
-
-    /// Whether a path search goes on after a candidate with this fault: the file is for something else, not damaged.
-    pub fn is_unfit(&self) -> bool {
-        matches!(
-            self,
-            Kind::WrongClass(1) | Kind::WrongMachine(_) | Kind::CpuTooOld { .. }
-        )
     }
 }
 

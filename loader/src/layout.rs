@@ -11,7 +11,7 @@ use core::fmt;
 use crate::elf::header::{FileKind, Header};
 use crate::elf::segment::{Access, PROGRAM_HEADER_SIZE, ProgramHeader, kind};
 use crate::elf::{Address, FileOffset, Vaddr};
-use crate::error::{Kind, Rule};
+use crate::error::{Fault, Kind, Rule};
 
 /// The largest user address space of any machine with a table: 57 bits less the kernel's half.
 const ADDRESS_SPACE: u64 = 1 << 56;
@@ -136,7 +136,7 @@ impl Layout {
         headers: &[ProgramHeader],
         file_length: Option<u64>,
         page_size: u64,
-    ) -> Result<Layout, Kind> {
+    ) -> Result<Layout, Fault> {
         let pages = Pages::new(page_size)?;
         let mut planner = Planner::new(pages, file_length);
         for segment in headers.iter().filter(|segment| segment.kind == kind::LOAD) {
@@ -194,7 +194,7 @@ impl Layout {
     }
 
     /// Reads a segment that is not PT_LOAD.
-    fn read(&mut self, segment: &ProgramHeader, file_length: Option<u64>) -> Result<(), Kind> {
+    fn read(&mut self, segment: &ProgramHeader, file_length: Option<u64>) -> Result<(), Fault> {
         let (at, size) = (segment.vaddr, segment.memory_size);
         let mapped = size != 0 && self.is_mapped(at, size);
         match segment.kind {
@@ -232,7 +232,7 @@ impl Layout {
         Ok(())
     }
 
-    fn tls_template(&self, segment: &ProgramHeader) -> Result<Option<TlsTemplate>, Kind> {
+    fn tls_template(&self, segment: &ProgramHeader) -> Result<Option<TlsTemplate>, Fault> {
         let template = TlsTemplate {
             vaddr: segment.vaddr,
             file_size: segment.file_size,
@@ -255,7 +255,7 @@ impl Layout {
     }
 
     /// RELRO has to start in a writable segment and may go on to the end of that segment's last page: some linkers round its size up.
-    fn check_relro(&self, at: Vaddr, size: u64) -> Result<(), Kind> {
+    fn check_relro(&self, at: Vaddr, size: u64) -> Result<(), Fault> {
         let outside = || Err(Kind::malformed(Rule::RelroOutside, at.0, size));
         let pages = Pages::new(self.page_size)?;
         let Some(range) = self.extent(at, 1).filter(|range| range.access.contains(Access::WRITE)) else {
@@ -289,7 +289,7 @@ fn stands_once(kind: u32) -> bool {
     )
 }
 
-fn check_in_file(segment: &ProgramHeader, file_length: Option<u64>) -> Result<(), Kind> {
+fn check_in_file(segment: &ProgramHeader, file_length: Option<u64>) -> Result<(), Fault> {
     let limit = file_length.unwrap_or(u64::MAX);
     match segment.offset.0.checked_add(segment.file_size) {
         Some(end) if end <= limit => Ok(()),
@@ -321,10 +321,10 @@ struct Pages {
 }
 
 impl Pages {
-    fn new(size: u64) -> Result<Pages, Kind> {
+    fn new(size: u64) -> Result<Pages, Fault> {
         match size.is_power_of_two() {
             true => Ok(Pages { size }),
-            false => Err(Kind::Unsupported("a page size that is not a power of two")),
+            false => Err(Kind::Unsupported("a page size that is not a power of two").into()),
         }
     }
 
@@ -362,7 +362,7 @@ impl Planner {
         }
     }
 
-    fn add(&mut self, segment: &ProgramHeader) -> Result<(), Kind> {
+    fn add(&mut self, segment: &ProgramHeader) -> Result<(), Fault> {
         let bounds = self.check(segment)?;
         if segment.memory_size == 0 {
             return Ok(());
@@ -399,7 +399,7 @@ impl Planner {
     }
 
     /// Every field of a PT_LOAD by itself, and its place behind the ones before.
-    fn check(&mut self, segment: &ProgramHeader) -> Result<Bounds, Kind> {
+    fn check(&mut self, segment: &ProgramHeader) -> Result<Bounds, Fault> {
         if segment.file_size > segment.memory_size {
             return Err(Kind::malformed(
                 Rule::SegmentFileSize,
@@ -448,7 +448,7 @@ impl Planner {
 
     /// Whether the segment starts in the page in which the one before ends. That page is mapped with the later one, as the kernel and glibc do, so
     /// what the first has there gets the access of the second. Where it would get other bytes than its own, the file is refused.
-    fn share_page(&mut self, segment: &ProgramHeader, bounds: &Bounds) -> Result<bool, Kind> {
+    fn share_page(&mut self, segment: &ProgramHeader, bounds: &Bounds) -> Result<bool, Fault> {
         let Some(before) = self.before.as_ref().filter(|before| before.end > bounds.first_page) else {
             return Ok(false);
         };
@@ -466,7 +466,7 @@ impl Planner {
     ///
     /// A segment without bytes in the file that starts in the page in which another one ends still maps that page from the file: a page of zeros
     /// would take the other one's bytes.
-    fn file_part(&self, segment: &ProgramHeader, bounds: &Bounds, shared: bool) -> Result<Option<Piece>, Kind> {
+    fn file_part(&self, segment: &ProgramHeader, bounds: &Bounds, shared: bool) -> Result<Option<Piece>, Fault> {
         let into_page = segment.vaddr.0 - bounds.first_page;
         if segment.file_size == 0 && !shared {
             return Ok(None);
@@ -491,7 +491,7 @@ impl Planner {
         }))
     }
 
-    fn finish(self, header: &Header) -> Result<Layout, Kind> {
+    fn finish(self, header: &Header) -> Result<Layout, Fault> {
         let (start, end) = self.span.ok_or_else(|| Kind::malformed(Rule::NoLoadSegment, 0, 0))?;
         Ok(Layout {
             span: (Vaddr(start), end - start),
@@ -623,12 +623,12 @@ mod tests {
         ]
     }
 
-    fn plan(headers: &[ProgramHeader]) -> Result<Layout, Kind> {
+    fn plan(headers: &[ProgramHeader]) -> Result<Layout, Fault> {
         Layout::plan(&header(FileKind::Shared), headers, Some(0x4000), 0x1000)
     }
 
     fn broken(headers: &[ProgramHeader]) -> Option<Rule> {
-        match plan(headers) {
+        match plan(headers).map_err(Fault::kind) {
             Err(Kind::Malformed { rule, .. }) => Some(rule),
             _ => None,
         }

@@ -31,7 +31,7 @@ use lode::dl::{self, Arguments, Runtime};
 use lode::elf::Address;
 use lode::elf::dynamic::{Dyn, tag};
 use lode::elf::segment::{Access, kind};
-use lode::error::{Kind, Name, Result, Stage};
+use lode::error::{Fault, Kind, Name, Result, Stage};
 use lode::event::{Event, Interest, Log};
 use lode::image::Table;
 use lode::process::{self, DebugHelp, Help, Mode, Options};
@@ -403,7 +403,7 @@ impl Launch {
         dl::set_own_words(tls.own);
         let roster = relocated.batch.roster(world);
         let random = self.random();
-        let fault = |kind: Kind| kind.of(Stage::Wake, &Name::new(self.program_name));
+        let fault = |fault: Fault| fault.of(Stage::Wake, &Name::new(self.program_name));
         let executable_stack = self.stack_access(&relocated.batch);
         match abi {
             Abi::Bare => {

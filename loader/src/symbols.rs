@@ -11,7 +11,7 @@ use crate::elf::hash::{GnuHashHeader, SysvHashHeader, gnu_hash, sysv_hash};
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::version::{self, Definition, HIDDEN, Need};
 use crate::elf::{SymbolIndex, Vaddr};
-use crate::error::{Kind, Rule};
+use crate::error::{Fault, Kind, Rule};
 use crate::image::{Image, Table};
 
 /// The string table of a module: bytes that end in NUL and that nobody writes.
@@ -138,7 +138,7 @@ impl Symbols {
     ///
     /// # Errors
     /// A [`Kind::Malformed`] that names the table.
-    pub fn read(image: &Image, dynamic: &Dynamic) -> Result<Symbols, Kind> {
+    pub fn read(image: &Image, dynamic: &Dynamic) -> Result<Symbols, Fault> {
         let strings = match dynamic.strtab {
             Some(at) => strings(image, at, dynamic.strsz)?,
             None => Strings(b"\0"),
@@ -176,7 +176,7 @@ impl Symbols {
         Ok(symbols)
     }
 
-    fn add_needs(&mut self, needs: &[Need]) -> Result<(), Kind> {
+    fn add_needs(&mut self, needs: &[Need]) -> Result<(), Fault> {
         for need in needs {
             let file = self.string(need.file.into())?;
             let mut versions = Vec::new();
@@ -198,7 +198,7 @@ impl Symbols {
         Ok(())
     }
 
-    fn add_definitions(&mut self, definitions: &[Definition]) -> Result<(), Kind> {
+    fn add_definitions(&mut self, definitions: &[Definition]) -> Result<(), Fault> {
         for definition in definitions {
             if definition.base {
                 continue;
@@ -233,7 +233,7 @@ impl Symbols {
     /// # Errors
     /// [`Rule::StringOffset`] outside the table.
     #[inline(never)]
-    pub fn string(&self, offset: u64) -> Result<&'static [u8], Kind> {
+    pub fn string(&self, offset: u64) -> Result<&'static [u8], Fault> {
         self.strings
             .get(offset)
             .ok_or_else(|| Kind::malformed(Rule::StringOffset, offset, self.strings.0.len() as u64))
@@ -256,7 +256,7 @@ impl Symbols {
     /// # Errors
     /// [`Rule::VersionIndex`] when nothing defines the index.
     #[inline(never)]
-    pub fn version(&self, index: SymbolIndex) -> Result<Option<Version>, Kind> {
+    pub fn version(&self, index: SymbolIndex) -> Result<Option<Version>, Fault> {
         let Some(indices) = self.indices else {
             return Ok(None);
         };
@@ -443,12 +443,12 @@ impl Versioned {
     }
 }
 
-fn outside(at: Vaddr) -> Kind {
+fn outside(at: Vaddr) -> Fault {
     Kind::malformed(Rule::TagTableOutside, at.0, 0)
 }
 
 /// The string table. One that the program may write (patched files have such) is copied, so that names stay what was checked.
-fn strings(image: &Image, at: Vaddr, size: u64) -> Result<Strings, Kind> {
+fn strings(image: &Image, at: Vaddr, size: u64) -> Result<Strings, Fault> {
     let bytes = match image.fixed_bytes(at, size) {
         Some(bytes) => bytes,
         None => image
@@ -463,7 +463,7 @@ fn strings(image: &Image, at: Vaddr, size: u64) -> Result<Strings, Kind> {
 }
 
 /// The bytes from `at` to the end of its segment: version chains have no size of their own.
-fn chain_bytes(image: &Image, at: Vaddr) -> Result<&'static [u8], Kind> {
+fn chain_bytes(image: &Image, at: Vaddr) -> Result<&'static [u8], Fault> {
     let extent = image.extent(at, 1).ok_or_else(|| outside(at))?;
     let length = extent.length - (at.0 - extent.start.0);
     match image.fixed_bytes(at, length) {
@@ -476,7 +476,7 @@ fn chain_bytes(image: &Image, at: Vaddr) -> Result<&'static [u8], Kind> {
     }
 }
 
-fn gnu_table(image: &Image, at: Vaddr) -> Result<Hash, Kind> {
+fn gnu_table(image: &Image, at: Vaddr) -> Result<Hash, Fault> {
     let damaged = || Kind::malformed(Rule::GnuHashTable, at.0, 0);
     let words = image.table::<u32>(at, 4).ok_or_else(damaged)?;
     let word = |index| words.get(index).unwrap_or(0);
@@ -497,7 +497,7 @@ fn gnu_table(image: &Image, at: Vaddr) -> Result<Hash, Kind> {
     tables().ok_or_else(damaged)
 }
 
-fn sysv_table(image: &Image, at: Vaddr) -> Result<Hash, Kind> {
+fn sysv_table(image: &Image, at: Vaddr) -> Result<Hash, Fault> {
     let damaged = || Kind::malformed(Rule::HashTable, at.0, 0);
     let words = image.table::<u32>(at, 2).ok_or_else(damaged)?;
     let word = |index| words.get(index).unwrap_or(0);

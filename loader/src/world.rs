@@ -10,7 +10,7 @@ use crate::elf::dynamic::Dynamic;
 use crate::elf::segment::{Access, ProgramHeader};
 use crate::elf::symbol::Symbol;
 use crate::elf::{Address, FileOffset, SymbolIndex, Vaddr};
-use crate::error::{Errno, Error, Kind, Name, Stage};
+use crate::error::{Errno, Error, Fault, Kind, Name, Stage};
 use crate::image::Image;
 use crate::layout::Layout;
 use crate::symbols::Symbols;
@@ -137,7 +137,7 @@ impl Module {
     ///
     /// # Errors
     /// The rule that the file breaks; the caller names the culprit.
-    pub fn new(id: ModuleId, parts: Parts) -> Result<Module, Kind> {
+    pub fn new(id: ModuleId, parts: Parts) -> Result<Module, Fault> {
         let Parts {
             name,
             origin,
@@ -225,12 +225,12 @@ impl Module {
     }
 
     /// A stage's error with this module as the culprit.
-    pub fn fault(&self, stage: Stage, kind: Kind) -> alloc::boxed::Box<crate::error::Error> {
-        kind.of(stage, &self.name)
+    pub fn fault(&self, stage: Stage, fault: impl Into<Fault>) -> alloc::boxed::Box<crate::error::Error> {
+        fault.into().of(stage, &self.name)
     }
 }
 
-fn read_dynamic(image: &Image, layout: &Layout) -> Result<Dynamic, Kind> {
+fn read_dynamic(image: &Image, layout: &Layout) -> Result<Dynamic, Fault> {
     use crate::error::Rule;
     let Some((at, size)) = layout.dynamic else {
         return Dynamic::decode(core::iter::once(crate::elf::dynamic::Dyn { tag: 0, value: 0 }));
@@ -365,7 +365,7 @@ pub trait Host {
     ///
     /// # Errors
     /// [`Kind::Os`] with the kernel's reason.
-    fn open(&self, path: &[u8]) -> Result<File, Kind>;
+    fn open(&self, path: &[u8]) -> Result<File, Fault>;
 
     /// Reads up to `into.len()` bytes at `offset`; fewer at the end of the file.
     ///
@@ -377,7 +377,7 @@ pub trait Host {
     ///
     /// # Errors
     /// [`Kind::Os`] with what failed.
-    fn map(&self, file: &File, layout: &Layout) -> Result<Image, Kind>;
+    fn map(&self, file: &File, layout: &Layout) -> Result<Image, Fault>;
 
     /// Changes the protection of whole pages of a module.
     ///

@@ -49,7 +49,7 @@ all!(kinds: Kind {
     Kind::WrongMachine(_) => Kind::WrongMachine(183),
     Kind::Untrusted => Kind::Untrusted,
     // The rules are listed by themselves.
-    Kind::Malformed { .. } => Kind::malformed(Rule::HeaderTruncated, 0, 0),
+    Kind::Malformed { .. } => Kind::malformed(Rule::HeaderTruncated, 0, 0).kind(),
     Kind::CpuTooOld { .. } => Kind::CpuTooOld { needed: 4, have: 1 },
     Kind::Missing { .. } => Kind::Missing { library: Name::from(""), tried: Vec::new() },
     Kind::Undefined(_) => Kind::Undefined(Vec::new()),

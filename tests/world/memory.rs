@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use lode::elf::segment::Access;
 use lode::elf::{Address, Bias, FileOffset, Vaddr};
-use lode::error::{Errno, Kind, Name};
+use lode::error::{Errno, Fault, Kind, Name};
 use lode::image::{Extent, Image, Reservation};
 use lode::layout::{Layout, Source};
 use lode::world::{File, Host, Identity};
@@ -147,11 +147,8 @@ fn content(range: &lode::layout::Range, layout: &Layout, bytes: &[u8]) -> Vec<u8
 }
 
 impl Host for Memory {
-    fn open(&self, path: &[u8]) -> Result<File, Kind> {
-        let fault = |errno| Kind::Os {
-            what: "cannot open shared object file",
-            errno,
-        };
+    fn open(&self, path: &[u8]) -> Result<File, Fault> {
+        let fault = |errno| Kind::os("cannot open shared object file", errno);
         if let Some(errno) = self.refused.get(path) {
             return Err(fault(*errno));
         }
@@ -186,12 +183,9 @@ impl Host for Memory {
         Ok(length)
     }
 
-    fn map(&self, file: &File, layout: &Layout) -> Result<Image, Kind> {
+    fn map(&self, file: &File, layout: &Layout) -> Result<Image, Fault> {
         let bytes = &self.files[&self.path_of(file)].bytes;
-        let fault = |errno| Kind::Os {
-            what: "failed to map segment from shared object",
-            errno,
-        };
+        let fault = |errno| Kind::os("failed to map segment from shared object", errno);
         // A damaged file may ask for more than there is.
         if layout.span.1 > MOST {
             return Err(fault(Errno::ENOMEM));

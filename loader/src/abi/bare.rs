@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use crate::error::{Errno, Kind};
+use crate::error::{Errno, Fault, Kind};
 use crate::sys::{c_string, linux};
 use crate::thread::{Dtv, StaticTls};
 use crate::tls::TlsPlan;
@@ -24,11 +24,8 @@ const STACK_GUARD: usize = 0x28;
 ///
 /// # Errors
 /// When there is no memory, or the kernel refuses.
-pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Kind> {
-    let memory = |errno| Kind::Os {
-        what: "cannot create TLS data structures",
-        errno,
-    };
+pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Fault> {
+    let memory = |errno| Kind::os("cannot create TLS data structures", errno);
     let align = plan.align.max(64);
     let below = plan.used.checked_next_multiple_of(align).ok_or(Kind::OutOfMemory)?;
     let total = below.checked_add(HEAD + align).ok_or(Kind::OutOfMemory)?;
@@ -37,7 +34,7 @@ pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Kind> 
     let pointer = (base + below).next_multiple_of(align);
     let dtv = Dtv::allocate(plan.modules);
     if dtv.address() == 0 {
-        return Err(Kind::OutOfMemory);
+        return Err(Kind::OutOfMemory.into());
     }
     // SAFETY: `below` bytes before and HEAD bytes from `pointer` lie in the fresh allocation.
     unsafe {
@@ -65,7 +62,7 @@ struct LinkMap {
 ///
 /// # Errors
 /// [`Kind::OutOfMemory`].
-pub fn link_maps(roster: Roster<'_>, order: &[ModuleId]) -> Result<(), Kind> {
+pub fn link_maps(roster: Roster<'_>, order: &[ModuleId]) -> Result<(), Fault> {
     let mut maps: Vec<LinkMap> = Vec::new();
     maps.try_reserve_exact(order.len()).map_err(|_| Kind::OutOfMemory)?;
     for module in order.iter().filter_map(|id| roster.get(*id)) {

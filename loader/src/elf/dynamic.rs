@@ -10,7 +10,7 @@ use super::reloc::{REL_SIZE, RELA_SIZE};
 use super::relr::RELR_SIZE;
 use super::symbol::SYMBOL_SIZE;
 use super::{Vaddr, u64_at};
-use crate::error::{Kind, Rule};
+use crate::error::{Fault, Kind, Rule};
 
 /// Size of one entry in bytes.
 pub const DYN_SIZE: usize = 16;
@@ -389,11 +389,11 @@ impl Dynamic {
     /// [`Rule::DynamicUnterminated`] without DT_NULL; [`Rule::TagTwin`] for a table without its size or the reverse (value: the tag that
     /// stands; limit: the one that is missing); [`Rule::TagEntrySize`], [`Rule::TagTableSize`], [`Rule::ArraySize`],
     /// [`Rule::TagPltRel`].
-    pub fn decode(mut entries: impl Iterator<Item = Dyn>) -> Result<Dynamic, Kind> {
+    pub fn decode(mut entries: impl Iterator<Item = Dyn>) -> Result<Dynamic, Fault> {
         Dynamic::decode_all(&mut entries)
     }
 
-    fn decode_all(entries: &mut dyn Iterator<Item = Dyn>) -> Result<Dynamic, Kind> {
+    fn decode_all(entries: &mut dyn Iterator<Item = Dyn>) -> Result<Dynamic, Fault> {
         let mut dynamic = Dynamic::default();
         let mut raw = Raw([None; TOGETHER.len()]);
         for (index, entry) in entries.enumerate() {
@@ -559,7 +559,7 @@ impl Raw {
         place.and_then(|(_, value)| *value)
     }
 
-    fn check_into(&self, dynamic: &mut Dynamic) -> Result<(), Kind> {
+    fn check_into(&self, dynamic: &mut Dynamic) -> Result<(), Fault> {
         let (mut android_relr, mut strings, mut verneed, mut verdef) = (None, None, None, None);
         let (plt_kind, plt_unit) = self.plt_form()?;
         let mut jmprel = None;
@@ -599,7 +599,7 @@ impl Raw {
     }
 
     /// The form of the PLT's relocations, if it is said, and the bytes of an entry, or of its units when it is not.
-    fn plt_form(&self) -> Result<(Option<PltKind>, u64), Kind> {
+    fn plt_form(&self) -> Result<(Option<PltKind>, u64), Fault> {
         match self.value(tag::PLTREL) {
             Some(tag::RELA) => Ok((Some(PltKind::Rela), RELA_SIZE)),
             Some(tag::REL) => Ok((Some(PltKind::Rel), REL_SIZE)),
@@ -609,7 +609,7 @@ impl Raw {
     }
 
     /// The table that these tags describe, if it stands and has bytes.
-    fn range(&self, tags: &TableTags, unit: u64) -> Result<Option<Range>, Kind> {
+    fn range(&self, tags: &TableTags, unit: u64) -> Result<Option<Range>, Fault> {
         // No entry is kept for DT_NULL, so a table without such a tag has no entry size.
         let entry_size = self.value(tags.entry);
         if let Some(entry_size) = entry_size.filter(|size| *size != unit) {
@@ -633,7 +633,7 @@ impl Raw {
 
 impl Dynamic {
     /// Names need a string table, and what is counted by symbols needs symbols.
-    fn check_companions(&self) -> Result<(), Kind> {
+    fn check_companions(&self) -> Result<(), Fault> {
         let without_strings = [
             (tag::NEEDED, !self.needed.is_empty()),
             (tag::SONAME, self.soname.is_some()),
@@ -669,7 +669,7 @@ mod tests {
     use super::*;
     use alloc::vec;
 
-    fn decode(entries: &[(u64, u64)]) -> Result<Dynamic, Kind> {
+    fn decode(entries: &[(u64, u64)]) -> Result<Dynamic, Fault> {
         Dynamic::decode(entries.iter().map(|(tag, value)| Dyn {
             tag: *tag,
             value: *value,
@@ -677,7 +677,7 @@ mod tests {
     }
 
     /// What is left out of the usual section, or put in at its end.
-    fn changed(without: &[u64], with: &[(u64, u64)]) -> Result<Dynamic, Kind> {
+    fn changed(without: &[u64], with: &[(u64, u64)]) -> Result<Dynamic, Fault> {
         let mut entries: Vec<(u64, u64)> = USUAL
             .iter()
             .copied()

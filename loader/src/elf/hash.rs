@@ -1,7 +1,7 @@
 //! The two hash functions of symbol tables, and the headers of their tables (gABI, "Hash Table"; GNU hash).
 #![forbid(unsafe_code)]
 
-use crate::error::{Kind, Rule};
+use crate::error::{Fault, Kind, Rule};
 
 const STEP: u32 = 33;
 const STEP_2: u32 = STEP * STEP;
@@ -59,7 +59,7 @@ impl GnuHashHeader {
     /// # Errors
     /// [`Rule::HashBuckets`] without buckets or with a filter whose size is no power of two; [`Rule::GnuHashTable`] when the shift is
     /// as wide as the hash.
-    pub fn decode(words: [u32; 4]) -> Result<GnuHashHeader, Kind> {
+    pub fn decode(words: [u32; 4]) -> Result<GnuHashHeader, Fault> {
         let [buckets, first_symbol, bloom_size, bloom_shift] = words;
         if buckets == 0 {
             return Err(Kind::malformed(Rule::HashBuckets, 0, 1));
@@ -106,7 +106,7 @@ impl SysvHashHeader {
     ///
     /// # Errors
     /// [`Rule::HashBuckets`] without buckets.
-    pub fn decode(words: [u32; 2]) -> Result<SysvHashHeader, Kind> {
+    pub fn decode(words: [u32; 2]) -> Result<SysvHashHeader, Fault> {
         let [buckets, chains] = words;
         if buckets == 0 {
             return Err(Kind::malformed(Rule::HashBuckets, 0, 1));
@@ -190,7 +190,7 @@ mod tests {
     fn a_gnu_table_has_buckets_and_a_filter_that_is_a_power_of_two() {
         let header = GnuHashHeader::decode([3, 1, 2, 26]).unwrap();
         assert_eq!((header.buckets_offset(), header.chains_offset()), (32, 44));
-        let refused = |words| match GnuHashHeader::decode(words) {
+        let refused = |words| match GnuHashHeader::decode(words).map_err(Fault::kind) {
             Err(Kind::Malformed { rule, .. }) => Some(rule),
             _ => None,
         };

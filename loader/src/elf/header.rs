@@ -4,7 +4,7 @@
 use super::segment::PROGRAM_HEADER_SIZE;
 use super::{FileOffset, Vaddr, u16_at, u32_at, u64_at};
 use crate::arch::Machine;
-use crate::error::{Kind, Rule};
+use crate::error::{Fault, Kind, Rule};
 
 /// Size of a 64-bit ELF header in bytes (`e_ehsize`).
 pub const HEADER_SIZE: usize = 64;
@@ -67,7 +67,7 @@ impl Header {
     /// # Errors
     /// A header that is cut; then in the order of the fields: [`Kind::NotElf`], a wrong class, byte order, version, OS ABI, machine, type, flags; then a program
     /// header table that is of another shape, empty, or not inside the file.
-    pub fn decode(bytes: &[u8], file_length: Option<u64>, machine: &Machine) -> Result<Header, Kind> {
+    pub fn decode(bytes: &[u8], file_length: Option<u64>, machine: &Machine) -> Result<Header, Fault> {
         let kind = Header::check_identity(bytes, machine)?;
         let truncated = || truncated(bytes);
         let entry_size = u16_at(bytes, 54).ok_or_else(truncated)?;
@@ -98,20 +98,20 @@ impl Header {
     ///
     /// # Errors
     /// As [`Header::decode`], without the program header table.
-    pub fn check_identity(bytes: &[u8], machine: &Machine) -> Result<FileKind, Kind> {
+    pub fn check_identity(bytes: &[u8], machine: &Machine) -> Result<FileKind, Fault> {
         let truncated = || truncated(bytes);
         let identity = bytes.get(..HEADER_SIZE).ok_or_else(truncated)?;
         if identity.get(..4) != Some(&MAGIC) {
-            return Err(Kind::NotElf);
+            return Err(Kind::NotElf.into());
         }
         let field = |at| byte_at(identity, at).ok_or_else(truncated);
         let class = field(4)?;
         if class != machine.class {
-            return Err(Kind::WrongClass(class));
+            return Err(Kind::WrongClass(class).into());
         }
         let data = field(5)?;
         if data != machine.data {
-            return Err(Kind::WrongData(data));
+            return Err(Kind::WrongData(data).into());
         }
         for version in [field(6)?.into(), u32_at(identity, 20).ok_or_else(truncated)?] {
             if version != 1 {
@@ -121,7 +121,7 @@ impl Header {
         check_osabi(field(7)?, field(8)?)?;
         let machine_number = u16_at(identity, 18).ok_or_else(truncated)?;
         if machine_number != machine.elf_machine {
-            return Err(Kind::WrongMachine(machine_number));
+            return Err(Kind::WrongMachine(machine_number).into());
         }
         let kind = match u16_at(identity, 16).ok_or_else(truncated)? {
             2 => FileKind::Executable,
@@ -139,7 +139,7 @@ impl Header {
         Ok(kind)
     }
 
-    fn check_table(&self, file_length: Option<u64>) -> Result<(), Kind> {
+    fn check_table(&self, file_length: Option<u64>) -> Result<(), Fault> {
         let outside = |value, limit| Kind::malformed(Rule::ProgramHeadersOutsideFile, value, limit);
         match self.phnum {
             0 => return Err(Kind::malformed(Rule::NoProgramHeaders, 0, 1)),
@@ -156,23 +156,24 @@ impl Header {
 }
 
 /// The OS ABIs that lode implements: none with version 0, and GNU up to [`GNU_ABI_VERSION`].
-fn check_osabi(osabi: u8, version: u8) -> Result<(), Kind> {
+fn check_osabi(osabi: u8, version: u8) -> Result<(), Fault> {
     let supported = match osabi {
         OSABI_NONE => 0,
         OSABI_GNU => GNU_ABI_VERSION,
-        other => return Err(Kind::WrongOsAbi(other)),
+        other => return Err(Kind::WrongOsAbi(other).into()),
     };
     if version > supported {
         return Err(Kind::WrongAbiVersion {
             osabi,
             version,
             supported,
-        });
+        }
+        .into());
     }
     Ok(())
 }
 
-fn truncated(bytes: &[u8]) -> Kind {
+fn truncated(bytes: &[u8]) -> Fault {
     Kind::malformed(Rule::HeaderTruncated, bytes.len() as u64, HEADER_SIZE as u64)
 }
 
@@ -299,12 +300,12 @@ mod tests {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Result<Header, Kind> {
+    fn decode(bytes: &[u8]) -> Result<Header, Fault> {
         Header::decode(bytes, Some(120), &x86_64::MACHINE)
     }
 
     /// The answer when byte `at` is `value`.
-    fn with(at: usize, value: u8) -> Option<Kind> {
+    fn with(at: usize, value: u8) -> Option<Fault> {
         let mut bytes = valid();
         bytes[at] = value;
         decode(&bytes).err()
@@ -336,15 +337,15 @@ mod tests {
 
     #[test]
     fn each_field_is_checked_by_name_and_number() {
-        assert_eq!(with(0, 0x7e), Some(Kind::NotElf));
-        assert_eq!(with(4, 1), Some(Kind::WrongClass(1)));
-        assert_eq!(with(4, 3), Some(Kind::WrongClass(3)));
-        assert_eq!(with(5, 2), Some(Kind::WrongData(2)));
+        assert_eq!(with(0, 0x7e), Some(Kind::NotElf.into()));
+        assert_eq!(with(4, 1), Some(Kind::WrongClass(1).into()));
+        assert_eq!(with(4, 3), Some(Kind::WrongClass(3).into()));
+        assert_eq!(with(5, 2), Some(Kind::WrongData(2).into()));
         assert_eq!(with(6, 0), Some(Kind::malformed(Rule::ElfVersion, 0, 1)));
         assert_eq!(with(20, 2), Some(Kind::malformed(Rule::ElfVersion, 2, 1)));
         assert_eq!(with(16, 1), Some(Kind::malformed(Rule::HeaderType, 1, 0)));
         assert_eq!(with(16, 4), Some(Kind::malformed(Rule::HeaderType, 4, 0)));
-        assert_eq!(with(18, 183), Some(Kind::WrongMachine(183)));
+        assert_eq!(with(18, 183), Some(Kind::WrongMachine(183).into()));
         assert_eq!(with(48, 1), Some(Kind::malformed(Rule::HeaderFlags, 1, 0)));
         assert_eq!(with(54, 32), Some(Kind::malformed(Rule::PhentSize, 32, 56)));
         assert_eq!(with(56, 0), Some(Kind::malformed(Rule::NoProgramHeaders, 0, 1)));
@@ -360,11 +361,11 @@ mod tests {
                 54 => Kind::malformed(Rule::PhentSize, 1, 56),
                 48 => Kind::malformed(Rule::HeaderFlags, 1, 0),
                 16 => Kind::malformed(Rule::HeaderType, 9, 0),
-                18 => Kind::WrongMachine(3),
-                7 => Kind::WrongOsAbi(9),
+                18 => Kind::WrongMachine(3).into(),
+                7 => Kind::WrongOsAbi(9).into(),
                 6 => Kind::malformed(Rule::ElfVersion, 7, 1),
-                5 => Kind::WrongData(2),
-                _ => Kind::WrongClass(1),
+                5 => Kind::WrongData(2).into(),
+                _ => Kind::WrongClass(1).into(),
             };
             assert_eq!(decode(&bytes), Err(expected));
         }
@@ -380,14 +381,16 @@ mod tests {
                     0 => 0,
                     3 => 3,
                     _ => {
-                        assert_eq!(decode(&bytes), Err(Kind::WrongOsAbi(osabi)));
+                        assert_eq!(decode(&bytes), Err(Kind::WrongOsAbi(osabi).into()));
                         continue;
                     }
                 };
-                let expected = (version > supported).then_some(Kind::WrongAbiVersion {
-                    osabi,
-                    version,
-                    supported,
+                let expected = (version > supported).then(|| {
+                    Fault::from(Kind::WrongAbiVersion {
+                        osabi,
+                        version,
+                        supported,
+                    })
                 });
                 assert_eq!(decode(&bytes).err(), expected);
             }
@@ -423,7 +426,7 @@ mod tests {
         assert_eq!(Header::check_identity(&bytes, &aarch64::MACHINE), Ok(FileKind::Shared));
         assert_eq!(
             Header::check_identity(&valid(), &aarch64::MACHINE),
-            Err(Kind::WrongMachine(62))
+            Err(Kind::WrongMachine(62).into())
         );
     }
 

@@ -9,7 +9,7 @@
 use alloc::vec::Vec;
 
 use super::Vaddr;
-use crate::error::{Kind, Rule};
+use crate::error::{Fault, Kind, Rule};
 
 /// Size of an entry in bytes (DT_RELRENT).
 pub const RELR_SIZE: u64 = 8;
@@ -20,7 +20,7 @@ pub const RELR_SIZE: u64 = 8;
 /// [`Rule::RelrBitmapFirst`] when no address stands before the first bitmap; [`Rule::RelrOutside`] with the place for which `place`
 /// answered `None`.
 #[inline]
-pub fn for_each(words: impl Iterator<Item = u64>, place: &mut impl FnMut(Vaddr) -> Option<()>) -> Result<u64, Kind> {
+pub fn for_each(words: impl Iterator<Item = u64>, place: &mut impl FnMut(Vaddr) -> Option<()>) -> Result<u64, Fault> {
     for_each_of_size::<8>(words, place)
 }
 
@@ -32,7 +32,7 @@ pub fn for_each(words: impl Iterator<Item = u64>, place: &mut impl FnMut(Vaddr) 
 pub fn for_each_of_size<const SIZE: u64>(
     words: impl Iterator<Item = u64>,
     place: &mut impl FnMut(Vaddr) -> Option<()>,
-) -> Result<u64, Kind> {
+) -> Result<u64, Fault> {
     let bitmap_places = SIZE * 8 - 1;
     let full = u64::MAX >> (64 - bitmap_places);
     let mut count = 0u64;
@@ -68,7 +68,7 @@ pub fn for_each_of_size<const SIZE: u64>(
 }
 
 #[cold]
-fn outside(at: u64) -> Kind {
+fn outside(at: u64) -> Fault {
     Kind::malformed(Rule::RelrOutside, at, 0)
 }
 
@@ -85,7 +85,7 @@ pub struct WordForm {
 ///
 /// # Errors
 /// [`Rule::TagTableSize`] when `bytes` are not whole words, and those of [`for_each`]. With 32-bit words a place above 4 GiB is outside.
-pub fn places(bytes: &[u8], form: WordForm) -> Result<Vec<Vaddr>, Kind> {
+pub fn places(bytes: &[u8], form: WordForm) -> Result<Vec<Vaddr>, Fault> {
     let mut places = Vec::new();
     if form.is_64_bit {
         let words = words::<8>(bytes)?.iter().map(|word| match form.is_big_endian {
@@ -109,7 +109,7 @@ pub fn places(bytes: &[u8], form: WordForm) -> Result<Vec<Vaddr>, Kind> {
     Ok(places)
 }
 
-fn words<const SIZE: usize>(bytes: &[u8]) -> Result<&[[u8; SIZE]], Kind> {
+fn words<const SIZE: usize>(bytes: &[u8]) -> Result<&[[u8; SIZE]], Fault> {
     match bytes.as_chunks::<SIZE>() {
         (words, []) => Ok(words),
         _ => Err(Kind::malformed(Rule::TagTableSize, bytes.len() as u64, SIZE as u64)),
@@ -172,7 +172,7 @@ mod tests {
         places
     }
 
-    fn addresses(words: &[u64]) -> Result<Vec<u64>, Kind> {
+    fn addresses(words: &[u64]) -> Result<Vec<u64>, Fault> {
         let places = places(&bytes(words, LITTLE_64), LITTLE_64)?;
         Ok(places.iter().map(|place| place.0).collect())
     }
@@ -285,9 +285,9 @@ mod tests {
         for length in 0..whole.len() {
             assert_eq!(places(&whole[..length], LITTLE_64).is_ok(), length % 8 == 0);
             assert_eq!(
-                places(&whole[..length], BIG_32).is_err_and(|kind| {
+                places(&whole[..length], BIG_32).is_err_and(|fault| {
                     matches!(
-                        kind,
+                        fault.kind(),
                         Kind::Malformed {
                             rule: Rule::TagTableSize,
                             ..

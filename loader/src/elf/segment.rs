@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::{FileOffset, Vaddr, u32_at, u64_at};
-use crate::error::{Kind, Rule};
+use crate::error::{Fault, Kind, Rule};
 
 bitflags::bitflags! {
     /// What a segment allows (`p_flags`: PF_R, PF_W, PF_X).
@@ -94,7 +94,7 @@ impl<'a> Segments<'a> {
     ///
     /// # Errors
     /// [`Rule::ProgramHeadersOutsideFile`] when there are fewer bytes than that takes.
-    pub fn decode(bytes: &'a [u8], phnum: u16) -> Result<Segments<'a>, Kind> {
+    pub fn decode(bytes: &'a [u8], phnum: u16) -> Result<Segments<'a>, Fault> {
         let size = usize::from(phnum) * PROGRAM_HEADER_SIZE;
         match bytes.get(..size) {
             Some(rest) => Ok(Segments { rest }),

@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use super::{u16_at, u32_at};
-use crate::error::{Kind, Rule};
+use crate::error::{Fault, Kind, Rule};
 
 /// Bit of a DT_VERSYM entry: the definition is not the default one of its symbol.
 pub const HIDDEN: u16 = 0x8000;
@@ -66,7 +66,7 @@ pub struct Definition {
 ///
 /// # Errors
 /// [`Rule::VersionNeed`] with the offset of the record that is outside, of another revision, or leads nowhere.
-pub fn needs(bytes: &[u8], count: u64) -> Result<Vec<Need>, Kind> {
+pub fn needs(bytes: &[u8], count: u64) -> Result<Vec<Need>, Fault> {
     let mut needs = Vec::new();
     let mut total = 0;
     let mut at = Some(0u32);
@@ -92,7 +92,7 @@ pub fn needs(bytes: &[u8], count: u64) -> Result<Vec<Need>, Kind> {
     Ok(needs)
 }
 
-fn need_entries(bytes: &[u8], first: u32, count: u16) -> Result<Vec<NeedEntry>, Kind> {
+fn need_entries(bytes: &[u8], first: u32, count: u16) -> Result<Vec<NeedEntry>, Fault> {
     let mut entries = Vec::new();
     let mut at = Some(first);
     for _ in 0..count {
@@ -115,7 +115,7 @@ fn need_entries(bytes: &[u8], first: u32, count: u16) -> Result<Vec<NeedEntry>, 
 ///
 /// # Errors
 /// [`Rule::VersionDefinition`] with the offset of the record that is outside, of another revision, without a name, or leads nowhere.
-pub fn definitions(bytes: &[u8], count: u64) -> Result<Vec<Definition>, Kind> {
+pub fn definitions(bytes: &[u8], count: u64) -> Result<Vec<Definition>, Fault> {
     let mut definitions = Vec::new();
     let mut at = Some(0u32);
     for _ in 0..count {
@@ -157,11 +157,11 @@ fn follow(start: u32, distance: u32, size: u32) -> Option<u32> {
     start.checked_add(distance)
 }
 
-fn damaged_need(at: usize) -> Kind {
+fn damaged_need(at: usize) -> Fault {
     Kind::malformed(Rule::VersionNeed, at as u64, 0)
 }
 
-fn damaged_definition(at: usize) -> Kind {
+fn damaged_definition(at: usize) -> Fault {
     Kind::malformed(Rule::VersionDefinition, at as u64, 0)
 }
 

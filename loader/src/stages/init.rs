@@ -10,7 +10,7 @@ use super::link::dependencies_first;
 use super::protect::Protected;
 use crate::elf::dynamic::Range;
 use crate::elf::{Address, SymbolIndex, Vaddr};
-use crate::error::{Kind, Rule};
+use crate::error::{Fault, Kind, Rule};
 use crate::event::Statistics;
 use crate::image::Table;
 use crate::world::{Module, ModuleId, Role, Roster, World};
@@ -87,7 +87,7 @@ pub fn destructors(module: &Module) -> impl Iterator<Item = Address> {
 ///
 /// # Errors
 /// [`Rule::EntryOutside`], [`Rule::CodeOutside`] with the link-time address; [`Rule::TagTableOutside`] for an array that is not mapped.
-pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Kind> {
+pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Fault> {
     let entry = module.layout.entry;
     if module.role == Role::Program && !module.image.is_executable(entry) {
         return Err(Kind::malformed(Rule::EntryOutside, entry.0, 0));

@@ -12,7 +12,7 @@ use crate::elf::header::Header;
 use crate::elf::note;
 use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader, Segments};
 use crate::elf::{FileOffset, Vaddr};
-use crate::error::{Errno, Error, Kind, Name, Rejected, Result, Rule, Stage, Tried};
+use crate::error::{Errno, Error, Fault, Kind, Name, Rejected, Result, Rule, Stage, Tried};
 use crate::event::{Event, Interest, Log};
 use crate::image::Image;
 use crate::layout::Layout;
@@ -374,13 +374,8 @@ pub fn map_file(
     asked_by: Option<ModuleId>,
     context: &Context<'_>,
 ) -> Result<Parts> {
-    let fault = |kind: Kind| kind.of(Stage::Map, &name);
-    let unreadable = |errno| {
-        fault(Kind::Os {
-            what: "cannot read file data",
-            errno,
-        })
-    };
+    let fault = |fault: Fault| fault.of(Stage::Map, &name);
+    let unreadable = |errno| fault(Kind::os("cannot read file data", errno));
     // Most files have their program headers right behind the header: one read gets both.
     let mut buffer = [0u8; 64 + 16 * PROGRAM_HEADER_SIZE];
     let length = context
@@ -454,7 +449,7 @@ fn starts_itself(module: &Module) -> bool {
 }
 
 /// Refuses a file that was built for a newer CPU (GNU_PROPERTY_X86_ISA_1_NEEDED).
-fn check_cpu(module: &Module, level: u8) -> core::result::Result<(), Kind> {
+fn check_cpu(module: &Module, level: u8) -> core::result::Result<(), Fault> {
     let Some(properties) = property_bytes(&module.image, &module.layout) else {
         return Ok(());
     };
@@ -464,7 +459,8 @@ fn check_cpu(module: &Module, level: u8) -> core::result::Result<(), Kind> {
         return Err(Kind::CpuTooOld {
             needed: needed_level,
             have: level,
-        });
+        }
+        .into());
     }
     Ok(())
 }

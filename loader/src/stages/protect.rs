@@ -43,10 +43,7 @@ impl Resolved {
                 .map_err(|errno| {
                     module.fault(
                         Stage::Protect,
-                        Kind::Os {
-                            what: "cannot apply additional memory protection after relocation",
-                            errno,
-                        },
+                        Kind::os("cannot apply additional memory protection after relocation", errno),
                     )
                 })?;
         }

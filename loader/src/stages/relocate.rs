@@ -17,7 +17,7 @@ use crate::elf::reloc::{Rel, Rela};
 use crate::elf::segment::Access;
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex, Vaddr, relr};
-use crate::error::{Kind, Name, Result, Rule, Stage, Unresolved};
+use crate::error::{Fault, Kind, Name, Result, Rule, Stage, Unresolved};
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Plain, Table};
 use crate::scope::{Definition, Scope};
@@ -219,11 +219,12 @@ impl<'a> Work<'a> {
             memo: None,
             lazy: !now && dynamic.pltgot.is_some(),
         };
-        let fault = |kind| module.fault(Stage::Relocate, kind);
+        let fault = |fault: Fault| module.fault(Stage::Relocate, fault);
         if dynamic.android_rel.is_some() || dynamic.android_rela.is_some() {
-            return Err(fault(Kind::Unsupported(
+            let packed = Kind::Unsupported(
                 "packed relocations (DT_ANDROID_REL or DT_ANDROID_RELA), which lode does not unpack yet",
-            )));
+            );
+            return Err(fault(packed.into()));
         }
         self.relr(&mut tables).map_err(fault)?;
         let own = |range: Option<Range>| range.map(|range| without_plt(module, range));
@@ -237,7 +238,7 @@ impl<'a> Work<'a> {
         .map_err(fault)
     }
 
-    fn relr(&mut self, tables: &mut Tables<'a>) -> core::result::Result<(), Kind> {
+    fn relr(&mut self, tables: &mut Tables<'a>) -> core::result::Result<(), Fault> {
         let Some(range) = tables.module.dynamic.relr else {
             return Ok(());
         };
@@ -248,7 +249,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn rela(&mut self, tables: &mut Tables<'a>, range: Option<Range>) -> core::result::Result<(), Kind> {
+    fn rela(&mut self, tables: &mut Tables<'a>, range: Option<Range>) -> core::result::Result<(), Fault> {
         let Some(range) = range else { return Ok(()) };
         let entries = table::<Rela>(tables.module, range)?;
         let bias = tables.module.image.bias();
@@ -278,7 +279,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn rel(&mut self, tables: &mut Tables<'a>, range: Option<Range>) -> core::result::Result<(), Kind> {
+    fn rel(&mut self, tables: &mut Tables<'a>, range: Option<Range>) -> core::result::Result<(), Fault> {
         let Some(range) = range else { return Ok(()) };
         let entries = table::<Rel>(tables.module, range)?;
         let bias = tables.module.image.bias();
@@ -310,7 +311,7 @@ impl<'a> Work<'a> {
         at: Vaddr,
         index: SymbolIndex,
         addend: Addend,
-    ) -> core::result::Result<(), Kind> {
+    ) -> core::result::Result<(), Fault> {
         let module = tables.module;
         let bias = module.image.bias();
         match relocation.ask {
@@ -371,7 +372,8 @@ impl<'a> Work<'a> {
                     if field != Field::Word64 || pc_relative {
                         return Err(Kind::Unsupported(
                             "a relocation of 32 bits or relative to its place, against a function that a resolver chooses",
-                        ));
+                        )
+                        .into());
                     }
                     return self.put_aside(tables, at, found.address(), addend, found.module);
                 }
@@ -430,7 +432,7 @@ impl<'a> Work<'a> {
     }
 
     /// The symbol at `index`; `None` for index 0.
-    fn reference(&self, module: &Module, index: SymbolIndex, at: Vaddr) -> core::result::Result<Option<Symbol>, Kind> {
+    fn reference(&self, module: &Module, index: SymbolIndex, at: Vaddr) -> core::result::Result<Option<Symbol>, Fault> {
         if index.0 == 0 {
             return Ok(None);
         }
@@ -446,7 +448,7 @@ impl<'a> Work<'a> {
         index: SymbolIndex,
         reference: &Symbol,
         purpose: Use,
-    ) -> core::result::Result<Option<Definition<'a>>, Kind> {
+    ) -> core::result::Result<Option<Definition<'a>>, Fault> {
         if let Some(memo) = tables.memo
             && memo.index == index
             && memo.purpose == purpose
@@ -487,7 +489,7 @@ impl<'a> Work<'a> {
         resolver: Address,
         addend: u64,
         of: &Module,
-    ) -> core::result::Result<(), Kind> {
+    ) -> core::result::Result<(), Fault> {
         check_resolver(of, resolver)?;
         self.indirect.push(Indirect {
             module: tables.module.id,
@@ -509,7 +511,7 @@ impl<'a> Work<'a> {
         at: Vaddr,
         index: SymbolIndex,
         reference: &Symbol,
-    ) -> core::result::Result<(), Kind> {
+    ) -> core::result::Result<(), Fault> {
         let module = tables.module;
         if tables.lazy && matches!(relocation.ask, Ask::JumpSlot) && self.make_lazy(tables, at).is_some() {
             return Ok(());
@@ -541,16 +543,18 @@ impl<'a> Work<'a> {
     }
 
     /// The distance below the thread pointer of a module's block. A module without one gets it if there is room.
-    fn static_offset(&mut self, owner: &Module, from: &Module, index: SymbolIndex) -> core::result::Result<u64, Kind> {
+    fn static_offset(&mut self, owner: &Module, from: &Module, index: SymbolIndex) -> core::result::Result<u64, Fault> {
         let slot = owner.tls().ok_or_else(|| not_thread_local(from, index))?;
         if let Some(offset) = slot.offset {
             return Ok(offset);
         }
         let template = owner.layout.tls.ok_or_else(|| not_thread_local(from, index))?;
         let free = self.tls.free();
-        let full = || Kind::StaticTls {
-            needed: template.memory_size,
-            free,
+        let full = || {
+            Fault::from(Kind::StaticTls {
+                needed: template.memory_size,
+                free,
+            })
         };
         // Threads may have a block of a module of an earlier batch already, at an address that cannot be static.
         if (owner.id.0 as usize) < self.roster.world.len() {
@@ -572,7 +576,7 @@ impl<'a> Work<'a> {
         reference: &Option<Symbol>,
         found: &Option<Definition<'a>>,
         addend: u64,
-    ) -> core::result::Result<(), Kind> {
+    ) -> core::result::Result<(), Fault> {
         let entries = self.binding.entries;
         let (entry, argument) = match tls_owner(tables.module, reference, found) {
             None => (entries.tls_undefined, addend),
@@ -621,7 +625,7 @@ enum Addend {
 }
 
 impl Addend {
-    fn read(self, tables: &mut Tables<'_>, at: Vaddr, field: Field) -> core::result::Result<u64, Kind> {
+    fn read(self, tables: &mut Tables<'_>, at: Vaddr, field: Field) -> core::result::Result<u64, Fault> {
         let Addend::Given(addend) = self else {
             let word = match field {
                 Field::Word64 => tables.patch.load::<u64>(at),
@@ -634,7 +638,7 @@ impl Addend {
     }
 
     /// With REL the addend of a descriptor stands in its second word (TLS descriptors for x86, section 3.3).
-    fn read_descriptor(self, tables: &mut Tables<'_>, at: Vaddr) -> core::result::Result<u64, Kind> {
+    fn read_descriptor(self, tables: &mut Tables<'_>, at: Vaddr) -> core::result::Result<u64, Fault> {
         match self {
             Addend::Given(addend) => Ok(addend),
             Addend::InPlace => {
@@ -672,7 +676,7 @@ impl<'a> Meaning<'a> {
         kind: u32,
         index: SymbolIndex,
         at: Vaddr,
-    ) -> core::result::Result<Relocation, Kind> {
+    ) -> core::result::Result<Relocation, Fault> {
         let relocation = (self.machine.relocation)(kind).ok_or_else(|| Kind::UnknownRelocation {
             kind,
             at,
@@ -683,7 +687,7 @@ impl<'a> Meaning<'a> {
     }
 }
 
-fn table<T: Plain>(module: &Module, range: Range) -> core::result::Result<Table<T>, Kind> {
+fn table<T: Plain>(module: &Module, range: Range) -> core::result::Result<Table<T>, Fault> {
     let count = usize::try_from(range.size).unwrap_or(usize::MAX) / size_of::<T>();
     module
         .image
@@ -715,14 +719,15 @@ fn store(
     index: SymbolIndex,
     field: Field,
     word: u64,
-) -> core::result::Result<(), Kind> {
+) -> core::result::Result<(), Fault> {
     if !field.holds(word) {
         return Err(Kind::Overflow {
             relocation: relocation.name,
             at,
             symbol: symbol_name(tables.module, index),
             value: word as i64,
-        });
+        }
+        .into());
     }
     let stored = match field {
         Field::Word64 => tables.patch.store(at, word),
@@ -732,7 +737,7 @@ fn store(
 }
 
 /// A resolver has to be code of the module that defines it.
-fn check_resolver(of: &Module, resolver: Address) -> core::result::Result<(), Kind> {
+fn check_resolver(of: &Module, resolver: Address) -> core::result::Result<(), Fault> {
     let at = resolver.in_image(of.image.bias());
     match of.image.is_executable(at) {
         true => Ok(()),
@@ -742,7 +747,7 @@ fn check_resolver(of: &Module, resolver: Address) -> core::result::Result<(), Ki
 
 /// Why a place cannot be stored to: in a segment of this module that is not writable, or not wholly in one.
 #[cold]
-fn unwritable(module: &Module, at: Vaddr) -> Kind {
+fn unwritable(module: &Module, at: Vaddr) -> Fault {
     let rule = match module.image.extent(at, 1) {
         Some(extent) if !extent.access.contains(Access::WRITE) => Rule::RelocationReadOnly,
         _ => Rule::RelocationOutside,
@@ -751,8 +756,8 @@ fn unwritable(module: &Module, at: Vaddr) -> Kind {
 }
 
 #[cold]
-fn not_thread_local(module: &Module, index: SymbolIndex) -> Kind {
-    Kind::NotThreadLocal(symbol_name(module, index).unwrap_or(Name::from("(none)")))
+fn not_thread_local(module: &Module, index: SymbolIndex) -> Fault {
+    Kind::NotThreadLocal(symbol_name(module, index).unwrap_or(Name::from("(none)"))).into()
 }
 
 fn symbol_name(module: &Module, index: SymbolIndex) -> Option<Name> {
@@ -810,11 +815,14 @@ pub fn bind_slot(
     let found = scope
         .resolve(module, symbol_index, &reference, version, Use::Call, log)
         .ok_or_else(|| {
-            fault(Kind::Undefined(alloc::vec![Unresolved {
-                module: module.name.clone(),
-                symbol: Name::new(module.symbols.name(&reference)),
-                version: version.map(|version| Name::new(version.name)),
-            }]))
+            fault(
+                Kind::Undefined(alloc::vec![Unresolved {
+                    module: module.name.clone(),
+                    symbol: Name::new(module.symbols.name(&reference)),
+                    version: version.map(|version| Name::new(version.name)),
+                }])
+                .into(),
+            )
         })?;
     let address = if found.is_indirect() {
         check_resolver(found.module, found.address()).map_err(fault)?;

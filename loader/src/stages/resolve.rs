@@ -128,11 +128,14 @@ fn copy_data(
     let scope = scope_of(roster, global, unique, module);
     // The program's own definition is the place to copy to, so it does not count.
     let Some(source) = scope.find(&wanted, Some(module.id), log) else {
-        return Err(fault(Kind::Undefined(alloc::vec![Unresolved {
-            module: module.name.clone(),
-            symbol: Name::new(name),
-            version: version.map(|version| Name::new(version.name)),
-        }])));
+        return Err(fault(
+            Kind::Undefined(alloc::vec![Unresolved {
+                module: module.name.clone(),
+                symbol: Name::new(name),
+                version: version.map(|version| Name::new(version.name)),
+            }])
+            .into(),
+        ));
     };
     log.emit(Interest::BINDINGS, || Event::Bound {
         from: &module.name,
@@ -149,11 +152,14 @@ fn copy_data(
     }
     let size = reference.size.min(source.symbol.size);
     let outside = || {
-        fault(Kind::CopySize {
-            symbol: Name::new(name),
-            here: reference.size,
-            there: source.symbol.size,
-        })
+        fault(
+            Kind::CopySize {
+                symbol: Name::new(name),
+                here: reference.size,
+                there: source.symbol.size,
+            }
+            .into(),
+        )
     };
     let bytes = usize::try_from(size)
         .ok()

@@ -12,7 +12,7 @@ use crt::syscall as call;
 
 use crate::elf::segment::Access;
 use crate::elf::{Address, Bias, FileOffset, Vaddr};
-use crate::error::{Errno, Kind, Name};
+use crate::error::{Errno, Fault, Kind, Name};
 use crate::image::{Extent, Image, Reservation};
 use crate::layout::{Layout, Source};
 use crate::world::{File, Host, Identity};
@@ -153,12 +153,9 @@ pub fn allocate(length: usize) -> Option<usize> {
 
 impl Linux {
     /// Reserves the address range of a module; nothing in it is accessible yet.
-    fn reserve(&self, layout: &Layout) -> Result<Reservation, Kind> {
+    fn reserve(&self, layout: &Layout) -> Result<Reservation, Fault> {
         let (start, length) = layout.span;
-        let fault = |errno| Kind::Os {
-            what: "failed to map segment from shared object",
-            errno,
-        };
+        let fault = |errno| Kind::os("failed to map segment from shared object", errno);
         let flags = call::MAP_PRIVATE | call::MAP_ANONYMOUS | call::MAP_NORESERVE;
         if layout.fixed {
             let flags = flags | call::MAP_FIXED_NOREPLACE;
@@ -200,8 +197,8 @@ impl Linux {
         })
     }
 
-    fn fill(&self, file: &File, layout: &Layout, bias: Bias) -> Result<(), Kind> {
-        let fault = |what| move |errno| Kind::Os { what, errno };
+    fn fill(&self, file: &File, layout: &Layout, bias: Bias) -> Result<(), Fault> {
+        let fault = |what| move |errno| Kind::os(what, errno);
         for piece in &layout.pieces {
             let at = piece.at.at(bias).0 as usize;
             let length = piece.length as usize;
@@ -269,11 +266,8 @@ pub fn extents(layout: &Layout, bias: Bias) -> Vec<Extent> {
 }
 
 impl Host for Linux {
-    fn open(&self, path: &[u8]) -> Result<File, Kind> {
-        let fault = |errno| Kind::Os {
-            what: "cannot open shared object file",
-            errno,
-        };
+    fn open(&self, path: &[u8]) -> Result<File, Fault> {
+        let fault = |errno| Kind::os("cannot open shared object file", errno);
         // O_NONBLOCK: a FIFO must not stop the start.
         let flags = call::O_RDONLY | call::O_CLOEXEC | call::O_NONBLOCK;
         let descriptor = with_path(path, |path| call::openat(call::AT_FDCWD, path, flags, 0)).map_err(fault)?;
@@ -284,18 +278,12 @@ impl Host for Linux {
             descriptor,
             close,
         };
-        let stat = call::fstat(descriptor).map_err(|errno| Kind::Os {
-            what: "cannot stat shared object",
-            errno,
-        })?;
+        let stat = call::fstat(descriptor).map_err(|errno| Kind::os("cannot stat shared object", errno))?;
         if stat.is_directory() {
-            return Err(Kind::Os {
-                what: "cannot read file data",
-                errno: Errno::EISDIR,
-            });
+            return Err(Kind::os("cannot read file data", Errno::EISDIR));
         }
         if !stat.is_regular() {
-            return Err(Kind::NotRegular);
+            return Err(Kind::NotRegular.into());
         }
         file.identity = Identity {
             device: stat.device,
@@ -310,7 +298,7 @@ impl Host for Linux {
         call::pread(file.descriptor, into, offset.0)
     }
 
-    fn map(&self, file: &File, layout: &Layout) -> Result<Image, Kind> {
+    fn map(&self, file: &File, layout: &Layout) -> Result<Image, Fault> {
         let reservation = self.reserve(layout)?;
         let bias = Bias(reservation.start.0.wrapping_sub(layout.span.0.0));
         self.fill(file, layout, bias)?;

@@ -13,7 +13,7 @@ use super::machine::MACHINE;
 use crate::elf::header::{FileKind, Header};
 use crate::elf::segment::{Access, PROGRAM_HEADER_SIZE, ProgramHeader, Segments, kind};
 use crate::elf::{Address, Bias, FileOffset, Vaddr};
-use crate::error::{Errno, Kind, Name, Result, Rule, Stage};
+use crate::error::{Errno, Fault, Kind, Name, Result, Rule, Stage};
 use crate::image::Image;
 use crate::layout::Layout;
 use crate::world::{Parts, Role};
@@ -61,7 +61,7 @@ unsafe fn bytes(at: Address, length: usize) -> &'static [u8] {
 /// # Safety
 /// `given` is what the kernel gave.
 pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
-    let fault = |kind: Kind| kind.of(Stage::Map, &name);
+    let fault = |fault: Fault| fault.of(Stage::Map, &name);
     if given.entry_size != PROGRAM_HEADER_SIZE as u64 {
         return Err(fault(Kind::malformed(
             Rule::PhentSize,
@@ -70,11 +70,11 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
         )));
     }
     if given.page_size < SMALLEST_PAGE || !given.page_size.is_power_of_two() {
-        return Err(fault(Kind::Unsupported("the page size that the kernel states")));
+        return Err(fault(Kind::Unsupported("the page size that the kernel states").into()));
     }
     let size = usize::from(given.count) * PROGRAM_HEADER_SIZE;
     if !readable(given.headers, size as u64, given.page_size) {
-        return Err(fault(LOST));
+        return Err(fault(LOST.into()));
     }
     // SAFETY: readable memory, which the kernel says holds the program headers; it stays, because nobody unmaps the program.
     let table = unsafe { bytes(given.headers, size) };
@@ -97,7 +97,7 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
         },
     };
     let header = match first.map(|first| first.vaddr.at(bias)) {
-        Some(at) if !readable(at, HEADER_SIZE as u64, given.page_size) => return Err(fault(LOST)),
+        Some(at) if !readable(at, HEADER_SIZE as u64, given.page_size) => return Err(fault(LOST.into())),
         Some(at) => {
             // SAFETY: readable memory where the kernel mapped a segment that is at least as long as the header.
             let start = unsafe { bytes(at, HEADER_SIZE) };
@@ -120,7 +120,7 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
         },
     };
     if header.entry.at(bias) != given.entry {
-        return Err(fault(LOST));
+        return Err(fault(LOST.into()));
     }
     let parts = described(header, headers, bias, name.clone(), Role::Program, given.page_size)?;
     whole(&parts.headers, bias, given.page_size).map_err(fault)?;
@@ -135,7 +135,7 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
 /// # Safety
 /// `base` is the address of such an image.
 pub unsafe fn image_at(base: Address, name: Name, role: Role, page_size: u64) -> Result<Parts> {
-    let fault = |kind: Kind| kind.of(Stage::Map, &name);
+    let fault = |fault: Fault| fault.of(Stage::Map, &name);
     // SAFETY: the caller's promise.
     let header = Header::decode(unsafe { bytes(base, HEADER_SIZE) }, None, MACHINE).map_err(fault)?;
     let size = usize::from(header.phnum) * PROGRAM_HEADER_SIZE;
@@ -179,7 +179,7 @@ fn described(
 
 /// Whether the file behind each segment is as long as the segment says. The kernel maps a truncated file without a word, and the
 /// first touch behind its end is SIGBUS.
-fn whole(headers: &[ProgramHeader], bias: Bias, page_size: u64) -> core::result::Result<(), Kind> {
+fn whole(headers: &[ProgramHeader], bias: Bias, page_size: u64) -> core::result::Result<(), Fault> {
     let holds_bytes = |header: &&ProgramHeader| {
         header.kind == kind::LOAD && header.file_size != 0 && header.access.contains(Access::READ)
     };

@@ -14,7 +14,7 @@ use super::maps::base_namespace;
 use super::record::Record;
 use super::{Exports, Glibc, entries};
 use crate::elf::segment::Access;
-use crate::error::{Errno, Kind};
+use crate::error::{Errno, Fault, Kind};
 use crate::sys::linux;
 use crate::thread::{Dtv, StaticTls};
 use crate::tls::TlsPlan;
@@ -74,14 +74,14 @@ impl Glibc {
     ///
     /// # Errors
     /// When there is no memory, or the kernel refuses the thread pointer.
-    pub fn wake(&mut self, plan: &mut TlsPlan, roster: Roster<'_>, with: &Circumstances<'_>) -> Result<(), Kind> {
+    pub fn wake(&mut self, plan: &mut TlsPlan, roster: Roster<'_>, with: &Circumstances<'_>) -> Result<(), Fault> {
         let shape = self.shape(plan).ok_or(Kind::OutOfMemory)?;
         let pthread_size = self.layout.pthread.size as u64;
         plan.capacity = Some(shape.size - pthread_size);
         let pointer = self.first_thread(&shape)?;
         let dtv = Dtv::allocate(plan.modules);
         if dtv.address() == 0 {
-            return Err(Kind::OutOfMemory);
+            return Err(Kind::OutOfMemory.into());
         }
         // SAFETY: `first_thread` allocated `shape.size` bytes, of which those of struct pthread are at and above the pointer.
         let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size) };
@@ -89,10 +89,8 @@ impl Glibc {
         // SAFETY: the blocks lie below the pointer, no thread uses them yet.
         unsafe { StaticTls { pointer }.fill(roster, dtv) };
         // SAFETY: the memory at the pointer is a thread head from now on.
-        unsafe { crt::syscall::set_thread_pointer(pointer as usize) }.map_err(|errno| Kind::Os {
-            what: "cannot set %fs base address for thread-local storage",
-            errno,
-        })?;
+        unsafe { crt::syscall::set_thread_pointer(pointer as usize) }
+            .map_err(|errno| Kind::os("cannot set %fs base address for thread-local storage", errno))?;
         // SAFETY: the exports have these sizes; nothing else refers to them.
         let (global, global_ro) = unsafe {
             (
@@ -103,9 +101,9 @@ impl Glibc {
         if self.layout.rtld_global.size > with.exports.rtld_global.1
             || self.layout.rtld_global_ro.size > with.exports.rtld_global_ro.1
         {
-            return Err(Kind::Unsupported(
-                "the structures of this glibc are larger than those that lode exports",
-            ));
+            return Err(
+                Kind::Unsupported("the structures of this glibc are larger than those that lode exports").into(),
+            );
         }
         self.global = Some(global);
         self.global_ro = Some(global_ro);
@@ -114,15 +112,13 @@ impl Glibc {
         self.fill_global(global, global_ro, plan, dtv, with);
         self.register_thread(pthread, with);
         self.fill_exports(with);
-        self.first_maps(global, roster, plan, with).ok_or(Kind::OutOfMemory)
+        self.first_maps(global, roster, plan, with)
+            .ok_or_else(|| Kind::OutOfMemory.into())
     }
 
     /// Allocates the first thread's blocks and struct; returns the thread pointer.
-    fn first_thread(&self, shape: &Shape) -> Result<u64, Kind> {
-        let memory = || Kind::Os {
-            what: "cannot create TLS data structures",
-            errno: Errno::ENOMEM,
-        };
+    fn first_thread(&self, shape: &Shape) -> Result<u64, Fault> {
+        let memory = || Kind::os("cannot create TLS data structures", Errno::ENOMEM);
         self.thread_memory(shape.size, shape.align).ok_or_else(memory)
     }
 
