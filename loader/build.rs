@@ -29,7 +29,8 @@ fn main() {
         "--no-undefined".to_owned(),
         "--build-id=sha1".to_owned(),
         "--hash-style=gnu".to_owned(),
-        "--eh-frame-hdr".to_owned(),
+        // linker.ld writes the one that the image needs.
+        "--no-eh-frame-hdr".to_owned(),
         "-z,relro".to_owned(),
         "-z,now".to_owned(),
         "-z,noexecstack".to_owned(),

@@ -399,7 +399,7 @@ impl Launch {
         order: &[ModuleId],
         cpu: &mut Cpu,
     ) -> Result<()> {
-        let mut tls = relocated.tls;
+        let mut tls = relocated.batch.tls;
         dl::set_own_words(tls.own);
         let roster = relocated.batch.roster(world);
         let random = self.random();
@@ -446,7 +446,7 @@ impl Launch {
             let first = program.link_map.load(Ordering::Relaxed) as u64;
             debugger::tell(first, State::Add);
         }
-        relocated.tls = tls;
+        relocated.batch.tls = tls;
         Ok(())
     }
 

@@ -8,10 +8,9 @@ use alloc::vec::Vec;
 
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex};
-use crate::error::Name;
 use crate::event::{Event, Interest, Log};
 use crate::symbols::{Use, Version, Wanted};
-use crate::world::{Module, ModuleId, Roster};
+use crate::world::{Module, ModuleId, Roster, Unique};
 
 /// A definition that a reference got.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +47,7 @@ pub struct Scope<'a, 'l> {
     /// Lists of modules in order; a module may stand in several.
     pub lists: [&'l [ModuleId]; 2],
     /// STB_GNU_UNIQUE symbols that have their definition already.
-    pub unique: &'l [(Name, ModuleId, SymbolIndex)],
+    pub unique: &'l [Unique],
 }
 
 impl<'a> Scope<'a, '_> {

@@ -261,8 +261,11 @@ pub struct World {
     /// The places of thread-local storage that are taken.
     pub tls: crate::tls::TlsPlan,
     /// STB_GNU_UNIQUE symbols that some reference was bound to: the first definition serves the whole process.
-    pub unique: Vec<(Name, ModuleId, crate::elf::SymbolIndex)>,
+    pub unique: Vec<Unique>,
 }
+
+/// The definition that a STB_GNU_UNIQUE name stands for in this process: the name, the module, its symbol.
+pub type Unique = (Name, ModuleId, SymbolIndex);
 
 impl World {
     /// The modules as a roster without a batch.

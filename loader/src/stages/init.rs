@@ -29,14 +29,7 @@ pub struct Ready {
 impl Protected {
     /// Makes the batch part of the world. Cannot fail: there is no half-way to undo.
     pub fn publish(self, world: &mut World) -> Ready {
-        let Protected {
-            batch,
-            global,
-            tls,
-            init_order,
-            unique,
-            statistics,
-        } = self;
+        let batch = *self.batch;
         world.modules.extend(batch.modules.into_iter().map(Arc::new));
         for id in &batch.order {
             if !world.list.contains(id) {
@@ -46,11 +39,12 @@ impl Protected {
         world.index_ranges();
         world.fini_order = dependencies_first(world.roster(), &world.list, 0);
         world.fini_order.reverse();
-        world.global = global;
+        world.global = batch.global;
         world.names.extend(batch.names);
-        world.tls = tls;
-        world.unique = unique;
-        let modules = init_order
+        world.tls = batch.tls;
+        world.unique = batch.unique;
+        let modules = batch
+            .init_order
             .iter()
             .filter_map(|id| world.modules.get(id.0 as usize).cloned())
             .filter(|module| !module.is_final)
@@ -58,7 +52,7 @@ impl Protected {
         Ready {
             modules,
             order: batch.order,
-            statistics,
+            statistics: batch.statistics,
         }
     }
 }

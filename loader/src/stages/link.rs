@@ -1,6 +1,7 @@
 //! Versions agreed, thread-local storage placed, order decided. Nothing is stored into a module yet.
 #![forbid(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -19,13 +20,7 @@ use crate::world::{Module, ModuleId, Role, Roster, World};
 #[derive(Debug)]
 pub struct Linked {
     /// The modules.
-    pub batch: Batch,
-    /// The global scope after this batch.
-    pub global: Vec<ModuleId>,
-    /// Static TLS after this batch.
-    pub tls: TlsPlan,
-    /// The order of constructors: dependencies first. Holds modules of this batch only.
-    pub init_order: Vec<ModuleId>,
+    pub batch: Box<Batch>,
 }
 
 impl Mapped {
@@ -38,40 +33,34 @@ impl Mapped {
     /// [`Kind::NoVersion`] with *all* missing versions; [`Kind::StaticTls`].
     pub fn link(self, world: &World, log: Log<'_>) -> Result<Linked> {
         let mut batch = self.batch;
-        let roster = batch.roster(world);
-        check_versions(roster, &batch, log)?;
-        let mut tls = world.tls;
+        check_versions(batch.roster(world), &batch, log)?;
+        let tls = &mut batch.tls;
         for module in &batch.modules {
             if module.role != Role::Program && tls.own == 0 {
                 tls.place_own();
             }
-            place_tls(module, &mut tls)?;
+            place_tls(module, tls)?;
         }
         if tls.own == 0 {
             tls.place_own();
         }
-        let init_order = dependencies_first(roster, &batch.order, world.modules.len());
-        let mut global = world.global.clone();
-        if global.is_empty() {
-            global.clone_from(&batch.order);
+        batch.init_order = dependencies_first(batch.roster(world), &batch.order, world.modules.len());
+        if batch.global.is_empty() {
+            batch.global.clone_from(&batch.order);
         }
         let group: Arc<[ModuleId]> = Arc::from(batch.order.as_slice());
         for module in &mut batch.modules {
             module.group = group.clone();
         }
         if log.interest.contains(Interest::SCOPES) {
-            tell_scopes(batch.roster(world), &batch, &global, log);
+            tell_scopes(batch.roster(world), &batch, log);
         }
-        Ok(Linked {
-            batch,
-            global,
-            tls,
-            init_order,
-        })
+        Ok(Linked { batch })
     }
 }
 
-fn tell_scopes(roster: Roster<'_>, batch: &Batch, global: &[ModuleId], log: Log<'_>) {
+fn tell_scopes(roster: Roster<'_>, batch: &Batch, log: Log<'_>) {
+    let global = &batch.global;
     for module in &batch.modules {
         let ids = global
             .iter()
@@ -128,7 +117,7 @@ fn check_versions(roster: Roster<'_>, batch: &Batch, log: Log<'_>) -> Result<()>
         Some(first) => {
             let culprit = first.provider.clone();
             let asker = first.module.clone();
-            let error: alloc::boxed::Box<Error> = Kind::NoVersion(missing).of(Stage::Link, &culprit);
+            let error: Box<Error> = Kind::NoVersion(missing).of(Stage::Link, &culprit);
             Err(error.asked_by(&asker))
         }
     }

@@ -23,7 +23,7 @@ use crate::world::{File, Host, Module, ModuleId, NOWHERE, Parts, Role, Roster, W
 #[derive(Debug)]
 pub struct Mapped {
     /// The modules.
-    pub batch: Batch,
+    pub batch: Box<Batch>,
     /// Names that were found nowhere, if that was tolerated ([`Context::tolerant`]).
     pub missing: Vec<Missing>,
 }
@@ -84,11 +84,7 @@ impl Mapped {
         let mut work = Work {
             world,
             context,
-            batch: Batch {
-                modules: Vec::with_capacity(8),
-                order: Vec::with_capacity(8),
-                names: Vec::new(),
-            },
+            batch: Box::new(Batch::new(world)),
             listed: vec![false; world.modules.len()],
             missing: Vec::new(),
         };
@@ -118,7 +114,7 @@ impl Mapped {
 struct Work<'w, 'c, 'h> {
     world: &'w World,
     context: &'c mut Context<'h>,
-    batch: Batch,
+    batch: Box<Batch>,
     /// By module number: stands in the batch's order.
     listed: Vec<bool>,
     missing: Vec<Missing>,

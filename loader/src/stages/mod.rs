@@ -4,8 +4,9 @@
 //! Mapped ─ link ─▶ Linked ─ relocate ─▶ Relocated ─ (libc wakes) ─▶ Awake ─ resolve ─▶ Resolved ─ protect ─▶ Protected ─▶ Ready
 //! ```
 //!
-//! The start of a program and `dlopen` are the same line with other roots. A batch that fails is dropped, and dropping it
-//! unmaps it: nothing half-done is ever visible.
+//! The start of a program and `dlopen` are the same line with other roots. What the batch is and what the world will be after it
+//! moves along the line in one piece ([`Batch`]); beside it a stage has what only the next one needs. A batch that fails is
+//! dropped, and dropping it unmaps it: nothing half-done is ever visible.
 #![forbid(unsafe_code)]
 
 pub mod init;
@@ -18,9 +19,11 @@ pub mod resolve;
 use alloc::vec::Vec;
 
 use crate::error::Name;
-use crate::world::{Module, ModuleId, Roster, World};
+use crate::event::Statistics;
+use crate::tls::TlsPlan;
+use crate::world::{Module, ModuleId, Roster, Unique, World};
 
-/// The modules that are loaded together: what every stage carries.
+/// The modules that are loaded together: what every stage carries. The world gets all of it when the batch is published.
 #[derive(Debug)]
 pub struct Batch {
     /// New modules; their numbers go on from the world's.
@@ -29,9 +32,33 @@ pub struct Batch {
     pub order: Vec<ModuleId>,
     /// Names that modules were asked by, besides path and soname.
     pub names: Vec<(Name, ModuleId)>,
+    /// The order of constructors, dependencies first, of this batch's modules only. Decided by `link`.
+    pub init_order: Vec<ModuleId>,
+    /// The global scope: the world's, and after `link` that with this batch.
+    pub global: Vec<ModuleId>,
+    /// The places of thread-local storage: the world's, and after `link` those with this batch.
+    pub tls: TlsPlan,
+    /// Unique symbols that references were bound to: the world's, and after `relocate` those of this batch.
+    pub unique: Vec<Unique>,
+    /// Counts so far.
+    pub statistics: Statistics,
 }
 
 impl Batch {
+    /// A batch that nothing has been mapped for.
+    pub fn new(world: &World) -> Batch {
+        Batch {
+            modules: Vec::with_capacity(8),
+            order: Vec::with_capacity(8),
+            names: Vec::new(),
+            init_order: Vec::new(),
+            global: world.global.clone(),
+            tls: world.tls,
+            unique: world.unique.clone(),
+            statistics: Statistics::default(),
+        }
+    }
+
     /// All modules by number.
     pub fn roster<'a>(&'a self, world: &'a World) -> Roster<'a> {
         Roster {

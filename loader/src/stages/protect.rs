@@ -1,32 +1,19 @@
 //! RELRO made read-only: from here on lode writes to no module.
 #![forbid(unsafe_code)]
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 
 use super::Batch;
 use super::resolve::Resolved;
-use crate::elf::SymbolIndex;
 use crate::elf::segment::Access;
-use crate::error::{Kind, Name, Result, Stage};
-use crate::event::Statistics;
-use crate::tls::TlsPlan;
-use crate::world::{Host, ModuleId};
+use crate::error::{Kind, Result, Stage};
+use crate::world::Host;
 
 /// Modules that nobody but the program writes to.
 #[derive(Debug)]
 pub struct Protected {
     /// The modules.
-    pub batch: Batch,
-    /// The global scope after this batch.
-    pub global: Vec<ModuleId>,
-    /// Static TLS after this batch.
-    pub tls: TlsPlan,
-    /// The order of constructors.
-    pub init_order: Vec<ModuleId>,
-    /// Unique symbols after this batch.
-    pub unique: Vec<(Name, ModuleId, SymbolIndex)>,
-    /// Counts.
-    pub statistics: Statistics,
+    pub batch: Box<Batch>,
 }
 
 impl Resolved {
@@ -47,13 +34,6 @@ impl Resolved {
                     )
                 })?;
         }
-        Ok(Protected {
-            batch: self.batch,
-            global: self.global,
-            tls: self.tls,
-            init_order: self.init_order,
-            unique: self.unique,
-            statistics: self.statistics,
-        })
+        Ok(Protected { batch: self.batch })
     }
 }

@@ -23,27 +23,17 @@ use crate::image::{Patch, Plain, Table};
 use crate::scope::{Definition, Scope};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
-use crate::world::{Host, Module, ModuleId, Roster, TlsSlot, World};
+use crate::world::{Host, Module, ModuleId, Roster, TlsSlot, Unique, World};
 
 /// Modules whose plain words are final.
 #[derive(Debug)]
 pub struct Relocated {
     /// The modules.
-    pub batch: Batch,
-    /// The global scope after this batch.
-    pub global: Vec<ModuleId>,
-    /// Static TLS after this batch.
-    pub tls: TlsPlan,
-    /// The order of constructors.
-    pub init_order: Vec<ModuleId>,
-    /// Unique symbols after this batch.
-    pub unique: Vec<(Name, ModuleId, SymbolIndex)>,
+    pub batch: Box<Batch>,
     /// Words that a resolver decides, dependencies first.
     pub indirect: Vec<Indirect>,
     /// Data to be copied into the program.
     pub copies: Vec<Copy>,
-    /// Counts so far.
-    pub statistics: Statistics,
 }
 
 /// A word whose value is the answer of a resolver.
@@ -122,26 +112,25 @@ impl Linked {
     /// # Errors
     /// The first damaged table; or, when all tables are applied, *all* unresolved symbols, or a function to be called that is not code.
     pub fn relocate(self, world: &World, binding: Binding<'_>, log: Log<'_>) -> Result<Relocated> {
-        let Linked {
-            batch,
-            global,
-            mut tls,
-            init_order,
-        } = self;
+        let mut batch = self.batch;
+        let changing = &mut *batch;
         let mut work = Work {
-            roster: batch.roster(world),
-            global: &global,
+            roster: Roster {
+                world: &world.modules,
+                batch: &changing.modules,
+            },
+            global: &changing.global,
             binding,
             log,
-            tls: &mut tls,
-            unique: world.unique.clone(),
+            tls: &mut changing.tls,
+            unique: &mut changing.unique,
             indirect: Vec::new(),
             copies: Vec::new(),
             unresolved: Vec::new(),
-            statistics: Statistics::default(),
+            statistics: &mut changing.statistics,
         };
-        work.statistics.modules = batch.modules.len() as u64;
-        for id in &init_order {
+        work.statistics.modules = work.roster.batch.len() as u64;
+        for id in &changing.init_order {
             let Some(module) = work.roster.get(*id).filter(|module| !module.is_final) else {
                 continue;
             };
@@ -149,11 +138,9 @@ impl Linked {
             work.relocate(module).map_err(|error| work.roster.with_asker(error))?;
         }
         let Work {
-            unique,
             indirect,
             copies,
             unresolved,
-            statistics,
             ..
         } = work;
         if let Some(first) = unresolved.first() {
@@ -167,13 +154,8 @@ impl Linked {
         }
         Ok(Relocated {
             batch,
-            global,
-            tls,
-            init_order,
-            unique,
             indirect,
             copies,
-            statistics,
         })
     }
 }
@@ -185,11 +167,11 @@ struct Work<'a> {
     binding: Binding<'a>,
     log: Log<'a>,
     tls: &'a mut TlsPlan,
-    unique: Vec<(Name, ModuleId, SymbolIndex)>,
+    unique: &'a mut Vec<Unique>,
     indirect: Vec<Indirect>,
     copies: Vec<Copy>,
     unresolved: Vec<Unresolved>,
-    statistics: Statistics,
+    statistics: &'a mut Statistics,
 }
 
 /// The last reference that was looked up: tables are grouped by symbol, so the next one is often the same.
@@ -459,7 +441,7 @@ impl<'a> Work<'a> {
         self.statistics.lookups += 1;
         let module = tables.module;
         let version = module.symbols.version(index)?;
-        let scope = scope_of(self.roster, self.global, &self.unique, module);
+        let scope = scope_of(self.roster, self.global, self.unique, module);
         let found = scope.resolve(module, index, reference, version, purpose, self.log);
         if let Some(definition) = &found {
             if definition.symbol.binding() == symbol::STB_GNU_UNIQUE {
@@ -606,7 +588,7 @@ impl<'a> Work<'a> {
 pub fn scope_of<'a, 'l>(
     roster: Roster<'a>,
     global: &'l [ModuleId],
-    unique: &'l [(Name, ModuleId, SymbolIndex)],
+    unique: &'l [Unique],
     module: &'l Module,
 ) -> Scope<'a, 'l> {
     let lists = if module.binds_deep {
@@ -784,7 +766,7 @@ fn tls_owner<'a>(module: &'a Module, reference: &Option<Symbol>, found: &Option<
 pub fn bind_slot(
     roster: Roster<'_>,
     global: &[ModuleId],
-    unique: &[(Name, ModuleId, SymbolIndex)],
+    unique: &[Unique],
     module: &Module,
     index: u64,
     host: &dyn Host,

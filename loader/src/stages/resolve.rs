@@ -1,15 +1,15 @@
 //! Resolvers called, dependencies first; then data copied into the program.
 #![forbid(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Batch;
 use super::relocate::{Copy, Relocated, scope_of};
-use crate::elf::{SymbolIndex, Vaddr};
+use crate::elf::Vaddr;
 use crate::error::{Kind, Name, Result, Rule, Stage, Unresolved};
-use crate::event::{Event, Interest, Log, Statistics};
+use crate::event::{Event, Interest, Log};
 use crate::symbols::{Use, Wanted};
-use crate::tls::TlsPlan;
 use crate::world::{Host, Module, ModuleId, Roster, World};
 
 /// Modules in a process whose libc is awake: thread pointer, guards, CPU features and TLS images exist, so the program's
@@ -28,19 +28,9 @@ impl Relocated {
 #[derive(Debug)]
 pub struct Resolved {
     /// The modules.
-    pub batch: Batch,
-    /// The global scope after this batch.
-    pub global: Vec<ModuleId>,
-    /// Static TLS after this batch.
-    pub tls: TlsPlan,
-    /// The order of constructors.
-    pub init_order: Vec<ModuleId>,
-    /// Unique symbols after this batch.
-    pub unique: Vec<(Name, ModuleId, SymbolIndex)>,
+    pub batch: Box<Batch>,
     /// Modules of which a word of the TLS image was stored now, after the first blocks had been filled from it.
     pub tls_images: Vec<ModuleId>,
-    /// Counts.
-    pub statistics: Statistics,
 }
 
 impl Awake {
@@ -55,14 +45,9 @@ impl Awake {
     /// A COPY whose symbol is nowhere, or whose place does not hold it.
     pub fn resolve(self, world: &World, host: &dyn Host, log: Log<'_>) -> Result<Resolved> {
         let Relocated {
-            batch,
-            global,
-            tls,
-            init_order,
-            unique,
+            mut batch,
             indirect,
             copies,
-            mut statistics,
         } = self.0;
         let roster = batch.roster(world);
         let mut tls_images: Vec<ModuleId> = Vec::new();
@@ -89,34 +74,19 @@ impl Awake {
                 tls_images.push(module.id);
             }
         }
-        statistics.resolvers = indirect.len() as u64;
         for copy in &copies {
             let Some(module) = roster.get(copy.module) else {
                 continue;
             };
-            copy_data(roster, &global, &unique, module, copy, log).map_err(|error| roster.with_asker(error))?;
+            copy_data(roster, &batch, module, copy, log).map_err(|error| roster.with_asker(error))?;
         }
-        statistics.copies = copies.len() as u64;
-        Ok(Resolved {
-            batch,
-            global,
-            tls,
-            init_order,
-            unique,
-            tls_images,
-            statistics,
-        })
+        batch.statistics.resolvers = indirect.len() as u64;
+        batch.statistics.copies = copies.len() as u64;
+        Ok(Resolved { batch, tls_images })
     }
 }
 
-fn copy_data(
-    roster: Roster<'_>,
-    global: &[ModuleId],
-    unique: &[(Name, ModuleId, SymbolIndex)],
-    module: &Module,
-    copy: &Copy,
-    log: Log<'_>,
-) -> Result<()> {
+fn copy_data(roster: Roster<'_>, batch: &Batch, module: &Module, copy: &Copy, log: Log<'_>) -> Result<()> {
     let fault = |kind| module.fault(Stage::Resolve, kind);
     let reference = module
         .symbols
@@ -125,7 +95,7 @@ fn copy_data(
     let name = module.symbols.name(&reference);
     let version = module.symbols.version(copy.symbol).map_err(fault)?;
     let wanted = Wanted::new(name, version, Use::Call);
-    let scope = scope_of(roster, global, unique, module);
+    let scope = scope_of(roster, &batch.global, &batch.unique, module);
     // The program's own definition is the place to copy to, so it does not count.
     let Some(source) = scope.find(&wanted, Some(module.id), log) else {
         return Err(fault(
