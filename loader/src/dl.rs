@@ -329,9 +329,9 @@ pub fn tls_block(id: u64) -> u64 {
 
 /// Copies the TLS images of modules anew in which a resolver's answer was stored after the blocks had been filled. No code of these modules has
 /// run, so nothing in the blocks is lost.
-pub fn refill_tls(resolved: &Resolved, world: &World) {
-    let roster = resolved.batch.roster(world);
-    for module in resolved.tls_images.iter().filter_map(|id| roster.get(*id)) {
+pub fn refill_tls(resolved: &Resolved) {
+    let modules = resolved.batch.modules.iter();
+    for module in modules.filter(|module| resolved.tls_images.contains(&module.id)) {
         match runtime().map(|runtime| &runtime.abi) {
             Some(Abi::Glibc(glibc)) => glibc.fill_threads(core::slice::from_ref(module)),
             _ => {
@@ -581,7 +581,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     let mapped = Mapped::load(None, &[wish], &world, &mut context);
     *DIRECTORIES.lock() = directories;
     let mut mapped = mapped?;
-    for module in &mut mapped.batch.modules {
+    for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
         module.binds_deep = mode & RTLD_DEEPBIND != 0;
     }
     let Some(root) = mapped.batch.order.first().copied() else {
@@ -619,7 +619,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
         glibc.fill_threads(&relocated.batch.modules);
     }
     let resolved = relocated.awake().resolve(&world, &runtime.linux, runtime.log)?;
-    refill_tls(&resolved, &world);
+    refill_tls(&resolved);
     let protected = resolved.protect(&runtime.linux, runtime.linux.page_size)?;
     let first = world
         .program()

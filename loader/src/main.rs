@@ -285,7 +285,7 @@ impl Launch {
         // A resolver that wants to load something is refused, as during dlopen.
         let loading = dl::Loading::start().map_err(|kind| kind.of(Stage::Start, &Name::new(self.program_name)))?;
         let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;
-        dl::refill_tls(&resolved, &world);
+        dl::refill_tls(&resolved);
         let protected = resolved.protect(&runtime.linux, self.page_size)?;
         world.list = order;
         let ready = protected.publish(&mut world);

@@ -308,7 +308,7 @@ pub struct Roster<'a> {
     /// Loaded before.
     pub world: &'a [Arc<Module>],
     /// Being loaded: numbers go on from the world's.
-    pub batch: &'a [Module],
+    pub batch: &'a [Arc<Module>],
 }
 
 /// What stands in [`Module::needed`] for a library that was not found while only listing: no module has this number.
@@ -320,9 +320,10 @@ impl<'a> Roster<'a> {
     pub fn get(&self, id: ModuleId) -> Option<&'a Module> {
         let index = id.0 as usize;
         match index.checked_sub(self.world.len()) {
-            None => self.world.get(index).map(|module| &**module),
+            None => self.world.get(index),
             Some(index) => self.batch.get(index),
         }
+        .map(|module| &**module)
     }
 
     /// An error of a stage after mapping, which knows its culprit only, with the module that asked for the culprit.
@@ -337,7 +338,7 @@ impl<'a> Roster<'a> {
 
     /// Every module.
     pub fn iter(&self) -> impl Iterator<Item = &'a Module> {
-        self.world.iter().map(|module| &**module).chain(self.batch)
+        self.world.iter().chain(self.batch).map(|module| &**module)
     }
 }
 

@@ -18,9 +18,9 @@ pub const GLOBAL: u16 = 1;
 
 const FLAG_BASE: u16 = 1;
 const FLAG_WEAK: u16 = 2;
-const NEED_SIZE: u32 = 16;
-const NEED_ENTRY_SIZE: u32 = 16;
-const DEFINITION_SIZE: u32 = 20;
+const NEED_SIZE: usize = 16;
+const NEED_ENTRY_SIZE: usize = 16;
+const DEFINITION_SIZE: usize = 20;
 
 /// There are 15 bits of version index.
 const MOST_VERSIONS: usize = 0x7fff;
@@ -72,22 +72,22 @@ pub fn needs(bytes: &[u8], count: u64) -> Result<Vec<Need>, Fault> {
     let mut at = Some(0u32);
     for _ in 0..count {
         let start = at.ok_or_else(|| damaged_need(bytes.len()))?;
-        let record = record(bytes, start).ok_or_else(|| damaged_need(start as usize))?;
         let fault = || damaged_need(start as usize);
-        if u16_at(record, 0) != Some(1) {
+        let record: Record<NEED_SIZE> = record(bytes, start).ok_or_else(fault)?;
+        if record.half(0) != 1 {
             return Err(fault());
         }
-        let entry_count = u16_at(record, 2).ok_or_else(fault)?;
-        let file = u32_at(record, 4).ok_or_else(fault)?;
-        let first = u32_at(record, 8).ok_or_else(fault)?;
-        let next = u32_at(record, 12).ok_or_else(fault)?;
+        let entry_count = record.half(2);
         total += usize::from(entry_count);
         if total > MOST_VERSIONS {
             return Err(fault());
         }
-        let entries = need_entries(bytes, start.checked_add(first).ok_or_else(fault)?, entry_count)?;
-        needs.push(Need { file, entries });
-        at = follow(start, next, NEED_SIZE);
+        let first = start.checked_add(record.word(8)).ok_or_else(fault)?;
+        needs.push(Need {
+            file: record.word(4),
+            entries: need_entries(bytes, first, entry_count)?,
+        });
+        at = follow(start, record.word(12), NEED_SIZE);
     }
     Ok(needs)
 }
@@ -97,15 +97,14 @@ fn need_entries(bytes: &[u8], first: u32, count: u16) -> Result<Vec<NeedEntry>, 
     let mut at = Some(first);
     for _ in 0..count {
         let start = at.ok_or_else(|| damaged_need(first as usize))?;
-        let fault = || damaged_need(start as usize);
-        let record = record(bytes, start).ok_or_else(fault)?;
+        let record: Record<NEED_ENTRY_SIZE> = record(bytes, start).ok_or_else(|| damaged_need(start as usize))?;
         entries.push(NeedEntry {
-            hash: u32_at(record, 0).ok_or_else(fault)?,
-            weak: u16_at(record, 4).ok_or_else(fault)? & FLAG_WEAK != 0,
-            index: u16_at(record, 6).ok_or_else(fault)?,
-            name: u32_at(record, 8).ok_or_else(fault)?,
+            hash: record.word(0),
+            weak: record.half(4) & FLAG_WEAK != 0,
+            index: record.half(6),
+            name: record.word(8),
         });
-        at = follow(start, u32_at(record, 12).ok_or_else(fault)?, NEED_ENTRY_SIZE);
+        at = follow(start, record.word(12), NEED_ENTRY_SIZE);
     }
     Ok(entries)
 }
@@ -121,37 +120,48 @@ pub fn definitions(bytes: &[u8], count: u64) -> Result<Vec<Definition>, Fault> {
     for _ in 0..count {
         let start = at.ok_or_else(|| damaged_definition(bytes.len()))?;
         let fault = || damaged_definition(start as usize);
-        let record_bytes = record(bytes, start).ok_or_else(fault)?;
-        let names = u16_at(record_bytes, 6).ok_or_else(fault)?;
-        if u16_at(record_bytes, 0) != Some(1) || names == 0 || definitions.len() >= MOST_VERSIONS {
+        let definition: Record<DEFINITION_SIZE> = record(bytes, start).ok_or_else(fault)?;
+        if definition.half(0) != 1 || definition.half(6) == 0 || definitions.len() >= MOST_VERSIONS {
             return Err(fault());
         }
-        let flags = u16_at(record_bytes, 2).ok_or_else(fault)?;
-        let first = u32_at(record_bytes, 12).ok_or_else(fault)?;
-        let next = u32_at(record_bytes, 16).ok_or_else(fault)?;
-        let name_record = start
-            .checked_add(first)
+        let flags = definition.half(2);
+        let name: Record<4> = start
+            .checked_add(definition.word(12))
             .and_then(|at| record(bytes, at))
             .ok_or_else(fault)?;
         definitions.push(Definition {
-            index: u16_at(record_bytes, 4).ok_or_else(fault)? & !HIDDEN,
-            hash: u32_at(record_bytes, 8).ok_or_else(fault)?,
+            index: definition.half(4) & !HIDDEN,
+            hash: definition.word(8),
             base: flags & FLAG_BASE != 0,
             weak: flags & FLAG_WEAK != 0,
-            name: u32_at(name_record, 0).ok_or_else(fault)?,
+            name: name.word(0),
         });
-        at = follow(start, next, DEFINITION_SIZE);
+        at = follow(start, definition.word(16), DEFINITION_SIZE);
     }
     Ok(definitions)
 }
 
-fn record(bytes: &[u8], at: u32) -> Option<&[u8]> {
-    bytes.get(at as usize..)
+/// A record of `SIZE` bytes that lies wholly in the file. Its fields are asked for by constant offsets.
+struct Record<'a, const SIZE: usize>(&'a [u8; SIZE]);
+
+impl<const SIZE: usize> Record<'_, SIZE> {
+    #[inline]
+    fn half(&self, at: usize) -> u16 {
+        u16_at(self.0, at).unwrap_or(0)
+    }
+    #[inline]
+    fn word(&self, at: usize) -> u32 {
+        u32_at(self.0, at).unwrap_or(0)
+    }
+}
+
+fn record<const SIZE: usize>(bytes: &[u8], at: u32) -> Option<Record<'_, SIZE>> {
+    bytes.get(at as usize..)?.first_chunk().map(Record)
 }
 
 /// Where the record behind the one at `start` is; `None` when there is none, or when the distance would lead into the record itself.
-fn follow(start: u32, distance: u32, size: u32) -> Option<u32> {
-    if distance < size {
+fn follow(start: u32, distance: u32, size: usize) -> Option<u32> {
+    if (distance as usize) < size {
         return None;
     }
     start.checked_add(distance)

@@ -30,7 +30,7 @@ impl Protected {
     /// Makes the batch part of the world. Cannot fail: there is no half-way to undo.
     pub fn publish(self, world: &mut World) -> Ready {
         let batch = *self.batch;
-        world.modules.extend(batch.modules.into_iter().map(Arc::new));
+        world.modules.extend(batch.modules);
         for id in &batch.order {
             if !world.list.contains(id) {
                 world.list.push(*id);

@@ -49,7 +49,7 @@ impl Mapped {
             batch.global.clone_from(&batch.order);
         }
         let group: Arc<[ModuleId]> = Arc::from(batch.order.as_slice());
-        for module in &mut batch.modules {
+        for module in batch.modules.iter_mut().filter_map(Arc::get_mut) {
             module.group = group.clone();
         }
         if log.interest.contains(Interest::SCOPES) {

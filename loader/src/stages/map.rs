@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -145,7 +146,7 @@ impl Work<'_, '_, '_> {
         module.is_final |= starts_itself(&module);
         check_cpu(&module, self.context.cpu_level).map_err(|kind| kind.of(Stage::Map, &name))?;
         self.context.log.emit(Interest::FILES, || Event::Mapped(&module));
-        self.batch.modules.push(module);
+        self.batch.modules.push(Arc::new(module));
         Ok(id)
     }
 
@@ -183,7 +184,7 @@ impl Work<'_, '_, '_> {
                     self.list(found);
                 }
                 let index = (id.0 as usize).wrapping_sub(self.world.modules.len());
-                if let Some(module) = self.batch.modules.get_mut(index) {
+                if let Some(module) = self.batch.modules.get_mut(index).and_then(Arc::get_mut) {
                     module.needed.push(found);
                 }
             }
@@ -329,8 +330,8 @@ impl Work<'_, '_, '_> {
 pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
     let has_name =
         |module: &Module| module.role != Role::Program && (module.soname == Some(name) || module.name.bytes() == name);
-    let mut modules = world.modules.iter().map(|module| &**module).chain(&batch.modules);
-    if let Some(module) = modules.find(|module| has_name(module)) {
+    let roster = batch.roster(world);
+    if let Some(module) = roster.iter().find(|module| has_name(module)) {
         return Some(module.id);
     }
     let mut names = world.names.iter().chain(&batch.names);

@@ -16,6 +16,7 @@ pub mod protect;
 pub mod relocate;
 pub mod resolve;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::error::Name;
@@ -26,8 +27,8 @@ use crate::world::{Module, ModuleId, Roster, Unique, World};
 /// The modules that are loaded together: what every stage carries. The world gets all of it when the batch is published.
 #[derive(Debug)]
 pub struct Batch {
-    /// New modules; their numbers go on from the world's.
-    pub modules: Vec<Module>,
+    /// New modules; their numbers go on from the world's. Nobody else has them before they are published.
+    pub modules: Vec<Arc<Module>>,
     /// What the roots and all they need are, in breadth-first order; holds modules of the world too.
     pub order: Vec<ModuleId>,
     /// Names that modules were asked by, besides path and soname.
@@ -69,6 +70,9 @@ impl Batch {
 
     /// The modules of this batch that lode has to relocate.
     pub fn fresh(&self) -> impl Iterator<Item = &Module> {
-        self.modules.iter().filter(|module| !module.is_final)
+        self.modules
+            .iter()
+            .map(|module| &**module)
+            .filter(|module| !module.is_final)
     }
 }

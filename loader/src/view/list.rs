@@ -57,7 +57,7 @@ impl<'a> List<'a> {
     /// The name in the first DT_NEEDED entry that became this module.
     fn asked_as(&self, id: ModuleId) -> Option<&'a [u8]> {
         let askers = self.mapped.batch.modules.iter();
-        askers.filter_map(|module: &Module| name_of(module, id)).next()
+        askers.filter_map(|module| name_of(module, id)).next()
     }
 }
 

@@ -222,8 +222,8 @@ impl Glibc {
     /// Fills the static blocks of modules that were opened late, in every thread that libc knows.
     ///
     /// The lists of threads are libc's own; its lock over them is held meanwhile.
-    pub fn fill_threads(&self, modules: &[Module]) {
-        let late = |module: &&Module| module.tls().is_some_and(|slot| slot.offset.is_some());
+    pub fn fill_threads(&self, modules: &[Arc<Module>]) {
+        let late = |module: &&Arc<Module>| module.tls().is_some_and(|slot| slot.offset.is_some());
         if !modules.iter().any(|module| late(&module)) {
             return;
         }
