@@ -290,11 +290,7 @@ pub fn initialise(ready: &Ready, runtime: &Runtime, skip: Option<ModuleId>) {
 pub extern "C-unwind" fn finalise() {
     let reading = Reading::start();
     let Some(world) = reading.world() else { return };
-    for module in world
-        .fini_order
-        .iter()
-        .filter_map(|id| world.modules.get(id.0 as usize))
-    {
+    for module in world.fini_order.iter().filter_map(|id| world.get(*id)) {
         let was = module
             .state
             .compare_exchange(INITIALISED, FINALISED, Ordering::AcqRel, Ordering::Acquire);
@@ -632,7 +628,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     if let Abi::Glibc(glibc) = &runtime.abi {
         glibc.adopt(&maps, world.tls.modules, &ready.modules);
     }
-    let handle = world.modules.get(root.0 as usize).map_or(0, |module| {
+    let handle = world.get(root).map_or(0, |module| {
         module.opened.fetch_add(1, Ordering::Relaxed);
         module.link_map.load(Ordering::Acquire)
     });
@@ -656,7 +652,7 @@ fn not_to_be_opened(module: &Module, is_root: bool) -> Option<Kind> {
 
 /// A library that is loaded already is opened once more.
 fn reopen(mut world: World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> Result<usize> {
-    let handle = match world.modules.get(root.0 as usize) {
+    let handle = match world.get(root) {
         Some(module) => {
             module.opened.fetch_add(1, Ordering::Relaxed);
             module.link_map.load(Ordering::Acquire)
@@ -816,7 +812,7 @@ fn what_was_found(world: &World, runtime: &Runtime, found: &Definition<'_>) -> F
         return Found::Place(address);
     }
     if found.symbol.kind() == STT_TLS
-        && let Some(module) = world.modules.get(found.module.id.0 as usize)
+        && let Some(module) = world.get(found.module.id)
     {
         return Found::ThreadLocal(module.clone(), found.symbol.value);
     }
@@ -1072,7 +1068,7 @@ pub unsafe extern "C-unwind" fn iterate_phdr(
     let reading = Reading::start();
     let Some(world) = reading.world() else { return 0 };
     for id in &world.list {
-        let Some(module) = world.modules.get(id.0 as usize) else {
+        let Some(module) = world.get(*id) else {
             continue;
         };
         let headers = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);

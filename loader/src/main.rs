@@ -549,10 +549,10 @@ extern "C" fn after_fork() {
 
 #[inline(never)]
 fn add(world: &mut World, parts: Parts) -> Result<()> {
-    let id = ModuleId(world.modules.len() as u32);
+    let id = world.next;
     let name = parts.name.clone();
     let module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
-    world.modules.push(alloc::sync::Arc::new(module));
+    world.extend(alloc::vec![alloc::sync::Arc::new(module)]);
     Ok(())
 }
 

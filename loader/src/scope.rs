@@ -73,7 +73,7 @@ impl<'a> Scope<'a, '_> {
             if Some(*id) == skip {
                 continue;
             }
-            let module = self.roster.get(*id)?;
+            let Some(module) = self.roster.get(*id) else { continue };
             log.emit(Interest::SYMBOLS, || Event::LookedUp {
                 symbol: wanted.name,
                 module: &module.name,

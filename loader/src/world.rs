@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::symbols::Symbols;
 
 /// The number of a module in its world: the order of loading, never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModuleId(pub u32);
 
 /// What a module is to the process.
@@ -246,8 +246,10 @@ fn read_dynamic(image: &Image, layout: &Layout) -> Result<Dynamic, Fault> {
 /// A published world never changes: whoever loads something makes the next one from a clone.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    /// By [`ModuleId`].
+    /// Ascending by [`ModuleId`], with gaps where modules were unloaded.
     pub modules: Vec<Arc<Module>>,
+    /// The number that the next module gets. Published worlds count on; a number is never used twice.
+    pub next: ModuleId,
     /// The order of the link map: the program first, then as modules came.
     pub list: Vec<ModuleId>,
     /// The order of destructors at exit: dependents first. Kept ready so that the end of a program needs no memory.
@@ -283,7 +285,20 @@ impl World {
         if address >= *end {
             return None;
         }
-        self.modules.get(id.0 as usize)
+        self.get(*id)
+    }
+
+    /// The module with a number; `None` when it has been unloaded, or is not part of this world.
+    pub fn get(&self, id: ModuleId) -> Option<&Arc<Module>> {
+        place(&self.modules, id).and_then(|place| self.modules.get(place))
+    }
+
+    /// Takes modules in, whose numbers go on from [`World::next`].
+    pub fn extend(&mut self, modules: Vec<Arc<Module>>) {
+        if let Some(last) = modules.last() {
+            self.next = ModuleId(last.id.0 + 1);
+        }
+        self.modules.extend(modules);
     }
 
     /// The program.
@@ -314,16 +329,40 @@ pub struct Roster<'a> {
 /// What stands in [`Module::needed`] for a library that was not found while only listing: no module has this number.
 pub const NOWHERE: ModuleId = ModuleId(u32::MAX);
 
+/// Where the module with a number stands. Until one has been unloaded, its number is its place.
+#[inline]
+fn place(modules: &[Arc<Module>], id: ModuleId) -> Option<usize> {
+    let place = id.0 as usize;
+    match modules.get(place) {
+        Some(module) if module.id == id => Some(place),
+        _ => modules.binary_search_by_key(&id, |module| module.id).ok(),
+    }
+}
+
 impl<'a> Roster<'a> {
-    /// The module with a number.
+    /// The module with a number; `None` when it has been unloaded.
     #[inline]
     pub fn get(&self, id: ModuleId) -> Option<&'a Module> {
-        let index = id.0 as usize;
-        match index.checked_sub(self.world.len()) {
-            None => self.world.get(index),
-            Some(index) => self.batch.get(index),
+        let module = match self.place_in_batch(id) {
+            Some(place) => self.batch.get(place),
+            None => self.world.get(place(self.world, id)?),
+        };
+        module.map(|module| &**module)
+    }
+
+    /// Where a module of the batch stands in it: numbers are given in order.
+    #[inline]
+    pub fn place_in_batch(&self, id: ModuleId) -> Option<usize> {
+        let first = self.batch.first()?.id;
+        Some(id.0.checked_sub(first.0)? as usize)
+    }
+
+    /// Where a module stands in the row of all: the world's, then the batch's.
+    pub fn place(&self, id: ModuleId) -> Option<usize> {
+        match self.place_in_batch(id) {
+            Some(place) => (place < self.batch.len()).then_some(self.world.len() + place),
+            None => place(self.world, id),
         }
-        .map(|module| &**module)
     }
 
     /// An error of a stage after mapping, which knows its culprit only, with the module that asked for the culprit.

@@ -194,9 +194,9 @@ impl Stand {
             .mapping(|context| map_file(&file, Name::from(path), role, None, context))
             .unwrap();
         parts.is_final = true;
-        let id = ModuleId(self.world.modules.len() as u32);
+        let id = self.world.next;
         let module = Arc::new(Module::new(id, parts).unwrap());
-        self.world.modules.push(module.clone());
+        self.world.extend(vec![module.clone()]);
         module
     }
 

@@ -30,14 +30,14 @@ impl Protected {
     /// Makes the batch part of the world. Cannot fail: there is no half-way to undo.
     pub fn publish(self, world: &mut World) -> Ready {
         let batch = *self.batch;
-        world.modules.extend(batch.modules);
+        world.extend(batch.modules);
         for id in &batch.order {
             if !world.list.contains(id) {
                 world.list.push(*id);
             }
         }
         world.index_ranges();
-        world.fini_order = dependencies_first(world.roster(), &world.list, 0);
+        world.fini_order = dependencies_first(world.roster(), &world.list, ModuleId(0));
         world.fini_order.reverse();
         world.global = batch.global;
         world.names.extend(batch.names);
@@ -46,7 +46,7 @@ impl Protected {
         let modules = batch
             .init_order
             .iter()
-            .filter_map(|id| world.modules.get(id.0 as usize).cloned())
+            .filter_map(|id| world.get(*id).cloned())
             .filter(|module| !module.is_final)
             .collect();
         Ready {

@@ -44,7 +44,7 @@ impl Mapped {
         if tls.own == 0 {
             tls.place_own();
         }
-        batch.init_order = dependencies_first(batch.roster(world), &batch.order, world.modules.len());
+        batch.init_order = dependencies_first(batch.roster(world), &batch.order, world.next);
         if batch.global.is_empty() {
             batch.global.clone_from(&batch.order);
         }
@@ -170,13 +170,15 @@ fn place_tls(module: &Module, plan: &mut TlsPlan) -> Result<()> {
 /// A depth-first walk from the end of the breadth-first list that writes a module down when all it needs are written: on cycles the
 /// module that was reached first comes last. This is the order that glibc's programs see. It keeps its own stack, so a chain of a
 /// thousand libraries takes no more of the real one than a chain of two.
-pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: usize) -> Vec<ModuleId> {
+pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: ModuleId) -> Vec<ModuleId> {
     let total = roster.world.len() + roster.batch.len();
     let mut seen = vec![false; total];
     let mut sorted = Vec::with_capacity(order.len());
     let mut path: Vec<(ModuleId, usize)> = Vec::new();
     let mut visit = |id: ModuleId| {
-        seen.get_mut(id.0 as usize)
+        roster
+            .place(id)
+            .and_then(|place| seen.get_mut(place))
             .is_some_and(|seen| !core::mem::replace(seen, true))
     };
     for root in order.iter().rev() {
@@ -194,7 +196,7 @@ pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: usi
                     }
                 }
                 None => {
-                    if id.0 as usize >= first_new {
+                    if *id >= first_new {
                         sorted.push(*id);
                     }
                     path.pop();

@@ -127,7 +127,7 @@ impl Work<'_, '_, '_> {
     }
 
     fn list(&mut self, id: ModuleId) {
-        let index = id.0 as usize;
+        let Some(index) = self.roster().place(id) else { return };
         if self.listed.len() <= index {
             self.listed.resize(index + 1, false);
         }
@@ -140,7 +140,7 @@ impl Work<'_, '_, '_> {
 
     /// Makes a mapped file a module of the batch.
     fn adopt(&mut self, parts: Parts) -> Result<ModuleId> {
-        let id = ModuleId((self.world.modules.len() + self.batch.modules.len()) as u32);
+        let id = ModuleId(self.world.next.0 + self.batch.modules.len() as u32);
         let name = parts.name.clone();
         let mut module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
         module.is_final |= starts_itself(&module);
@@ -156,7 +156,7 @@ impl Work<'_, '_, '_> {
         while let Some(id) = self.batch.order.get(next).copied() {
             next += 1;
             let Some(module) = self.roster().get(id) else { continue };
-            if (id.0 as usize) < self.world.modules.len() {
+            if id < self.world.next {
                 for needed in module.needed.clone() {
                     self.list(needed);
                 }
@@ -183,8 +183,8 @@ impl Work<'_, '_, '_> {
                 if found != NOWHERE {
                     self.list(found);
                 }
-                let index = (id.0 as usize).wrapping_sub(self.world.modules.len());
-                if let Some(module) = self.batch.modules.get_mut(index).and_then(Arc::get_mut) {
+                let place = self.roster().place_in_batch(id).unwrap_or(usize::MAX);
+                if let Some(module) = self.batch.modules.get_mut(place).and_then(Arc::get_mut) {
                     module.needed.push(found);
                 }
             }

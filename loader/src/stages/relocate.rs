@@ -539,7 +539,7 @@ impl<'a> Work<'a> {
             })
         };
         // Threads may have a block of a module of an earlier batch already, at an address that cannot be static.
-        if (owner.id.0 as usize) < self.roster.world.len() {
+        if self.roster.place_in_batch(owner.id).is_none() {
             return Err(full());
         }
         let offset = self.tls.reserve(&template).ok_or_else(full)?;
