@@ -15,6 +15,25 @@ pub struct Record {
     size: usize,
 }
 
+/// A member as one word, low half the offset, high half the size: what a call passes in one register.
+#[derive(Clone, Copy)]
+struct Place(u32);
+
+impl Place {
+    /// A member without bytes.
+    const NOWHERE: Place = Place(0);
+
+    #[inline(always)]
+    fn of(member: Member) -> Place {
+        Place(member.offset() as u32 | (member.size() as u32) << 16)
+    }
+
+    /// Offset and length of the bytes that are read or written: 8 at most.
+    fn bytes(self) -> (usize, usize) {
+        (self.0 as usize & 0xffff, (self.0 as usize >> 16).min(8))
+    }
+}
+
 impl Record {
     /// The structure at `base`.
     ///
@@ -63,33 +82,38 @@ impl Record {
     }
 
     /// Stores the low bytes of `value` that the member has room for (at most 8; the rest is left alone).
-    #[inline(never)]
     pub fn set(self, member: Member, value: u64) {
-        let length = member.size().min(8);
-        if member.offset() + length > self.size {
+        self.store(Place::of(member), value);
+    }
+
+    /// As [`Record::set`], for a member that this glibc may not have.
+    pub fn set_if(self, member: Option<Member>, value: u64) {
+        self.store(member.map_or(Place::NOWHERE, Place::of), value);
+    }
+
+    #[inline(never)]
+    fn store(self, place: Place, value: u64) {
+        let (offset, length) = place.bytes();
+        if offset + length > self.size {
             return;
         }
         let bytes = value.to_le_bytes();
         // SAFETY: the range lies in the structure; see `at`.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(member.offset()), length) };
-    }
-
-    /// As [`Record::set`], for a member that this glibc may not have.
-    #[inline(never)]
-    pub fn set_if(self, member: Option<Member>, value: u64) {
-        if let Some(member) = member {
-            self.set(member, value);
-        }
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(offset), length) };
     }
 
     /// The member's value, its low 8 bytes at most.
-    #[inline(never)]
     pub fn get(self, member: Member) -> u64 {
-        let length = member.size().min(8);
+        self.load(Place::of(member))
+    }
+
+    #[inline(never)]
+    fn load(self, place: Place) -> u64 {
+        let (offset, length) = place.bytes();
         let mut bytes = [0u8; 8];
-        if member.offset() + length <= self.size {
-            // SAFETY: as in `set`.
-            unsafe { core::ptr::copy_nonoverlapping(self.base.add(member.offset()), bytes.as_mut_ptr(), length) };
+        if offset + length <= self.size {
+            // SAFETY: as in `store`.
+            unsafe { core::ptr::copy_nonoverlapping(self.base.add(offset), bytes.as_mut_ptr(), length) };
         }
         u64::from_le_bytes(bytes)
     }
