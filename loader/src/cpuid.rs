@@ -51,13 +51,9 @@ pub const FEATURE_LEAVES: [(u32, u32); 9] = [
     (0x14, 0),
 ];
 
-/// One feature bit: which leaf, which register, which bit.
+/// One feature bit, by its distance from the first bit of a [`FeatureSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Feature {
-    leaf: u8,
-    register: u8,
-    bit: u8,
-}
+pub struct Feature(u16);
 
 /// Declares features as `NAME = leaf index, register (0 = eax), bit`.
 macro_rules! features {
@@ -65,7 +61,7 @@ macro_rules! features {
         impl Feature {
             $(
                 #[doc = concat!("The feature that the manuals call ", stringify!($name), ".")]
-                pub const $name: Self = Self { leaf: $leaf, register: $register, bit: $bit };
+                pub const $name: Self = Self(($leaf * 4 + $register) * 32 + $bit);
             )*
         }
     };
@@ -245,11 +241,8 @@ pub struct FeatureSet([[u32; 4]; 9]);
 impl FeatureSet {
     /// Whether the feature is in the set.
     pub fn has(&self, feature: Feature) -> bool {
-        let word = self
-            .0
-            .get(usize::from(feature.leaf))
-            .and_then(|registers| registers.get(usize::from(feature.register)));
-        word.is_some_and(|word| word >> feature.bit & 1 == 1)
+        let word = self.0.as_flattened().get(usize::from(feature.0 / 32));
+        word.is_some_and(|word| word >> (feature.0 % 32) & 1 == 1)
     }
 
     /// Whether all of the features are in the set.
@@ -260,14 +253,14 @@ impl FeatureSet {
     /// Adds the feature.
     pub fn insert(&mut self, feature: Feature) {
         if let Some(word) = self.word(feature) {
-            *word |= 1 << feature.bit;
+            *word |= 1 << (feature.0 % 32);
         }
     }
 
     /// Takes the feature out.
     pub fn remove(&mut self, feature: Feature) {
         if let Some(word) = self.word(feature) {
-            *word &= !(1 << feature.bit);
+            *word &= !(1 << (feature.0 % 32));
         }
     }
 
@@ -344,9 +337,7 @@ impl FeatureSet {
     }
 
     fn word(&mut self, feature: Feature) -> Option<&mut u32> {
-        self.0
-            .get_mut(usize::from(feature.leaf))
-            .and_then(|registers| registers.get_mut(usize::from(feature.register)))
+        self.0.as_flattened_mut().get_mut(usize::from(feature.0 / 32))
     }
 }
 
@@ -550,10 +541,12 @@ impl Cpu {
 
     /// The feature leaves as the processor reports them; leaves not asked yet are zero.
     pub fn reported(&self) -> FeatureSet {
-        FeatureSet(FEATURE_LEAVES.map(|(leaf, subleaf)| {
-            let registers = self.known(leaf, subleaf);
-            [registers.eax, registers.ebx, registers.ecx, registers.edx]
-        }))
+        let mut reported = FeatureSet::default();
+        for ((leaf, subleaf), words) in FEATURE_LEAVES.iter().zip(&mut reported.0) {
+            let registers = self.known(*leaf, *subleaf);
+            *words = [registers.eax, registers.ebx, registers.ecx, registers.edx];
+        }
+        reported
     }
 
     /// The features that a program may use.
