@@ -111,11 +111,15 @@ impl Preferences {
 
     /// The word `cpu_features.preferred` for a glibc with these bit numbers.
     pub fn word(self, bits: &layout::Preferred) -> u32 {
-        Preferred::ALL
-            .into_iter()
-            .filter(|&preferred| self.has(preferred))
-            .filter_map(|preferred| 1u32.checked_shl(u32::from(preferred.bit(bits)?)))
-            .fold(0, |word, bit| word | bit)
+        let mut word = 0;
+        for preferred in &Preferred::ALL {
+            if self.has(*preferred)
+                && let Some(bit) = preferred.bit(bits)
+            {
+                word |= 1u32.checked_shl(bit.into()).unwrap_or(0);
+            }
+        }
+        word
     }
 
     fn set(&mut self, preferred: Preferred, on: bool) {
@@ -426,23 +430,14 @@ impl CpuFacts {
     /// Fills the cache members and returns what the last level offers.
     fn measure_caches(&mut self, cpu: &mut Cpu, cpuid: Cpuid<'_>) -> LastLevel {
         match self.kind {
-            Kind::Intel => {
-                if self.max_cpuid >= 2 {
-                    let mut level = |level| intel_cache(cpu, cpuid, level, (self.family, self.model));
-                    self.level1_icache = level(Level::Instruction);
-                    self.level1_dcache = level(Level::Data);
-                    self.level2_cache = level(Level::Second);
-                    self.level3_cache = level(Level::Third);
-                    self.level4_cache_size = level(Level::Fourth).size;
+            Kind::Intel | Kind::Zhaoxin => {
+                self.level1_icache = self.listed_cache(cpu, cpuid, Level::Instruction);
+                self.level1_dcache = self.listed_cache(cpu, cpuid, Level::Data);
+                self.level2_cache = self.listed_cache(cpu, cpuid, Level::Second);
+                self.level3_cache = self.listed_cache(cpu, cpuid, Level::Third);
+                if self.kind == Kind::Intel {
+                    self.level4_cache_size = self.listed_cache(cpu, cpuid, Level::Fourth).size;
                 }
-                self.share_by_topology(cpu, cpuid)
-            }
-            Kind::Zhaoxin => {
-                let mut level = |level| deterministic_cache(cpu, cpuid, level).unwrap_or(Cache::NONE);
-                self.level1_icache = level(Level::Instruction);
-                self.level1_dcache = level(Level::Data);
-                self.level2_cache = level(Level::Second);
-                self.level3_cache = level(Level::Third);
                 self.share_by_topology(cpu, cpuid)
             }
             Kind::Amd => {
@@ -450,6 +445,15 @@ impl CpuFacts {
                 self.share_on_amd(cpu, cpuid)
             }
             Kind::Other => LastLevel::of(-1),
+        }
+    }
+
+    /// A cache of a processor that lists its caches.
+    fn listed_cache(&self, cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level) -> Cache {
+        match self.kind {
+            Kind::Intel if self.max_cpuid < 2 => Cache::UNKNOWN,
+            Kind::Intel => intel_cache(cpu, cpuid, level, (self.family, self.model)),
+            _ => deterministic_cache(cpu, cpuid, level).unwrap_or(Cache::NONE),
         }
     }
 
@@ -636,7 +640,7 @@ impl CpuFacts {
                 [b'-', name @ ..] => (false, name),
                 name => (true, name),
             };
-            if let Some((preferred, needed)) = named(ADJUSTABLE, ADJUSTABLE_NAMES, name) {
+            if let Some(&(preferred, needed)) = place(ADJUSTABLE_NAMES, name).and_then(|place| ADJUSTABLE.get(place)) {
                 if !on || needed.is_none_or(|needed| self.active.has(needed)) {
                     self.preferred.set(preferred, on);
                 }
@@ -645,8 +649,8 @@ impl CpuFacts {
                     b"I586" => self.preferred.set(Preferred::I586, false),
                     b"I686" => self.preferred.set(Preferred::I686, false),
                     name => {
-                        if let Some(feature) = named(REMOVABLE, REMOVABLE_NAMES, name) {
-                            self.active.remove(feature);
+                        if let Some(feature) = place(REMOVABLE_NAMES, name).and_then(|place| REMOVABLE.get(place)) {
+                            self.active.remove(*feature);
                         }
                     }
                 }
@@ -765,13 +769,12 @@ const ADJUSTABLE_NAMES: &str = "\
     MathVec_Prefer_No_AVX512\n\
     Prefer_PMINUB_for_stringop";
 
-/// The element of `list` whose name, in a text of one name a line, is `name`.
-fn named<T: Copy>(list: &[T], names: &str, name: &[u8]) -> Option<T> {
-    let place = names
+/// Which of `names`, a text of one name a line, is `name`.
+fn place(names: &str, name: &[u8]) -> Option<usize> {
+    names
         .as_bytes()
         .split(|byte| *byte == b'\n')
-        .position(|known| known == name);
-    list.get(place?).copied()
+        .position(|known| known == name)
 }
 
 /// The cache behind which there is only memory, in bytes.
@@ -878,10 +881,8 @@ fn deterministic_cache(cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level) -> Option<
             let linesize = i64::from(cache.ebx & 0xfff) + 1;
             let sets = i64::from(cache.ecx) + 1;
             return Some(Cache {
-                size: ways
-                    .saturating_mul(partitions)
-                    .saturating_mul(linesize)
-                    .saturating_mul(sets),
+                // The first three have 32 bits together.
+                size: (ways * partitions * linesize).saturating_mul(sets),
                 assoc: ways,
                 linesize,
             });
@@ -944,7 +945,7 @@ fn intel_cache(cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level, model: (u32, u32))
 /// Codes of leaf 2 that describe caches (Intel SDM, table "Encoding of CPUID Leaf 2 Descriptors"): code, cache, KiB,
 /// ways, bytes of a line.
 #[rustfmt::skip]
-const INTEL_CODES: &[(u8, Level, u32, u8, u8)] = {
+const INTEL_CODES: &[(u8, Level, u16, u8, u8)] = {
     use Level::{Data, Instruction, Second, Third};
     &[
         (0x06, Instruction, 8, 4, 32), (0x08, Instruction, 16, 4, 32), (0x09, Instruction, 32, 4, 32),
@@ -1081,11 +1082,14 @@ mod tests {
     fn every_word_of_hwcaps_has_its_name() {
         assert_eq!(REMOVABLE_NAMES.lines().count(), REMOVABLE.len());
         assert_eq!(ADJUSTABLE_NAMES.lines().count(), ADJUSTABLE.len());
-        assert_eq!(named(REMOVABLE, REMOVABLE_NAMES, b"AVX512VL"), Some(Feature::AVX512VL));
+        assert_eq!(
+            REMOVABLE[place(REMOVABLE_NAMES, b"AVX512VL").unwrap()],
+            Feature::AVX512VL
+        );
         let last = (Preferred::PreferPminubForStringop, Some(Feature::SSE2));
         assert_eq!(
-            named(ADJUSTABLE, ADJUSTABLE_NAMES, b"Prefer_PMINUB_for_stringop"),
-            Some(last)
+            ADJUSTABLE[place(ADJUSTABLE_NAMES, b"Prefer_PMINUB_for_stringop").unwrap()],
+            last
         );
     }
 
