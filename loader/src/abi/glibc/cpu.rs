@@ -56,49 +56,6 @@ pub enum Preferred {
     AvoidShortDistanceRepMovsb,
 }
 
-impl Preferred {
-    const ALL: [Self; 16] = [
-        Self::FastRepString,
-        Self::FastCopyBackward,
-        Self::SlowBsf,
-        Self::FastUnalignedLoad,
-        Self::PreferPminubForStringop,
-        Self::FastUnalignedCopy,
-        Self::I586,
-        Self::I686,
-        Self::SlowSse42,
-        Self::AvxFastUnalignedLoad,
-        Self::PreferNoVzeroupper,
-        Self::PreferErms,
-        Self::PreferNoAvx512,
-        Self::MathvecPreferNoAvx512,
-        Self::PreferFsrm,
-        Self::AvoidShortDistanceRepMovsb,
-    ];
-
-    /// The bit number in a glibc, `None` where it has no such bit.
-    fn bit(self, bits: &layout::Preferred) -> Option<u8> {
-        match self {
-            Self::FastRepString => bits.fast_rep_string,
-            Self::FastCopyBackward => bits.fast_copy_backward,
-            Self::SlowBsf => bits.slow_bsf,
-            Self::FastUnalignedLoad => bits.fast_unaligned_load,
-            Self::PreferPminubForStringop => bits.prefer_pminub_for_stringop,
-            Self::FastUnalignedCopy => bits.fast_unaligned_copy,
-            Self::I586 => bits.i586,
-            Self::I686 => bits.i686,
-            Self::SlowSse42 => bits.slow_sse4_2,
-            Self::AvxFastUnalignedLoad => bits.avx_fast_unaligned_load,
-            Self::PreferNoVzeroupper => bits.prefer_no_vzeroupper,
-            Self::PreferErms => bits.prefer_erms,
-            Self::PreferNoAvx512 => bits.prefer_no_avx512,
-            Self::MathvecPreferNoAvx512 => bits.mathvec_prefer_no_avx512,
-            Self::PreferFsrm => bits.prefer_fsrm,
-            Self::AvoidShortDistanceRepMovsb => bits.avoid_short_distance_rep_movsb,
-        }
-    }
-}
-
 /// A set of [`Preferred`] bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Preferences(u32);
@@ -111,15 +68,43 @@ impl Preferences {
 
     /// The word `cpu_features.preferred` for a glibc with these bit numbers.
     pub fn word(self, bits: &layout::Preferred) -> u32 {
+        // In the order of the variants of `Preferred`.
+        let numbers = [
+            bits.fast_rep_string,
+            bits.fast_copy_backward,
+            bits.slow_bsf,
+            bits.fast_unaligned_load,
+            bits.prefer_pminub_for_stringop,
+            bits.fast_unaligned_copy,
+            bits.i586,
+            bits.i686,
+            bits.slow_sse4_2,
+            bits.avx_fast_unaligned_load,
+            bits.prefer_no_vzeroupper,
+            bits.prefer_erms,
+            bits.prefer_no_avx512,
+            bits.mathvec_prefer_no_avx512,
+            bits.prefer_fsrm,
+            bits.avoid_short_distance_rep_movsb,
+        ];
         let mut word = 0;
-        for preferred in &Preferred::ALL {
-            if self.has(*preferred)
-                && let Some(bit) = preferred.bit(bits)
+        for (own, number) in numbers.iter().enumerate() {
+            if self.0 >> own & 1 == 1
+                && let Some(number) = number
             {
-                word |= 1u32.checked_shl(bit.into()).unwrap_or(0);
+                word |= 1u32.checked_shl(u32::from(*number)).unwrap_or(0);
             }
         }
         word
+    }
+
+    const fn of(list: &[Preferred]) -> Self {
+        let (mut set, mut rest) = (0, list);
+        while let [preferred, others @ ..] = rest {
+            set |= 1 << *preferred as u8;
+            rest = others;
+        }
+        Self(set)
     }
 
     fn set(&mut self, preferred: Preferred, on: bool) {
@@ -127,10 +112,8 @@ impl Preferences {
         self.0 = if on { self.0 | bit } else { self.0 & !bit };
     }
 
-    fn add(&mut self, preferences: &[Preferred]) {
-        for &preferred in preferences {
-            self.set(preferred, true);
-        }
+    fn add(&mut self, more: Self) {
+        self.0 |= more.0;
     }
 }
 
@@ -333,6 +316,7 @@ impl CpuFacts {
     }
 
     fn apply_model_rules(&mut self) {
+        const EXCAVATOR: Preferences = Preferences::of(&[Preferred::FastUnalignedLoad, Preferred::FastCopyBackward]);
         if self.active.has(Feature::AVX2) {
             self.preferred.set(Preferred::AvxFastUnalignedLoad, true);
         }
@@ -342,10 +326,8 @@ impl CpuFacts {
                 if self.active.has(Feature::AVX) && self.cpuid.has(Feature::FMA4) {
                     self.active.insert(Feature::FMA4);
                 }
-                // Excavator.
                 if self.family == 0x15 && (0x60..=0x7f).contains(&self.model) {
-                    self.preferred
-                        .add(&[Preferred::FastUnalignedLoad, Preferred::FastCopyBackward]);
+                    self.preferred.add(EXCAVATOR);
                     self.preferred.set(Preferred::AvxFastUnalignedLoad, false);
                 }
             }
@@ -370,11 +352,11 @@ impl CpuFacts {
     }
 
     fn apply_intel_rules(&mut self) {
-        const UNALIGNED: &[Preferred] = &[
+        const UNALIGNED: Preferences = Preferences::of(&[
             Preferred::FastUnalignedLoad,
             Preferred::FastUnalignedCopy,
             Preferred::PreferPminubForStringop,
-        ];
+        ]);
         if self.family == 6 {
             match self.model {
                 // Bonnell.
@@ -387,7 +369,8 @@ impl CpuFacts {
                 // Tremont.
                 0x86 | 0x96 | 0x9c => {
                     self.preferred.add(UNALIGNED);
-                    self.preferred.add(&[Preferred::FastRepString, Preferred::SlowSse42]);
+                    self.preferred.set(Preferred::FastRepString, true);
+                    self.preferred.set(Preferred::SlowSse42, true);
                 }
                 model => {
                     // Nehalem and Westmere; a model that is not listed is taken for their successor if it has AVX.
