@@ -649,9 +649,9 @@ impl CpuFacts {
         }
         if !self.active.has(Feature::XSAVE) && !self.active.has(Feature::XSAVEC) {
             self.xsave_state_size = 0;
-            for group in [WITH_YMM, WITH_ZMM, WITH_TILES] {
-                self.active.remove_all(group);
-            }
+            self.active.remove_all(WITH_YMM);
+            self.active.remove_all(WITH_ZMM);
+            self.active.remove_all(WITH_TILES);
             self.active.remove(Feature::FMA4);
         }
     }
