@@ -122,9 +122,11 @@ fn split_at_equals(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The number at the start of `text`, as glibc's loader reads numbers: blanks and a sign may precede it, `0x` and
 /// `0` select hexadecimal and octal, what follows the digits is ignored, no digit at all is 0, and a number too
 /// large is `u64::MAX` (so are the last few below it).
-fn parse_number(text: &[u8]) -> u64 {
-    let blanks = text.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
-    let (negative, text) = match text.get(blanks..).unwrap_or_default() {
+fn parse_number(mut text: &[u8]) -> u64 {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
         unsigned => (false, unsigned),
