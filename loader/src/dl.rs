@@ -417,7 +417,13 @@ fn failure_slot() -> *mut *mut Failure {
     slot_of(machine::thread_pointer())
 }
 
+/// Says what failed: to whoever reads events, and to `dlerror`.
+#[cold]
+#[inline(never)]
 fn set_failure(error: &Error) {
+    if let Some(runtime) = runtime() {
+        runtime.log.emit(Interest::FILES, || Event::Failed(error));
+    }
     // A C string: `Lossy` shows a NUL in a name as text.
     let mut text = String::new();
     let _ = write!(text, "{error}\0");
@@ -468,9 +474,6 @@ pub extern "C" fn dlerror() -> *const c_char {
 
 fn answer<T>(result: Result<T>, on_failure: T) -> T {
     result.unwrap_or_else(|error| {
-        if let Some(runtime) = runtime() {
-            runtime.log.emit(Interest::FILES, || Event::Failed(&error));
-        }
         set_failure(&error);
         on_failure
     })
@@ -1013,21 +1016,21 @@ unsafe fn inform(module: &Module, request: c_int, argument: *mut c_void) -> Resu
 /// See [`dlinfo`]; for the directories, `dls_size` bytes.
 unsafe fn search_information(argument: *mut c_void, fill: bool) {
     let Some(runtime) = runtime() else { return };
-    let directories: Vec<&Vec<u8>> = runtime
-        .searcher
-        .library_path()
-        .iter()
-        .chain(runtime.searcher.default_directories())
-        .collect();
+    let searcher = &runtime.searcher;
+    let directories = || searcher.library_path().iter().chain(searcher.default_directories());
     let head = 16;
-    let table = directories.len() * 16;
-    let text: usize = directories.iter().map(|directory| directory.len() + 1).sum();
+    let (mut count, mut text) = (0, 0);
+    for directory in directories() {
+        count += 1;
+        text += directory.len() + 1;
+    }
+    let table = count * 16;
     // SAFETY: size and count stand first; behind them the pairs of name and flags, then the texts.
     unsafe {
         let base = argument.cast::<u8>();
         if fill {
             let mut next = base.add(head + table);
-            for (index, directory) in directories.iter().enumerate() {
+            for (index, directory) in directories().enumerate() {
                 base.add(head + index * 16).cast::<*mut u8>().write_unaligned(next);
                 base.add(head + index * 16 + 8).cast::<u32>().write_unaligned(0);
                 core::ptr::copy_nonoverlapping(directory.as_ptr(), next, directory.len());
@@ -1036,7 +1039,7 @@ unsafe fn search_information(argument: *mut c_void, fill: bool) {
             }
         }
         base.cast::<usize>().write_unaligned(head + table + text);
-        base.add(8).cast::<u32>().write_unaligned(directories.len() as u32);
+        base.add(8).cast::<u32>().write_unaligned(count as u32);
     }
 }
 
