@@ -23,9 +23,6 @@ pub struct Record {
 struct Place(u32);
 
 impl Place {
-    /// A member without bytes.
-    const NOWHERE: Place = Place(0);
-
     #[inline(always)]
     fn of(member: Member) -> Place {
         Place(member.offset() as u32 | (member.size() as u32) << 16)
@@ -92,8 +89,11 @@ impl Record {
     }
 
     /// As [`Record::set`], for a member that this glibc may not have.
+    #[inline(never)]
     pub fn set_if(self, member: Option<Member>, value: u64) {
-        self.store(member.map_or(Place::NOWHERE, Place::of), value);
+        if let Some(member) = member {
+            self.set(member, value);
+        }
     }
 
     #[inline(never)]
