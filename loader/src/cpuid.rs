@@ -379,7 +379,7 @@ const COMPONENT_SIZES: [(u32, u32); 5] = [(2, 256), (3, 64), (5, 64), (6, 512), 
 const ADDRESS_WIDTHS: u32 = 0x8000_0008;
 
 /// Most leaves that any known processor makes lode read; more would only be asked again.
-const REMEMBERED: usize = 32;
+const REMEMBERED: usize = 24;
 
 /// The processor, as far as it has been asked.
 #[derive(Debug, Clone)]

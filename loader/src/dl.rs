@@ -566,7 +566,8 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
     Ok(handle)
 }
 
-/// From a name to a published batch.
+/// From a name to a published batch. A call, so that constructors do not run on top of the room that this takes.
+#[inline(never)]
 fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) -> Result<(usize, Option<Ready>)> {
     let Some(mut world) = with_world(|world, _| world.clone()) else {
         return Err(call_error(Kind::Busy, file));
