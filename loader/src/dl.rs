@@ -835,16 +835,20 @@ fn search_list<'w>(
     handle: usize,
     asker: Option<&'w Arc<Module>>,
 ) -> Result<(Vec<ModuleId>, &'w [u8])> {
-    if handle != 0 && handle != NEXT {
-        let module = module_of_map(world, handle).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?;
-        let list = match module.role {
-            Role::Program => world.global.clone(),
-            _ => breadth_first(roster, &[module.id]),
-        };
-        return Ok((list, module.name.bytes()));
+    let named = match handle {
+        0 | NEXT => None,
+        _ => Some(module_of_map(world, handle).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?),
+    };
+    let culprit = named.or(asker).map_or(&b""[..], |module| module.name.bytes());
+    if let Some(module) = named
+        && module.role != Role::Program
+    {
+        return Ok((breadth_first(roster, &[module.id]), culprit));
     }
     let mut list = world.global.clone();
-    if let Some(asker) = asker {
+    if named.is_none()
+        && let Some(asker) = asker
+    {
         add_new(&mut list, &asker.group);
     }
     if handle == NEXT {
@@ -854,7 +858,7 @@ fn search_list<'w>(
         };
         list = list.get(position + 1..).unwrap_or_default().to_vec();
     }
-    Ok((list, asker.map_or(b"", |asker| asker.name.bytes())))
+    Ok((list, culprit))
 }
 
 // ---- dladdr, dlinfo, dl_iterate_phdr ----
@@ -891,32 +895,27 @@ pub unsafe extern "C" fn dladdr1(
     extra: *mut *const c_void,
     flags: c_int,
 ) -> c_int {
-    let found = with_module_at(Address(address as u64), |module| {
-        let nearest = nearest_symbol(module, Address(address as u64));
-        let name = nearest.map_or(core::ptr::null(), |(_, symbol)| {
-            module.symbols.name(&symbol).as_ptr().cast::<c_char>()
-        });
-        let place = nearest.map_or(core::ptr::null(), |(_, symbol)| {
-            module.at(Vaddr(symbol.value)).0 as *const c_void
-        });
-        let entry = nearest.and_then(|(index, _)| module.symbol_address(index));
-        let answer = Info {
+    let reading = Reading::start();
+    let Some(module) = reading.world().and_then(|world| world.at(Address(address as u64))) else {
+        return 0;
+    };
+    let (mut name, mut place, mut entry) = (core::ptr::null(), 0, 0);
+    if let Some((index, symbol)) = nearest_symbol(module, Address(address as u64)) {
+        name = module.symbols.name(&symbol).as_ptr().cast();
+        place = module.at(Vaddr(symbol.value)).0;
+        entry = module.symbol_address(index).map_or(0, |entry| entry.0);
+    }
+    // SAFETY: the caller's promises.
+    unsafe {
+        info.write(Info {
             file: file_name(module),
             base: module.range().0.0 as *const c_void,
             symbol: name,
-            address: place,
-        };
-        (answer, entry, module.link_map.load(Ordering::Acquire))
-    });
-    let Some((answer, entry, map)) = found else {
-        return 0;
-    };
-    // SAFETY: the caller's promises.
-    unsafe {
-        info.write(answer);
+            address: place as *const c_void,
+        });
         match flags {
-            RTLD_DL_SYMENT => extra.write(entry.map_or(core::ptr::null(), |entry| entry.0 as *const c_void)),
-            RTLD_DL_LINKMAP => extra.write(map as *const c_void),
+            RTLD_DL_SYMENT => extra.write(entry as *const c_void),
+            RTLD_DL_LINKMAP => extra.write(module.link_map.load(Ordering::Acquire) as *const c_void),
             _ => {}
         }
     }
