@@ -37,7 +37,9 @@ impl Protected {
             unique,
             statistics,
         } = self;
-        world.modules.extend(batch.modules.into_iter().map(Arc::new));
+        for module in batch.modules {
+            world.modules.push(Arc::new(module));
+        }
         for id in &batch.order {
             if !world.list.contains(id) {
                 world.list.push(*id);
@@ -50,11 +52,14 @@ impl Protected {
         world.names.extend(batch.names);
         world.tls = tls;
         world.unique = unique;
-        let modules = init_order
-            .iter()
-            .filter_map(|id| world.modules.get(id.0 as usize).cloned())
-            .filter(|module| !module.is_final)
-            .collect();
+        let mut modules = Vec::with_capacity(init_order.len());
+        for id in &init_order {
+            if let Some(module) = world.modules.get(id.0 as usize)
+                && !module.is_final
+            {
+                modules.push(module.clone());
+            }
+        }
         Ready {
             modules,
             order: batch.order,
