@@ -485,24 +485,16 @@ impl Cpu {
 
     /// The vendor.
     pub fn vendor(&self) -> Vendor {
-        let text = self.known(0, 0);
+        const TEXTS: &[u8] = b"GenuineIntelAuthenticAMDHygonGenuineCentaurHauls  Shanghai  ";
+        let registers = self.known(0, 0);
         // In the order in which the registers spell it.
-        let (first, second, third) = (text.ebx, text.edx, text.ecx);
-        let spells = |vendor: &[u8; 12]| {
-            let [a, b, c, d, e, f, g, h, i, j, k, l] = *vendor;
-            let words = [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_le_bytes);
-            words == [first, second, third]
-        };
-        if spells(b"GenuineIntel") {
-            Vendor::Intel
-        } else if spells(b"AuthenticAMD") {
-            Vendor::Amd
-        } else if spells(b"HygonGenuine") {
-            Vendor::Hygon
-        } else if spells(b"CentaurHauls") || spells(b"  Shanghai  ") {
-            Vendor::Zhaoxin
-        } else {
-            Vendor::Other
+        let text = [registers.ebx, registers.edx, registers.ecx].map(u32::to_le_bytes);
+        match TEXTS.chunks_exact(12).position(|known| known == text.as_flattened()) {
+            Some(0) => Vendor::Intel,
+            Some(1) => Vendor::Amd,
+            Some(2) => Vendor::Hygon,
+            Some(_) => Vendor::Zhaoxin,
+            None => Vendor::Other,
         }
     }
 
