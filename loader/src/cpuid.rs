@@ -51,13 +51,9 @@ pub const FEATURE_LEAVES: [(u32, u32); 9] = [
     (0x14, 0),
 ];
 
-/// One feature bit: which leaf, which register, which bit.
+/// One feature bit, by its distance from the first bit of a [`FeatureSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Feature {
-    leaf: u8,
-    register: u8,
-    bit: u8,
-}
+pub struct Feature(u16);
 
 /// Declares features as `NAME = leaf index, register (0 = eax), bit`.
 macro_rules! features {
@@ -65,7 +61,7 @@ macro_rules! features {
         impl Feature {
             $(
                 #[doc = concat!("The feature that the manuals call ", stringify!($name), ".")]
-                pub const $name: Self = Self { leaf: $leaf, register: $register, bit: $bit };
+                pub const $name: Self = Self(($leaf * 4 + $register) * 32 + $bit);
             )*
         }
     };
@@ -245,11 +241,8 @@ pub struct FeatureSet([[u32; 4]; 9]);
 impl FeatureSet {
     /// Whether the feature is in the set.
     pub fn has(&self, feature: Feature) -> bool {
-        let word = self
-            .0
-            .get(usize::from(feature.leaf))
-            .and_then(|registers| registers.get(usize::from(feature.register)));
-        word.is_some_and(|word| word >> feature.bit & 1 == 1)
+        let word = self.0.as_flattened().get(usize::from(feature.0 / 32));
+        word.is_some_and(|word| word >> (feature.0 % 32) & 1 == 1)
     }
 
     /// Whether all of the features are in the set.
@@ -260,14 +253,14 @@ impl FeatureSet {
     /// Adds the feature.
     pub fn insert(&mut self, feature: Feature) {
         if let Some(word) = self.word(feature) {
-            *word |= 1 << feature.bit;
+            *word |= 1 << (feature.0 % 32);
         }
     }
 
     /// Takes the feature out.
     pub fn remove(&mut self, feature: Feature) {
         if let Some(word) = self.word(feature) {
-            *word &= !(1 << feature.bit);
+            *word &= !(1 << (feature.0 % 32));
         }
     }
 
@@ -344,9 +337,7 @@ impl FeatureSet {
     }
 
     fn word(&mut self, feature: Feature) -> Option<&mut u32> {
-        self.0
-            .get_mut(usize::from(feature.leaf))
-            .and_then(|registers| registers.get_mut(usize::from(feature.register)))
+        self.0.as_flattened_mut().get_mut(usize::from(feature.0 / 32))
     }
 }
 
@@ -388,7 +379,7 @@ const COMPONENT_SIZES: [(u32, u32); 5] = [(2, 256), (3, 64), (5, 64), (6, 512), 
 const ADDRESS_WIDTHS: u32 = 0x8000_0008;
 
 /// Most leaves that any known processor makes lode read; more would only be asked again.
-const REMEMBERED: usize = 32;
+const REMEMBERED: usize = 24;
 
 /// The processor, as far as it has been asked.
 #[derive(Debug, Clone)]
@@ -494,24 +485,16 @@ impl Cpu {
 
     /// The vendor.
     pub fn vendor(&self) -> Vendor {
-        let text = self.known(0, 0);
+        const TEXTS: &[u8] = b"GenuineIntelAuthenticAMDHygonGenuineCentaurHauls  Shanghai  ";
+        let registers = self.known(0, 0);
         // In the order in which the registers spell it.
-        let (first, second, third) = (text.ebx, text.edx, text.ecx);
-        let spells = |vendor: &[u8; 12]| {
-            let [a, b, c, d, e, f, g, h, i, j, k, l] = *vendor;
-            let words = [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_le_bytes);
-            words == [first, second, third]
-        };
-        if spells(b"GenuineIntel") {
-            Vendor::Intel
-        } else if spells(b"AuthenticAMD") {
-            Vendor::Amd
-        } else if spells(b"HygonGenuine") {
-            Vendor::Hygon
-        } else if spells(b"CentaurHauls") || spells(b"  Shanghai  ") {
-            Vendor::Zhaoxin
-        } else {
-            Vendor::Other
+        let text = [registers.ebx, registers.edx, registers.ecx].map(u32::to_le_bytes);
+        match TEXTS.chunks_exact(12).position(|known| known == text.as_flattened()) {
+            Some(0) => Vendor::Intel,
+            Some(1) => Vendor::Amd,
+            Some(2) => Vendor::Hygon,
+            Some(_) => Vendor::Zhaoxin,
+            None => Vendor::Other,
         }
     }
 
@@ -550,10 +533,12 @@ impl Cpu {
 
     /// The feature leaves as the processor reports them; leaves not asked yet are zero.
     pub fn reported(&self) -> FeatureSet {
-        FeatureSet(FEATURE_LEAVES.map(|(leaf, subleaf)| {
-            let registers = self.known(leaf, subleaf);
-            [registers.eax, registers.ebx, registers.ecx, registers.edx]
-        }))
+        let mut reported = FeatureSet::default();
+        for ((leaf, subleaf), words) in FEATURE_LEAVES.iter().zip(&mut reported.0) {
+            let registers = self.known(*leaf, *subleaf);
+            *words = [registers.eax, registers.ebx, registers.ecx, registers.edx];
+        }
+        reported
     }
 
     /// The features that a program may use.

@@ -13,6 +13,7 @@
 #![allow(unsafe_code)]
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -403,7 +404,7 @@ fn slot_of(pointer: u64) -> *mut *mut Failure {
 /// The last failure of a thread.
 struct Failure {
     /// Ends in NUL.
-    text: Vec<u8>,
+    text: String,
     /// `dlerror` returned it already.
     told: bool,
 }
@@ -412,12 +413,16 @@ fn failure_slot() -> *mut *mut Failure {
     slot_of(machine::thread_pointer())
 }
 
+/// Says what failed: to whoever reads events, and to `dlerror`.
+#[cold]
+#[inline(never)]
 fn set_failure(error: &Error) {
-    let mut text = Vec::new();
-    let mut line = alloc::string::String::new();
-    let _ = write!(line, "{error}");
-    text.extend_from_slice(line.replace('\0', "").as_bytes());
-    text.push(0);
+    if let Some(runtime) = runtime() {
+        runtime.log.emit(Interest::FILES, || Event::Failed(error));
+    }
+    // A C string: `Lossy` shows a NUL in a name as text.
+    let mut text = String::new();
+    let _ = write!(text, "{error}\0");
     let failure = Box::into_raw(Box::new(Failure { text, told: false }));
     // SAFETY: the slot is the calling thread's own; it holds null or a box that this file made.
     let old = unsafe { core::ptr::replace(failure_slot(), failure) };
@@ -465,9 +470,6 @@ pub extern "C" fn dlerror() -> *const c_char {
 
 fn answer<T>(result: Result<T>, on_failure: T) -> T {
     result.unwrap_or_else(|error| {
-        if let Some(runtime) = runtime() {
-            runtime.log.emit(Interest::FILES, || Event::Failed(&error));
-        }
         set_failure(&error);
         on_failure
     })
@@ -481,8 +483,17 @@ const RTLD_NOLOAD: c_int = 4;
 const RTLD_DEEPBIND: c_int = 8;
 const RTLD_GLOBAL: c_int = 0x100;
 
+#[cold]
+#[inline(never)]
 fn call_error(fault: impl Into<Fault>, culprit: &[u8]) -> Box<Error> {
     fault.into().of(Stage::Call, &Name::new(culprit))
+}
+
+/// The error of a call that comes before the start has ended.
+#[cold]
+#[inline(never)]
+fn too_early() -> Box<Error> {
+    call_error(Kind::Busy, b"")
 }
 
 /// `dlopen(3)`, with the address of the caller.
@@ -531,14 +542,14 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
         return Err(call_error(kind, file.unwrap_or(b"")));
     }
     let Some(runtime) = runtime() else {
-        return Err(call_error(Kind::Busy, b""));
+        return Err(too_early());
     };
     let lock = LongLock::take();
     let file = file.filter(|file| !file.is_empty());
     let Some(file) = file else {
         return with_world(|world, _| world.program().map(|program| program.link_map.load(Ordering::Acquire)))
             .flatten()
-            .ok_or_else(|| call_error(Kind::Busy, b""));
+            .ok_or_else(too_early);
     };
     let loading = Loading::start().map_err(|kind| call_error(kind, file))?;
     let (handle, ready) = load(runtime, file, mode, caller)?;
@@ -551,7 +562,8 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
     Ok(handle)
 }
 
-/// From a name to a published batch.
+/// From a name to a published batch. A call, so that constructors do not run on top of the room that this takes.
+#[inline(never)]
 fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) -> Result<(usize, Option<Ready>)> {
     let Some(mut world) = with_world(|world, _| world.clone()) else {
         return Err(call_error(Kind::Busy, file));
@@ -623,7 +635,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     debugger::tell(first, State::Add);
     let ready = protected.publish(&mut world);
     if mode & RTLD_GLOBAL != 0 {
-        promote(&mut world, &ready.order);
+        add_new(&mut world.global, &ready.order);
     }
     if let Abi::Glibc(glibc) = &runtime.abi {
         glibc.adopt(&maps, world.tls.modules, &ready.modules);
@@ -660,16 +672,17 @@ fn reopen(mut world: World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> 
         None => 0,
     };
     if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
-        promote(&mut world, order);
+        add_new(&mut world.global, order);
         publish(world);
     }
     Ok(handle)
 }
 
-fn promote(world: &mut World, order: &[ModuleId]) {
-    for id in order {
-        if !world.global.contains(id) {
-            world.global.push(*id);
+/// Appends the modules of `more` that are not in `list`.
+fn add_new(list: &mut Vec<ModuleId>, more: &[ModuleId]) {
+    for id in more {
+        if !list.contains(id) {
+            list.push(*id);
         }
     }
 }
@@ -750,18 +763,11 @@ pub unsafe extern "C-unwind" fn libc_dlvsym(
     look_up(map as usize, name, Some(version), Address(0)).unwrap_or(0) as *mut c_void
 }
 
-/// What a look-up found, before anything of the program is called.
-enum Found {
-    Place(Address),
-    Resolver(Address),
-    ThreadLocal(Arc<Module>, u64),
-}
-
 fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller: Address) -> Result<usize> {
     let Some(runtime) = runtime() else {
-        return Err(call_error(Kind::Busy, b""));
+        return Err(too_early());
     };
-    let found = with_world(|world, roster| {
+    let (address, is_resolver) = with_world(|world, roster| {
         let asker = world.at(caller).or(world.program());
         let (list, culprit) = search_list(world, roster, handle, asker)?;
         let mut wanted = Wanted::new(name, None, Use::Call);
@@ -785,20 +791,19 @@ fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller: Address) 
                     symbol: Name::new(name),
                     version: version.map(Name::new),
                 },
-                &culprit,
+                culprit,
             ));
         };
-        Ok(what_was_found(world, runtime, &found))
+        place_of(&found, runtime)
     })
-    .unwrap_or_else(|| Err(call_error(Kind::Busy, b"")))?;
-    Ok(match found {
-        Found::Place(address) => address.0 as usize,
-        Found::Resolver(address) => runtime.linux.resolve(address).0 as usize,
-        Found::ThreadLocal(module, offset) => {
-            let block = thread::block(&module).ok_or_else(|| call_error(Kind::OutOfMemory, b""))?;
-            block.wrapping_add(offset) as usize
-        }
-    })
+    .unwrap_or_else(|| Err(too_early()))?;
+    // Only now is code of the program called: it may load something itself, or never return.
+    let address = if is_resolver {
+        runtime.linux.resolve(address)
+    } else {
+        address
+    };
+    Ok(address.0 as usize)
 }
 
 /// Extends the life of a version name over a look-up that ends before the caller's string does.
@@ -807,53 +812,49 @@ fn unbounded(name: &[u8]) -> &'static [u8] {
     unsafe { core::slice::from_raw_parts(name.as_ptr(), name.len()) }
 }
 
-fn what_was_found(world: &World, runtime: &Runtime, found: &Definition<'_>) -> Found {
+/// Where a definition is, and whether that is a resolver that has yet to be asked.
+fn place_of(found: &Definition<'_>, runtime: &Runtime) -> Result<(Address, bool)> {
     if let Some(address) = runtime.substitute.and_then(|substitute| substitute.of(found)) {
-        return Found::Place(address);
+        return Ok((address, false));
     }
-    if found.symbol.kind() == STT_TLS
-        && let Some(module) = world.get(found.module.id)
-    {
-        return Found::ThreadLocal(module.clone(), found.symbol.value);
+    if found.symbol.kind() == STT_TLS {
+        let block = thread::block(found.module).ok_or_else(|| call_error(Kind::OutOfMemory, b""))?;
+        return Ok((Address(block.wrapping_add(found.symbol.value)), false));
     }
-    if found.is_indirect() {
-        return Found::Resolver(found.address());
-    }
-    Found::Place(found.address())
+    Ok((found.address(), found.is_indirect()))
 }
 
 /// The modules that a handle means, in order, and the name that a failure is reported under.
-fn search_list(
-    world: &World,
-    roster: Roster<'_>,
+fn search_list<'w>(
+    world: &'w World,
+    roster: Roster<'w>,
     handle: usize,
-    asker: Option<&Arc<Module>>,
-) -> Result<(Vec<ModuleId>, Vec<u8>)> {
-    let culprit = asker.map_or(Vec::new(), |asker| asker.name.bytes().to_vec());
-    let mut everything = world.global.clone();
-    if let Some(asker) = asker {
-        everything.extend(asker.group.iter().filter(|id| !world.global.contains(id)));
+    asker: Option<&'w Arc<Module>>,
+) -> Result<(Vec<ModuleId>, &'w [u8])> {
+    let named = match handle {
+        0 | NEXT => None,
+        _ => Some(module_of_map(world, handle).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?),
+    };
+    let culprit = named.or(asker).map_or(&b""[..], |module| module.name.bytes());
+    if let Some(module) = named
+        && module.role != Role::Program
+    {
+        return Ok((breadth_first(roster, &[module.id]), culprit));
     }
-    if handle == 0 {
-        return Ok((everything, culprit));
+    let mut list = world.global.clone();
+    if named.is_none()
+        && let Some(asker) = asker
+    {
+        add_new(&mut list, &asker.group);
     }
     if handle == NEXT {
-        let Some(position) = asker.and_then(|asker| everything.iter().position(|id| *id == asker.id)) else {
-            return Err(call_error(
-                Kind::Unsupported("RTLD_NEXT used in code not dynamically loaded"),
-                b"",
-            ));
+        let Some(position) = asker.and_then(|asker| list.iter().position(|id| *id == asker.id)) else {
+            let kind = Kind::Unsupported("RTLD_NEXT used in code not dynamically loaded");
+            return Err(call_error(kind, b""));
         };
-        return Ok((everything.split_off(position + 1), culprit));
+        list = list.get(position + 1..).unwrap_or_default().to_vec();
     }
-    let Some(module) = module_of_map(world, handle) else {
-        return Err(call_error(Kind::InvalidHandle, b""));
-    };
-    let list = match module.role {
-        Role::Program => world.global.clone(),
-        _ => breadth_first(roster, &[module.id]),
-    };
-    Ok((list, module.name.bytes().to_vec()))
+    Ok((list, culprit))
 }
 
 // ---- dladdr, dlinfo, dl_iterate_phdr ----
@@ -890,32 +891,27 @@ pub unsafe extern "C" fn dladdr1(
     extra: *mut *const c_void,
     flags: c_int,
 ) -> c_int {
-    let found = with_module_at(Address(address as u64), |module| {
-        let nearest = nearest_symbol(module, Address(address as u64));
-        let name = nearest.map_or(core::ptr::null(), |(_, symbol)| {
-            module.symbols.name(&symbol).as_ptr().cast::<c_char>()
-        });
-        let place = nearest.map_or(core::ptr::null(), |(_, symbol)| {
-            module.at(Vaddr(symbol.value)).0 as *const c_void
-        });
-        let entry = nearest.and_then(|(index, _)| module.symbol_address(index));
-        let answer = Info {
+    let reading = Reading::start();
+    let Some(module) = reading.world().and_then(|world| world.at(Address(address as u64))) else {
+        return 0;
+    };
+    let (mut name, mut place, mut entry) = (core::ptr::null(), 0, 0);
+    if let Some((index, symbol)) = nearest_symbol(module, Address(address as u64)) {
+        name = module.symbols.name(&symbol).as_ptr().cast();
+        place = module.at(Vaddr(symbol.value)).0;
+        entry = module.symbol_address(index).map_or(0, |entry| entry.0);
+    }
+    // SAFETY: the caller's promises.
+    unsafe {
+        info.write(Info {
             file: file_name(module),
             base: module.range().0.0 as *const c_void,
             symbol: name,
-            address: place,
-        };
-        (answer, entry, module.link_map.load(Ordering::Acquire))
-    });
-    let Some((answer, entry, map)) = found else {
-        return 0;
-    };
-    // SAFETY: the caller's promises.
-    unsafe {
-        info.write(answer);
+            address: place as *const c_void,
+        });
         match flags {
-            RTLD_DL_SYMENT => extra.write(entry.map_or(core::ptr::null(), |entry| entry.0 as *const c_void)),
-            RTLD_DL_LINKMAP => extra.write(map as *const c_void),
+            RTLD_DL_SYMENT => extra.write(entry as *const c_void),
+            RTLD_DL_LINKMAP => extra.write(module.link_map.load(Ordering::Acquire) as *const c_void),
             _ => {}
         }
     }
@@ -972,7 +968,7 @@ pub unsafe extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, ar
         // SAFETY: the caller's promise.
         unsafe { inform(module, request, argument) }
     });
-    answer(result.unwrap_or_else(|| Err(call_error(Kind::Busy, b""))), -1)
+    answer(result.unwrap_or_else(|| Err(too_early())), -1)
 }
 
 /// # Safety
@@ -1016,21 +1012,21 @@ unsafe fn inform(module: &Module, request: c_int, argument: *mut c_void) -> Resu
 /// See [`dlinfo`]; for the directories, `dls_size` bytes.
 unsafe fn search_information(argument: *mut c_void, fill: bool) {
     let Some(runtime) = runtime() else { return };
-    let directories: Vec<&Vec<u8>> = runtime
-        .searcher
-        .library_path()
-        .iter()
-        .chain(runtime.searcher.default_directories())
-        .collect();
+    let searcher = &runtime.searcher;
+    let directories = || searcher.library_path().iter().chain(searcher.default_directories());
     let head = 16;
-    let table = directories.len() * 16;
-    let text: usize = directories.iter().map(|directory| directory.len() + 1).sum();
+    let (mut count, mut text) = (0, 0);
+    for directory in directories() {
+        count += 1;
+        text += directory.len() + 1;
+    }
+    let table = count * 16;
     // SAFETY: size and count stand first; behind them the pairs of name and flags, then the texts.
     unsafe {
         let base = argument.cast::<u8>();
         if fill {
             let mut next = base.add(head + table);
-            for (index, directory) in directories.iter().enumerate() {
+            for (index, directory) in directories().enumerate() {
                 base.add(head + index * 16).cast::<*mut u8>().write_unaligned(next);
                 base.add(head + index * 16 + 8).cast::<u32>().write_unaligned(0);
                 core::ptr::copy_nonoverlapping(directory.as_ptr(), next, directory.len());
@@ -1039,7 +1035,7 @@ unsafe fn search_information(argument: *mut c_void, fill: bool) {
             }
         }
         base.cast::<usize>().write_unaligned(head + table + text);
-        base.add(8).cast::<u32>().write_unaligned(directories.len() as u32);
+        base.add(8).cast::<u32>().write_unaligned(count as u32);
     }
 }
 

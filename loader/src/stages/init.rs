@@ -43,12 +43,14 @@ impl Protected {
         world.names.extend(batch.names);
         world.tls = batch.tls;
         world.unique = batch.unique;
-        let modules = batch
-            .init_order
-            .iter()
-            .filter_map(|id| world.get(*id).cloned())
-            .filter(|module| !module.is_final)
-            .collect();
+        let mut modules = Vec::with_capacity(batch.init_order.len());
+        for id in &batch.init_order {
+            if let Some(module) = world.get(*id)
+                && !module.is_final
+            {
+                modules.push(module.clone());
+            }
+        }
         Ready {
             modules,
             order: batch.order,
@@ -89,24 +91,25 @@ pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Fault> {
     if module.is_final {
         return Ok(());
     }
+    let check = |at: Address| {
+        if is_code(module, at) || roster.iter().any(|other| is_function(other, at)) {
+            return Ok(());
+        }
+        let place = at.in_image(module.image.bias());
+        Err(Kind::malformed(Rule::CodeOutside, place.0, 0))
+    };
     let dynamic = &module.dynamic;
-    let arrays = [dynamic.preinit_array, dynamic.init_array, dynamic.fini_array];
-    for range in arrays.into_iter().flatten() {
+    for range in [&dynamic.preinit_array, &dynamic.init_array, &dynamic.fini_array] {
+        let Some(range) = *range else { continue };
         if words(module, range).is_none() {
             return Err(Kind::malformed(Rule::TagTableOutside, range.at.0, range.size));
         }
+        array(module, Some(range)).try_for_each(check)?;
     }
-    let mut functions = preconstructors(module)
-        .chain(constructors(module))
-        .chain(destructors(module));
-    match functions.find(|at| !is_code(module, *at) && !roster.iter().any(|other| is_function(other, *at))) {
-        Some(at) => Err(Kind::malformed(
-            Rule::CodeOutside,
-            at.in_image(module.image.bias()).0,
-            0,
-        )),
-        None => Ok(()),
+    for at in [dynamic.init, dynamic.fini] {
+        function(module, at).map_or(Ok(()), check)?;
     }
+    Ok(())
 }
 
 fn is_code(module: &Module, at: Address) -> bool {

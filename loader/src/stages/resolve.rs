@@ -121,7 +121,11 @@ fn copy_data(roster: Roster<'_>, batch: &Batch, module: &Module, copy: &Copy, lo
         ));
     }
     let size = reference.size.min(source.symbol.size);
-    let outside = || {
+    let copied = usize::try_from(size)
+        .ok()
+        .and_then(|size| source.module.image.copy(Vaddr(source.symbol.value), size))
+        .and_then(|bytes| module.image.patch().store_bytes(copy.at, &bytes));
+    copied.ok_or_else(|| {
         fault(
             Kind::CopySize {
                 symbol: Name::new(name),
@@ -130,10 +134,5 @@ fn copy_data(roster: Roster<'_>, batch: &Batch, module: &Module, copy: &Copy, lo
             }
             .into(),
         )
-    };
-    let bytes = usize::try_from(size)
-        .ok()
-        .and_then(|size| source.module.image.copy(Vaddr(source.symbol.value), size))
-        .ok_or_else(outside)?;
-    module.image.patch().store_bytes(copy.at, &bytes).ok_or_else(outside)
+    })
 }

@@ -56,49 +56,6 @@ pub enum Preferred {
     AvoidShortDistanceRepMovsb,
 }
 
-impl Preferred {
-    const ALL: [Self; 16] = [
-        Self::FastRepString,
-        Self::FastCopyBackward,
-        Self::SlowBsf,
-        Self::FastUnalignedLoad,
-        Self::PreferPminubForStringop,
-        Self::FastUnalignedCopy,
-        Self::I586,
-        Self::I686,
-        Self::SlowSse42,
-        Self::AvxFastUnalignedLoad,
-        Self::PreferNoVzeroupper,
-        Self::PreferErms,
-        Self::PreferNoAvx512,
-        Self::MathvecPreferNoAvx512,
-        Self::PreferFsrm,
-        Self::AvoidShortDistanceRepMovsb,
-    ];
-
-    /// The bit number in a glibc, `None` where it has no such bit.
-    fn bit(self, bits: &layout::Preferred) -> Option<u8> {
-        match self {
-            Self::FastRepString => bits.fast_rep_string,
-            Self::FastCopyBackward => bits.fast_copy_backward,
-            Self::SlowBsf => bits.slow_bsf,
-            Self::FastUnalignedLoad => bits.fast_unaligned_load,
-            Self::PreferPminubForStringop => bits.prefer_pminub_for_stringop,
-            Self::FastUnalignedCopy => bits.fast_unaligned_copy,
-            Self::I586 => bits.i586,
-            Self::I686 => bits.i686,
-            Self::SlowSse42 => bits.slow_sse4_2,
-            Self::AvxFastUnalignedLoad => bits.avx_fast_unaligned_load,
-            Self::PreferNoVzeroupper => bits.prefer_no_vzeroupper,
-            Self::PreferErms => bits.prefer_erms,
-            Self::PreferNoAvx512 => bits.prefer_no_avx512,
-            Self::MathvecPreferNoAvx512 => bits.mathvec_prefer_no_avx512,
-            Self::PreferFsrm => bits.prefer_fsrm,
-            Self::AvoidShortDistanceRepMovsb => bits.avoid_short_distance_rep_movsb,
-        }
-    }
-}
-
 /// A set of [`Preferred`] bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Preferences(u32);
@@ -111,11 +68,43 @@ impl Preferences {
 
     /// The word `cpu_features.preferred` for a glibc with these bit numbers.
     pub fn word(self, bits: &layout::Preferred) -> u32 {
-        Preferred::ALL
-            .into_iter()
-            .filter(|&preferred| self.has(preferred))
-            .filter_map(|preferred| 1u32.checked_shl(u32::from(preferred.bit(bits)?)))
-            .fold(0, |word, bit| word | bit)
+        // In the order of the variants of `Preferred`.
+        let numbers = [
+            bits.fast_rep_string,
+            bits.fast_copy_backward,
+            bits.slow_bsf,
+            bits.fast_unaligned_load,
+            bits.prefer_pminub_for_stringop,
+            bits.fast_unaligned_copy,
+            bits.i586,
+            bits.i686,
+            bits.slow_sse4_2,
+            bits.avx_fast_unaligned_load,
+            bits.prefer_no_vzeroupper,
+            bits.prefer_erms,
+            bits.prefer_no_avx512,
+            bits.mathvec_prefer_no_avx512,
+            bits.prefer_fsrm,
+            bits.avoid_short_distance_rep_movsb,
+        ];
+        let mut word = 0;
+        for (own, number) in numbers.iter().enumerate() {
+            if self.0 >> own & 1 == 1
+                && let Some(number) = number
+            {
+                word |= 1u32.checked_shl(u32::from(*number)).unwrap_or(0);
+            }
+        }
+        word
+    }
+
+    const fn of(list: &[Preferred]) -> Self {
+        let (mut set, mut rest) = (0, list);
+        while let [preferred, others @ ..] = rest {
+            set |= 1 << *preferred as u8;
+            rest = others;
+        }
+        Self(set)
     }
 
     fn set(&mut self, preferred: Preferred, on: bool) {
@@ -123,10 +112,8 @@ impl Preferences {
         self.0 = if on { self.0 | bit } else { self.0 & !bit };
     }
 
-    fn add(&mut self, preferences: &[Preferred]) {
-        for &preferred in preferences {
-            self.set(preferred, true);
-        }
+    fn add(&mut self, more: Self) {
+        self.0 |= more.0;
     }
 }
 
@@ -329,6 +316,7 @@ impl CpuFacts {
     }
 
     fn apply_model_rules(&mut self) {
+        const EXCAVATOR: Preferences = Preferences::of(&[Preferred::FastUnalignedLoad, Preferred::FastCopyBackward]);
         if self.active.has(Feature::AVX2) {
             self.preferred.set(Preferred::AvxFastUnalignedLoad, true);
         }
@@ -338,10 +326,8 @@ impl CpuFacts {
                 if self.active.has(Feature::AVX) && self.cpuid.has(Feature::FMA4) {
                     self.active.insert(Feature::FMA4);
                 }
-                // Excavator.
                 if self.family == 0x15 && (0x60..=0x7f).contains(&self.model) {
-                    self.preferred
-                        .add(&[Preferred::FastUnalignedLoad, Preferred::FastCopyBackward]);
+                    self.preferred.add(EXCAVATOR);
                     self.preferred.set(Preferred::AvxFastUnalignedLoad, false);
                 }
             }
@@ -366,11 +352,11 @@ impl CpuFacts {
     }
 
     fn apply_intel_rules(&mut self) {
-        const UNALIGNED: &[Preferred] = &[
+        const UNALIGNED: Preferences = Preferences::of(&[
             Preferred::FastUnalignedLoad,
             Preferred::FastUnalignedCopy,
             Preferred::PreferPminubForStringop,
-        ];
+        ]);
         if self.family == 6 {
             match self.model {
                 // Bonnell.
@@ -383,7 +369,8 @@ impl CpuFacts {
                 // Tremont.
                 0x86 | 0x96 | 0x9c => {
                     self.preferred.add(UNALIGNED);
-                    self.preferred.add(&[Preferred::FastRepString, Preferred::SlowSse42]);
+                    self.preferred.set(Preferred::FastRepString, true);
+                    self.preferred.set(Preferred::SlowSse42, true);
                 }
                 model => {
                     // Nehalem and Westmere; a model that is not listed is taken for their successor if it has AVX.
@@ -426,23 +413,14 @@ impl CpuFacts {
     /// Fills the cache members and returns what the last level offers.
     fn measure_caches(&mut self, cpu: &mut Cpu, cpuid: Cpuid<'_>) -> LastLevel {
         match self.kind {
-            Kind::Intel => {
-                if self.max_cpuid >= 2 {
-                    let mut level = |level| intel_cache(cpu, cpuid, level, (self.family, self.model));
-                    self.level1_icache = level(Level::Instruction);
-                    self.level1_dcache = level(Level::Data);
-                    self.level2_cache = level(Level::Second);
-                    self.level3_cache = level(Level::Third);
-                    self.level4_cache_size = level(Level::Fourth).size;
+            Kind::Intel | Kind::Zhaoxin => {
+                self.level1_icache = self.listed_cache(cpu, cpuid, Level::Instruction);
+                self.level1_dcache = self.listed_cache(cpu, cpuid, Level::Data);
+                self.level2_cache = self.listed_cache(cpu, cpuid, Level::Second);
+                self.level3_cache = self.listed_cache(cpu, cpuid, Level::Third);
+                if self.kind == Kind::Intel {
+                    self.level4_cache_size = self.listed_cache(cpu, cpuid, Level::Fourth).size;
                 }
-                self.share_by_topology(cpu, cpuid)
-            }
-            Kind::Zhaoxin => {
-                let mut level = |level| deterministic_cache(cpu, cpuid, level).unwrap_or(Cache::NONE);
-                self.level1_icache = level(Level::Instruction);
-                self.level1_dcache = level(Level::Data);
-                self.level2_cache = level(Level::Second);
-                self.level3_cache = level(Level::Third);
                 self.share_by_topology(cpu, cpuid)
             }
             Kind::Amd => {
@@ -450,6 +428,15 @@ impl CpuFacts {
                 self.share_on_amd(cpu, cpuid)
             }
             Kind::Other => LastLevel::of(-1),
+        }
+    }
+
+    /// A cache of a processor that lists its caches.
+    fn listed_cache(&self, cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level) -> Cache {
+        match self.kind {
+            Kind::Intel if self.max_cpuid < 2 => Cache::UNKNOWN,
+            Kind::Intel => intel_cache(cpu, cpuid, level, (self.family, self.model)),
+            _ => deterministic_cache(cpu, cpuid, level).unwrap_or(Cache::NONE),
         }
     }
 
@@ -636,7 +623,7 @@ impl CpuFacts {
                 [b'-', name @ ..] => (false, name),
                 name => (true, name),
             };
-            if let Some((preferred, needed)) = named(ADJUSTABLE, ADJUSTABLE_NAMES, name) {
+            if let Some(&(preferred, needed)) = place(ADJUSTABLE_NAMES, name).and_then(|place| ADJUSTABLE.get(place)) {
                 if !on || needed.is_none_or(|needed| self.active.has(needed)) {
                     self.preferred.set(preferred, on);
                 }
@@ -645,8 +632,8 @@ impl CpuFacts {
                     b"I586" => self.preferred.set(Preferred::I586, false),
                     b"I686" => self.preferred.set(Preferred::I686, false),
                     name => {
-                        if let Some(feature) = named(REMOVABLE, REMOVABLE_NAMES, name) {
-                            self.active.remove(feature);
+                        if let Some(feature) = place(REMOVABLE_NAMES, name).and_then(|place| REMOVABLE.get(place)) {
+                            self.active.remove(*feature);
                         }
                     }
                 }
@@ -662,9 +649,9 @@ impl CpuFacts {
         }
         if !self.active.has(Feature::XSAVE) && !self.active.has(Feature::XSAVEC) {
             self.xsave_state_size = 0;
-            for group in [WITH_YMM, WITH_ZMM, WITH_TILES] {
-                self.active.remove_all(group);
-            }
+            self.active.remove_all(WITH_YMM);
+            self.active.remove_all(WITH_ZMM);
+            self.active.remove_all(WITH_TILES);
             self.active.remove(Feature::FMA4);
         }
     }
@@ -765,13 +752,12 @@ const ADJUSTABLE_NAMES: &str = "\
     MathVec_Prefer_No_AVX512\n\
     Prefer_PMINUB_for_stringop";
 
-/// The element of `list` whose name, in a text of one name a line, is `name`.
-fn named<T: Copy>(list: &[T], names: &str, name: &[u8]) -> Option<T> {
-    let place = names
+/// Which of `names`, a text of one name a line, is `name`.
+fn place(names: &str, name: &[u8]) -> Option<usize> {
+    names
         .as_bytes()
         .split(|byte| *byte == b'\n')
-        .position(|known| known == name);
-    list.get(place?).copied()
+        .position(|known| known == name)
 }
 
 /// The cache behind which there is only memory, in bytes.
@@ -878,10 +864,8 @@ fn deterministic_cache(cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level) -> Option<
             let linesize = i64::from(cache.ebx & 0xfff) + 1;
             let sets = i64::from(cache.ecx) + 1;
             return Some(Cache {
-                size: ways
-                    .saturating_mul(partitions)
-                    .saturating_mul(linesize)
-                    .saturating_mul(sets),
+                // The first three have 32 bits together.
+                size: (ways * partitions * linesize).saturating_mul(sets),
                 assoc: ways,
                 linesize,
             });
@@ -944,7 +928,7 @@ fn intel_cache(cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level, model: (u32, u32))
 /// Codes of leaf 2 that describe caches (Intel SDM, table "Encoding of CPUID Leaf 2 Descriptors"): code, cache, KiB,
 /// ways, bytes of a line.
 #[rustfmt::skip]
-const INTEL_CODES: &[(u8, Level, u32, u8, u8)] = {
+const INTEL_CODES: &[(u8, Level, u16, u8, u8)] = {
     use Level::{Data, Instruction, Second, Third};
     &[
         (0x06, Instruction, 8, 4, 32), (0x08, Instruction, 16, 4, 32), (0x09, Instruction, 32, 4, 32),
@@ -1081,11 +1065,14 @@ mod tests {
     fn every_word_of_hwcaps_has_its_name() {
         assert_eq!(REMOVABLE_NAMES.lines().count(), REMOVABLE.len());
         assert_eq!(ADJUSTABLE_NAMES.lines().count(), ADJUSTABLE.len());
-        assert_eq!(named(REMOVABLE, REMOVABLE_NAMES, b"AVX512VL"), Some(Feature::AVX512VL));
+        assert_eq!(
+            REMOVABLE[place(REMOVABLE_NAMES, b"AVX512VL").unwrap()],
+            Feature::AVX512VL
+        );
         let last = (Preferred::PreferPminubForStringop, Some(Feature::SSE2));
         assert_eq!(
-            named(ADJUSTABLE, ADJUSTABLE_NAMES, b"Prefer_PMINUB_for_stringop"),
-            Some(last)
+            ADJUSTABLE[place(ADJUSTABLE_NAMES, b"Prefer_PMINUB_for_stringop").unwrap()],
+            last
         );
     }
 

@@ -223,18 +223,20 @@ impl Glibc {
     ///
     /// The lists of threads are libc's own; its lock over them is held meanwhile.
     pub fn fill_threads(&self, modules: &[Arc<Module>]) {
-        let late = |module: &&Arc<Module>| module.tls().is_some_and(|slot| slot.offset.is_some());
-        if !modules.iter().any(|module| late(&module)) {
+        let is_static = |module: &Arc<Module>| module.tls().is_some_and(|slot| slot.offset.is_some());
+        if !modules.iter().any(is_static) {
             return;
         }
         let Some(global) = self.global else { return };
         let at = &self.layout.rtld_global;
-        for list in [at.dl_stack_used, at.dl_stack_user].into_iter().flatten() {
-            let Some(head) = global.inner(list) else { continue };
+        for list in [&at.dl_stack_used, &at.dl_stack_user] {
+            let Some(head) = list.and_then(|list| global.inner(list)) else {
+                continue;
+            };
             let mut node = head.get(self.layout.list.next);
             while node != head.address() && node != 0 {
                 let pointer = node - self.layout.pthread.list.offset() as u64;
-                for module in modules.iter().filter(late) {
+                for module in modules {
                     // SAFETY: a thread of libc, whose surplus below the pointer belongs to nobody yet.
                     unsafe { StaticTls { pointer }.fill_one(module) };
                 }

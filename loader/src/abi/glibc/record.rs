@@ -6,40 +6,63 @@
 //! Hundreds of members are written, each once, so these functions stay calls: what counts is the size of their callers.
 #![allow(unsafe_code)]
 
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+
 use super::layout::{Bits, Member};
 
 /// A C structure in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
-    base: *mut u8,
+    base: NonNull<u8>,
     size: usize,
+}
+
+/// A member as one word, low half the offset, high half the size: what a call passes in one register.
+#[derive(Clone, Copy)]
+struct Place(u32);
+
+impl Place {
+    #[inline(always)]
+    fn of(member: Member) -> Place {
+        Place(member.offset() as u32 | (member.size() as u32) << 16)
+    }
+
+    /// Offset and length of the bytes that are read or written: 8 at most.
+    fn bytes(self) -> (usize, usize) {
+        (self.0 as usize & 0xffff, (self.0 as usize >> 16).min(8))
+    }
 }
 
 impl Record {
     /// The structure at `base`.
     ///
     /// # Safety
-    /// `size` bytes at `base` must stay writable, and no reference may cover them.
+    /// `size` bytes at `base` must stay writable, and no reference may cover them. At null there is an empty structure.
     pub unsafe fn at(base: *mut u8, size: usize) -> Record {
-        Record { base, size }
+        match NonNull::new(base) {
+            Some(base) => Record { base, size },
+            None => Record {
+                base: NonNull::dangling(),
+                size: 0,
+            },
+        }
     }
 
     /// A zeroed structure that lives as long as the process.
     #[inline(never)]
     pub fn allocate(size: usize) -> Option<Record> {
-        let words = size.div_ceil(16).max(1);
-        let mut memory: alloc::vec::Vec<u128> = alloc::vec::Vec::new();
+        let words = size.div_ceil(16);
+        let mut memory: Vec<u128> = Vec::new();
         memory.try_reserve_exact(words).ok()?;
         memory.resize(words, 0);
-        Some(Record {
-            base: memory.leak().as_mut_ptr().cast(),
-            size,
-        })
+        let base = NonNull::from(memory.leak()).cast();
+        Some(Record { base, size })
     }
 
     /// Its address.
     pub fn address(self) -> u64 {
-        self.base as u64
+        self.base.as_ptr() as u64
     }
 
     /// The address of a member; `None` when the row does not fit the structure.
@@ -56,22 +79,13 @@ impl Record {
     #[inline(never)]
     pub fn part(self, offset: usize, size: usize) -> Option<Record> {
         let end = offset.checked_add(size)?;
-        (end <= self.size).then(|| Record {
-            base: self.base.wrapping_add(offset),
-            size,
-        })
+        let base = NonNull::new(self.base.as_ptr().wrapping_add(offset))?;
+        (end <= self.size).then_some(Record { base, size })
     }
 
     /// Stores the low bytes of `value` that the member has room for (at most 8; the rest is left alone).
-    #[inline(never)]
     pub fn set(self, member: Member, value: u64) {
-        let length = member.size().min(8);
-        if member.offset() + length > self.size {
-            return;
-        }
-        let bytes = value.to_le_bytes();
-        // SAFETY: the range lies in the structure; see `at`.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.add(member.offset()), length) };
+        self.store(Place::of(member), value);
     }
 
     /// As [`Record::set`], for a member that this glibc may not have.
@@ -82,14 +96,29 @@ impl Record {
         }
     }
 
-    /// The member's value, its low 8 bytes at most.
     #[inline(never)]
+    fn store(self, place: Place, value: u64) {
+        let (offset, length) = place.bytes();
+        if offset + length > self.size {
+            return;
+        }
+        let bytes = value.to_le_bytes();
+        // SAFETY: the range lies in the structure; see `at`.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.as_ptr().add(offset), length) };
+    }
+
+    /// The member's value, its low 8 bytes at most.
     pub fn get(self, member: Member) -> u64 {
-        let length = member.size().min(8);
+        self.load(Place::of(member))
+    }
+
+    #[inline(never)]
+    fn load(self, place: Place) -> u64 {
+        let (offset, length) = place.bytes();
         let mut bytes = [0u8; 8];
-        if member.offset() + length <= self.size {
-            // SAFETY: as in `set`.
-            unsafe { core::ptr::copy_nonoverlapping(self.base.add(member.offset()), bytes.as_mut_ptr(), length) };
+        if offset + length <= self.size {
+            // SAFETY: as in `store`.
+            unsafe { core::ptr::copy_nonoverlapping(self.base.as_ptr().add(offset), bytes.as_mut_ptr(), length) };
         }
         u64::from_le_bytes(bytes)
     }

@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 
 use super::cpu::CpuFacts;
 use super::facts::{self, Kernel};
-use super::layout::{List, Member};
+use super::layout::Member;
 use super::maps::base_namespace;
 use super::record::Record;
 use super::{Exports, Glibc, entries};
@@ -249,11 +249,12 @@ impl Glibc {
         }
         global.set(at.dl_tls_max_dtv_idx, plan.modules);
         global.set(at.dl_initial_dtv, dtv.address());
-        for list in [at.dl_stack_used, at.dl_stack_user, at.dl_stack_cache]
-            .into_iter()
-            .flatten()
-        {
-            empty_list(global, list, &self.layout.list);
+        for list in [&at.dl_stack_used, &at.dl_stack_user, &at.dl_stack_cache] {
+            if let Some(head) = list.and_then(|list| global.inner(list)) {
+                let place = &self.layout.list;
+                head.set(place.next, head.address());
+                head.set(place.prev, head.address());
+            }
         }
     }
 
@@ -363,13 +364,7 @@ impl Glibc {
     }
 }
 
-fn empty_list(global: Record, list: Member, at: &List) {
-    if let Some(head) = global.inner(list) {
-        head.set(at.next, head.address());
-        head.set(at.prev, head.address());
-    }
-}
-
+#[inline(never)]
 fn vdso_function(vdso: &Module, name: &str) -> u64 {
     super::find(vdso, name).map_or(0, |(_, symbol)| vdso.at(crate::elf::Vaddr(symbol.value)).0)
 }

@@ -11,19 +11,12 @@ use alloc::vec::Vec;
 
 use super::layout::{Tunable, TunableKind};
 
-/// A value that the environment set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Value<'e> {
-    Number(u64),
-    Text(&'e [u8]),
-}
-
 /// The tunables of a process: the defaults of its glibc, and what the environment `'e` changed.
 #[derive(Debug, Clone)]
 pub struct Tunables<'e> {
     rows: &'e [Tunable],
-    /// Usually empty, and then without memory.
-    set: Vec<(usize, Value<'e>)>,
+    /// Ids and the texts that the environment gave them. Usually empty, and then without memory.
+    set: Vec<(usize, &'e [u8])>,
 }
 
 impl<'e> Tunables<'e> {
@@ -36,20 +29,11 @@ impl<'e> Tunables<'e> {
         if secure {
             return tunables;
         }
-        let mut aliased = Vec::new();
         for string in env {
             // All names of interest begin with one of these letters, few others do.
-            if !matches!(string.first(), Some(b'G' | b'M' | b'L')) {
-                continue;
+            if matches!(string.first(), Some(b'G' | b'M' | b'L')) {
+                tunables.read(string);
             }
-            if let Some(text) = string.strip_prefix(b"GLIBC_TUNABLES=") {
-                tunables.parse(text);
-            } else if string.starts_with(b"MALLOC_") || string.starts_with(b"LD_HWCAP_MASK=") {
-                aliased.push(string);
-            }
-        }
-        for string in aliased {
-            tunables.apply_alias(string);
         }
         tunables
     }
@@ -57,10 +41,13 @@ impl<'e> Tunables<'e> {
     /// Value of the tunable with this id, and whether the environment set it. A text reads as 0, as does an
     /// unknown id.
     pub fn get(&self, id: usize) -> (u64, bool) {
+        let Some(row) = self.rows.get(id) else {
+            return (0, false);
+        };
         match self.find(id) {
-            Some(Value::Number(number)) => (number, true),
-            Some(Value::Text(_)) => (0, true),
-            None => (self.rows.get(id).map_or(0, |row| row.default), false),
+            Some(_) if row.kind == TunableKind::String => (0, true),
+            Some(text) => (parse_number(text), true),
+            None => (row.default, false),
         }
     }
 
@@ -69,55 +56,41 @@ impl<'e> Tunables<'e> {
         self.rows.get(id)
     }
 
-    /// The number that the environment gave to the tunable of this name.
+    /// The number that the environment gave to the tunable of this name, which is not a text.
     pub fn number(&self, name: &str) -> Option<u64> {
-        self.named(name).and_then(|value| match value {
-            Value::Number(number) => Some(number),
-            Value::Text(_) => None,
-        })
+        self.text(name).map(parse_number)
     }
 
     /// The text that the environment gave to the tunable of this name.
     pub fn text(&self, name: &str) -> Option<&'e [u8]> {
-        self.named(name).and_then(|value| match value {
-            Value::Number(_) => None,
-            Value::Text(text) => Some(text),
-        })
+        let named = |id: usize| self.rows.get(id).is_some_and(|row| row.name == name);
+        self.set.iter().find(|known| named(known.0)).map(|known| known.1)
     }
 
-    fn named(&self, name: &str) -> Option<Value<'e>> {
-        self.set
-            .iter()
-            .find(|(id, _)| self.rows.get(*id).is_some_and(|row| row.name == name))
-            .map(|(_, value)| *value)
-    }
-
-    fn find(&self, id: usize) -> Option<Value<'e>> {
+    fn find(&self, id: usize) -> Option<&'e [u8]> {
         self.set.iter().find(|known| known.0 == id).map(|known| known.1)
     }
 
-    fn parse(&mut self, text: &'e [u8]) {
-        for part in text.split(|&byte| byte == b':') {
-            let Some((name, value)) = split_at_equals(part) else {
-                continue;
-            };
-            let row = self.rows.iter().position(|row| row.name.as_bytes() == name);
-            if let Some(id) = row {
-                self.assign(id, value);
-            }
-        }
-    }
-
-    fn apply_alias(&mut self, string: &'e [u8]) {
-        let Some((name, value)) = split_at_equals(string) else {
+    /// Reads one string of the environment. What GLIBC_TUNABLES says goes over an alias, whichever comes first.
+    fn read(&mut self, string: &'e [u8]) {
+        let Some((variable, text)) = split_at_equals(string) else {
             return;
         };
-        let unset =
-            self.rows.iter().enumerate().find(|(id, row)| {
-                row.env_alias.is_some_and(|alias| alias.as_bytes() == name) && self.find(*id).is_none()
-            });
-        if let Some((id, _)) = unset {
-            self.assign(id, value);
+        if variable != b"GLIBC_TUNABLES" {
+            let aliased = |row: &Tunable| row.env_alias.is_some_and(|alias| alias.as_bytes() == variable);
+            if let Some(id) = self.rows.iter().position(aliased)
+                && self.find(id).is_none()
+            {
+                self.assign(id, text);
+            }
+            return;
+        }
+        for part in text.split(|&byte| byte == b':') {
+            if let Some((name, value)) = split_at_equals(part)
+                && let Some(id) = self.rows.iter().position(|row| row.name.as_bytes() == name)
+            {
+                self.assign(id, value);
+            }
         }
     }
 
@@ -126,25 +99,17 @@ impl<'e> Tunables<'e> {
             return;
         };
         let number = parse_number(text);
-        let value = match row.kind {
-            TunableKind::String => Value::Text(text),
-            TunableKind::Int32 => {
-                let range = row.min.cast_signed()..=row.max.cast_signed();
-                if !range.contains(&number.cast_signed()) {
-                    return;
-                }
-                Value::Number(number)
-            }
-            TunableKind::Uint64 | TunableKind::SizeT => {
-                if !(row.min..=row.max).contains(&number) {
-                    return;
-                }
-                Value::Number(number)
-            }
+        let in_range = match row.kind {
+            TunableKind::String => true,
+            TunableKind::Int32 => (row.min.cast_signed()..=row.max.cast_signed()).contains(&number.cast_signed()),
+            TunableKind::Uint64 | TunableKind::SizeT => (row.min..=row.max).contains(&number),
         };
+        if !in_range {
+            return;
+        }
         match self.set.iter_mut().find(|known| known.0 == id) {
-            Some(known) => known.1 = value,
-            None => self.set.push((id, value)),
+            Some(known) => known.1 = text,
+            None => self.set.push((id, text)),
         }
     }
 }
@@ -157,9 +122,11 @@ fn split_at_equals(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The number at the start of `text`, as glibc's loader reads numbers: blanks and a sign may precede it, `0x` and
 /// `0` select hexadecimal and octal, what follows the digits is ignored, no digit at all is 0, and a number too
 /// large is `u64::MAX` (so are the last few below it).
-fn parse_number(text: &[u8]) -> u64 {
-    let blanks = text.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
-    let (negative, text) = match text.get(blanks..).unwrap_or_default() {
+fn parse_number(mut text: &[u8]) -> u64 {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
         unsigned => (false, unsigned),
