@@ -5,7 +5,6 @@
 //! token, and what is no token stands for itself.
 #![forbid(unsafe_code)]
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// What the tokens stand for.
@@ -67,17 +66,15 @@ fn names(text: &[u8], wanted: Token) -> bool {
     false
 }
 
-/// The paths that `text` stands for: one, or one for each value of `$LIB` if that token stands in it. None when a
+/// Gives `take` the paths that `text` stands for: one, or one for each value of `$LIB` if that token stands in it. None when a
 /// token's value is not known, or when `secure` is set and `$ORIGIN` is not a whole path component at the start.
-pub fn expand(text: &[u8], values: &Values<'_>, secure: bool) -> Vec<Vec<u8>> {
-    if !text.contains(&b'$') {
-        return vec![text.to_vec()];
+pub fn expand(text: &[u8], values: &Values<'_>, secure: bool, take: &mut dyn FnMut(Vec<u8>)) {
+    let libs = if names(text, Token::Lib) { values.lib } else { &[""] };
+    for lib in libs {
+        if let Some(path) = substitute(text, values, lib, secure) {
+            take(path);
+        }
     }
-    if !names(text, Token::Lib) {
-        return substitute(text, values, "", secure).into_iter().collect();
-    }
-    let each = values.lib.iter();
-    each.filter_map(|lib| substitute(text, values, lib, secure)).collect()
 }
 
 fn substitute(text: &[u8], values: &Values<'_>, lib: &str, secure: bool) -> Option<Vec<u8>> {
@@ -115,6 +112,12 @@ mod tests {
         platform: Some(b"x86_64"),
         lib: &["lib/x86_64-linux-gnu", "lib64"],
     };
+
+    fn expand(text: &[u8], values: &Values<'_>, secure: bool) -> Vec<Vec<u8>> {
+        let mut paths = Vec::new();
+        super::expand(text, values, secure, &mut |path| paths.push(path));
+        paths
+    }
 
     fn expanded(text: &str) -> Vec<Vec<u8>> {
         expand(text.as_bytes(), &VALUES, false)
