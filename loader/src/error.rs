@@ -550,13 +550,13 @@ texts! {
 impl fmt::Display for Kind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.line(Part::Summary))?;
-        match self {
-            Kind::Os { what, errno } => failed(out, what, *errno),
+        match *self {
+            Kind::Os { what, errno } => failed(out, what, errno),
             Kind::WrongClass(1) => out.write_str("ELFCLASS32"),
-            Kind::WrongClass(class) => u64::from(*class).fmt(out),
-            Kind::WrongMachine(machine) => out.write_str(crate::elf::header::machine_name(*machine)),
+            Kind::WrongClass(class) => u64::from(class).fmt(out),
+            Kind::WrongMachine(machine) => out.write_str(crate::elf::header::machine_name(machine)),
             Kind::Malformed { rule, .. } if rule.line(Part::Summary).is_empty() => out.write_str(rule.line(Part::Rule)),
-            Kind::Missing { tried, .. } => match tried.as_slice() {
+            Kind::Missing { ref tried, .. } => match tried.as_slice() {
                 [one] => match &one.why {
                     Rejected::Unfit(kind) => kind.fmt(out),
                     Rejected::Os(Errno::EISDIR) => failed(out, "cannot read file data", Errno::EISDIR),
@@ -564,22 +564,22 @@ impl fmt::Display for Kind {
                 },
                 _ => failed(out, CANNOT_OPEN, Errno::ENOENT),
             },
-            Kind::Undefined(list) => match list.first() {
+            Kind::Undefined(ref list) => match list.first() {
                 Some(first) => versioned(out, &first.symbol, &first.version),
                 None => Ok(()),
             },
-            Kind::NoVersion(list) => match list.first() {
+            Kind::NoVersion(ref list) => match list.first() {
                 Some(first) => write!(out, "`{}' not found (required by {})", first.version, first.module),
                 None => Ok(()),
             },
-            Kind::UnknownRelocation { kind, at, symbol } => {
-                write!(out, "{:#04x} at {at}", u64::from(*kind))?;
+            Kind::UnknownRelocation { kind, at, ref symbol } => {
+                write!(out, "{:#04x} at {at}", u64::from(kind))?;
                 named(out, symbol)
             }
             Kind::Overflow {
                 relocation,
                 at,
-                symbol,
+                ref symbol,
                 value,
             } => {
                 write!(out, "{relocation} at {at}")?;
@@ -590,15 +590,22 @@ impl fmt::Display for Kind {
                     value.cast_unsigned()
                 )
             }
-            Kind::CopySize { symbol, here, there } => write!(
+            Kind::CopySize {
+                ref symbol,
+                here,
+                there,
+            } => write!(
                 out,
                 "`{symbol}': {here} bytes in the program, {there} in the library, not all of them mapped"
             ),
-            Kind::NotThreadLocal(symbol) => write!(out, "`{symbol}', which is not thread-local"),
-            Kind::UnknownLibc { version, .. } => write!(out, "({version}) is not one that lode knows"),
+            Kind::NotThreadLocal(ref symbol) => write!(out, "`{symbol}', which is not thread-local"),
+            Kind::UnknownLibc { ref version, .. } => write!(out, "({version}) is not one that lode knows"),
             Kind::Unsupported(what) => out.write_str(what),
-            Kind::Usage(text) => text.fmt(out),
-            Kind::NoSymbol { symbol, version } => versioned(out, symbol, version),
+            Kind::Usage(ref text) => text.fmt(out),
+            Kind::NoSymbol {
+                ref symbol,
+                ref version,
+            } => versioned(out, symbol, version),
             _ => Ok(()),
         }
     }
@@ -629,18 +636,18 @@ impl Kind {
 
     /// What is known beyond the summary, one fact a line.
     fn detail(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        match *self {
             Kind::WrongClass(class) => {
-                writeln!(out, "  EI_CLASS is {}; lode loads 2 (ELFCLASS64)", u64::from(*class))
+                writeln!(out, "  EI_CLASS is {}; lode loads 2 (ELFCLASS64)", u64::from(class))
             }
             Kind::WrongData(data) => {
-                writeln!(out, "  EI_DATA is {}; lode loads 1 (little-endian)", u64::from(*data))
+                writeln!(out, "  EI_DATA is {}; lode loads 1 (little-endian)", u64::from(data))
             }
             Kind::WrongOsAbi(osabi) => writeln!(
                 out,
                 "  EI_OSABI is {} ({}); lode supports 0 (NONE) and 3 (GNU)",
-                u64::from(*osabi),
-                crate::elf::header::osabi_name(*osabi)
+                u64::from(osabi),
+                crate::elf::header::osabi_name(osabi)
             ),
             Kind::WrongAbiVersion {
                 osabi,
@@ -650,20 +657,20 @@ impl Kind {
                 write!(
                     out,
                     "  EI_ABIVERSION is {} for EI_OSABI {} ({}); lode supports 0",
-                    u64::from(*version),
-                    u64::from(*osabi),
-                    crate::elf::header::osabi_name(*osabi)
+                    u64::from(version),
+                    u64::from(osabi),
+                    crate::elf::header::osabi_name(osabi)
                 )?;
                 match supported {
                     0 => out.write_str("\n"),
-                    _ => writeln!(out, " to {}", u64::from(*supported)),
+                    _ => writeln!(out, " to {}", u64::from(supported)),
                 }
             }
             Kind::WrongMachine(machine) => writeln!(
                 out,
                 "  e_machine is {} ({}); lode loads 62 (x86-64)",
-                u64::from(*machine),
-                crate::elf::header::machine_name(*machine)
+                u64::from(machine),
+                crate::elf::header::machine_name(machine)
             ),
             Kind::Malformed {
                 rule: Rule::TagTwin,
@@ -671,11 +678,11 @@ impl Kind {
                 limit,
             } => {
                 let name = |number| crate::elf::dynamic::tag::name(number).unwrap_or("unknown tag");
-                writeln!(out, "  {} stands without {}", name(*value), name(*limit))
+                writeln!(out, "  {} stands without {}", name(value), name(limit))
             }
             Kind::Malformed { rule, value, limit } => {
                 writeln!(out, "  {}", rule.line(Part::Rule))?;
-                if (*value, *limit) == (0, 0) {
+                if (value, limit) == (0, 0) {
                     return Ok(());
                 }
                 write!(out, "  found {value:#x}")?;
@@ -687,26 +694,26 @@ impl Kind {
             Kind::CpuTooOld { needed, have } => writeln!(
                 out,
                 "  the file needs x86-64-v{}; this CPU has x86-64-v{}",
-                u64::from(*needed),
-                u64::from(*have)
+                u64::from(needed),
+                u64::from(have)
             ),
-            Kind::Missing { tried, .. } => {
-                for Tried { path, why } in tried {
-                    match why {
-                        Rejected::Os(errno) => writeln!(out, "  tried {path}: {errno}")?,
-                        Rejected::Unfit(kind) => writeln!(out, "  tried {path}: {kind}")?,
+            Kind::Missing { ref tried, .. } => {
+                for one in tried {
+                    match &one.why {
+                        Rejected::Os(errno) => writeln!(out, "  tried {}: {}", one.path, *errno)?,
+                        Rejected::Unfit(kind) => writeln!(out, "  tried {}: {}", one.path, **kind)?,
                     }
                 }
                 Ok(())
             }
-            Kind::NoVersion(list) => {
+            Kind::NoVersion(ref list) => {
                 for one in list {
                     writeln!(out, "  {} needs {} of {}", one.module, one.version, one.provider)?;
                 }
                 Ok(())
             }
             Kind::StaticTls { needed, free } => writeln!(out, "  {needed} bytes needed, {free} bytes free"),
-            Kind::UnknownLibc { why, .. } => {
+            Kind::UnknownLibc { ref why, .. } => {
                 for line in why.bytes().split(|byte| *byte == b'\n') {
                     writeln!(out, "  {}", Lossy(line))?;
                 }
