@@ -454,8 +454,8 @@ impl<'c> Searcher<'c> {
         if list.is_empty() {
             return all;
         }
-        // Indices into `all`, ascending by path: a list may be as long as its user likes.
-        let mut ascending: Vec<usize> = Vec::new();
+        // A list may be as long as its user likes: what stood in it before is found by bisection.
+        let mut seen = Directories::new();
         for element in list.split(|byte| separators.contains(byte)) {
             self.expand(element, origin, is_program, &mut |mut path| {
                 while path.len() > 1 && path.ends_with(b"/") {
@@ -464,9 +464,8 @@ impl<'c> Searcher<'c> {
                 if self.secure && !path.starts_with(b"/") {
                     return;
                 }
-                let place = ascending.binary_search_by(|at| all.get(*at).cmp(&Some(&path)));
-                if let Err(place) = place {
-                    ascending.insert(place, all.len());
+                if seen.exists(&path).is_none() {
+                    seen.learn(&path, true);
                     all.push(path);
                 }
             });

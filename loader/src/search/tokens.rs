@@ -26,28 +26,23 @@ enum Token {
     Platform,
 }
 
-const TOKENS: [(&str, Token); 3] = [
-    ("ORIGIN", Token::Origin),
-    ("LIB", Token::Lib),
-    ("PLATFORM", Token::Platform),
-];
-
 /// The token whose name `text` starts with (after the dollar sign), and what follows it.
 fn token(text: &[u8]) -> Option<(Token, &[u8])> {
     let (text, braces) = match text.strip_prefix(b"{") {
         Some(inner) => (inner, true),
         None => (text, false),
     };
-    TOKENS.iter().find_map(|(name, token)| {
-        let rest = text.strip_prefix(name.as_bytes())?;
-        if braces {
-            return Some((*token, rest.strip_prefix(b"}")?));
-        }
-        let goes_on = rest
-            .first()
-            .is_some_and(|next| next.is_ascii_alphanumeric() || *next == b'_');
-        (!goes_on).then_some((*token, rest))
-    })
+    let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let end = text.iter().position(|byte| !goes_on(byte)).unwrap_or(text.len());
+    let (name, rest) = text.split_at_checked(end)?;
+    let token = match name {
+        b"ORIGIN" => Token::Origin,
+        b"LIB" => Token::Lib,
+        b"PLATFORM" => Token::Platform,
+        _ => return None,
+    };
+    let rest = if braces { rest.strip_prefix(b"}")? } else { rest };
+    Some((token, rest))
 }
 
 /// Whether `$ORIGIN` stands in `text`.
