@@ -9,9 +9,10 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt::{self, Display};
+use core::fmt::{self, Display, Write};
 
 use crate::elf::Vaddr;
 
@@ -77,6 +78,15 @@ impl fmt::Display for Lossy<'_> {
 #[inline(never)]
 fn escaped(out: &mut fmt::Formatter<'_>, code: u64) -> fmt::Result {
     write!(out, "\\x{code:02x}")
+}
+
+/// The text that `format!` would make. In its place, because that macro brings copies of what `String` has here already.
+#[inline(never)]
+pub fn text(arguments: fmt::Arguments<'_>) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = text.write_fmt(arguments);
+    text
 }
 
 /// A system error number (errno(3)), positive.

@@ -15,9 +15,8 @@
 //! The tables here are the text that is printed, and are read as that text: in a table of structures each word would take an address.
 #![forbid(unsafe_code)]
 
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::{self, Write};
+use core::fmt;
 
 use crate::error::{Kind, Lossy, Name, Result, Stage};
 use crate::event::Interest;
@@ -526,10 +525,7 @@ fn words<'a>(list: &'a [u8], separators: &'static [u8]) -> impl Iterator<Item = 
 /// What is wrong with the command line.
 #[cold]
 fn mistake(text: fmt::Arguments<'_>) -> Name {
-    let mut line = String::new();
-    // Writing to a String cannot fail.
-    let _ = line.write_fmt(text);
-    Name::from(line.as_str())
+    Name::new(crate::error::text(text).as_bytes())
 }
 
 /// Whether a variable has this name. A call, because many names are compared and each once.
@@ -629,7 +625,7 @@ impl fmt::Display for DebugHelp {
 mod tests {
 
     use super::*;
-    use alloc::string::ToString;
+    use alloc::string::{String, ToString};
     use alloc::{format, vec};
 
     fn asked<'a>(arguments: &'a [&'a [u8]], environment: &'a [&'a [u8]]) -> Arguments<'a> {

@@ -122,7 +122,7 @@ fn plain(path: &[u8]) -> Vec<u8> {
             b"" | b"." => {}
             b".." => plain.truncate(plain.iter().rposition(|byte| *byte == b'/').unwrap_or(0)),
             _ => {
-                plain.push(b'/');
+                plain.extend_from_slice(b"/");
                 plain.extend_from_slice(part);
             }
         }
@@ -556,7 +556,7 @@ impl<'s> Walk<'s> {
                     continue;
                 }
                 if !first {
-                    text.push(b':');
+                    text.extend_from_slice(b":");
                 }
                 first = false;
                 text.extend_from_slice(&shown);
@@ -676,7 +676,7 @@ fn owned(bytes: &[u8]) -> Vec<u8> {
 fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     let mut path = owned(directory);
     if !directory.is_empty() && !directory.ends_with(b"/") {
-        path.push(b'/');
+        path.extend_from_slice(b"/");
     }
     path.extend_from_slice(name);
     path

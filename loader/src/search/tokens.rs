@@ -75,10 +75,11 @@ pub fn expand(text: &[u8], values: &Values<'_>, secure: bool, take: &mut dyn FnM
 fn substitute(text: &[u8], values: &Values<'_>, lib: &str, secure: bool) -> Option<Vec<u8>> {
     let mut path = Vec::new();
     let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        let found = if *byte == b'$' { token(after) } else { None };
+    while !rest.is_empty() {
+        let found = rest.strip_prefix(b"$").and_then(token);
         let Some((token, after_token)) = found else {
-            path.push(*byte);
+            let (plain, after) = rest.split_at_checked(1)?;
+            path.extend_from_slice(plain);
             rest = after;
             continue;
         };

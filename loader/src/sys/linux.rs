@@ -34,7 +34,7 @@ fn with_path<T>(path: &[u8], body: impl FnOnce(&CStr) -> Result<T, Errno>) -> Re
         return Err(Errno::ENAMETOOLONG);
     }
     let mut text = path.to_vec();
-    text.push(0);
+    text.extend_from_slice(b"\0");
     match CStr::from_bytes_until_nul(&text) {
         Ok(text) if text.count_bytes() == path.len() => body(text),
         // No file has a NUL in its name.
@@ -338,7 +338,7 @@ impl Host for Linux {
             Some(path) if path.starts_with(b"/") => path,
             Some(path) => {
                 buffer = self.working_directory()?;
-                buffer.push(b'/');
+                buffer.extend_from_slice(b"/");
                 buffer.extend_from_slice(path);
                 &buffer
             }

@@ -37,10 +37,7 @@ impl DebugText {
 
 /// Writes a line in one piece.
 fn write_line(descriptor: i32, text: core::fmt::Arguments<'_>) {
-    let mut line = String::new();
-    // Writing to a String cannot fail.
-    let _ = line.write_fmt(text);
-    line.push('\n');
+    let line = crate::error::text(format_args!("{text}\n"));
     crt::syscall::write_all(descriptor, line.as_bytes());
 }
 
