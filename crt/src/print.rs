@@ -27,6 +27,11 @@ impl fmt::Write for Stderr {
 /// this way: in a table each of them would take an address and a length, and the address a relocation.
 #[inline(never)]
 pub fn line(text: &'static str, number: usize) -> &'static str {
-    let line = text.as_bytes().split(|byte| *byte == b'\n').nth(number);
-    core::str::from_utf8(line.unwrap_or_default()).unwrap_or_default()
+    let mut rest = text;
+    for _ in 0..number {
+        let end = rest.bytes().position(|byte| byte == b'\n').unwrap_or(rest.len());
+        rest = rest.get(end.saturating_add(1)..).unwrap_or_default();
+    }
+    let end = rest.bytes().position(|byte| byte == b'\n').unwrap_or(rest.len());
+    rest.get(..end).unwrap_or_default()
 }

@@ -9,9 +9,10 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Display, Write};
 
 use crate::elf::Vaddr;
 
@@ -58,27 +59,34 @@ pub struct Lossy<'a>(pub &'a [u8]);
 impl fmt::Display for Lossy<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            let mut rest = chunk.valid();
-            while let Some((plain, control)) = split_at_control(rest) {
-                out.write_str(plain)?;
-                write!(out, "\\x{:02x}", control as u32)?;
-                rest = rest
-                    .get(plain.len().saturating_add(control.len_utf8())..)
-                    .unwrap_or_default();
+            let text = chunk.valid();
+            let mut shown = 0;
+            for (at, char) in text.char_indices().filter(|(_, char)| char.is_control()) {
+                out.write_str(text.get(shown..at).unwrap_or_default())?;
+                escaped(out, char.into())?;
+                shown = at.saturating_add(char.len_utf8());
             }
-            out.write_str(rest)?;
+            out.write_str(text.get(shown..).unwrap_or_default())?;
             for byte in chunk.invalid() {
-                write!(out, "\\x{byte:02x}")?;
+                escaped(out, (*byte).into())?;
             }
         }
         Ok(())
     }
 }
 
-/// The text before the first control character, and that character.
-fn split_at_control(text: &str) -> Option<(&str, char)> {
-    let (at, control) = text.char_indices().find(|(_, c)| c.is_control())?;
-    Some((text.get(..at)?, control))
+#[inline(never)]
+fn escaped(out: &mut fmt::Formatter<'_>, code: u64) -> fmt::Result {
+    write!(out, "\\x{code:02x}")
+}
+
+/// The text that `format!` would make. In its place, because that macro brings copies of what `String` has here already.
+#[inline(never)]
+pub fn text(arguments: fmt::Arguments<'_>) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = text.write_fmt(arguments);
+    text
 }
 
 /// A system error number (errno(3)), positive.
@@ -122,9 +130,10 @@ pub struct Error {
 /// The result of everything that can fail with a culprit. Boxed: the error path is cold, the `Ok` path is not.
 pub type Result<T> = core::result::Result<T, Box<Error>>;
 
-/// Declares the rules: name, stable code, and the rule as a sentence.
+/// Declares the rules: name, stable code, the rule as a sentence, the words that glibc has for it if it has any, and the fix if there is
+/// one.
 macro_rules! rules {
-    ($($rule:ident = $code:literal, $text:literal;)*) => {
+    ($($rule:ident = $code:literal, $text:literal $(, glibc: $words:literal)? $(, fix: $fix:literal)?;)*) => {
         /// A rule of the file format that lode checks before it uses the field. See [`Rule::text`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(missing_docs)] // each rule is documented by its text
@@ -132,29 +141,38 @@ macro_rules! rules {
             $($rule,)*
         }
 
-        /// Two lines for each rule. One text is smaller than a table of texts, which needs an address for each.
-        const RULES: &str = concat!($($code, "\n", $text, "\n",)*);
+        /// Four lines for each rule. One text is smaller than a table of texts, which needs an address for each.
+        const RULES: &str = concat!($($code, "\n", $text, "\n", $($words,)? "\n", $($fix,)? "\n",)*);
     };
 }
 
 rules! {
-    HeaderTruncated = "header-truncated", "the file is shorter than an ELF header";
-    ElfVersion = "elf-version", "the ELF version is not 1";
+    HeaderTruncated = "header-truncated", "the file is shorter than an ELF header",
+        glibc: "file too short",
+        fix: "copy the file again";
+    ElfVersion = "elf-version", "the ELF version is not 1",
+        glibc: "ELF file version does not match current one";
     HeaderFlags = "header-flags", "e_flags has bits that this machine does not define";
-    HeaderType = "header-type", "the file is neither an executable (ET_EXEC) nor a shared object (ET_DYN)";
-    PhentSize = "phentsize", "e_phentsize is not the size of a program header";
+    HeaderType = "header-type", "the file is neither an executable (ET_EXEC) nor a shared object (ET_DYN)",
+        glibc: "only ET_DYN and ET_EXEC can be loaded";
+    PhentSize = "phentsize", "e_phentsize is not the size of a program header",
+        glibc: "ELF file's phentsize not the expected size";
     NoProgramHeaders = "no-program-headers", "the file has no program headers";
     ProgramHeadersOutsideFile = "phdr-outside-file", "the program header table ends after the end of the file";
-    NoLoadSegment = "no-load-segment", "no PT_LOAD segment: there is nothing to map";
-    SegmentOutsideFile = "segment-outside-file", "a segment ends after the end of the file (is the file truncated?)";
+    NoLoadSegment = "no-load-segment", "no PT_LOAD segment: there is nothing to map",
+        glibc: "object file has no loadable segments";
+    SegmentOutsideFile = "segment-outside-file", "a segment ends after the end of the file (is the file truncated?)",
+        fix: "copy the file again";
     SegmentFileSize = "segment-file-size", "a segment has more bytes in the file than in memory";
     SegmentOrder = "segment-order", "PT_LOAD segments overlap or are not in ascending order";
     SegmentAddress = "segment-address", "a segment does not fit into the address space";
     SegmentAlign = "segment-align", "p_align is not a power of two";
     SegmentCongruence = "segment-congruence", "p_vaddr and p_offset differ modulo the page size, so the segment cannot be mapped";
     SegmentTwice = "segment-twice", "a segment type that may stand once stands twice";
-    SegmentWritableExecutable = "segment-wx", "a segment is both writable and executable";
-    DynamicMissing = "dynamic-missing", "the file has no dynamic section";
+    SegmentWritableExecutable = "segment-wx", "a segment is both writable and executable",
+        fix: "link with -z separate-code, or split the segment";
+    DynamicMissing = "dynamic-missing", "the file has no dynamic section",
+        glibc: "object file has no dynamic section";
     DynamicOutside = "dynamic-outside", "the dynamic section is not inside a mapped segment";
     DynamicUnterminated = "dynamic-unterminated", "the dynamic section has no DT_NULL entry";
     RelroOutside = "relro-outside", "PT_GNU_RELRO is not inside a writable segment";
@@ -180,23 +198,39 @@ rules! {
     RelrBitmapFirst = "relr-bitmap-first", "a RELR stream starts with a bitmap";
     RelrOutside = "relr-outside", "a RELR entry does not lie in a writable segment of this module";
     RelocationOutside = "relocation-outside", "a relocation's target does not lie in this module";
-    RelocationReadOnly = "relocation-readonly", "a relocation's target lies in a segment that is not writable";
+    RelocationReadOnly = "relocation-readonly", "a relocation's target lies in a segment that is not writable",
+        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel)";
     RelativeCount = "relative-count", "DT_RELACOUNT counts relocations that are not relative";
     AndroidRelocations = "android-relocations", "the packed relocations (APS2) are damaged";
     TextRelocations = "text-relocations", "the file asks to relocate read-only segments (DT_TEXTREL)";
     EntryOutside = "entry-outside", "the entry point is not in an executable segment";
     ArraySize = "array-size", "an init or fini array is not a whole number of addresses";
     CodeOutside = "code-outside", "a function that the file wants called (entry of an init or fini array, resolver) is not in an executable segment";
-    FileTruncated = "file-truncated", "the program's file ends before its last segment does";
+    FileTruncated = "file-truncated", "the program's file ends before its last segment does",
+        fix: "copy the file again";
 }
 
 impl Rule {
     /// The stable code of the rule, and the rule as a sentence. `value` and `limit` of [`Kind::Malformed`] are printed after it.
-    #[inline(never)]
     pub fn text(self) -> (&'static str, &'static str) {
-        let first = self as usize * 2;
-        (line(RULES, first), line(RULES, first + 1))
+        (self.line(Part::Code), self.line(Part::Rule))
     }
+
+    fn line(self, part: Part) -> &'static str {
+        line(RULES, self as usize * 4 + part as usize)
+    }
+}
+
+/// A line of the texts of a rule or a kind.
+#[derive(Clone, Copy)]
+enum Part {
+    Code,
+    /// What the rule is; a kind has no such line.
+    Rule,
+    /// What is wrong, in glibc's words if it has any.
+    Summary,
+    /// What can be done about it.
+    Fix,
 }
 
 /// One place that a search for a library looked at in vain.
@@ -451,119 +485,146 @@ impl fmt::Display for Error {
     }
 }
 
+/// Declares what is said of each kind of failure: its code, what is wrong as far as that is said without names and numbers, and the fix if
+/// there is one.
+macro_rules! texts {
+    ($($kind:ident $code:literal, $summary:literal $(, fix: $fix:literal)?;)*) => {
+        /// The order of [`TEXTS`].
+        enum Place {
+            $($kind,)*
+        }
+
+        /// Four lines for each kind, as for a rule.
+        const TEXTS: &str = concat!($($code, "\n\n", $summary, "\n", $($fix,)? "\n",)*);
+
+        impl Kind {
+            /// A line that is printed as it is. That of a broken rule is the rule's.
+            #[inline(never)]
+            fn line(&self, part: Part) -> &'static str {
+                if let Kind::Malformed { rule, .. } = self {
+                    return rule.line(part);
+                }
+                let place = match self {
+                    $(Kind::$kind { .. } => Place::$kind,)*
+                };
+                line(TEXTS, place as usize * 4 + part as usize)
+            }
+        }
+    };
+}
+
+texts! {
+    Os "system-call", "";
+    NotRegular "not-regular", "cannot read file data: not a regular file";
+    NotElf "not-elf", "invalid ELF header";
+    WrongClass "wrong-class", "wrong ELF class: ",
+        fix: "use a file that was built for this machine";
+    WrongData "wrong-data", "ELF file data encoding not little-endian",
+        fix: "use a file that was built for this machine";
+    WrongOsAbi "wrong-osabi", "ELF file OS ABI invalid",
+        fix: "build the file for this system; lode runs what it knows how to honour and nothing else";
+    WrongAbiVersion "wrong-abiversion", "ELF file ABI version invalid",
+        fix: "build the file for this system; lode runs what it knows how to honour and nothing else";
+    WrongMachine "wrong-machine", "ELF file is for another machine: ",
+        fix: "use a file that was built for this machine";
+    Malformed "", "";
+    CpuTooOld "cpu-too-old", "CPU ISA level is lower than required";
+    Missing "missing-library", "",
+        fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
+    Undefined "undefined-symbol", "undefined symbol: ",
+        fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
+    NoVersion "missing-version", "version ",
+        fix: "the library is older than what the file was linked against: install a newer one";
+    UnknownRelocation "unknown-relocation", "unexpected reloc type ";
+    Overflow "relocation-overflow", "",
+        fix: "build the file with -fPIC, so that its references can reach every address";
+    CopySize "copy-size", "copy relocation of ";
+    NotThreadLocal "not-thread-local", "a thread-local reference to ";
+    StaticTls "static-tls", "cannot allocate memory in static TLS block",
+        fix: "load the library at the start (LD_PRELOAD), or build it without -ftls-model=initial-exec";
+    UnknownLibc "unknown-libc", "this build of glibc ",
+        fix: "add a row for this build with `cargo xtask tables DEBUGFILE`, where DEBUGFILE is the separate debug file of its ld.so";
+    Unsupported "unsupported", "";
+    Untrusted "untrusted", "cannot open shared object file: not trusted in a secure process";
+    NotToBeOpened "not-to-be-opened", "shared object cannot be dlopen()ed";
+    Usage "usage", "";
+    RunsItself "runs-itself", "lode was asked to run itself",
+        fix: "name a program: ld-lode PROGRAM ARGUMENTS";
+    NoSymbol "no-symbol", "undefined symbol: ";
+    InvalidHandle "invalid-handle", "invalid handle";
+    Busy "busy", "the loader is busy in this thread";
+    OutOfMemory "out-of-memory", "cannot allocate memory";
+}
+
 /// What is wrong, in the words that glibc has for it where it has any.
 impl fmt::Display for Kind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Kind::Os { what, errno } => write!(out, "{what}: {errno}"),
-            Kind::NotRegular => out.write_str("cannot read file data: not a regular file"),
-            Kind::NotElf => out.write_str("invalid ELF header"),
-            Kind::WrongClass(1) => out.write_str("wrong ELF class: ELFCLASS32"),
-            Kind::WrongClass(class) => write!(out, "wrong ELF class: {class}"),
-            Kind::WrongData(_) => out.write_str("ELF file data encoding not little-endian"),
-            Kind::WrongOsAbi(_) => out.write_str("ELF file OS ABI invalid"),
-            Kind::WrongAbiVersion { .. } => out.write_str("ELF file ABI version invalid"),
-            Kind::WrongMachine(machine) => write!(
-                out,
-                "ELF file is for another machine: {}",
-                crate::elf::header::machine_name(*machine)
-            ),
-            Kind::Malformed { rule, .. } => match rule {
-                Rule::HeaderTruncated => out.write_str("file too short"),
-                Rule::ElfVersion => out.write_str("ELF file version does not match current one"),
-                Rule::HeaderType => out.write_str("only ET_DYN and ET_EXEC can be loaded"),
-                Rule::PhentSize => out.write_str("ELF file's phentsize not the expected size"),
-                Rule::DynamicMissing => out.write_str("object file has no dynamic section"),
-                Rule::NoLoadSegment => out.write_str("object file has no loadable segments"),
-                _ => out.write_str(rule.text().1),
+        out.write_str(self.line(Part::Summary))?;
+        match *self {
+            Kind::Os { what, errno } => failed(out, what, errno),
+            Kind::WrongClass(1) => out.write_str("ELFCLASS32"),
+            Kind::WrongClass(class) => u64::from(class).fmt(out),
+            Kind::WrongMachine(machine) => out.write_str(crate::elf::header::machine_name(machine)),
+            Kind::Malformed { rule, .. } if rule.line(Part::Summary).is_empty() => out.write_str(rule.line(Part::Rule)),
+            Kind::Missing { ref tried, .. } => match tried.as_slice() {
+                [one] => match &one.why {
+                    Rejected::Unfit(kind) => kind.fmt(out),
+                    Rejected::Os(Errno::EISDIR) => failed(out, "cannot read file data", Errno::EISDIR),
+                    Rejected::Os(errno) => failed(out, CANNOT_OPEN, *errno),
+                },
+                _ => failed(out, CANNOT_OPEN, Errno::ENOENT),
             },
-            Kind::CpuTooOld { .. } => out.write_str("CPU ISA level is lower than required"),
-            Kind::Missing { tried, .. } => {
-                let errno = tried.iter().rev().find_map(|tried| match &tried.why {
-                    Rejected::Os(errno) => Some(*errno),
-                    Rejected::Unfit(_) => None,
-                });
-                let unfit = tried.iter().find_map(|tried| match &tried.why {
-                    Rejected::Unfit(kind) => Some(kind),
-                    Rejected::Os(_) => None,
-                });
-                match (unfit, tried.len()) {
-                    (Some(kind), 1) => kind.fmt(out),
-                    _ if tried.len() == 1 && errno == Some(Errno::EISDIR) => {
-                        write!(out, "cannot read file data: {}", Errno::EISDIR)
-                    }
-                    _ => write!(
-                        out,
-                        "cannot open shared object file: {}",
-                        errno.filter(|_| tried.len() == 1).unwrap_or(Errno::ENOENT)
-                    ),
-                }
-            }
-            Kind::Undefined(list) => match list.first() {
-                Some(first) => {
-                    let version = first.version.as_ref().map(Name::bytes);
-                    write!(
-                        out,
-                        "undefined symbol: {}",
-                        crate::event::Versioned(first.symbol.bytes(), version)
-                    )
-                }
-                None => out.write_str("undefined symbol"),
+            Kind::Undefined(ref list) => match list.first() {
+                Some(first) => versioned(out, &first.symbol, &first.version),
+                None => Ok(()),
             },
-            Kind::NoVersion(list) => match list.first() {
-                Some(first) => write!(
-                    out,
-                    "version `{}' not found (required by {})",
-                    first.version, first.module
-                ),
-                None => out.write_str("version not found"),
+            Kind::NoVersion(ref list) => match list.first() {
+                Some(first) => write!(out, "`{}' not found (required by {})", first.version, first.module),
+                None => Ok(()),
             },
-            Kind::UnknownRelocation { kind, at, symbol } => {
-                write!(out, "unexpected reloc type {kind:#04x} at {at}")?;
+            Kind::UnknownRelocation { kind, at, ref symbol } => {
+                write!(out, "{:#04x} at {at}", u64::from(kind))?;
                 named(out, symbol)
             }
             Kind::Overflow {
                 relocation,
                 at,
-                symbol,
+                ref symbol,
                 value,
             } => {
                 write!(out, "{relocation} at {at}")?;
                 named(out, symbol)?;
                 write!(
                     out,
-                    " does not reach its target: the value {value:#x} does not fit into its field"
+                    " does not reach its target: the value {:#x} does not fit into its field",
+                    value.cast_unsigned()
                 )
             }
-            Kind::CopySize { symbol, here, there } => write!(
+            Kind::CopySize {
+                ref symbol,
+                here,
+                there,
+            } => write!(
                 out,
-                "copy relocation of `{symbol}': {here} bytes in the program, {there} in the library, not all of them mapped"
+                "`{symbol}': {here} bytes in the program, {there} in the library, not all of them mapped"
             ),
-            Kind::NotThreadLocal(symbol) => {
-                write!(out, "a thread-local reference to `{symbol}', which is not thread-local")
-            }
-            Kind::StaticTls { .. } => out.write_str("cannot allocate memory in static TLS block"),
-            Kind::UnknownLibc { version, .. } => {
-                write!(out, "this build of glibc ({version}) is not one that lode knows")
-            }
+            Kind::NotThreadLocal(ref symbol) => write!(out, "`{symbol}', which is not thread-local"),
+            Kind::UnknownLibc { ref version, .. } => write!(out, "({version}) is not one that lode knows"),
             Kind::Unsupported(what) => out.write_str(what),
-            Kind::Untrusted => out.write_str("cannot open shared object file: not trusted in a secure process"),
-            Kind::NotToBeOpened => out.write_str("shared object cannot be dlopen()ed"),
-            Kind::Usage(text) => write!(out, "{text}"),
-            Kind::RunsItself => out.write_str("lode was asked to run itself"),
-            Kind::NoSymbol { symbol, version } => {
-                let version = version.as_ref().map(Name::bytes);
-                write!(
-                    out,
-                    "undefined symbol: {}",
-                    crate::event::Versioned(symbol.bytes(), version)
-                )
-            }
-            Kind::InvalidHandle => out.write_str("invalid handle"),
-            Kind::Busy => out.write_str("the loader is busy in this thread"),
-            Kind::OutOfMemory => out.write_str("cannot allocate memory"),
+            Kind::Usage(ref text) => text.fmt(out),
+            Kind::NoSymbol {
+                ref symbol,
+                ref version,
+            } => versioned(out, symbol, version),
+            _ => Ok(()),
         }
     }
+}
+
+const CANNOT_OPEN: &str = "cannot open shared object file";
+
+fn failed(out: &mut fmt::Formatter<'_>, what: &str, errno: Errno) -> fmt::Result {
+    write!(out, "{what}: {errno}")
 }
 
 fn named(out: &mut fmt::Formatter<'_>, symbol: &Option<Name>) -> fmt::Result {
@@ -573,110 +634,53 @@ fn named(out: &mut fmt::Formatter<'_>, symbol: &Option<Name>) -> fmt::Result {
     }
 }
 
+fn versioned(out: &mut fmt::Formatter<'_>, symbol: &Name, version: &Option<Name>) -> fmt::Result {
+    crate::event::Versioned(symbol.bytes(), version.as_ref().map(Name::bytes)).fmt(out)
+}
+
 impl Kind {
     /// The stable word that stands for this failure, in brackets after `lode` and in `docs/errors`.
     pub fn code(&self) -> &'static str {
-        match self {
-            Kind::Os { .. } => "system-call",
-            Kind::NotRegular => "not-regular",
-            Kind::NotElf => "not-elf",
-            Kind::WrongClass(_) => "wrong-class",
-            Kind::WrongData(_) => "wrong-data",
-            Kind::WrongOsAbi(_) => "wrong-osabi",
-            Kind::WrongAbiVersion { .. } => "wrong-abiversion",
-            Kind::WrongMachine(_) => "wrong-machine",
-            Kind::Malformed { rule, .. } => rule.text().0,
-            Kind::CpuTooOld { .. } => "cpu-too-old",
-            Kind::Missing { .. } => "missing-library",
-            Kind::Undefined(_) => "undefined-symbol",
-            Kind::NoVersion(_) => "missing-version",
-            Kind::UnknownRelocation { .. } => "unknown-relocation",
-            Kind::Overflow { .. } => "relocation-overflow",
-            Kind::CopySize { .. } => "copy-size",
-            Kind::NotThreadLocal(_) => "not-thread-local",
-            Kind::StaticTls { .. } => "static-tls",
-            Kind::UnknownLibc { .. } => "unknown-libc",
-            Kind::Unsupported(_) => "unsupported",
-            Kind::Untrusted => "untrusted",
-            Kind::NotToBeOpened => "not-to-be-opened",
-            Kind::Usage(_) => "usage",
-            Kind::RunsItself => "runs-itself",
-            Kind::NoSymbol { .. } => "no-symbol",
-            Kind::InvalidHandle => "invalid-handle",
-            Kind::Busy => "busy",
-            Kind::OutOfMemory => "out-of-memory",
-        }
-    }
-
-    /// What can be done about it, if there is something.
-    fn fix(&self) -> Option<&'static str> {
-        Some(match self {
-            Kind::Missing { .. } => {
-                "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it"
-            }
-            Kind::WrongOsAbi(_) | Kind::WrongAbiVersion { .. } => {
-                "build the file for this system; lode runs what it knows how to honour and nothing else"
-            }
-            Kind::WrongClass(_) | Kind::WrongData(_) | Kind::WrongMachine(_) => {
-                "use a file that was built for this machine"
-            }
-            Kind::NoVersion(_) => "the library is older than what the file was linked against: install a newer one",
-            Kind::Undefined(_) => {
-                "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED"
-            }
-            Kind::UnknownLibc { .. } => {
-                "add a row for this build with `cargo xtask tables DEBUGFILE`, where DEBUGFILE is the separate debug file of its ld.so"
-            }
-            Kind::StaticTls { .. } => {
-                "load the library at the start (LD_PRELOAD), or build it without -ftls-model=initial-exec"
-            }
-            Kind::Overflow { .. } => "build the file with -fPIC, so that its references can reach every address",
-            Kind::Malformed {
-                rule: Rule::RelocationReadOnly,
-                ..
-            } => "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel)",
-            Kind::Malformed {
-                rule: Rule::SegmentWritableExecutable,
-                ..
-            } => "link with -z separate-code, or split the segment",
-            Kind::Malformed {
-                rule: Rule::SegmentOutsideFile | Rule::FileTruncated | Rule::HeaderTruncated,
-                ..
-            } => "copy the file again",
-            Kind::RunsItself => "name a program: ld-lode PROGRAM ARGUMENTS",
-            _ => return None,
-        })
+        self.line(Part::Code)
     }
 
     /// What is known beyond the summary, one fact a line.
-    fn detail(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        match self {
-            Kind::WrongClass(class) => writeln!(out, "  EI_CLASS is {class}; lode loads 2 (ELFCLASS64)"),
-            Kind::WrongData(data) => writeln!(out, "  EI_DATA is {data}; lode loads 1 (little-endian)"),
+    fn detail(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Kind::WrongClass(class) => {
+                writeln!(out, "  EI_CLASS is {}; lode loads 2 (ELFCLASS64)", u64::from(class))
+            }
+            Kind::WrongData(data) => {
+                writeln!(out, "  EI_DATA is {}; lode loads 1 (little-endian)", u64::from(data))
+            }
             Kind::WrongOsAbi(osabi) => writeln!(
                 out,
-                "  EI_OSABI is {osabi} ({}); lode supports 0 (NONE) and 3 (GNU)",
-                crate::elf::header::osabi_name(*osabi)
+                "  EI_OSABI is {} ({}); lode supports 0 (NONE) and 3 (GNU)",
+                u64::from(osabi),
+                crate::elf::header::osabi_name(osabi)
             ),
             Kind::WrongAbiVersion {
                 osabi,
                 version,
                 supported,
             } => {
-                let name = crate::elf::header::osabi_name(*osabi);
                 write!(
                     out,
-                    "  EI_ABIVERSION is {version} for EI_OSABI {osabi} ({name}); lode supports 0"
+                    "  EI_ABIVERSION is {} for EI_OSABI {} ({}); lode supports 0",
+                    u64::from(version),
+                    u64::from(osabi),
+                    crate::elf::header::osabi_name(osabi)
                 )?;
                 match supported {
-                    0 => writeln!(out),
-                    _ => writeln!(out, " to {supported}"),
+                    0 => out.write_str("\n"),
+                    _ => writeln!(out, " to {}", u64::from(supported)),
                 }
             }
             Kind::WrongMachine(machine) => writeln!(
                 out,
-                "  e_machine is {machine} ({}); lode loads 62 (x86-64)",
-                crate::elf::header::machine_name(*machine)
+                "  e_machine is {} ({}); lode loads 62 (x86-64)",
+                u64::from(machine),
+                crate::elf::header::machine_name(machine)
             ),
             Kind::Malformed {
                 rule: Rule::TagTwin,
@@ -684,36 +688,42 @@ impl Kind {
                 limit,
             } => {
                 let name = |number| crate::elf::dynamic::tag::name(number).unwrap_or("unknown tag");
-                writeln!(out, "  {} stands without {}", name(*value), name(*limit))
+                writeln!(out, "  {} stands without {}", name(value), name(limit))
             }
             Kind::Malformed { rule, value, limit } => {
-                writeln!(out, "  {}", rule.text().1)?;
-                match (value, limit) {
-                    (0, 0) => Ok(()),
-                    (value, 0) => writeln!(out, "  found {value:#x}"),
-                    (value, limit) => writeln!(out, "  found {value:#x}, limit {limit:#x}"),
+                writeln!(out, "  {}", rule.line(Part::Rule))?;
+                if (value, limit) == (0, 0) {
+                    return Ok(());
+                }
+                write!(out, "  found {value:#x}")?;
+                match limit {
+                    0 => out.write_str("\n"),
+                    limit => writeln!(out, ", limit {limit:#x}"),
                 }
             }
-            Kind::CpuTooOld { needed, have } => {
-                writeln!(out, "  the file needs x86-64-v{needed}; this CPU has x86-64-v{have}")
-            }
-            Kind::Missing { tried, .. } => {
-                for Tried { path, why } in tried {
-                    match why {
-                        Rejected::Os(errno) => writeln!(out, "  tried {path}: {errno}")?,
-                        Rejected::Unfit(kind) => writeln!(out, "  tried {path}: {kind}")?,
+            Kind::CpuTooOld { needed, have } => writeln!(
+                out,
+                "  the file needs x86-64-v{}; this CPU has x86-64-v{}",
+                u64::from(needed),
+                u64::from(have)
+            ),
+            Kind::Missing { ref tried, .. } => {
+                for one in tried {
+                    match &one.why {
+                        Rejected::Os(errno) => writeln!(out, "  tried {}: {}", one.path, *errno)?,
+                        Rejected::Unfit(kind) => writeln!(out, "  tried {}: {}", one.path, **kind)?,
                     }
                 }
                 Ok(())
             }
-            Kind::NoVersion(list) => {
+            Kind::NoVersion(ref list) => {
                 for one in list {
                     writeln!(out, "  {} needs {} of {}", one.module, one.version, one.provider)?;
                 }
                 Ok(())
             }
             Kind::StaticTls { needed, free } => writeln!(out, "  {needed} bytes needed, {free} bytes free"),
-            Kind::UnknownLibc { why, .. } => {
+            Kind::UnknownLibc { ref why, .. } => {
                 for line in why.bytes().split(|byte| *byte == b'\n') {
                     writeln!(out, "  {}", Lossy(line))?;
                 }
@@ -751,7 +761,7 @@ impl fmt::Display for Short<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
             Kind::Os { what, .. } => out.write_str(what),
-            Kind::Missing { .. } => out.write_str("cannot open shared object file"),
+            Kind::Missing { .. } => out.write_str(CANNOT_OPEN),
             kind => kind.fmt(out),
         }
     }
@@ -797,9 +807,9 @@ impl fmt::Display for Report<'_> {
             _ => writeln!(out)?,
         }
         error.kind.detail(out)?;
-        match error.kind.fix() {
-            Some(fix) => writeln!(out, "  fix: {fix}"),
-            None => Ok(()),
+        match error.kind.line(Part::Fix) {
+            "" => Ok(()),
+            fix => writeln!(out, "  fix: {fix}"),
         }
     }
 }

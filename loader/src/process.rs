@@ -11,9 +11,10 @@
 //! 3. the command line, when lode was started as a command.
 //!
 //! [`SWITCHES`] is the one table behind the command line, `LODE_OPTIONS` and the help text.
+//!
+//! The tables here are the text that is printed, and are read as that text: in a table of structures each word would take an address.
 #![forbid(unsafe_code)]
 
-use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -180,204 +181,173 @@ pub enum Warning<'a> {
     /// A word of `LODE_OPTIONS` that does not exist.
     OptionsWord(&'a [u8]),
     /// A word of `LODE_OPTIONS` that needs a value and has none.
-    OptionsValueMissing(&'static str),
+    OptionsValueMissing(&'a [u8]),
     /// A word of `LODE_OPTIONS` that takes no value and has one.
-    OptionsValueUnused(&'static str),
+    OptionsValueUnused(&'a [u8]),
     /// A switch of the command line that a secure process does not obey.
-    Secure(&'static str),
+    Secure(&'a [u8]),
     /// Auditing libraries are not supported.
     Audit(&'a [u8]),
 }
 
 impl fmt::Display for Warning<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("warning: ")?;
+        let (before, word, after) = match *self {
+            Warning::DebugWord(word) => ("debug option `", word, "' unknown; try LD_DEBUG=help"),
+            Warning::OptionsWord(word) => ("LODE_OPTIONS: word `", word, "' unknown; try LODE_OPTIONS=help"),
+            Warning::OptionsValueMissing(word) => ("LODE_OPTIONS: `", word, "' needs a value: "),
+            Warning::OptionsValueUnused(word) => ("LODE_OPTIONS: `", word, "' takes no value"),
+            Warning::Secure(word) => ("--", word, " is ignored: the process is in secure-execution mode"),
+            Warning::Audit(list) => ("auditing is not supported; `", list, "' is ignored"),
+        };
+        let word = Lossy(word);
+        write!(out, "warning: {before}{word}{after}")?;
         match self {
-            Warning::DebugWord(word) => write!(out, "debug option `{}' unknown; try LD_DEBUG=help", Lossy(word)),
-            Warning::OptionsWord(word) => write!(
-                out,
-                "LODE_OPTIONS: word `{}' unknown; try LODE_OPTIONS=help",
-                Lossy(word)
-            ),
-            Warning::OptionsValueMissing(word) => {
-                write!(out, "LODE_OPTIONS: `{word}' needs a value: {word}=…")
-            }
-            Warning::OptionsValueUnused(word) => {
-                write!(out, "LODE_OPTIONS: `{word}' takes no value")
-            }
-            Warning::Secure(word) => write!(out, "--{word} is ignored: the process is in secure-execution mode"),
-            Warning::Audit(list) => write!(out, "auditing is not supported; `{}' is ignored", Lossy(list)),
+            Warning::OptionsValueMissing(_) => write!(out, "{word}=…"),
+            _ => Ok(()),
         }
     }
 }
 
-/// A switch: `--WORD` on the command line, `WORD` in `LODE_OPTIONS`.
-#[derive(Debug)]
-pub struct Switch {
-    /// The word.
-    pub word: &'static str,
-    /// What the value is called in the help text, if the switch takes one.
-    pub value: Option<&'static str>,
-    /// What it does, in lines for the help text.
-    pub about: &'static [&'static str],
-    /// Whether a secure process obeys it. Those that choose what code is loaded, or where lode writes, are not obeyed.
-    secure: bool,
-    set: for<'a> fn(&mut Options<'a>, &'a [u8]),
+/// Declares the switches: what each is called in this file, and its lines of the help text.
+macro_rules! switches {
+    ($($switch:ident $text:literal)*) => {
+        /// A switch: `--WORD` on the command line, `WORD` in `LODE_OPTIONS`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Switch {
+            $($switch,)*
+        }
+
+        /// The switches in the order of [`SWITCHES`].
+        const ORDER: &[Switch] = &[$(Switch::$switch,)*];
+
+        /// All switches, as the help text has them: behind two dashes the word, then what the value is called if the switch takes
+        /// one, both behind one space; then what the switch does.
+        const SWITCHES: &str = concat!($($text,)*);
+    };
 }
 
-/// All switches, in the order of the help text.
-pub static SWITCHES: &[Switch] = &[
-    Switch {
-        word: "list",
-        value: None,
-        about: &[
-            "list the libraries that PROGRAM needs, and where they",
-            "are; nothing of it runs",
-        ],
-        secure: true,
-        set: |options, _| options.mode = Mode::List,
-    },
-    Switch {
-        word: "verify",
-        value: None,
-        about: &[
-            "exit with 0 if PROGRAM is dynamic and names an",
-            "interpreter, 2 if it names none, 1 if it is not dynamic",
-        ],
-        secure: true,
-        set: |options, _| options.mode = Mode::Verify,
-    },
-    Switch {
-        word: "library-path",
-        value: Some("PATH"),
-        about: &[
-            "look for libraries in PATH, not in LD_LIBRARY_PATH;",
-            "programs that PROGRAM starts do not inherit it",
-        ],
-        secure: false,
-        set: |options, value| options.library_path = non_empty(value),
-    },
-    Switch {
-        word: "preload",
-        value: Some("LIST"),
-        about: &[
-            "load these libraries first, after those of LD_PRELOAD",
-            "(separated by colons or spaces)",
-        ],
-        secure: false,
-        set: |options, value| options.preload.extend(preload_names(value)),
-    },
-    Switch {
-        word: "argv0",
-        value: Some("STRING"),
-        about: &["what PROGRAM sees as its own name (argv[0])"],
-        secure: true,
-        set: |options, value| options.argv0 = Some(value),
-    },
-    Switch {
-        word: "inhibit-cache",
-        value: None,
-        about: &["do not use /etc/ld.so.cache"],
-        secure: true,
-        set: |options, _| options.inhibit_cache = true,
-    },
-    Switch {
-        word: "inhibit-rpath",
-        value: Some("LIST"),
-        about: &["do not use RPATH and RUNPATH of these files", "(separated by colons)"],
-        secure: true,
-        set: |options, value| options.inhibit_rpath = non_empty(value),
-    },
-    Switch {
-        word: "glibc-hwcaps-prepend",
-        value: Some("LIST"),
-        about: &["look into these glibc-hwcaps subdirectories first"],
-        secure: false,
-        set: |options, value| options.hwcaps_prepend = non_empty(value),
-    },
-    Switch {
-        word: "glibc-hwcaps-mask",
-        value: Some("LIST"),
-        about: &["use only these of the built-in subdirectories"],
-        secure: false,
-        set: |options, value| options.hwcaps_mask = Some(value),
-    },
-    Switch {
-        word: "bind-now",
-        value: None,
-        about: &["bind all functions before PROGRAM starts, as", "LD_BIND_NOW does"],
-        secure: true,
-        set: |options, _| options.bind_now = true,
-    },
-    Switch {
-        word: "debug",
-        value: Some("WORDS"),
-        about: &[
-            "report what happens, as LD_DEBUG does: libs, files,",
-            "symbols, bindings, versions, reloc, scopes, statistics,",
-            "all (separated by colons); help explains them",
-        ],
-        secure: false,
-        set: |options, value| options.add_debug_words(value),
-    },
-    Switch {
-        word: "debug-output",
-        value: Some("FILE"),
-        about: &["report to FILE.PID, not to standard error"],
-        secure: false,
-        set: |options, value| options.debug_output = non_empty(value),
-    },
-    Switch {
-        word: "audit",
-        value: Some("LIST"),
-        about: &["accepted for compatibility and ignored with a warning"],
-        secure: false,
-        set: |options, value| options.warnings.push(Warning::Audit(value)),
-    },
-    Switch {
-        word: "help",
-        value: None,
-        about: &["print this text"],
-        secure: true,
-        set: |options, _| options.mode = Mode::Help,
-    },
-    Switch {
-        word: "version",
-        value: None,
-        about: &["print the version"],
-        secure: true,
-        set: |options, _| options.mode = Mode::Version,
-    },
+switches! {
+    List
+"  --list                list the libraries that PROGRAM needs, and where they
+                        are; nothing of it runs
+"
+    Verify
+"  --verify              exit with 0 if PROGRAM is dynamic and names an
+                        interpreter, 2 if it names none, 1 if it is not dynamic
+"
+    LibraryPath
+"  --library-path PATH   look for libraries in PATH, not in LD_LIBRARY_PATH;
+                        programs that PROGRAM starts do not inherit it
+"
+    Preload
+"  --preload LIST        load these libraries first, after those of LD_PRELOAD
+                        (separated by colons or spaces)
+"
+    Argv0
+"  --argv0 STRING        what PROGRAM sees as its own name (argv[0])
+"
+    InhibitCache
+"  --inhibit-cache       do not use /etc/ld.so.cache
+"
+    InhibitRpath
+"  --inhibit-rpath LIST  do not use RPATH and RUNPATH of these files
+                        (separated by colons)
+"
+    HwcapsPrepend
+"  --glibc-hwcaps-prepend LIST
+                        look into these glibc-hwcaps subdirectories first
+"
+    HwcapsMask
+"  --glibc-hwcaps-mask LIST
+                        use only these of the built-in subdirectories
+"
+    BindNow
+"  --bind-now            bind all functions before PROGRAM starts, as
+                        LD_BIND_NOW does
+"
+    Debug
+"  --debug WORDS         report what happens, as LD_DEBUG does: libs, files,
+                        symbols, bindings, versions, reloc, scopes, statistics,
+                        all (separated by colons); help explains them
+"
+    DebugOutput
+"  --debug-output FILE   report to FILE.PID, not to standard error
+"
+    Audit
+"  --audit LIST          accepted for compatibility and ignored with a warning
+"
+    Help
+"  --help                print this text
+"
+    Version
+"  --version             print the version
+"
+}
+
+impl Switch {
+    /// The switch of this word, and what its value is called if it takes one.
+    fn named(word: &[u8]) -> Option<(Switch, Option<&'static [u8]>)> {
+        let (place, rest) = row(SWITCHES, b"  --", word)?;
+        let value = rest.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        Some((*ORDER.get(place)?, non_empty(value)))
+    }
+
+    /// Whether a secure process obeys it. Those that choose what code is loaded, or where lode writes, are not obeyed.
+    fn is_harmless(self) -> bool {
+        use Switch::{Argv0, BindNow, Help, InhibitCache, InhibitRpath, List, Verify, Version};
+        matches!(
+            self,
+            List | Verify | Argv0 | InhibitCache | InhibitRpath | BindNow | Help | Version
+        )
+    }
+}
+
+/// The words of `LD_DEBUG`, as the answer to `LD_DEBUG=help` has them: behind two spaces.
+const DEBUG_WORDS: &str = "\
+\x20 libs        where libraries are looked for
+  reloc       whose relocations are applied
+  files       files mapped, constructors and destructors run
+  symbols     each file in which a symbol is looked up
+  bindings    which definition each symbol gets
+  versions    which versions are required of whom
+  scopes      the files in which each file's symbols are looked up
+  all         all of the above
+  statistics  counts at the end of the start
+  help        print this text and exit
+";
+
+/// What each of [`DEBUG_WORDS`] stands for, but the last. `all` stands for those before it, as in glibc.
+const INTERESTS: [Interest; 9] = [
+    Interest::LIBS,
+    Interest::RELOC,
+    Interest::FILES,
+    Interest::SYMBOLS,
+    Interest::BINDINGS,
+    Interest::VERSIONS,
+    Interest::SCOPES,
+    Interest::LIBS
+        .union(Interest::RELOC)
+        .union(Interest::FILES)
+        .union(Interest::SYMBOLS)
+        .union(Interest::BINDINGS)
+        .union(Interest::VERSIONS)
+        .union(Interest::SCOPES),
+    Interest::STATISTICS,
 ];
 
-/// The words of `LD_DEBUG`. `all` stands for those before it, as in glibc.
-const DEBUG_WORDS: &[(&str, Interest, &str)] = &[
-    ("libs", Interest::LIBS, "where libraries are looked for"),
-    ("reloc", Interest::RELOC, "whose relocations are applied"),
-    (
-        "files",
-        Interest::FILES,
-        "files mapped, constructors and destructors run",
-    ),
-    ("symbols", Interest::SYMBOLS, "each file in which a symbol is looked up"),
-    ("bindings", Interest::BINDINGS, "which definition each symbol gets"),
-    ("versions", Interest::VERSIONS, "which versions are required of whom"),
-    (
-        "scopes",
-        Interest::SCOPES,
-        "the files in which each file's symbols are looked up",
-    ),
-    ("all", ALL, "all of the above"),
-    ("statistics", Interest::STATISTICS, "counts at the end of the start"),
-];
-
-const ALL: Interest = Interest::LIBS
-    .union(Interest::RELOC)
-    .union(Interest::FILES)
-    .union(Interest::SYMBOLS)
-    .union(Interest::BINDINGS)
-    .union(Interest::VERSIONS)
-    .union(Interest::SCOPES);
+/// In a table as text: the number of the row that has `word` behind `start`, counted from 0, and what follows the word.
+fn row(table: &'static str, start: &[u8], word: &[u8]) -> Option<(usize, &'static [u8])> {
+    let rows = table.as_bytes().split(|byte| *byte == b'\n');
+    for (place, row) in rows.filter_map(|row| row.strip_prefix(start)).enumerate() {
+        let end = row.iter().position(|byte| *byte == b' ').unwrap_or(row.len());
+        let (first, rest) = row.split_at_checked(end)?;
+        if first == word {
+            return Some((place, rest));
+        }
+    }
+    None
+}
 
 impl<'a> Options<'a> {
     /// Reads what was asked.
@@ -397,7 +367,7 @@ impl<'a> Options<'a> {
             let problem = options.read_command_line(asked.arguments);
             problem.map_err(|text| {
                 let itself = asked.arguments.first().copied().unwrap_or(b"ld-lode");
-                Kind::Usage(Name::new(text.as_bytes())).of(Stage::Start, &Name::new(itself))
+                Kind::Usage(text).of(Stage::Start, &Name::new(itself))
             })?;
         }
         if options.secure {
@@ -420,7 +390,10 @@ impl<'a> Options<'a> {
             let set = !value.is_empty();
             match name {
                 name if is(name, "LD_LIBRARY_PATH") => self.library_path = non_empty(value),
-                name if is(name, "LD_PRELOAD") => self.preload = preload_names(value).collect(),
+                name if is(name, "LD_PRELOAD") => {
+                    self.preload.clear();
+                    self.add_preloads(value);
+                }
                 name if is(name, "LD_BIND_NOW") => self.bind_now = set,
                 name if is(name, "LD_DEBUG") => self.add_debug_words(value),
                 name if is(name, "LD_DEBUG_OUTPUT") => self.debug_output = non_empty(value),
@@ -440,26 +413,22 @@ impl<'a> Options<'a> {
 
     /// Obeys a comma list of switches.
     fn read_words(&mut self, list: &'a [u8]) {
-        for text in list.split(|byte| *byte == b',').filter(|text| !text.is_empty()) {
+        for text in words(list, b",") {
             let (word, value) = split_value(text);
-            let Some(switch) = switch_named(word) else {
+            let Some((switch, wanted)) = Switch::named(word) else {
                 self.warnings.push(Warning::OptionsWord(word));
                 continue;
             };
-            match (switch.value, value) {
-                (Some(_), None) => {
-                    self.warnings.push(Warning::OptionsValueMissing(switch.word));
-                }
-                (None, Some(_)) => {
-                    self.warnings.push(Warning::OptionsValueUnused(switch.word));
-                }
-                (_, value) => self.obey(switch, value.unwrap_or_default()),
+            match (wanted, value) {
+                (Some(_), None) => self.warnings.push(Warning::OptionsValueMissing(word)),
+                (None, Some(_)) => self.warnings.push(Warning::OptionsValueUnused(word)),
+                (_, value) => self.obey(switch, word, value.unwrap_or_default()),
             }
         }
     }
 
     /// Obeys the switches before the program; says what is wrong with them otherwise.
-    fn read_command_line(&mut self, arguments: &[&'a [u8]]) -> core::result::Result<(), alloc::string::String> {
+    fn read_command_line(&mut self, arguments: &[&'a [u8]]) -> core::result::Result<(), Name> {
         let mut rest = arguments.iter().copied().enumerate().skip(1);
         let mut program = None;
         while let Some((index, argument)) = rest.next() {
@@ -472,20 +441,22 @@ impl<'a> Options<'a> {
                 break;
             };
             let (word, value) = split_value(text.strip_prefix(b"-").unwrap_or_default());
-            let Some(switch) = switch_named(word) else {
-                return Err(format!("unknown option `{}'", Lossy(argument)));
+            let Some((switch, wanted)) = Switch::named(word) else {
+                return Err(mistake(format_args!("unknown option `{}'", Lossy(argument))));
             };
-            let word = switch.word;
-            let value = match (switch.value, value) {
+            let value = match (wanted, value) {
                 (None, None) => b"",
-                (None, Some(_)) => return Err(format!("option `--{word}' takes no value")),
+                (None, Some(_)) => return Err(mistake(format_args!("option `--{}' takes no value", Lossy(word)))),
                 (Some(_), Some(value)) => value,
                 (Some(kind), None) => match rest.next() {
                     Some((_, value)) => value,
-                    None => return Err(format!("option `--{word}' needs a value: {kind}")),
+                    None => {
+                        let (word, kind) = (Lossy(word), Lossy(kind));
+                        return Err(mistake(format_args!("option `--{word}' needs a value: {kind}")));
+                    }
                 },
             };
-            self.obey(switch, value);
+            self.obey(switch, word, value);
         }
         let prints_only = matches!(self.mode, Mode::Help | Mode::Version) || self.debug_help;
         match program {
@@ -495,42 +466,72 @@ impl<'a> Options<'a> {
                 Ok(())
             }
             None if prints_only => Ok(()),
-            None => Err("no program given".into()),
+            None => Err(Name::from("no program given")),
         }
     }
 
-    fn obey(&mut self, switch: &'static Switch, value: &'a [u8]) {
-        if self.secure && !switch.secure {
-            self.warnings.push(Warning::Secure(switch.word));
-        } else {
-            (switch.set)(self, value);
+    /// Obeys a switch, which was given as `word`, if the process may.
+    fn obey(&mut self, switch: Switch, word: &'a [u8], value: &'a [u8]) {
+        if self.secure && !switch.is_harmless() {
+            self.warnings.push(Warning::Secure(word));
+            return;
+        }
+        match switch {
+            Switch::List => self.mode = Mode::List,
+            Switch::Verify => self.mode = Mode::Verify,
+            Switch::LibraryPath => self.library_path = non_empty(value),
+            Switch::Preload => self.add_preloads(value),
+            Switch::Argv0 => self.argv0 = Some(value),
+            Switch::InhibitCache => self.inhibit_cache = true,
+            Switch::InhibitRpath => self.inhibit_rpath = non_empty(value),
+            Switch::HwcapsPrepend => self.hwcaps_prepend = non_empty(value),
+            Switch::HwcapsMask => self.hwcaps_mask = Some(value),
+            Switch::BindNow => self.bind_now = true,
+            Switch::Debug => self.add_debug_words(value),
+            Switch::DebugOutput => self.debug_output = non_empty(value),
+            Switch::Audit => self.warnings.push(Warning::Audit(value)),
+            Switch::Help => self.mode = Mode::Help,
+            Switch::Version => self.mode = Mode::Version,
+        }
+    }
+
+    /// Adds names as `LD_PRELOAD` has them: separated by colons or spaces.
+    fn add_preloads(&mut self, list: &'a [u8]) {
+        for name in words(list, b" :") {
+            self.preload.push(name);
         }
     }
 
     /// Adds words as `LD_DEBUG` has them: separated by commas, colons or spaces.
-    fn add_debug_words(&mut self, words: &'a [u8]) {
-        for word in words
-            .split(|byte| b" ,:".contains(byte))
-            .filter(|word| !word.is_empty())
-        {
-            let known = DEBUG_WORDS.iter().find(|(name, ..)| name.as_bytes() == word);
-            match known {
-                Some((_, interest, _)) => self.debug |= *interest,
-                None if word == b"help" => self.debug_help = true,
+    fn add_debug_words(&mut self, list: &'a [u8]) {
+        for word in words(list, b" ,:") {
+            match row(DEBUG_WORDS, b"  ", word) {
+                Some((place, _)) => match INTERESTS.get(place) {
+                    Some(interest) => self.debug |= *interest,
+                    None => self.debug_help = true,
+                },
                 None => self.warnings.push(Warning::DebugWord(word)),
             }
         }
     }
 }
 
+/// The words of a list, none of which is empty.
+fn words<'a>(list: &'a [u8], separators: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    list.split(|byte| separators.contains(byte))
+        .filter(|word| !word.is_empty())
+}
+
+/// What is wrong with the command line.
+#[cold]
+fn mistake(text: fmt::Arguments<'_>) -> Name {
+    Name::new(crate::error::text(text).as_bytes())
+}
+
 /// Whether a variable has this name. A call, because many names are compared and each once.
 #[inline(never)]
 fn is(name: &[u8], known: &str) -> bool {
     name == known.as_bytes()
-}
-
-fn switch_named(word: &[u8]) -> Option<&'static Switch> {
-    SWITCHES.iter().find(|switch| switch.word.as_bytes() == word)
 }
 
 /// A word and what follows its first `=`.
@@ -545,11 +546,6 @@ fn non_empty(value: &[u8]) -> Option<&[u8]> {
     (!value.is_empty()).then_some(value)
 }
 
-/// The names in a value of `LD_PRELOAD`.
-fn preload_names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|byte| b" :".contains(byte)).filter(|name| !name.is_empty())
-}
-
 /// Whether a secure process may take a name from `LD_PRELOAD`: no path, no excess.
 fn may_be_preloaded(name: &[u8]) -> bool {
     !name.contains(&b'/') && name.len() < SECURE_NAME_LIMIT
@@ -558,15 +554,28 @@ fn may_be_preloaded(name: &[u8]) -> bool {
 /// The names in `/etc/ld.so.preload`: separated by white space or colons, up to a `#` in each line. The file is root's
 /// own, so a secure process obeys it in full.
 pub fn preload_file_names(contents: &[u8]) -> impl Iterator<Item = &[u8]> {
-    contents
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| line.split(|byte| *byte == b'#').next())
-        .flat_map(|line| line.split(|byte| b" \t\r:\0".contains(byte)))
-        .filter(|name| !name.is_empty())
+    let mut rest = contents;
+    core::iter::from_fn(move || {
+        loop {
+            let end = rest.iter().position(|byte| b" \t\r\n:\0#".contains(byte));
+            let (name, after) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+            rest = match after.first() {
+                Some(b'#') => after
+                    .iter()
+                    .position(|byte| *byte == b'\n')
+                    .and_then(|end| after.get(end..)),
+                _ => after.get(1..),
+            }
+            .unwrap_or_default();
+            if !name.is_empty() {
+                return Some(name);
+            }
+            if rest.is_empty() {
+                return None;
+            }
+        }
+    })
 }
-
-/// Where the explanations start in the help text.
-const COLUMN: usize = 24;
 
 /// The text of `--help`.
 pub struct Help;
@@ -581,22 +590,7 @@ impl fmt::Display for Help {
              \n\
              Options:\n",
         )?;
-        for switch in SWITCHES {
-            let space = switch.value.map_or("", |_| " ");
-            let value = switch.value.unwrap_or_default();
-            let shown = format!("  --{}{space}{value}", switch.word);
-            // A long switch has its line for itself.
-            let mut left = if shown.len() > COLUMN.saturating_sub(2) {
-                writeln!(out, "{shown}")?;
-                ""
-            } else {
-                shown.as_str()
-            };
-            for line in switch.about {
-                writeln!(out, "{left:COLUMN$}{line}")?;
-                left = "";
-            }
-        }
+        out.write_str(SWITCHES)?;
         out.write_str(
             "\n\
              A program that names lode as its interpreter has no command line for it: put\n\
@@ -621,14 +615,8 @@ pub struct DebugHelp;
 impl fmt::Display for DebugHelp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Words for LD_DEBUG, separated by commas, colons or spaces:\n\n")?;
-        for (word, _, about) in DEBUG_WORDS {
-            writeln!(out, "  {word:<12}{about}")?;
-        }
-        out.write_str(
-            "  help        print this text and exit\n\
-             \n\
-             The report goes to standard error, or to the file LD_DEBUG_OUTPUT.PID.\n",
-        )
+        out.write_str(DEBUG_WORDS)?;
+        out.write_str("\nThe report goes to standard error, or to the file LD_DEBUG_OUTPUT.PID.\n")
     }
 }
 
@@ -638,7 +626,7 @@ mod tests {
 
     use super::*;
     use alloc::string::{String, ToString};
-    use alloc::vec;
+    use alloc::{format, vec};
 
     fn asked<'a>(arguments: &'a [&'a [u8]], environment: &'a [&'a [u8]]) -> Arguments<'a> {
         Arguments {
@@ -660,6 +648,11 @@ mod tests {
             Kind::Usage(text) => text.to_string(),
             other => panic!("{other:?}"),
         }
+    }
+
+    fn switch_words() -> impl Iterator<Item = &'static str> {
+        let rows = SWITCHES.lines().filter_map(|line| line.strip_prefix("  --"));
+        rows.filter_map(|row| row.split(' ').next())
     }
 
     /// Reads an environment as the interpreter of a program.
@@ -767,14 +760,15 @@ mod tests {
 
     #[test]
     fn every_switch_is_a_word_of_the_options_variable() {
-        for switch in SWITCHES {
-            let value = switch.value.map_or("", |_| "=all");
-            let entry = format!("LODE_OPTIONS=,{}{value},", switch.word);
+        for word in switch_words() {
+            let (_, value) = Switch::named(word.as_bytes()).unwrap();
+            let value = value.map_or("", |_| "=all");
+            let entry = format!("LODE_OPTIONS=,{word}{value},");
             let environment: [&[u8]; 1] = [entry.as_bytes()];
             let options = interpreter(&environment);
-            assert_ne!(options, Options::default(), "{}", switch.word);
+            assert_ne!(options, Options::default(), "{word}");
             let complains = !options.warnings.is_empty();
-            assert_eq!(complains, switch.word == "audit", "{}", switch.word);
+            assert_eq!(complains, word == "audit", "{word}");
         }
     }
 
@@ -903,7 +897,7 @@ mod tests {
         assert_eq!(options.program, Some(b"p".as_slice()));
         assert_eq!(
             options.warnings,
-            [Warning::Secure("library-path"), Warning::Secure("preload")]
+            [Warning::Secure(b"library-path"), Warning::Secure(b"preload")]
         );
     }
 
@@ -952,8 +946,9 @@ mod tests {
     #[test]
     fn the_help_text_explains_every_switch_in_80_columns() {
         let help = Help.to_string();
-        for switch in SWITCHES {
-            assert!(help.contains(&format!("\n  --{}", switch.word)), "{}", switch.word);
+        assert_eq!(switch_words().count(), ORDER.len());
+        for word in switch_words() {
+            assert!(help.contains(&format!("\n  --{word}")), "{word}");
         }
         for line in help.lines().chain(DebugHelp.to_string().lines()) {
             assert!(line.len() <= 80, "{line}");
@@ -962,9 +957,14 @@ mod tests {
 
     #[test]
     fn the_debug_switch_explains_every_word() {
-        let switch = switch_named(b"debug").unwrap().about.concat();
-        for (word, ..) in DEBUG_WORDS {
-            assert!(switch.contains(word), "{word}");
+        let help = SWITCHES
+            .split("  --")
+            .find(|lines| lines.starts_with("debug "))
+            .unwrap();
+        for row in DEBUG_WORDS.lines() {
+            let word = row.split_whitespace().next().unwrap();
+            assert!(help.contains(word), "{word}");
         }
+        assert_eq!(DEBUG_WORDS.lines().count(), INTERESTS.len() + 1);
     }
 }

@@ -193,29 +193,29 @@ impl<'c> Cache<'c> {
     /// machine or ABI), of subdirectories that `hwcaps` does not name, and with the bits of the platform
     /// subdirectories that glibc gave up in 2.37 are left out.
     pub fn lookup(&self, name: &[u8], flags: u32, hwcaps: &Hwcaps) -> Vec<&'c [u8]> {
-        let entries = self
-            .run(name)
-            .filter(|entry| entry.flags() == Some(flags))
-            .filter(|entry| entry.key().and_then(|at| self.string(at)) == Some(name));
-        let mut found: Vec<(usize, &'c [u8])> = Vec::new();
-        for entry in entries {
-            let rank = entry.hwcap().and_then(|hwcap| self.rank(hwcap, hwcaps));
-            let path = entry.value().and_then(|at| self.string(at));
-            if let (Some(rank), Some(path)) = (rank, path) {
-                // Within one rank the table's order is the preference.
-                let behind = found.partition_point(|(known, _)| *known <= rank);
-                found.insert(behind, (rank, path));
+        let mut found = Vec::new();
+        let run = self.run(name);
+        // Within one rank the table's order is the preference.
+        for rank in 0..=hwcaps.names().len() {
+            for entry in run.chunks_exact(ENTRY).map(Entry) {
+                if entry.flags() == Some(flags)
+                    && entry.key().and_then(|at| self.string(at)) == Some(name)
+                    && entry.hwcap().and_then(|hwcap| self.rank(hwcap, hwcaps)) == Some(rank)
+                    && let Some(path) = entry.value().and_then(|at| self.string(at))
+                {
+                    found.push(path);
+                }
             }
         }
-        found.into_iter().map(|(_, path)| path).collect()
+        found
     }
 
     /// The entries whose key compares equal to `name`. In a table that is not sorted they may be missed.
-    fn run(&self, name: &[u8]) -> impl Iterator<Item = Entry<'c>> + use<'c> {
+    fn run(&self, name: &[u8]) -> &'c [u8] {
         let first = self.first_not_above(name, Ordering::Equal);
         let end = self.first_not_above(name, Ordering::Less);
         let run = self.entries.get(first.saturating_mul(ENTRY)..end.saturating_mul(ENTRY));
-        run.unwrap_or_default().chunks_exact(ENTRY).map(Entry)
+        run.unwrap_or_default()
     }
 
     /// The first entry whose key, compared with `name`, is at most `bound`; keys descend.

@@ -17,18 +17,23 @@ impl Hwcaps {
     /// The names of `prepend`, then those of `levels` (best first) that `mask` lets through. `prepend` and `mask` are lists
     /// with colons; no mask lets everything through.
     pub fn new(levels: &[&str], prepend: Option<&[u8]>, mask: Option<&[u8]>) -> Hwcaps {
-        let added = prepend.into_iter().flat_map(words);
-        let built_in = levels
-            .iter()
-            .map(|level| level.as_bytes())
-            .filter(|level| mask.is_none_or(|mask| words(mask).any(|word| word == *level)));
-        let mut names: Vec<Vec<u8>> = Vec::new();
-        for name in added.chain(built_in) {
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_vec());
+        let mut hwcaps = Hwcaps::default();
+        for name in words(prepend.unwrap_or_default()) {
+            hwcaps.add(name);
+        }
+        for level in levels {
+            let level = level.as_bytes();
+            if mask.is_none_or(|mask| words(mask).any(|word| word == level)) {
+                hwcaps.add(level);
             }
         }
-        Hwcaps { names }
+        hwcaps
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        if self.rank(name).is_none() {
+            self.names.push(super::owned(name));
+        }
     }
 
     /// The names, best first.

@@ -32,7 +32,6 @@
 //! `LD_LIBRARY_PATH` is not used, and a preload is looked for in the default directories only.
 #![forbid(unsafe_code)]
 
-use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -53,7 +52,7 @@ pub const CACHE_PATH: &str = "/etc/ld.so.cache";
 /// Where one machine's systems keep their libraries.
 #[derive(Debug)]
 pub struct Conventions {
-    /// The default directories, in search order.
+    /// The default directories, in search order; absolute, without a slash at the end.
     pub directories: &'static [&'static str],
     /// What `$LIB` may stand for.
     pub lib: &'static [&'static str],
@@ -106,28 +105,29 @@ impl Conventions {
 
     /// Whether `path`, without looking at links, is a default directory or lies below one.
     fn is_trusted(&self, path: &[u8]) -> bool {
-        let components = components(path);
+        let plain = plain(path);
         path.starts_with(b"/")
             && self.directories.iter().any(|directory| {
-                let trusted = self::components(directory.as_bytes());
-                components.starts_with(&trusted)
+                let below = plain.strip_prefix(directory.as_bytes());
+                below.is_some_and(|below| below.is_empty() || below.starts_with(b"/"))
             })
     }
 }
 
-/// The components of an absolute path, with `.` and `..` taken out.
-fn components(path: &[u8]) -> Vec<&[u8]> {
-    let mut parts = Vec::new();
+/// An absolute path with `.`, `..` and superfluous slashes taken out.
+fn plain(path: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
     for part in path.split(|byte| *byte == b'/') {
         match part {
             b"" | b"." => {}
-            b".." => {
-                parts.pop();
+            b".." => plain.truncate(plain.iter().rposition(|byte| *byte == b'/').unwrap_or(0)),
+            _ => {
+                plain.extend_from_slice(b"/");
+                plain.extend_from_slice(part);
             }
-            _ => parts.push(part),
         }
     }
-    parts
+    plain
 }
 
 /// What the searches of one process have in common, as it was asked for.
@@ -230,8 +230,6 @@ impl fmt::Display for Where {
 pub struct Candidate {
     /// The path, without NUL. It is relative when the element was, as for glibc.
     pub path: Vec<u8>,
-    /// The list it comes from.
-    pub place: Where,
     /// Length of the directory of the list in `path`; 0 when the path does not come from a directory.
     directory: usize,
 }
@@ -260,18 +258,20 @@ impl Directories {
 
     /// Whether the directory exists, if that is known.
     pub fn exists(&self, directory: &[u8]) -> Option<bool> {
-        let place = self
-            .known
-            .binary_search_by(|(known, _)| known.as_slice().cmp(directory));
-        self.known.get(place.ok()?).map(|(_, exists)| *exists)
+        let place = self.place(directory).ok()?;
+        self.known.get(place).map(|(_, exists)| *exists)
+    }
+
+    /// Where a directory stands, or where it would have to stand.
+    #[inline(never)]
+    fn place(&self, directory: &[u8]) -> core::result::Result<usize, usize> {
+        self.known
+            .binary_search_by(|(known, _)| known.as_slice().cmp(directory))
     }
 
     /// Remembers whether a directory exists.
     pub fn learn(&mut self, directory: &[u8], exists: bool) {
-        let place = self
-            .known
-            .binary_search_by(|(known, _)| known.as_slice().cmp(directory));
-        match place {
+        match self.place(directory) {
             Ok(at) => {
                 if let Some((_, known)) = self.known.get_mut(at) {
                     *known = exists;
@@ -320,14 +320,13 @@ impl<'c> Searcher<'c> {
                 settings.hwcaps_mask.filter(|_| !settings.secure),
             ),
             library_path: Vec::new(),
-            default_directories: conventions
-                .directories
-                .iter()
-                .map(|directory| owned(directory.as_bytes()))
-                .collect(),
+            default_directories: Vec::new(),
             inhibit_rpath: settings.inhibit_rpath.map(owned),
             cache,
         };
+        for directory in conventions.directories {
+            searcher.default_directories.push(owned(directory.as_bytes()));
+        }
         if let Some(path) = settings.library_path
             && !settings.secure
         {
@@ -342,11 +341,12 @@ impl<'c> Searcher<'c> {
     pub fn search_only(&mut self, directories: &[u8]) {
         self.cache = None;
         self.hwcaps = Hwcaps::default();
-        self.default_directories = directories
-            .split(|byte| b":\n".contains(byte))
-            .filter(|directory| directory.starts_with(b"/"))
-            .map(owned)
-            .collect();
+        self.default_directories.clear();
+        for directory in directories.split(|byte| b":\n".contains(byte)) {
+            if directory.starts_with(b"/") {
+                self.default_directories.push(owned(directory));
+            }
+        }
     }
 
     /// The `glibc-hwcaps` subdirectories in use.
@@ -369,38 +369,40 @@ impl<'c> Searcher<'c> {
         Walk {
             searcher: self,
             directories,
-            name: request.name,
+            request: *request,
             plan: self.plan(request).into_iter(),
-            place: Where::Direct,
-            current: Current::Paths(Vec::new().into_iter()),
+            source: Source::Direct,
+            own: Vec::new(),
+            place: 0,
+            level: 0,
         }
     }
 
     /// The lists that a request goes through.
     fn plan<'s>(&'s self, request: &Request<'s>) -> Vec<Source<'s>> {
-        let asker = request.lineage.first();
+        let mut plan = Vec::new();
         if request.name.is_empty() {
-            return Vec::new();
+            return plan;
         }
         if request.name.contains(&b'/') {
-            return vec![Source::Paths(self.direct(request))];
+            plan.push(Source::Direct);
+            return plan;
         }
         if self.secure && request.purpose == Purpose::Preload {
-            return vec![Source::Default];
+            plan.push(Source::Default);
+            return plan;
         }
-        let mut plan = Vec::new();
-        if asker.is_none_or(|asker| asker.runpath.is_none()) {
-            let links = request.lineage.iter();
-            plan.extend(
-                links
-                    .filter(|link| link.runpath.is_none() && link.rpath.is_some())
-                    .map(Source::Rpath),
-            );
+        let asker = request.lineage.first();
+        let runpath = asker.filter(|link| link.runpath.is_some());
+        for link in request.lineage {
+            if runpath.is_none() && link.runpath.is_none() && link.rpath.is_some() {
+                plan.push(Source::Rpath(link));
+            }
         }
-        if !self.library_path.is_empty() {
-            plan.push(Source::LibraryPath);
+        plan.push(Source::LibraryPath);
+        if let Some(link) = runpath {
+            plan.push(Source::Runpath(link));
         }
-        plan.extend(asker.filter(|link| link.runpath.is_some()).map(Source::Runpath));
         let skip_defaults = asker.is_some_and(|asker| asker.no_default_directories);
         if let Some(cache) = &self.cache {
             plan.push(Source::Cache { cache, skip_defaults });
@@ -413,70 +415,78 @@ impl<'c> Searcher<'c> {
 
     /// The paths that a name with a slash stands for.
     fn direct(&self, request: &Request<'_>) -> Vec<Vec<u8>> {
-        if self.secure && request.purpose == Purpose::Preload {
-            return Vec::new();
-        }
+        let mut paths = Vec::new();
         let asker = request.lineage.first();
         let origin = asker.and_then(|asker| asker.origin);
         let is_program = asker.is_none_or(|asker| asker.is_program);
-        let mut paths = self.expand(request.name, origin, is_program);
-        if self.secure && request.purpose == Purpose::Needed {
-            paths.retain(|path| path.starts_with(b"/"));
-        }
+        self.expand(request.name, origin, is_program, &mut |path| {
+            let refused = match request.purpose {
+                Purpose::Preload => true,
+                Purpose::Needed => !path.starts_with(b"/"),
+                Purpose::SystemPreload | Purpose::Open => false,
+            };
+            if !(self.secure && refused) {
+                paths.push(path);
+            }
+        });
         paths
     }
 
     /// Replaces tokens; in a secure process, only as far as the result can be trusted.
-    fn expand(&self, text: &[u8], origin: Option<&[u8]>, is_program: bool) -> Vec<Vec<u8>> {
+    fn expand(&self, text: &[u8], origin: Option<&[u8]>, is_program: bool, take: &mut dyn FnMut(Vec<u8>)) {
         let values = Values {
             origin,
             platform: self.platform.as_deref(),
             lib: self.conventions.lib,
         };
-        let mut paths = tokens::expand(text, &values, self.secure);
-        if self.secure && is_program && tokens::names_origin(text) {
-            // Whoever may link to the program's file may choose its directory.
-            paths.retain(|path| self.conventions.is_trusted(path));
-        }
-        paths
+        // Whoever may link to the program's file may choose its directory.
+        let doubtful = self.secure && is_program && tokens::names_origin(text);
+        tokens::expand(text, &values, self.secure, &mut |path| {
+            if !doubtful || self.conventions.is_trusted(&path) {
+                take(path);
+            }
+        });
     }
 
     /// The directories of a list, each once. A directory has no slash at its end; the empty one is the current directory.
     fn elements(&self, list: &[u8], separators: &[u8], origin: Option<&[u8]>, is_program: bool) -> Vec<Vec<u8>> {
-        if list.is_empty() {
-            return Vec::new();
-        }
         let mut all: Vec<Vec<u8>> = Vec::new();
-        // Indices into `all`, ascending by path: a list may be as long as its user likes.
-        let mut ascending: Vec<usize> = Vec::new();
+        if list.is_empty() {
+            return all;
+        }
+        // A list may be as long as its user likes: what stood in it before is found by bisection.
+        let mut seen = Directories::new();
         for element in list.split(|byte| separators.contains(byte)) {
-            for mut path in self.expand(element, origin, is_program) {
+            self.expand(element, origin, is_program, &mut |mut path| {
                 while path.len() > 1 && path.ends_with(b"/") {
                     path.pop();
                 }
                 if self.secure && !path.starts_with(b"/") {
-                    continue;
+                    return;
                 }
-                let place = ascending.binary_search_by(|at| all.get(*at).cmp(&Some(&path)));
-                if let Err(place) = place {
-                    ascending.insert(place, all.len());
+                if seen.exists(&path).is_none() {
+                    seen.learn(&path, true);
                     all.push(path);
                 }
-            }
+            });
         }
         all
     }
 
-    fn is_inhibited(&self, link: &Link<'_>) -> bool {
-        self.inhibit_rpath
-            .as_ref()
-            .is_some_and(|list| list.split(|byte| *byte == b':').any(|name| name == link.name.bytes()))
+    /// The directories of a module's own list, unless its lists are not to be used.
+    fn own_paths(&self, link: &Link<'_>, path: Option<&[u8]>) -> Vec<Vec<u8>> {
+        let inhibited = |list: &Vec<u8>| list.split(|byte| *byte == b':').any(|name| name == link.name.bytes());
+        if self.inhibit_rpath.as_ref().is_some_and(inhibited) {
+            return Vec::new();
+        }
+        self.elements(path.unwrap_or_default(), b":", link.origin, link.is_program)
     }
 }
 
-/// A list that is still to be entered.
+/// A list of paths, or of directories.
+#[derive(Clone, Copy)]
 enum Source<'s> {
-    Paths(Vec<Vec<u8>>),
+    Direct,
     Rpath(&'s Link<'s>),
     LibraryPath,
     Runpath(&'s Link<'s>),
@@ -484,28 +494,20 @@ enum Source<'s> {
     Default,
 }
 
-/// The list that a walk is in.
-enum Current<'s> {
-    /// Whole paths.
-    Paths(vec::IntoIter<Vec<u8>>),
-    /// Directories, each with its subdirectories.
-    Directories {
-        list: Cow<'s, [Vec<u8>]>,
-        /// The next directory.
-        directory: usize,
-        /// The next `glibc-hwcaps` subdirectory in it; their number stands for the directory itself.
-        subdirectory: usize,
-    },
-}
-
 /// The candidates for one name, in order. See the module's documentation.
 pub struct Walk<'s> {
     searcher: &'s Searcher<'s>,
     directories: &'s mut Directories,
-    name: &'s [u8],
+    request: Request<'s>,
     plan: vec::IntoIter<Source<'s>>,
-    place: Where,
-    current: Current<'s>,
+    /// The list that the walk is in.
+    source: Source<'s>,
+    /// Its elements, unless the searcher has them.
+    own: Vec<Vec<u8>>,
+    /// The next element.
+    place: usize,
+    /// The next `glibc-hwcaps` subdirectory in it; their number stands for the directory itself.
+    level: usize,
 }
 
 impl Iterator for Walk<'_> {
@@ -516,32 +518,45 @@ impl Iterator for Walk<'_> {
             if let Some(candidate) = self.candidate() {
                 return Some(Step::Try(candidate));
             }
-            let source = self.plan.next()?;
-            if self.enter(source) {
-                return Some(Step::Entering(self.place.clone()));
+            self.source = self.plan.next()?;
+            if let Some(place) = self.enter() {
+                return Some(Step::Entering(place));
             }
         }
     }
 }
 
 impl<'s> Walk<'s> {
+    /// Whether the list has directories, not whole paths.
+    fn has_directories(&self) -> bool {
+        !matches!(self.source, Source::Direct | Source::Cache { .. })
+    }
+
+    fn list(&self) -> &[Vec<u8>] {
+        match self.source {
+            Source::LibraryPath => &self.searcher.library_path,
+            Source::Default => &self.searcher.default_directories,
+            _ => &self.own,
+        }
+    }
+
     /// The list that the walk is in, as `LD_DEBUG=libs` shows it: directories separated by colons, without those that are
     /// known not to exist. `None` for the cache and for a path.
     pub fn search_path(&self) -> Option<Vec<u8>> {
-        let Current::Directories { list, .. } = &self.current else {
+        if !self.has_directories() {
             return None;
-        };
+        }
+        let names = self.searcher.hwcaps.names();
         let mut text = Vec::new();
         let mut first = true;
-        for directory in list.iter() {
-            let levels = self.searcher.hwcaps.names().iter();
-            let levels = levels.map(|name| subdirectory(directory, name));
-            for shown in levels.chain([directory.clone()]) {
+        for directory in self.list() {
+            for level in 0..=names.len() {
+                let shown = leaf(directory, names.get(level));
                 if self.is_absent(directory, &shown) {
                     continue;
                 }
                 if !first {
-                    text.push(b':');
+                    text.extend_from_slice(b":");
                 }
                 first = false;
                 text.extend_from_slice(&shown);
@@ -578,95 +593,77 @@ impl<'s> Walk<'s> {
                 && (self.directories.is_absent(leaf) || self.directories.is_absent(between)))
     }
 
-    /// Starts on a list; whether that is worth telling.
-    fn enter(&mut self, source: Source<'s>) -> bool {
+    /// Starts on the list, and says its name if that is worth telling.
+    fn enter(&mut self) -> Option<Where> {
         let searcher = self.searcher;
-        let from = |link: &Link<'_>, path: Option<&[u8]>| {
-            if searcher.is_inhibited(link) {
-                return Cow::Owned(Vec::new());
-            }
-            let path = path.unwrap_or_default();
-            Cow::Owned(searcher.elements(path, b":", link.origin, link.is_program))
-        };
-        let (place, list) = match source {
-            Source::Paths(paths) => {
-                self.place = Where::Direct;
-                self.current = Current::Paths(paths.into_iter());
-                return false;
+        self.place = 0;
+        let place = match self.source {
+            Source::Direct => {
+                self.own = searcher.direct(&self.request);
+                return None;
             }
             Source::Cache { cache, skip_defaults } => {
-                self.place = Where::Cache;
-                self.current = Current::Paths(self.cached(cache, skip_defaults).into_iter());
-                return true;
+                self.own = self.cached(cache, skip_defaults);
+                return Some(Where::Cache);
             }
-            Source::Rpath(link) => (Where::Rpath(link.name.clone()), from(link, link.rpath)),
-            Source::Runpath(link) => (Where::Runpath(link.name.clone()), from(link, link.runpath)),
-            Source::LibraryPath => (Where::LibraryPath, Cow::Borrowed(searcher.library_path.as_slice())),
-            Source::Default => (Where::Default, Cow::Borrowed(searcher.default_directories.as_slice())),
+            Source::Rpath(link) => {
+                self.own = searcher.own_paths(link, link.rpath);
+                Where::Rpath(link.name.clone())
+            }
+            Source::Runpath(link) => {
+                self.own = searcher.own_paths(link, link.runpath);
+                Where::Runpath(link.name.clone())
+            }
+            Source::LibraryPath => Where::LibraryPath,
+            Source::Default => Where::Default,
         };
-        let worth_telling = !list.is_empty();
-        self.place = place;
-        self.current = Current::Directories {
-            list,
-            directory: 0,
-            subdirectory: 0,
-        };
-        worth_telling
+        (!self.list().is_empty()).then_some(place)
     }
 
     fn cached(&self, cache: &Cache<'_>, skip_defaults: bool) -> Vec<Vec<u8>> {
         let conventions = self.searcher.conventions;
-        cache
-            .lookup(self.name, conventions.cache_flags, &self.searcher.hwcaps)
-            .into_iter()
-            .filter(|path| path.starts_with(b"/"))
-            .filter(|path| !(skip_defaults && conventions.is_trusted(path)))
-            .map(owned)
-            .collect()
+        let mut paths = Vec::new();
+        for path in cache.lookup(self.request.name, conventions.cache_flags, &self.searcher.hwcaps) {
+            if path.starts_with(b"/") && !(skip_defaults && conventions.is_trusted(path)) {
+                paths.push(owned(path));
+            }
+        }
+        paths
     }
 
     /// The next path of the current list.
     fn candidate(&mut self) -> Option<Candidate> {
         loop {
-            let (base, leaf) = match &mut self.current {
-                Current::Paths(paths) => {
-                    let path = paths.next()?;
-                    return Some(Candidate {
-                        path,
-                        place: self.place.clone(),
-                        directory: 0,
-                    });
-                }
-                Current::Directories {
-                    list,
-                    directory,
-                    subdirectory: level,
-                } => {
-                    let base = list.get(*directory)?;
-                    if let Some(name) = self.searcher.hwcaps.names().get(*level) {
-                        *level = level.saturating_add(1);
-                        (owned(base), subdirectory(base, name))
-                    } else {
-                        *level = 0;
-                        *directory = directory.saturating_add(1);
-                        (owned(base), owned(base))
-                    }
-                }
-            };
-            if !self.is_absent(&base, &leaf) {
-                return Some(Candidate {
-                    path: join(&leaf, self.name),
-                    place: self.place.clone(),
-                    directory: base.len(),
-                });
+            let base = self.list().get(self.place)?;
+            if !self.has_directories() {
+                let path = owned(base);
+                self.place = self.place.saturating_add(1);
+                return Some(Candidate { path, directory: 0 });
+            }
+            let directory = base.len();
+            let name = self.searcher.hwcaps.names().get(self.level);
+            let leaf = leaf(base, name);
+            let absent = self.is_absent(base, &leaf);
+            if name.is_some() {
+                self.level = self.level.saturating_add(1);
+            } else {
+                self.level = 0;
+                self.place = self.place.saturating_add(1);
+            }
+            if !absent {
+                let path = join(&leaf, self.request.name);
+                return Some(Candidate { path, directory });
             }
         }
     }
 }
 
-/// The directory of libraries for the CPU level `name` in a directory.
-fn subdirectory(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    join(&join(directory, b"glibc-hwcaps"), name)
+/// A directory of libraries: that for the CPU level `name` in a directory, or the directory itself.
+fn leaf(directory: &[u8], name: Option<&Vec<u8>>) -> Vec<u8> {
+    match name {
+        Some(name) => join(&join(directory, b"glibc-hwcaps"), name),
+        None => owned(directory),
+    }
 }
 
 /// A copy of some bytes. A call, because there are many copies and none is in a hurry.
@@ -679,7 +676,7 @@ fn owned(bytes: &[u8]) -> Vec<u8> {
 fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     let mut path = owned(directory);
     if !directory.is_empty() && !directory.ends_with(b"/") {
-        path.push(b'/');
+        path.extend_from_slice(b"/");
     }
     path.extend_from_slice(name);
     path

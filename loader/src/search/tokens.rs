@@ -5,7 +5,6 @@
 //! token, and what is no token stands for itself.
 #![forbid(unsafe_code)]
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// What the tokens stand for.
@@ -27,28 +26,23 @@ enum Token {
     Platform,
 }
 
-const TOKENS: [(&str, Token); 3] = [
-    ("ORIGIN", Token::Origin),
-    ("LIB", Token::Lib),
-    ("PLATFORM", Token::Platform),
-];
-
 /// The token whose name `text` starts with (after the dollar sign), and what follows it.
 fn token(text: &[u8]) -> Option<(Token, &[u8])> {
     let (text, braces) = match text.strip_prefix(b"{") {
         Some(inner) => (inner, true),
         None => (text, false),
     };
-    TOKENS.iter().find_map(|(name, token)| {
-        let rest = text.strip_prefix(name.as_bytes())?;
-        if braces {
-            return Some((*token, rest.strip_prefix(b"}")?));
-        }
-        let goes_on = rest
-            .first()
-            .is_some_and(|next| next.is_ascii_alphanumeric() || *next == b'_');
-        (!goes_on).then_some((*token, rest))
-    })
+    let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let end = text.iter().position(|byte| !goes_on(byte)).unwrap_or(text.len());
+    let (name, rest) = text.split_at_checked(end)?;
+    let token = match name {
+        b"ORIGIN" => Token::Origin,
+        b"LIB" => Token::Lib,
+        b"PLATFORM" => Token::Platform,
+        _ => return None,
+    };
+    let rest = if braces { rest.strip_prefix(b"}")? } else { rest };
+    Some((token, rest))
 }
 
 /// Whether `$ORIGIN` stands in `text`.
@@ -67,26 +61,25 @@ fn names(text: &[u8], wanted: Token) -> bool {
     false
 }
 
-/// The paths that `text` stands for: one, or one for each value of `$LIB` if that token stands in it. None when a
+/// Gives `take` the paths that `text` stands for: one, or one for each value of `$LIB` if that token stands in it. None when a
 /// token's value is not known, or when `secure` is set and `$ORIGIN` is not a whole path component at the start.
-pub fn expand(text: &[u8], values: &Values<'_>, secure: bool) -> Vec<Vec<u8>> {
-    if !text.contains(&b'$') {
-        return vec![text.to_vec()];
+pub fn expand(text: &[u8], values: &Values<'_>, secure: bool, take: &mut dyn FnMut(Vec<u8>)) {
+    let libs = if names(text, Token::Lib) { values.lib } else { &[""] };
+    for lib in libs {
+        if let Some(path) = substitute(text, values, lib, secure) {
+            take(path);
+        }
     }
-    if !names(text, Token::Lib) {
-        return substitute(text, values, "", secure).into_iter().collect();
-    }
-    let each = values.lib.iter();
-    each.filter_map(|lib| substitute(text, values, lib, secure)).collect()
 }
 
 fn substitute(text: &[u8], values: &Values<'_>, lib: &str, secure: bool) -> Option<Vec<u8>> {
     let mut path = Vec::new();
     let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        let found = if *byte == b'$' { token(after) } else { None };
+    while !rest.is_empty() {
+        let found = rest.strip_prefix(b"$").and_then(token);
         let Some((token, after_token)) = found else {
-            path.push(*byte);
+            let (plain, after) = rest.split_at_checked(1)?;
+            path.extend_from_slice(plain);
             rest = after;
             continue;
         };
@@ -115,6 +108,12 @@ mod tests {
         platform: Some(b"x86_64"),
         lib: &["lib/x86_64-linux-gnu", "lib64"],
     };
+
+    fn expand(text: &[u8], values: &Values<'_>, secure: bool) -> Vec<Vec<u8>> {
+        let mut paths = Vec::new();
+        super::expand(text, values, secure, &mut |path| paths.push(path));
+        paths
+    }
 
     fn expanded(text: &str) -> Vec<Vec<u8>> {
         expand(text.as_bytes(), &VALUES, false)

@@ -4,7 +4,6 @@
 //! See [`super`]: fixed mappings are made only inside a reservation of the same call, and only a reservation is unmapped.
 #![allow(unsafe_code)]
 
-use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -34,8 +33,13 @@ fn with_path<T>(path: &[u8], body: impl FnOnce(&CStr) -> Result<T, Errno>) -> Re
     if path.len() >= PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
     }
-    let text = CString::new(path).map_err(|_| Errno::ENOENT)?;
-    body(&text)
+    let mut text = path.to_vec();
+    text.extend_from_slice(b"\0");
+    match CStr::from_bytes_until_nul(&text) {
+        Ok(text) if text.count_bytes() == path.len() => body(text),
+        // No file has a NUL in its name.
+        _ => Err(Errno::ENOENT),
+    }
 }
 
 /// Room for the longest path. On the heap: the first thread's stack may be as small as 16 KiB.
@@ -325,16 +329,18 @@ impl Host for Linux {
     }
 
     fn program_origin(&self) -> Option<Name> {
-        let mut buffer = path_buffer()?;
+        let mut buffer;
         let path = match self.program {
-            None => call::readlinkat(call::AT_FDCWD, c"/proc/self/exe", &mut buffer).ok()?,
+            None => {
+                buffer = path_buffer()?;
+                call::readlinkat(call::AT_FDCWD, c"/proc/self/exe", &mut buffer).ok()?
+            }
             Some(path) if path.starts_with(b"/") => path,
             Some(path) => {
-                let mut absolute = self.working_directory()?;
-                absolute.push(b'/');
-                absolute.extend_from_slice(path);
-                let slash = absolute.iter().rposition(|byte| *byte == b'/')?;
-                return absolute.get(..slash).map(Name::new);
+                buffer = self.working_directory()?;
+                buffer.extend_from_slice(b"/");
+                buffer.extend_from_slice(path);
+                &buffer
             }
         };
         let slash = path.iter().rposition(|byte| *byte == b'/')?;

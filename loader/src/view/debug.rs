@@ -18,13 +18,27 @@ pub struct DebugText {
     pub program: &'static [u8],
 }
 
+/// What is counted, in the order in which it is shown.
+const COUNTS: &str = "\
+modules
+words relocated by RELR
+relative relocations
+symbolic relocations
+symbol look-ups
+look-ups answered by the one before
+resolvers called
+copies";
+
 impl DebugText {
     fn line(&self, text: core::fmt::Arguments<'_>) {
-        let mut line = String::new();
-        // A line that does not fit into memory is lost; nothing else can be done about it here.
-        let _ = writeln!(line, "{:>10}:\t{text}", self.process);
-        crt::syscall::write_all(self.descriptor, line.as_bytes());
+        write_line(self.descriptor, format_args!("{:>10}:\t{text}", self.process));
     }
+}
+
+/// Writes a line in one piece.
+fn write_line(descriptor: i32, text: core::fmt::Arguments<'_>) {
+    let line = crate::error::text(format_args!("{text}\n"));
+    crt::syscall::write_all(descriptor, line.as_bytes());
 }
 
 impl Sink for DebugText {
@@ -97,30 +111,23 @@ impl Sink for DebugText {
             Event::Initialising(module) => self.line(format_args!("calling init: {module}")),
             Event::Finalising(module) => self.line(format_args!("calling fini: {module} [0]")),
             Event::Transferring(module) => self.line(format_args!("transferring control: {module}")),
-            Event::Warning(text) => {
-                let mut line = String::new();
-                let _ = writeln!(line, "{}: {text}", Lossy(self.program));
-                crt::syscall::write_all(2, line.as_bytes());
-            }
-            Event::Line(text) => {
-                let mut line = String::new();
-                let _ = writeln!(line, "{text}");
-                crt::syscall::write_all(2, line.as_bytes());
-            }
+            Event::Warning(text) => write_line(2, format_args!("{}: {text}", Lossy(self.program))),
+            Event::Line(text) => write_line(2, *text),
             Event::Failed(error) => self.line(format_args!("{error}: error")),
             Event::Statistics(counts) => {
                 self.line(format_args!("runtime linker statistics:"));
-                for (what, count) in [
-                    ("modules", counts.modules),
-                    ("words relocated by RELR", counts.relr),
-                    ("relative relocations", counts.relative),
-                    ("symbolic relocations", counts.symbolic),
-                    ("symbol look-ups", counts.lookups),
-                    ("look-ups answered by the one before", counts.repeated),
-                    ("resolvers called", counts.resolvers),
-                    ("copies", counts.copies),
-                ] {
-                    self.line(format_args!("{what:>40}: {count}"));
+                let counts = [
+                    counts.modules,
+                    counts.relr,
+                    counts.relative,
+                    counts.symbolic,
+                    counts.lookups,
+                    counts.repeated,
+                    counts.resolvers,
+                    counts.copies,
+                ];
+                for (place, count) in counts.into_iter().enumerate() {
+                    self.line(format_args!("{:>40}: {count}", crt::line(COUNTS, place)));
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use crate::error::Lossy;
 use crate::stages::map::Mapped;
 use crate::world::{Module, ModuleId, NOWHERE, Role, World};
 
@@ -18,10 +19,16 @@ pub struct List<'a> {
 impl fmt::Display for List<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let roster = self.mapped.batch.roster(self.world);
-        if let Some(vdso) = roster.iter().find(|module| module.role == Role::Vdso) {
-            writeln!(out, "\t{} ({:#018x})", vdso.name, vdso.range().0.0)?;
+        let mut of_kernel = None;
+        let mut loader = None;
+        for module in roster.iter() {
+            match module.role {
+                Role::Vdso => of_kernel = Some(module),
+                Role::Loader => loader = Some(module),
+                _ => {}
+            }
         }
-        let mut loader_shown = false;
+        located(out, None, of_kernel)?;
         let mut missing = self.mapped.missing.iter().peekable();
         for (place, id) in self.mapped.batch.order.iter().enumerate() {
             // A missing library stands where it would have been found.
@@ -31,26 +38,28 @@ impl fmt::Display for List<'_> {
             let Some(module) = roster.get(*id).filter(|module| module.role != Role::Program) else {
                 continue;
             };
-            loader_shown |= module.role == Role::Loader;
-            let start = module.range().0.0;
-            match self.asked_as(module.id) {
-                Some(name) if !name.contains(&b'/') && module.role != Role::Loader => writeln!(
-                    out,
-                    "\t{} => {} ({start:#018x})",
-                    crate::error::Lossy(name),
-                    module.name
-                )?,
-                _ => writeln!(out, "\t{} ({start:#018x})", module.name)?,
+            let mut asked = self.asked_as(module.id).filter(|name| !name.contains(&b'/'));
+            if module.role == Role::Loader {
+                asked = None;
+                loader = None;
             }
+            located(out, asked, Some(module))?;
         }
         for missing in missing {
             writeln!(out, "\t{} => not found", missing.name)?;
         }
-        match roster.iter().find(|module| module.role == Role::Loader) {
-            Some(loader) if !loader_shown => writeln!(out, "\t{} ({:#018x})", loader.name, loader.range().0.0),
-            _ => Ok(()),
-        }
+        located(out, None, loader)
     }
+}
+
+/// The line of a module, if there is one: the name by which it was asked for, if that is not its own, and where it is.
+fn located(out: &mut fmt::Formatter<'_>, asked: Option<&[u8]>, module: Option<&Module>) -> fmt::Result {
+    let Some(module) = module else { return Ok(()) };
+    match asked {
+        Some(name) => write!(out, "\t{} => ", Lossy(name))?,
+        None => out.write_str("\t")?,
+    }
+    writeln!(out, "{} ({:#018x})", module.name, module.range().0.0)
 }
 
 impl<'a> List<'a> {
