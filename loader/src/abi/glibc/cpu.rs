@@ -1016,25 +1016,17 @@ mod tests {
     use crate::cpuid::recorded::{CORE2, EPYC, SKYLAKE_SERVER, Table};
     use alloc::vec::Vec;
 
-    const fn row(name: &'static str, kind: TunableKind) -> Tunable {
-        Tunable {
-            name,
-            kind,
-            min: 0,
-            max: u64::MAX,
-            default: 0,
-            security: TunableSecurity::Erase,
-            env_alias: None,
-        }
+    const fn row(name: &str, kind: TunableKind) -> Tunable {
+        Tunable::new(name, kind, 0..=u64::MAX, 0, TunableSecurity::Erase)
     }
 
     const ROWS: &[Tunable] = &[
-        row("glibc.cpu.hwcaps", TunableKind::String),
-        row("glibc.cpu.x86_data_cache_size", TunableKind::SizeT),
-        row("glibc.cpu.x86_shared_cache_size", TunableKind::SizeT),
-        row("glibc.cpu.x86_non_temporal_threshold", TunableKind::SizeT),
-        row("glibc.cpu.x86_rep_movsb_threshold", TunableKind::SizeT),
-        row("glibc.cpu.x86_rep_stosb_threshold", TunableKind::SizeT),
+        row("cpu.hwcaps", TunableKind::String),
+        row("cpu.x86_data_cache_size", TunableKind::SizeT),
+        row("cpu.x86_shared_cache_size", TunableKind::SizeT),
+        row("cpu.x86_non_temporal_threshold", TunableKind::SizeT),
+        row("cpu.x86_rep_movsb_threshold", TunableKind::SizeT),
+        row("cpu.x86_rep_stosb_threshold", TunableKind::SizeT),
     ];
 
     /// Bit numbers of 2.36.

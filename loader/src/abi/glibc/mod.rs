@@ -21,7 +21,6 @@ pub mod tunables;
 pub mod witness;
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use self::layout::Layout;
@@ -137,14 +136,13 @@ fn examined(libc: &Module, build_id: Option<&[u8]>) -> Result<&'static Layout, B
         slots: slots(libc),
         symbol: &symbol,
     };
-    match recognise::recognise(&evidence) {
-        Ok(recognition) => Ok(recognition.layout),
-        Err(unknown) => Err(Kind::UnknownLibc {
+    recognise::by_agreement(&evidence).map_err(|why| {
+        let kind = Kind::UnknownLibc {
             version: Name::from(evidence.version().unwrap_or("of unknown version")),
-            why: Name::from(unknown.to_string().as_str()),
-        }
-        .of(Stage::Link, &libc.name)),
-    }
+            why: Name::from(why.as_str()),
+        };
+        kind.of(Stage::Link, &libc.name)
+    })
 }
 
 fn find(module: &Module, name: &str) -> Option<(SymbolIndex, crate::elf::symbol::Symbol)> {

@@ -60,7 +60,7 @@ impl<'e> Tunables<'e> {
         match self.find(id) {
             Some(Value::Number(number)) => (number, true),
             Some(Value::Text(_)) => (0, true),
-            None => (self.rows.get(id).map_or(0, |row| row.default), false),
+            None => (self.rows.get(id).map_or(0, Tunable::default), false),
         }
     }
 
@@ -88,7 +88,7 @@ impl<'e> Tunables<'e> {
     fn named(&self, name: &str) -> Option<Value<'e>> {
         self.set
             .iter()
-            .find(|(id, _)| self.rows.get(*id).is_some_and(|row| row.name == name))
+            .find(|(id, _)| self.rows.get(*id).is_some_and(|row| row.is_called(name.as_bytes())))
             .map(|(_, value)| *value)
     }
 
@@ -101,7 +101,7 @@ impl<'e> Tunables<'e> {
             let Some((name, value)) = split_at_equals(part) else {
                 continue;
             };
-            let row = self.rows.iter().position(|row| row.name.as_bytes() == name);
+            let row = self.rows.iter().position(|row| row.is_called(name));
             if let Some(id) = row {
                 self.assign(id, value);
             }
@@ -112,10 +112,9 @@ impl<'e> Tunables<'e> {
         let Some((name, value)) = split_at_equals(string) else {
             return;
         };
-        let unset =
-            self.rows.iter().enumerate().find(|(id, row)| {
-                row.env_alias.is_some_and(|alias| alias.as_bytes() == name) && self.find(*id).is_none()
-            });
+        let unset = self.rows.iter().enumerate().find(|(id, row)| {
+            row.env_alias().is_some_and(|alias| alias.as_bytes() == name) && self.find(*id).is_none()
+        });
         if let Some((id, _)) = unset {
             self.assign(id, value);
         }
@@ -129,14 +128,14 @@ impl<'e> Tunables<'e> {
         let value = match row.kind {
             TunableKind::String => Value::Text(text),
             TunableKind::Int32 => {
-                let range = row.min.cast_signed()..=row.max.cast_signed();
+                let range = row.min().cast_signed()..=row.max().cast_signed();
                 if !range.contains(&number.cast_signed()) {
                     return;
                 }
                 Value::Number(number)
             }
             TunableKind::Uint64 | TunableKind::SizeT => {
-                if !(row.min..=row.max).contains(&number) {
+                if !(row.min()..=row.max()).contains(&number) {
                     return;
                 }
                 Value::Number(number)
@@ -188,32 +187,18 @@ mod tests {
     use super::*;
     use crate::abi::glibc::layout::TunableSecurity;
 
-    const fn row(name: &'static str, kind: TunableKind, min: u64, max: u64, default: u64) -> Tunable {
-        Tunable {
-            name,
-            kind,
-            min,
-            max,
-            default,
-            security: TunableSecurity::Erase,
-            env_alias: None,
-        }
+    const fn row(name: &str, kind: TunableKind, min: u64, max: u64, default: u64) -> Tunable {
+        Tunable::new(name, kind, min..=max, default, TunableSecurity::Erase)
     }
 
     const ROWS: &[Tunable] = &[
-        row("glibc.malloc.mxfast", TunableKind::SizeT, 0, u64::MAX, 0),
-        row("glibc.malloc.top_pad", TunableKind::SizeT, 0, u64::MAX, 0),
-        Tunable {
-            env_alias: Some("MALLOC_PERTURB_"),
-            ..row("glibc.malloc.perturb", TunableKind::Int32, 0, 255, 0)
-        },
-        row("glibc.pthread.mutex_spin_count", TunableKind::Int32, 0, 32767, 100),
-        row("glibc.cpu.hwcaps", TunableKind::String, 0, u64::MAX, 0),
-        row("glibc.malloc.arena_max", TunableKind::SizeT, 1, u64::MAX, 0),
-        Tunable {
-            env_alias: Some("LD_HWCAP_MASK"),
-            ..row("glibc.cpu.hwcap_mask", TunableKind::Uint64, 0, u64::MAX, 6)
-        },
+        row("malloc.mxfast", TunableKind::SizeT, 0, u64::MAX, 0),
+        row("malloc.top_pad MALLOC_TOP_PAD_", TunableKind::SizeT, 0, u64::MAX, 0),
+        row("malloc.perturb MALLOC_PERTURB_", TunableKind::Int32, 0, 255, 0),
+        row("pthread.mutex_spin_count", TunableKind::Int32, 0, 32767, 100),
+        row("cpu.hwcaps", TunableKind::String, 0, u64::MAX, 0),
+        row("malloc.arena_max MALLOC_ARENA_MAX", TunableKind::SizeT, 1, u64::MAX, 0),
+        row("cpu.hwcap_mask LD_HWCAP_MASK", TunableKind::Uint64, 0, u64::MAX, 6),
     ];
 
     fn read(env: &[&'static str]) -> Tunables<'static> {
