@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use gimli::AttributeValue;
 use lode::abi::glibc::layout::{
     CpuBasic, CpuFeatures, CpuidFeature, DlfcnHook, DtvPointer, DtvSlotinfo, DtvSlotinfoList, Field, InfoTable,
-    Libname, LinkMap, LinkNamespaces, List, Mutex, Object, Preferred, Presence, Pthread, RtldGlobal, RtldGlobalRo,
+    Libname, LinkMap, LinkNamespaces, List, Mutex, Object, PreferredBits, Presence, Pthread, RtldGlobal, RtldGlobalRo,
     ScopeElem, Tcb, ThreadDb, Tunable,
 };
 use lode::abi::glibc::witness::{self, Function, Slots};
@@ -710,7 +710,7 @@ fn row(
          information of that package's loader\n//! (build-id {loader_id}). Not edited by hand.\n\n\
          use super::{{\nBits, CpuBasic, CpuFeatures, CpuidFeature, CpuidLeaf, DlfcnHook, DtvPointer, \
          DtvSlotinfo, DtvSlotinfoList, InfoTable, Layout, Libname, LinkMap, LinkNamespaces, List, Member, Mutex, \
-         Object, Preferred, Pthread, RtldGlobal, RtldGlobalRo, ScopeElem, Tcb, ThreadDb, Tunable, TunableKind, \
+         Object, PreferredBits, Pthread, RtldGlobal, RtldGlobalRo, ScopeElem, Tcb, ThreadDb, Tunable, TunableKind, \
          TunableSecurity, Witness, Word,\n}};\n\n\
          /// The row.\npub(super) static LAYOUT: Layout = Layout {{\n\
          release: {release:?},\norigin: {origin:?},\n",
@@ -898,8 +898,8 @@ fn cpuid_leaves(types: &Types) -> Result<String> {
 }
 
 fn preferred(types: &Types) -> Result<String> {
-    let mut out = "Preferred {\n".to_owned();
-    for (field, name) in Preferred::FIELDS {
+    let mut out = "PreferredBits {\n".to_owned();
+    for (field, name) in PreferredBits::FIELDS {
         let mask = types.enumerator(&format!("bit_arch_{name}"))?;
         let bit = match mask {
             Some(mask) => {
@@ -910,13 +910,13 @@ fn preferred(types: &Types) -> Result<String> {
         };
         writeln!(out, "{field}: {bit},")?;
     }
-    let known: BTreeSet<&str> = Preferred::FIELDS.iter().map(|(_, name)| *name).collect();
+    let known: BTreeSet<&str> = PreferredBits::FIELDS.iter().map(|(_, name)| *name).collect();
     for name in types.enumerators.keys() {
         if let Some(name) = name.strip_prefix("bit_arch_") {
             ensure!(known.contains(name), "the schema has no preferred bit {name}");
         }
     }
-    out.push('}');
+    out.push_str("}.numbers()");
     Ok(out)
 }
 

@@ -23,12 +23,11 @@ pub mod witness;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use self::layout::Layout;
+use self::layout::{Layout, Object};
 use self::recognise::{Definition, Evidence};
 use self::record::Record;
 use self::tunables::Tunables;
 use crate::arch::Ask;
-use crate::elf::dynamic::PltKind;
 use crate::elf::{Address, SymbolIndex, Vaddr, note};
 use crate::error::{Error, Kind, Name, Stage};
 use crate::symbols::{Use, Wanted};
@@ -191,32 +190,26 @@ fn imports(libc: &Module) -> Vec<&'static str> {
     names
 }
 
-/// The places where libc keeps the addresses of the loader's two objects.
+/// The places where libc keeps the addresses of the loader's two objects. Slots of data are in DT_RELA; DT_JMPREL has those of functions.
 fn slots(libc: &Module) -> Option<witness::Slots> {
     let mut global = None;
     let mut global_ro = None;
-    let ranges = [
-        libc.dynamic.rela,
-        libc.dynamic
-            .jmprel
-            .and_then(|(range, kind)| (kind == PltKind::Rela).then_some(range)),
-    ];
-    for range in ranges.into_iter().flatten() {
-        let table = libc
-            .image
-            .table::<crate::elf::reloc::Rela>(range.at, (range.size / 24) as usize)?;
-        for entry in table.iter() {
-            if !matches!((MACHINE.relocation)(entry.kind())?.ask, Ask::GlobDat) {
-                continue;
-            }
-            let Some(symbol) = libc.symbols.get(entry.symbol()) else {
-                continue;
-            };
-            match libc.symbols.name(&symbol) {
-                b"_rtld_global" => global = Some(entry.offset),
-                b"_rtld_global_ro" => global_ro = Some(entry.offset),
-                _ => {}
-            }
+    let range = libc.dynamic.rela?;
+    let table = libc
+        .image
+        .table::<crate::elf::reloc::Rela>(range.at, (range.size / 24) as usize)?;
+    for entry in table.iter() {
+        if !matches!((MACHINE.relocation)(entry.kind())?.ask, Ask::GlobDat) {
+            continue;
+        }
+        let Some(symbol) = libc.symbols.get(entry.symbol()) else {
+            continue;
+        };
+        let name = libc.symbols.name(&symbol);
+        if name == Object::RtldGlobal.symbol().as_bytes() {
+            global = Some(entry.offset);
+        } else if name == Object::RtldGlobalRo.symbol().as_bytes() {
+            global_ro = Some(entry.offset);
         }
     }
     Some(witness::Slots {

@@ -81,113 +81,118 @@ pub fn by_agreement(evidence: &Evidence<'_>) -> Result<&'static Layout, String> 
 
 fn among(rows: &[&'static Layout], evidence: &Evidence<'_>) -> Result<&'static Layout, String> {
     let version = evidence.version();
-    let mut refusal = introduction(version, evidence.build_id);
-    let length = refusal.len();
+    let mut refusal = Refusal::introduction(version, evidence.build_id);
     let mut agreeing: Option<&'static Layout> = None;
     let mut certain = true;
+    let mut known = false;
     for &row in rows {
         if Some(row.release) != version {
             continue;
         }
-        refusal.push_str("\nit is not ");
-        refusal.push_str(row.origin);
-        let mut differences = Differences {
-            count: 0,
-            text: &mut refusal,
-        };
-        compare(row, evidence, &mut differences);
-        if differences.conclude() {
+        known = true;
+        refusal.begin(row);
+        compare(row, evidence, &mut refusal);
+        if refusal.end() {
             certain &= agreeing.is_none_or(|other| other.same_interface(row));
-            agreeing = agreeing.or(Some(row));
+            agreeing = Some(row);
         }
     }
-    if refusal.len() == length {
-        refusal.push_str(": no layout of this release is known");
+    if !known {
+        refusal.say(format_args!(": no layout of this release is known"));
     }
-    agreeing.filter(|_| certain).ok_or(refusal)
+    agreeing.filter(|_| certain).ok_or(refusal.text)
 }
 
-/// Names a libc.so.6 that has no row.
-fn introduction(version: Option<&str>, build_id: Option<&[u8]>) -> String {
-    let mut text = match version {
-        Some(version) => format!("glibc {version}"),
-        None => String::from("a libc.so.6 that does not state its version"),
-    };
-    match build_id {
-        None => text.push_str(" (no build-id)"),
-        Some(build_id) => {
-            text.push_str(" (build-id ");
-            for byte in build_id {
-                // Writing to a string does not fail.
-                let _ = write!(text, "{byte:02x}");
-            }
-            text.push(')');
-        }
-    }
-    text
+/// The text that says why a libc.so.6 is none of the rows.
+struct Refusal {
+    text: String,
+    /// Number of differences from the row that it is at.
+    differences: usize,
 }
 
-/// The ways in which a libc.so.6 differs from a row.
-struct Differences<'t> {
-    count: usize,
-    /// Gets the first of them in words.
-    text: &'t mut String,
-}
-
-impl Differences<'_> {
+impl Refusal {
     /// Differences named per row; the others are only counted.
     const NAMED: usize = 3;
 
-    #[inline(never)]
-    fn add(&mut self, difference: fmt::Arguments<'_>) {
-        if self.count < Self::NAMED {
-            self.text.push_str(if self.count == 0 { ": " } else { ", " });
-            // Writing to a string does not fail.
-            let _ = self.text.write_fmt(difference);
+    fn introduction(version: Option<&str>, build_id: Option<&[u8]>) -> Self {
+        let mut refusal = Self {
+            text: String::new(),
+            differences: 0,
+        };
+        match version {
+            Some(version) => refusal.say(format_args!("glibc {version}")),
+            None => refusal.say(format_args!("a libc.so.6 that does not state its version")),
         }
-        self.count += 1;
+        refusal.say(format_args!(
+            " ({}build-id",
+            if build_id.is_some() { "" } else { "no " }
+        ));
+        for (index, byte) in build_id.unwrap_or_default().iter().enumerate() {
+            let separator = if index == 0 { " " } else { "" };
+            refusal.say(format_args!("{separator}{byte:02x}"));
+        }
+        refusal.say(format_args!(")"));
+        refusal
     }
 
-    /// Ends the row's line; true when there is no difference. Such a row is refused only beside another, different one.
-    fn conclude(self) -> bool {
-        match self.count.checked_sub(Self::NAMED) {
-            None if self.count == 0 => self.text.push_str(" for certain: another layout agrees as well"),
-            None | Some(0) => {}
-            Some(more) => {
-                // Writing to a string does not fail.
-                let _ = write!(self.text, " and {more} more");
-            }
+    #[inline(never)]
+    fn say(&mut self, words: fmt::Arguments<'_>) {
+        // Writing to a string does not fail.
+        let _ = self.text.write_fmt(words);
+    }
+
+    /// Begins the line of a row.
+    fn begin(&mut self, row: &Layout) {
+        self.differences = 0;
+        self.say(format_args!("\nit is not {}", row.origin));
+    }
+
+    /// Names a difference from the row.
+    #[inline(never)]
+    fn differs(&mut self, how: fmt::Arguments<'_>) {
+        if self.differences < Self::NAMED {
+            let separator = if self.differences == 0 { ":" } else { "," };
+            self.say(format_args!("{separator} {how}"));
         }
-        self.count == 0
+        self.differences += 1;
+    }
+
+    /// Ends the line of a row; true when there was no difference. Such a row is refused only beside another, different one.
+    fn end(&mut self) -> bool {
+        match self.differences.saturating_sub(Self::NAMED) {
+            0 if self.differences == 0 => self.say(format_args!(" for certain: another layout agrees as well")),
+            0 => {}
+            more => self.say(format_args!(" and {more} more")),
+        }
+        self.differences == 0
     }
 }
 
 /// Every difference between a row and a libc.so.6 of its release.
-fn compare(row: &Layout, evidence: &Evidence<'_>, differences: &mut Differences<'_>) {
+fn compare(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal) {
     for name in evidence.imports {
         if !row.imports.iter().any(|known| known.text() == *name) {
-            differences.add(format_args!("it also imports {name}"));
+            refusal.differs(format_args!("it also imports {name}"));
         }
     }
     for name in row.imports {
         let name = name.text();
         if !evidence.imports.contains(&name) {
-            differences.add(format_args!("it does not import {name}"));
+            refusal.differs(format_args!("it does not import {name}"));
         }
     }
     for descriptor in row.thread_db {
-        let mut name = String::from(ThreadDb::PREFIX);
-        name.push_str(descriptor.name.text());
+        let name = format!("{}{}", ThreadDb::PREFIX, descriptor.name.text());
         let expected = descriptor.content();
         match evidence.descriptor(&name) {
             Some(found) if found == expected => {}
-            Some(found) => differences.add(format_args!("{name} is {found}, not {expected}")),
-            None => differences.add(format_args!("it has no {name}")),
+            Some(found) => refusal.differs(format_args!("{name} is {found}, not {expected}")),
+            None => refusal.differs(format_args!("it has no {name}")),
         }
     }
     for witness in row.witnesses {
         if !evidence.confirms(witness) {
-            differences.add(format_args!("{witness}"));
+            refusal.differs(format_args!("{witness}"));
         }
     }
 }
@@ -424,19 +429,21 @@ mod tests {
 
     #[test]
     fn the_refusal_names_three_differences_and_counts_the_others() {
-        let mut refusal = introduction(Some("2.36"), None);
-        let mut differences = Differences {
-            count: 0,
-            text: &mut refusal,
-        };
-        differences.add(format_args!("it does not import _dl_argv"));
-        for witness in layout::ALL[0].witnesses.iter().take(3) {
-            differences.add(format_args!("{witness}"));
+        let row = layout::ALL[0];
+        let mut refusal = Refusal::introduction(Some("2.36"), None);
+        refusal.begin(row);
+        refusal.differs(format_args!("it does not import _dl_argv"));
+        for witness in row.witnesses.iter().take(3) {
+            refusal.differs(format_args!("{witness}"));
         }
-        assert!(!differences.conclude());
-        let start = "glibc 2.36 (no build-id): it does not import _dl_argv, ";
-        assert!(refusal.starts_with(start), "{refusal}");
-        assert!(refusal.ends_with(" and 1 more"), "{refusal}");
+        assert!(!refusal.end());
+        let text = refusal.text;
+        let start = format!(
+            "glibc 2.36 (no build-id)\nit is not {}: it does not import _dl_argv, ",
+            row.origin
+        );
+        assert!(text.starts_with(&start), "{text}");
+        assert!(text.ends_with(" and 1 more"), "{text}");
     }
 
     #[test]

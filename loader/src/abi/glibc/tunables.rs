@@ -112,9 +112,8 @@ impl<'e> Tunables<'e> {
         let Some((name, value)) = split_at_equals(string) else {
             return;
         };
-        let unset = self.rows.iter().enumerate().find(|(id, row)| {
-            row.env_alias().is_some_and(|alias| alias.as_bytes() == name) && self.find(*id).is_none()
-        });
+        let mut rows = self.rows.iter().enumerate();
+        let unset = rows.find(|(id, row)| row.is_variable(name) && self.find(*id).is_none());
         if let Some((id, _)) = unset {
             self.assign(id, value);
         }

@@ -53,6 +53,7 @@ const PENDING: usize = 64;
 
 /// Calls `report` with every displacement that `function` applies to the address of one of the objects. The same
 /// displacement may be reported many times.
+#[inline(never)]
 pub fn displacements(function: Function<'_>, slots: &Slots, report: &mut dyn FnMut(Object, u32)) {
     let mut seen = [0u64; REACH / 64];
     let mut pending = [Path::START; PENDING];

@@ -14,7 +14,7 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
-use core::num::NonZeroU16;
+use core::num::NonZeroU32;
 use core::ops::RangeInclusive;
 
 mod v2_36_debian12;
@@ -68,31 +68,28 @@ impl Word {
     }
 }
 
-/// Where a member lies in its structure.
+/// Where a member lies in its structure. One number, because hundreds of calls pass one: the size in the lower half, and above it one more
+/// than the offset, which leaves 0 for `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member {
-    /// One more than the offset: never 0, which leaves a value for `None`.
-    after: NonZeroU16,
-    size: u16,
-}
+pub struct Member(NonZeroU32);
 
 impl Member {
-    /// A member of `size` bytes that starts `offset` bytes into its structure.
+    /// A member of `size` bytes that starts `offset` bytes into its structure; the offset is less than 65535.
     pub const fn new(offset: u16, size: u16) -> Self {
-        Self {
-            after: NonZeroU16::MIN.saturating_add(offset),
-            size,
+        match NonZeroU32::new((offset as u32 + 1).wrapping_shl(16) | size as u32) {
+            Some(place) if offset < u16::MAX => Self(place),
+            _ => panic!("a member behind the end of every structure"),
         }
     }
 
     /// Distance from the start of the structure, in bytes.
     pub const fn offset(self) -> usize {
-        self.after.get() as usize - 1
+        (self.0.get() >> 16) as usize - 1
     }
 
     /// `sizeof` the member, in bytes; a writer of another width has mistaken the member's type.
     pub const fn size(self) -> usize {
-        self.size as usize
+        self.0.get() as u16 as usize
     }
 }
 
@@ -760,21 +757,28 @@ record! {
 
 /// Declares the bits of `cpu_features.preferred` with the names that the generator looks up.
 macro_rules! preferred {
-    ($( $(#[$note:meta])* $field:ident = $name:literal, )*) => {
+    ($( $(#[$note:meta])* $field:ident $variant:ident = $name:literal, )*) => {
+        /// A bit of `cpu_features.preferred`. The bit number depends on the release.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Preferred {
+            $( $(#[$note])* $variant, )*
+        }
+
         /// Bit numbers in `cpu_features.preferred`; `None` where this glibc has no such bit.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub struct Preferred {
+        pub struct PreferredBits {
             $( $(#[$note])* pub $field: Option<u8>, )*
         }
 
-        impl Preferred {
+        impl PreferredBits {
             /// Field and glibc's name (`bit_arch_NAME` in its debug information) of every bit.
             pub const FIELDS: &'static [(&'static str, &'static str)] =
                 &[ $( (stringify!($field), $name), )* ];
 
-            /// glibc's name and bit number of every bit, in the order of declaration.
-            pub fn bits(&self) -> impl Iterator<Item = (&'static str, Option<u8>)> {
-                [ $( ($name, self.$field), )* ].into_iter()
+            /// The bit numbers by [`Preferred`].
+            pub const fn numbers(self) -> [Option<u8>; Self::FIELDS.len()] {
+                [ $( self.$field, )* ]
             }
         }
     };
@@ -782,43 +786,43 @@ macro_rules! preferred {
 
 preferred! {
     /// `rep movsb` and `rep stosb` are fast.
-    fast_rep_string = "Fast_Rep_String",
+    fast_rep_string FastRepString = "Fast_Rep_String",
     /// Backward copies are fast.
-    fast_copy_backward = "Fast_Copy_Backward",
+    fast_copy_backward FastCopyBackward = "Fast_Copy_Backward",
     /// BSF is slow.
-    slow_bsf = "Slow_BSF",
+    slow_bsf SlowBsf = "Slow_BSF",
     /// Unaligned loads are fast.
-    fast_unaligned_load = "Fast_Unaligned_Load",
+    fast_unaligned_load FastUnalignedLoad = "Fast_Unaligned_Load",
     /// PMINUB is preferred in string functions.
-    prefer_pminub_for_stringop = "Prefer_PMINUB_for_stringop",
+    prefer_pminub_for_stringop PreferPminubForStringop = "Prefer_PMINUB_for_stringop",
     /// Unaligned copies are fast.
-    fast_unaligned_copy = "Fast_Unaligned_Copy",
+    fast_unaligned_copy FastUnalignedCopy = "Fast_Unaligned_Copy",
     /// At least an i586.
-    i586 = "I586",
+    i586 I586 = "I586",
     /// At least an i686.
-    i686 = "I686",
+    i686 I686 = "I686",
     /// SSE4.2 string instructions are slow.
-    slow_sse4_2 = "Slow_SSE4_2",
+    slow_sse4_2 SlowSse42 = "Slow_SSE4_2",
     /// Unaligned AVX loads are fast; selects the AVX2 and EVEX families.
-    avx_fast_unaligned_load = "AVX_Fast_Unaligned_Load",
+    avx_fast_unaligned_load AvxFastUnalignedLoad = "AVX_Fast_Unaligned_Load",
     /// Only threads that ask map below 2 GiB.
-    prefer_map_32bit_exec = "Prefer_MAP_32BIT_EXEC",
+    prefer_map_32bit_exec PreferMap32bitExec = "Prefer_MAP_32BIT_EXEC",
     /// VZEROUPPER is avoided.
-    prefer_no_vzeroupper = "Prefer_No_VZEROUPPER",
+    prefer_no_vzeroupper PreferNoVzeroupper = "Prefer_No_VZEROUPPER",
     /// Enhanced `rep movsb` is preferred.
-    prefer_erms = "Prefer_ERMS",
+    prefer_erms PreferErms = "Prefer_ERMS",
     /// AVX-512 is avoided.
-    prefer_no_avx512 = "Prefer_No_AVX512",
+    prefer_no_avx512 PreferNoAvx512 = "Prefer_No_AVX512",
     /// AVX-512 is avoided in vector mathematics.
-    mathvec_prefer_no_avx512 = "MathVec_Prefer_No_AVX512",
+    mathvec_prefer_no_avx512 MathvecPreferNoAvx512 = "MathVec_Prefer_No_AVX512",
     /// Fast short `rep movsb` is preferred.
-    prefer_fsrm = "Prefer_FSRM",
+    prefer_fsrm PreferFsrm = "Prefer_FSRM",
     /// `rep movsb` is avoided between near addresses.
-    avoid_short_distance_rep_movsb = "Avoid_Short_Distance_REP_MOVSB",
+    avoid_short_distance_rep_movsb AvoidShortDistanceRepMovsb = "Avoid_Short_Distance_REP_MOVSB",
     /// Non-temporal fills are avoided (2.40 and later, backported to 2.39).
-    avoid_non_temporal_memset = "Avoid_Non_Temporal_Memset",
+    avoid_non_temporal_memset AvoidNonTemporalMemset = "Avoid_Non_Temporal_Memset",
     /// `rep stosb` is avoided (2.41 and later).
-    avoid_stosb = "Avoid_STOSB",
+    avoid_stosb AvoidStosb = "Avoid_STOSB",
 }
 
 /// A CPUID query: the leaf in eax and the sub-leaf in ecx.
@@ -916,15 +920,20 @@ impl Tunable {
         }
     }
 
-    /// Whether this is the tunable that GLIBC_TUNABLES calls `name`.
+    /// Whether GLIBC_TUNABLES calls it `name`.
     pub fn is_called(&self, name: &[u8]) -> bool {
-        let known = self.word.text().split(' ').next();
-        name.strip_prefix(Self::PREFIX.as_bytes()) == known.map(str::as_bytes)
+        name.strip_prefix(Self::PREFIX.as_bytes())
+            .is_some_and(|name| self.part(0) == Some(name))
     }
 
-    /// Environment variable of its own, older than GLIBC_TUNABLES.
-    pub fn env_alias(&self) -> Option<&'static str> {
-        self.word.text().split(' ').nth(1)
+    /// Whether `name` is its environment variable.
+    pub fn is_variable(&self, name: &[u8]) -> bool {
+        self.part(1) == Some(name)
+    }
+
+    #[inline(never)]
+    fn part(&self, index: usize) -> Option<&'static [u8]> {
+        self.word.text().as_bytes().split(|byte| *byte == b' ').nth(index)
     }
 
     /// Smallest value accepted; compared as signed for [`TunableKind::Int32`].
@@ -1143,8 +1152,8 @@ pub struct Layout {
     pub cpuid_feature: Option<CpuidFeature>,
     /// CPUID queries in the order of `cpu_features.features`.
     pub cpuid_leaves: &'static [CpuidLeaf],
-    /// Bits of `cpu_features.preferred`.
-    pub preferred: Preferred,
+    /// Bit numbers in `cpu_features.preferred` by [`Preferred`].
+    pub preferred: [Option<u8>; PreferredBits::FIELDS.len()],
     /// Tunables by id.
     pub tunables: &'static [Tunable],
     /// libc's own statements about shared structures, sorted by name.

@@ -5,8 +5,8 @@
 
 use super::{
     Bits, CpuBasic, CpuFeatures, CpuidFeature, CpuidLeaf, DlfcnHook, DtvPointer, DtvSlotinfo, DtvSlotinfoList,
-    InfoTable, Layout, Libname, LinkMap, LinkNamespaces, List, Member, Mutex, Object, Preferred, Pthread, RtldGlobal,
-    RtldGlobalRo, ScopeElem, Tcb, ThreadDb, Tunable, TunableKind, TunableSecurity, Witness, Word,
+    InfoTable, Layout, Libname, LinkMap, LinkNamespaces, List, Member, Mutex, Object, PreferredBits, Pthread,
+    RtldGlobal, RtldGlobalRo, ScopeElem, Tcb, ThreadDb, Tunable, TunableKind, TunableSecurity, Witness, Word,
 };
 
 /// The row.
@@ -37,7 +37,7 @@ pub(super) static LAYOUT: Layout = Layout {
         "_rtld_global",
         "_rtld_global_ro",
     ]),
-    interface: 0xdf7747df7c8c9537,
+    interface: 0x5c2e640024a55aac,
     rtld_global_ro: RtldGlobalRo {
         size: 0x380,
         dl_debug_mask: Member::new(0x0, 4),
@@ -312,7 +312,7 @@ pub(super) static LAYOUT: Layout = Layout {
         CpuidLeaf::new(0x19, 0),
         CpuidLeaf::new(0x14, 0),
     ],
-    preferred: Preferred {
+    preferred: PreferredBits {
         fast_rep_string: Some(0),
         fast_copy_backward: Some(1),
         slow_bsf: Some(2),
@@ -332,7 +332,8 @@ pub(super) static LAYOUT: Layout = Layout {
         avoid_short_distance_rep_movsb: Some(15),
         avoid_non_temporal_memset: None,
         avoid_stosb: None,
-    },
+    }
+    .numbers(),
     tunables: &[
         Tunable::new("rtld.nns", TunableKind::SizeT, 1..=16, 4, TunableSecurity::Erase),
         Tunable::new(
