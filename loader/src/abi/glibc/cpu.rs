@@ -12,49 +12,11 @@
 
 #![forbid(unsafe_code)]
 
-use super::layout;
+use super::layout::Preferred;
 use super::tunables::Tunables;
 use crate::cpuid::{
     Cpu, Cpuid, Feature, FeatureSet, Registers, SaveMethod, Vendor, WITH_TILES, WITH_XSAVE, WITH_YMM, WITH_ZMM,
 };
-
-/// A bit of `cpu_features.preferred`. The bit number depends on the release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Preferred {
-    /// `rep movsb` and `rep stosb` are fast.
-    FastRepString,
-    /// Backward copies are fast.
-    FastCopyBackward,
-    /// BSF is slow.
-    SlowBsf,
-    /// Unaligned loads are fast.
-    FastUnalignedLoad,
-    /// PMINUB is preferred in string functions.
-    PreferPminubForStringop,
-    /// Unaligned copies are fast.
-    FastUnalignedCopy,
-    /// At least an i586.
-    I586,
-    /// At least an i686.
-    I686,
-    /// SSE4.2 string instructions are slow.
-    SlowSse42,
-    /// Unaligned AVX loads are fast.
-    AvxFastUnalignedLoad,
-    /// VZEROUPPER is avoided.
-    PreferNoVzeroupper,
-    /// Enhanced `rep movsb` is preferred.
-    PreferErms,
-    /// AVX-512 is avoided.
-    PreferNoAvx512,
-    /// AVX-512 is avoided in vector mathematics.
-    MathvecPreferNoAvx512,
-    /// Fast short `rep movsb` is preferred.
-    PreferFsrm,
-    /// `rep movsb` is avoided between near addresses.
-    AvoidShortDistanceRepMovsb,
-}
 
 /// A set of [`Preferred`] bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,33 +28,12 @@ impl Preferences {
         self.0 >> preferred as u8 & 1 == 1
     }
 
-    /// The word `cpu_features.preferred` for a glibc with these bit numbers.
-    pub fn word(self, bits: &layout::Preferred) -> u32 {
-        // In the order of the variants of `Preferred`.
-        let numbers = [
-            bits.fast_rep_string,
-            bits.fast_copy_backward,
-            bits.slow_bsf,
-            bits.fast_unaligned_load,
-            bits.prefer_pminub_for_stringop,
-            bits.fast_unaligned_copy,
-            bits.i586,
-            bits.i686,
-            bits.slow_sse4_2,
-            bits.avx_fast_unaligned_load,
-            bits.prefer_no_vzeroupper,
-            bits.prefer_erms,
-            bits.prefer_no_avx512,
-            bits.mathvec_prefer_no_avx512,
-            bits.prefer_fsrm,
-            bits.avoid_short_distance_rep_movsb,
-        ];
+    /// The word `cpu_features.preferred` for a glibc with these bit numbers, by [`Preferred`].
+    pub fn word(self, bits: &[Option<u8>]) -> u32 {
         let mut word = 0;
-        for (own, number) in numbers.iter().enumerate() {
-            if self.0 >> own & 1 == 1
-                && let Some(number) = number
-            {
-                word |= 1u32.checked_shl(u32::from(*number)).unwrap_or(0);
+        for (preferred, bit) in bits.iter().enumerate() {
+            if let Some(bit) = bit {
+                word |= (self.0 >> preferred & 1).wrapping_shl(u32::from(*bit));
             }
         }
         word
@@ -995,34 +936,26 @@ fn amd_outer_level(register: u32, size: i64) -> Cache {
 
 #[cfg(test)]
 mod tests {
-    use super::layout::{Tunable, TunableKind, TunableSecurity};
     use super::*;
+    use crate::abi::glibc::layout::{PreferredBits, Tunable, TunableKind, TunableSecurity};
     use crate::cpuid::recorded::{CORE2, EPYC, SKYLAKE_SERVER, Table};
     use alloc::vec::Vec;
 
-    const fn row(name: &'static str, kind: TunableKind) -> Tunable {
-        Tunable {
-            name,
-            kind,
-            min: 0,
-            max: u64::MAX,
-            default: 0,
-            security: TunableSecurity::Erase,
-            env_alias: None,
-        }
+    const fn row(name: &str, kind: TunableKind) -> Tunable {
+        Tunable::new(name, kind, 0..=u64::MAX, 0, TunableSecurity::Erase)
     }
 
     const ROWS: &[Tunable] = &[
-        row("glibc.cpu.hwcaps", TunableKind::String),
-        row("glibc.cpu.x86_data_cache_size", TunableKind::SizeT),
-        row("glibc.cpu.x86_shared_cache_size", TunableKind::SizeT),
-        row("glibc.cpu.x86_non_temporal_threshold", TunableKind::SizeT),
-        row("glibc.cpu.x86_rep_movsb_threshold", TunableKind::SizeT),
-        row("glibc.cpu.x86_rep_stosb_threshold", TunableKind::SizeT),
+        row("cpu.hwcaps", TunableKind::String),
+        row("cpu.x86_data_cache_size", TunableKind::SizeT),
+        row("cpu.x86_shared_cache_size", TunableKind::SizeT),
+        row("cpu.x86_non_temporal_threshold", TunableKind::SizeT),
+        row("cpu.x86_rep_movsb_threshold", TunableKind::SizeT),
+        row("cpu.x86_rep_stosb_threshold", TunableKind::SizeT),
     ];
 
     /// Bit numbers of 2.36.
-    const BITS: layout::Preferred = layout::Preferred {
+    const BITS: PreferredBits = PreferredBits {
         fast_rep_string: Some(0),
         fast_copy_backward: Some(1),
         slow_bsf: Some(2),
@@ -1092,7 +1025,7 @@ mod tests {
         assert_eq!(active(7, 1), [0x20, 0, 0, 0]);
         assert_eq!(facts.cpuid.registers(0x8000_0007, 0), [0, 0, 0, 0x100]);
         assert_eq!(facts.cpuid.registers(0x19, 0), [0; 4]);
-        assert_eq!(facts.preferred.word(&BITS), 0x2c0);
+        assert_eq!(facts.preferred.word(&BITS.numbers()), 0x2c0);
         assert_eq!(facts.isa_1, 0xf);
         assert_eq!(facts.xsave_state_size, 0x9c0);
         assert_eq!(facts.xsave_state_full_size, 0x9c0);
@@ -1116,7 +1049,7 @@ mod tests {
     fn a_skylake_server_gets_what_glibc_fills_in() {
         let facts = compute(&SKYLAKE_SERVER);
         assert_eq!(facts.kind, Kind::Intel);
-        assert_eq!(facts.preferred.word(&BITS), 0x12f9);
+        assert_eq!(facts.preferred.word(&BITS.numbers()), 0x12f9);
         assert!(!facts.active.has(Feature::RTM) && !facts.active.has(Feature::HLE));
         assert!(facts.active.has(Feature::RTM_ALWAYS_ABORT));
         assert_eq!(facts.isa_1, 0xf);
@@ -1136,7 +1069,7 @@ mod tests {
     #[test]
     fn a_core_2_gets_what_glibc_fills_in() {
         let facts = compute(&CORE2);
-        assert_eq!(facts.preferred.word(&BITS), 0x10c0);
+        assert_eq!(facts.preferred.word(&BITS.numbers()), 0x10c0);
         assert_eq!(facts.isa_1, 1);
         assert_eq!(facts.xsave_state_size, 0);
         assert_eq!(facts.data_cache_size, 0x8000);
@@ -1185,12 +1118,12 @@ mod tests {
         );
         assert_eq!(facts.active.registers(7, 0), [0, 0xf1af_0108, 0x0040_5f42, 0x10]);
         assert_eq!(facts.isa_1, 0xf);
-        assert_eq!(facts.preferred.word(&BITS), 0x2c0);
+        assert_eq!(facts.preferred.word(&BITS.numbers()), 0x2c0);
     }
 
     #[test]
     fn hwcaps_switch_preferences_only_where_they_mean_something() {
-        let word = |setting| compute_with(&EPYC, setting).0.preferred.word(&BITS);
+        let word = |setting| compute_with(&EPYC, setting).0.preferred.word(&BITS.numbers());
         assert_eq!(
             word("GLIBC_TUNABLES=glibc.cpu.hwcaps=Prefer_ERMS,Prefer_FSRM,Slow_BSF,-I586"),
             0x4a84

@@ -21,15 +21,13 @@ pub mod tunables;
 pub mod witness;
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use self::layout::Layout;
+use self::layout::{Layout, Object};
 use self::recognise::{Definition, Evidence};
 use self::record::Record;
 use self::tunables::Tunables;
 use crate::arch::Ask;
-use crate::elf::dynamic::PltKind;
 use crate::elf::{Address, SymbolIndex, Vaddr, note};
 use crate::error::{Error, Kind, Name, Stage};
 use crate::symbols::{Use, Wanted};
@@ -137,14 +135,13 @@ fn examined(libc: &Module, build_id: Option<&[u8]>) -> Result<&'static Layout, B
         slots: slots(libc),
         symbol: &symbol,
     };
-    match recognise::recognise(&evidence) {
-        Ok(recognition) => Ok(recognition.layout),
-        Err(unknown) => Err(Kind::UnknownLibc {
+    recognise::by_agreement(&evidence).map_err(|why| {
+        let kind = Kind::UnknownLibc {
             version: Name::from(evidence.version().unwrap_or("of unknown version")),
-            why: Name::from(unknown.to_string().as_str()),
-        }
-        .of(Stage::Link, &libc.name)),
-    }
+            why: Name::from(why.as_str()),
+        };
+        kind.of(Stage::Link, &libc.name)
+    })
 }
 
 fn find(module: &Module, name: &str) -> Option<(SymbolIndex, crate::elf::symbol::Symbol)> {
@@ -193,32 +190,26 @@ fn imports(libc: &Module) -> Vec<&'static str> {
     names
 }
 
-/// The places where libc keeps the addresses of the loader's two objects.
+/// The places where libc keeps the addresses of the loader's two objects. Slots of data are in DT_RELA; DT_JMPREL has those of functions.
 fn slots(libc: &Module) -> Option<witness::Slots> {
     let mut global = None;
     let mut global_ro = None;
-    let ranges = [
-        libc.dynamic.rela,
-        libc.dynamic
-            .jmprel
-            .and_then(|(range, kind)| (kind == PltKind::Rela).then_some(range)),
-    ];
-    for range in ranges.into_iter().flatten() {
-        let table = libc
-            .image
-            .table::<crate::elf::reloc::Rela>(range.at, (range.size / 24) as usize)?;
-        for entry in table.iter() {
-            if !matches!((MACHINE.relocation)(entry.kind())?.ask, Ask::GlobDat) {
-                continue;
-            }
-            let Some(symbol) = libc.symbols.get(entry.symbol()) else {
-                continue;
-            };
-            match libc.symbols.name(&symbol) {
-                b"_rtld_global" => global = Some(entry.offset),
-                b"_rtld_global_ro" => global_ro = Some(entry.offset),
-                _ => {}
-            }
+    let range = libc.dynamic.rela?;
+    let table = libc
+        .image
+        .table::<crate::elf::reloc::Rela>(range.at, (range.size / 24) as usize)?;
+    for entry in table.iter() {
+        if !matches!((MACHINE.relocation)(entry.kind())?.ask, Ask::GlobDat) {
+            continue;
+        }
+        let Some(symbol) = libc.symbols.get(entry.symbol()) else {
+            continue;
+        };
+        let name = libc.symbols.name(&symbol);
+        if name == Object::RtldGlobal.symbol().as_bytes() {
+            global = Some(entry.offset);
+        } else if name == Object::RtldGlobalRo.symbol().as_bytes() {
+            global_ro = Some(entry.offset);
         }
     }
     Some(witness::Slots {

@@ -8,9 +8,9 @@
 
 #![forbid(unsafe_code)]
 
+use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use super::layout::{self, Descriptor, Layout, ThreadDb, Witness};
 use super::witness::{self, Function, Slots};
@@ -51,7 +51,7 @@ impl<'a> Evidence<'a> {
     }
 
     fn confirms(&self, witness: &Witness) -> bool {
-        let Some((function, slots)) = (self.symbol)(witness.function).zip(self.slots) else {
+        let Some((function, slots)) = (self.symbol)(witness.function.text()).zip(self.slots) else {
             return false;
         };
         let function = Function {
@@ -62,139 +62,6 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Why a row was accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Basis {
-    /// The build-id is one of the row's.
-    BuildId,
-    /// Another build of the release, whose imports, descriptors and witnesses agree.
-    Agreement,
-}
-
-/// The row that a libc.so.6 belongs to.
-#[derive(Debug, Clone, Copy)]
-pub struct Recognition {
-    /// The row.
-    pub layout: &'static Layout,
-    /// Why this row.
-    pub basis: Basis,
-}
-
-/// One way in which a libc.so.6 differs from a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mismatch {
-    /// libc imports a name that the row does not have.
-    ImportsAlso(String),
-    /// libc does not import a name that the row has.
-    DoesNotImport(&'static str),
-    /// A descriptor for debuggers is missing or has another content.
-    Descriptor {
-        /// What the row has.
-        expected: &'static ThreadDb,
-        /// What libc has.
-        found: Option<Descriptor>,
-    },
-    /// The code of the function does not use the member at the row's offset.
-    Witness(&'static Witness),
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ImportsAlso(name) => write!(f, "it also imports {name}"),
-            Self::DoesNotImport(name) => write!(f, "it does not import {name}"),
-            Self::Descriptor {
-                expected,
-                found: Some(found),
-            } => {
-                write!(f, "{} is {found}, not {}", expected.name, expected.value)
-            }
-            Self::Descriptor { expected, found: None } => write!(f, "it has no {}", expected.name),
-            Self::Witness(Witness {
-                function,
-                object,
-                member,
-                displacement,
-            }) => {
-                let object = object.symbol();
-                write!(f, "{function} does not use {object}.{member} at {displacement:#x}")
-            }
-        }
-    }
-}
-
-/// A row of the right release that was not accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// [`Layout::origin`] of the row.
-    pub origin: &'static str,
-    /// Every difference; empty when the row agrees but so does another, different one.
-    pub why: Vec<Mismatch>,
-}
-
-/// A libc.so.6 whose private layout is not known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unrecognised {
-    /// The release that it states, if it does.
-    pub version: Option<String>,
-    /// Its build-id, empty without one.
-    pub build_id: Vec<u8>,
-    /// The rows of that release.
-    pub rows: Vec<Rejected>,
-}
-
-impl Unrecognised {
-    /// Differences named per row; the others are only counted.
-    const NAMED: usize = 3;
-}
-
-impl fmt::Display for Unrecognised {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.version {
-            Some(version) => write!(f, "glibc {version}")?,
-            None => write!(f, "a libc.so.6 that does not state its version")?,
-        }
-        if self.build_id.is_empty() {
-            write!(f, " (no build-id)")?;
-        } else {
-            write!(f, " (build-id ")?;
-            for byte in &self.build_id {
-                write!(f, "{byte:02x}")?;
-            }
-            write!(f, ")")?;
-        }
-        if self.rows.is_empty() {
-            write!(f, ": no layout of this release is known")?;
-        }
-        for Rejected { origin, why } in &self.rows {
-            write!(f, "\nit is not {origin}")?;
-            if why.is_empty() {
-                write!(f, " for certain: another layout agrees as well")?;
-            }
-            for (index, mismatch) in why.iter().take(Self::NAMED).enumerate() {
-                let separator = if index == 0 { ":" } else { "," };
-                write!(f, "{separator} {mismatch}")?;
-            }
-            match why.len().saturating_sub(Self::NAMED) {
-                0 => {}
-                more => write!(f, " and {more} more")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl core::error::Error for Unrecognised {}
-
-/// The known layout of the libc.so.6 behind `evidence`.
-///
-/// # Errors
-///
-/// [`Unrecognised`] when no row has its build-id and not exactly one interface of its release agrees.
-pub fn recognise(evidence: &Evidence<'_>) -> Result<Recognition, Unrecognised> {
-    among(layout::ALL, evidence)
-}
-
 /// The row that names this build.
 pub fn by_build_id(build_id: &[u8]) -> Option<&'static Layout> {
     layout::ALL
@@ -203,74 +70,140 @@ pub fn by_build_id(build_id: &[u8]) -> Option<&'static Layout> {
         .find(|row| row.build_ids.contains(&build_id))
 }
 
-fn among(rows: &[&'static Layout], evidence: &Evidence<'_>) -> Result<Recognition, Unrecognised> {
+/// The row of a build that no row names: the one of its release that agrees in everything that can be read.
+///
+/// # Errors
+///
+/// When not exactly one interface of its release agrees: what it is, and how it differs from the rows, for people.
+pub fn by_agreement(evidence: &Evidence<'_>) -> Result<&'static Layout, String> {
+    among(layout::ALL, evidence)
+}
+
+fn among(rows: &[&'static Layout], evidence: &Evidence<'_>) -> Result<&'static Layout, String> {
     let version = evidence.version();
-    if let Some(layout) = rows.iter().find(|row| {
-        evidence
-            .build_id
-            .is_some_and(|build_id| row.build_ids.contains(&build_id))
-    }) {
-        return Ok(Recognition {
-            layout,
-            basis: Basis::BuildId,
-        });
-    }
-    let mut rejected = Vec::new();
-    let mut survivors = Vec::new();
-    for &row in rows.iter().filter(|row| Some(row.release) == version) {
-        let why = mismatches(row, evidence);
-        if why.is_empty() {
-            survivors.push(row);
+    let mut refusal = Refusal::introduction(version, evidence.build_id);
+    let mut agreeing: Option<&'static Layout> = None;
+    let mut certain = true;
+    let mut known = false;
+    for &row in rows {
+        if Some(row.release) != version {
+            continue;
         }
-        rejected.push(Rejected {
-            origin: row.origin,
-            why,
-        });
+        known = true;
+        refusal.begin(row);
+        compare(row, evidence, &mut refusal);
+        if refusal.end() {
+            certain &= agreeing.is_none_or(|other| other.same_interface(row));
+            agreeing = Some(row);
+        }
     }
-    match survivors.split_first() {
-        Some((&layout, others)) if others.iter().all(|other| layout.same_interface(other)) => Ok(Recognition {
-            layout,
-            basis: Basis::Agreement,
-        }),
-        _ => Err(Unrecognised {
-            version: version.map(String::from),
-            build_id: evidence.build_id.map(Vec::from).unwrap_or_default(),
-            rows: rejected,
-        }),
+    if !known {
+        refusal.say(format_args!(": no layout of this release is known"));
+    }
+    agreeing.filter(|_| certain).ok_or(refusal.text)
+}
+
+/// The text that says why a libc.so.6 is none of the rows.
+struct Refusal {
+    text: String,
+    /// Number of differences from the row that it is at.
+    differences: usize,
+}
+
+impl Refusal {
+    /// Differences named per row; the others are only counted.
+    const NAMED: usize = 3;
+
+    fn introduction(version: Option<&str>, build_id: Option<&[u8]>) -> Self {
+        let mut refusal = Self {
+            text: String::new(),
+            differences: 0,
+        };
+        match version {
+            Some(version) => refusal.say(format_args!("glibc {version}")),
+            None => refusal.say(format_args!("a libc.so.6 that does not state its version")),
+        }
+        refusal.say(format_args!(
+            " ({}build-id",
+            if build_id.is_some() { "" } else { "no " }
+        ));
+        for (index, byte) in build_id.unwrap_or_default().iter().enumerate() {
+            let separator = if index == 0 { " " } else { "" };
+            refusal.say(format_args!("{separator}{byte:02x}"));
+        }
+        refusal.say(format_args!(")"));
+        refusal
+    }
+
+    #[inline(never)]
+    fn say(&mut self, words: fmt::Arguments<'_>) {
+        // Writing to a string does not fail.
+        let _ = self.text.write_fmt(words);
+    }
+
+    /// Begins the line of a row.
+    fn begin(&mut self, row: &Layout) {
+        self.differences = 0;
+        self.say(format_args!("\nit is not {}", row.origin));
+    }
+
+    /// Names a difference from the row.
+    #[inline(never)]
+    fn differs(&mut self, how: fmt::Arguments<'_>) {
+        if self.differences < Self::NAMED {
+            let separator = if self.differences == 0 { ":" } else { "," };
+            self.say(format_args!("{separator} {how}"));
+        }
+        self.differences += 1;
+    }
+
+    /// Ends the line of a row; true when there was no difference. Such a row is refused only beside another, different one.
+    fn end(&mut self) -> bool {
+        match self.differences.saturating_sub(Self::NAMED) {
+            0 if self.differences == 0 => self.say(format_args!(" for certain: another layout agrees as well")),
+            0 => {}
+            more => self.say(format_args!(" and {more} more")),
+        }
+        self.differences == 0
     }
 }
 
 /// Every difference between a row and a libc.so.6 of its release.
-fn mismatches(row: &'static Layout, evidence: &Evidence<'_>) -> Vec<Mismatch> {
-    let mut why = Vec::new();
-    for &name in evidence.imports {
-        if !row.imports.contains(&name) {
-            why.push(Mismatch::ImportsAlso(String::from(name)));
+fn compare(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal) {
+    for name in evidence.imports {
+        if !row.imports.iter().any(|known| known.text() == *name) {
+            refusal.differs(format_args!("it also imports {name}"));
         }
     }
-    for &name in row.imports {
+    for name in row.imports {
+        let name = name.text();
         if !evidence.imports.contains(&name) {
-            why.push(Mismatch::DoesNotImport(name));
+            refusal.differs(format_args!("it does not import {name}"));
         }
     }
-    for expected in row.thread_db {
-        let found = evidence.descriptor(expected.name);
-        if found != Some(expected.value) {
-            why.push(Mismatch::Descriptor { expected, found });
+    for descriptor in row.thread_db {
+        let name = format!("{}{}", ThreadDb::PREFIX, descriptor.name.text());
+        let expected = descriptor.content();
+        match evidence.descriptor(&name) {
+            Some(found) if found == expected => {}
+            Some(found) => refusal.differs(format_args!("{name} is {found}, not {expected}")),
+            None => refusal.differs(format_args!("it has no {name}")),
         }
     }
-    let unconfirmed = row.witnesses.iter().filter(|witness| !evidence.confirms(witness));
-    why.extend(unconfirmed.map(Mismatch::Witness));
-    why
+    for witness in row.witnesses {
+        if !evidence.confirms(witness) {
+            refusal.differs(format_args!("{witness}"));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::boxed::Box;
     use alloc::collections::BTreeMap;
-    use alloc::format;
     use alloc::string::ToString as _;
     use alloc::vec;
+    use alloc::vec::Vec;
 
     use object::read::elf::{ElfFile64, Sym as _};
     use object::{Endianness, Object as _, ObjectSegment as _};
@@ -345,7 +278,7 @@ mod tests {
             })
         }
 
-        fn recognise_among(&self, rows: &[&'static Layout]) -> Result<Recognition, Unrecognised> {
+        fn among(&self, rows: &[&'static Layout]) -> Result<&'static Layout, String> {
             let imports: Vec<&str> = self.imports.iter().map(String::as_str).collect();
             let symbol = |name: &str| {
                 let &(address, ref bytes) = self.symbols.get(name)?;
@@ -362,15 +295,17 @@ mod tests {
             )
         }
 
-        fn recognise(&self) -> Result<Recognition, Unrecognised> {
-            self.recognise_among(layout::ALL)
+        fn recognise(&self) -> Result<&'static Layout, String> {
+            self.among(layout::ALL)
         }
 
         /// The differences from the only row of its release.
-        fn why(&self) -> Vec<Mismatch> {
-            let mut rows = self.recognise().unwrap_err().rows;
-            assert_eq!(rows.len(), 1);
-            rows.pop().unwrap().why
+        fn why(&self) -> String {
+            let refusal = self.recognise().unwrap_err();
+            let mut rows = refusal.split("\nit is not ").skip(1);
+            let (_, why) = rows.next().unwrap().split_once(": ").unwrap();
+            assert_eq!(rows.next(), None);
+            String::from(why)
         }
     }
 
@@ -389,13 +324,12 @@ mod tests {
 
     #[test]
     fn a_known_build_id_is_enough() {
-        let Some(mut libc) = Libc::installed() else {
-            return;
-        };
-        libc.symbols.clear();
-        libc.imports.clear();
-        let recognition = libc.recognise().unwrap();
-        assert_eq!(recognition.basis, Basis::BuildId);
+        for row in layout::ALL {
+            for build_id in row.build_ids {
+                assert_eq!(by_build_id(build_id), Some(*row));
+            }
+        }
+        assert_eq!(by_build_id(&[]), None);
     }
 
     #[test]
@@ -403,12 +337,10 @@ mod tests {
         let Some(mut libc) = Libc::installed() else {
             return;
         };
-        let known = libc.recognise().unwrap().layout;
+        let known = by_build_id(libc.build_id.as_deref().unwrap()).unwrap();
         for build_id in [None, Some(vec![0x12, 0x34])] {
             libc.build_id = build_id;
-            let recognition = libc.recognise().unwrap();
-            assert_eq!(recognition.basis, Basis::Agreement);
-            assert!(recognition.layout.same_interface(known));
+            assert!(libc.recognise().unwrap().same_interface(known));
         }
     }
 
@@ -417,14 +349,11 @@ mod tests {
         let Some(mut libc) = Libc::installed() else {
             return;
         };
-        libc.build_id = None;
         let size = &mut libc.symbols.get_mut("_thread_db_sizeof_pthread").unwrap().1;
+        let right = u32::from_le_bytes(size[..4].try_into().unwrap());
         size[0] ^= 8;
-        let why = libc.why();
-        assert!(
-            matches!(&*why, [Mismatch::Descriptor { found: Some(_), .. }]),
-            "{why:?}"
-        );
+        let why = format!("_thread_db_sizeof_pthread is {}, not {right}", right ^ 8);
+        assert_eq!(libc.why(), why);
     }
 
     #[test]
@@ -432,10 +361,8 @@ mod tests {
         let Some(mut libc) = Libc::installed() else {
             return;
         };
-        libc.build_id = None;
         libc.symbols.remove("_thread_db_pthread_tid");
-        let why = libc.why();
-        assert!(matches!(&*why, [Mismatch::Descriptor { found: None, .. }]), "{why:?}");
+        assert_eq!(libc.why(), "it has no _thread_db_pthread_tid");
     }
 
     #[test]
@@ -443,19 +370,20 @@ mod tests {
         let Some(mut libc) = Libc::installed() else {
             return;
         };
-        let row = libc.recognise().unwrap().layout;
-        libc.build_id = None;
+        let row = libc.recognise().unwrap();
         let mut patched = 0;
         for witness in row.witnesses {
-            let original = libc.symbols[witness.function].clone();
-            let code = &mut libc.symbols.get_mut(witness.function).unwrap().1;
+            let function = witness.function.text();
+            let original = libc.symbols[function].clone();
+            let code = &mut libc.symbols.get_mut(function).unwrap().1;
+            let displacement = u32::from(witness.displacement);
             // Smaller displacements are single bytes, too common to patch blindly.
-            if witness.displacement > 0x7f && patch(code, witness.displacement, witness.displacement + 0x1000) {
+            if displacement > 0x7f && patch(code, displacement, displacement + 0x1000) {
                 let why = libc.why();
-                assert!(why.contains(&Mismatch::Witness(witness)), "{witness:?}: {why:?}");
+                assert!(why.contains(&witness.to_string()), "{witness}: {why}");
                 patched += 1;
             }
-            libc.symbols.insert(String::from(witness.function), original);
+            libc.symbols.insert(String::from(function), original);
         }
         assert!(patched >= 15, "only {patched} witnesses could be tried");
         assert!(libc.recognise().is_ok());
@@ -466,11 +394,11 @@ mod tests {
         let Some(mut libc) = Libc::installed() else {
             return;
         };
-        libc.build_id = None;
         libc.imports.push(String::from("_dl_future"));
-        assert_eq!(libc.why(), [Mismatch::ImportsAlso(String::from("_dl_future"))]);
-        libc.imports.clear();
-        assert!(libc.why().contains(&Mismatch::DoesNotImport("_rtld_global_ro")));
+        assert_eq!(libc.why(), "it also imports _dl_future");
+        libc.imports.pop();
+        libc.imports.retain(|name| name != "_rtld_global_ro");
+        assert_eq!(libc.why(), "it does not import _rtld_global_ro");
     }
 
     #[test]
@@ -480,49 +408,36 @@ mod tests {
         };
         libc.build_id = Some(vec![0xab, 0xcd]);
         libc.symbols.get_mut("__nptl_version").unwrap().1 = b"9.99\0".to_vec();
-        let refusal = libc.recognise().unwrap_err();
-        assert_eq!(refusal.rows, []);
-        let text = refusal.to_string();
-        assert!(text.starts_with("glibc 9.99 (build-id abcd): no layout"), "{text}");
-    }
-
-    #[test]
-    fn two_agreeing_rows_that_differ_are_refused() {
-        let Some(mut libc) = Libc::installed() else {
-            return;
-        };
-        let row = libc.recognise().unwrap().layout;
-        libc.build_id = None;
-        let with = |interface| &*Box::leak(Box::new(Layout { interface, ..*row }));
-        assert!(libc.recognise_among(&[with(1), with(1)]).is_ok());
-        let refusal = libc.recognise_among(&[with(1), with(2)]).unwrap_err();
-        assert!(
-            refusal.to_string().contains("another layout agrees as well"),
-            "{refusal}"
+        assert_eq!(
+            libc.recognise().unwrap_err(),
+            "glibc 9.99 (build-id abcd): no layout of this release is known"
         );
     }
 
     #[test]
-    fn the_refusal_names_each_row_and_its_differences() {
-        let row = layout::ALL[0];
-        let why = vec![
-            Mismatch::DoesNotImport("_dl_argv"),
-            Mismatch::Descriptor {
-                expected: &row.thread_db[0],
-                found: None,
-            },
-            Mismatch::Witness(&row.witnesses[0]),
-            Mismatch::DoesNotImport("_dl_fatal_printf"),
-        ];
-        let refusal = Unrecognised {
-            version: Some(String::from("2.36")),
-            build_id: Vec::new(),
-            rows: vec![Rejected {
-                origin: row.origin,
-                why,
-            }],
+    fn two_agreeing_rows_that_differ_are_refused() {
+        let Some(libc) = Libc::installed() else {
+            return;
         };
-        let text = refusal.to_string();
+        let row = libc.recognise().unwrap();
+        let with = |interface| &*Box::leak(Box::new(Layout { interface, ..*row }));
+        assert!(libc.among(&[with(1), with(1)]).is_ok());
+        let refusal = libc.among(&[with(1), with(2)]).unwrap_err();
+        let line = format!("\nit is not {} for certain: another layout agrees as well", row.origin);
+        assert!(refusal.ends_with(&line.repeat(2)), "{refusal}");
+    }
+
+    #[test]
+    fn the_refusal_names_three_differences_and_counts_the_others() {
+        let row = layout::ALL[0];
+        let mut refusal = Refusal::introduction(Some("2.36"), None);
+        refusal.begin(row);
+        refusal.differs(format_args!("it does not import _dl_argv"));
+        for witness in row.witnesses.iter().take(3) {
+            refusal.differs(format_args!("{witness}"));
+        }
+        assert!(!refusal.end());
+        let text = refusal.text;
         let start = format!(
             "glibc 2.36 (no build-id)\nit is not {}: it does not import _dl_argv, ",
             row.origin
@@ -533,21 +448,15 @@ mod tests {
 
     #[test]
     fn nothing_readable_is_refused() {
-        let refusal = among(
-            layout::ALL,
-            &Evidence {
-                build_id: None,
-                imports: &[],
-                slots: None,
-                symbol: &|_| None,
-            },
-        )
-        .unwrap_err();
-        assert_eq!(refusal.version, None);
-        assert!(
-            refusal
-                .to_string()
-                .starts_with("a libc.so.6 that does not state its version")
+        let nothing = Evidence {
+            build_id: None,
+            imports: &[],
+            slots: None,
+            symbol: &|_| None,
+        };
+        assert_eq!(
+            by_agreement(&nothing).unwrap_err(),
+            "a libc.so.6 that does not state its version (no build-id): no layout of this release is known"
         );
     }
 }

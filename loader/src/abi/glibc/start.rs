@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 
 use super::cpu::CpuFacts;
 use super::facts::{self, Kernel};
-use super::layout::Member;
+use super::layout::{Member, Word};
 use super::maps::base_namespace;
 use super::record::Record;
 use super::{Exports, Glibc, entries};
@@ -178,8 +178,8 @@ impl Glibc {
     fn register_rseq(&self, pthread: Record, area: Member, with: &Circumstances<'_>) {
         let wanted = self
             .layout
-            .tunable("glibc.pthread.rseq")
-            .is_none_or(|(id, _)| self.tunables.get(id).0 != 0);
+            .tunable(const { Word::new("pthread.rseq") })
+            .is_none_or(|id| self.tunables.get(id).0 != 0);
         let Some(address) = pthread.address_of(area) else {
             return;
         };

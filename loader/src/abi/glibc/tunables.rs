@@ -47,7 +47,7 @@ impl<'e> Tunables<'e> {
         match self.find(id) {
             Some(_) if row.kind == TunableKind::String => (0, true),
             Some(text) => (parse_number(text), true),
-            None => (row.default, false),
+            None => (row.default(), false),
         }
     }
 
@@ -63,7 +63,7 @@ impl<'e> Tunables<'e> {
 
     /// The text that the environment gave to the tunable of this name.
     pub fn text(&self, name: &str) -> Option<&'e [u8]> {
-        let named = |id: usize| self.rows.get(id).is_some_and(|row| row.name == name);
+        let named = |id: usize| self.rows.get(id).is_some_and(|row| row.is_called(name.as_bytes()));
         self.set.iter().find(|known| named(known.0)).map(|known| known.1)
     }
 
@@ -77,7 +77,7 @@ impl<'e> Tunables<'e> {
             return;
         };
         if variable != b"GLIBC_TUNABLES" {
-            let aliased = |row: &Tunable| row.env_alias.is_some_and(|alias| alias.as_bytes() == variable);
+            let aliased = |row: &Tunable| row.is_variable(variable);
             if let Some(id) = self.rows.iter().position(aliased)
                 && self.find(id).is_none()
             {
@@ -87,7 +87,7 @@ impl<'e> Tunables<'e> {
         }
         for part in text.split(|&byte| byte == b':') {
             if let Some((name, value)) = split_at_equals(part)
-                && let Some(id) = self.rows.iter().position(|row| row.name.as_bytes() == name)
+                && let Some(id) = self.rows.iter().position(|row| row.is_called(name))
             {
                 self.assign(id, value);
             }
@@ -101,8 +101,8 @@ impl<'e> Tunables<'e> {
         let number = parse_number(text);
         let in_range = match row.kind {
             TunableKind::String => true,
-            TunableKind::Int32 => (row.min.cast_signed()..=row.max.cast_signed()).contains(&number.cast_signed()),
-            TunableKind::Uint64 | TunableKind::SizeT => (row.min..=row.max).contains(&number),
+            TunableKind::Int32 => (row.min().cast_signed()..=row.max().cast_signed()).contains(&number.cast_signed()),
+            TunableKind::Uint64 | TunableKind::SizeT => (row.min()..=row.max()).contains(&number),
         };
         if !in_range {
             return;
@@ -155,32 +155,18 @@ mod tests {
     use super::*;
     use crate::abi::glibc::layout::TunableSecurity;
 
-    const fn row(name: &'static str, kind: TunableKind, min: u64, max: u64, default: u64) -> Tunable {
-        Tunable {
-            name,
-            kind,
-            min,
-            max,
-            default,
-            security: TunableSecurity::Erase,
-            env_alias: None,
-        }
+    const fn row(name: &str, kind: TunableKind, min: u64, max: u64, default: u64) -> Tunable {
+        Tunable::new(name, kind, min..=max, default, TunableSecurity::Erase)
     }
 
     const ROWS: &[Tunable] = &[
-        row("glibc.malloc.mxfast", TunableKind::SizeT, 0, u64::MAX, 0),
-        row("glibc.malloc.top_pad", TunableKind::SizeT, 0, u64::MAX, 0),
-        Tunable {
-            env_alias: Some("MALLOC_PERTURB_"),
-            ..row("glibc.malloc.perturb", TunableKind::Int32, 0, 255, 0)
-        },
-        row("glibc.pthread.mutex_spin_count", TunableKind::Int32, 0, 32767, 100),
-        row("glibc.cpu.hwcaps", TunableKind::String, 0, u64::MAX, 0),
-        row("glibc.malloc.arena_max", TunableKind::SizeT, 1, u64::MAX, 0),
-        Tunable {
-            env_alias: Some("LD_HWCAP_MASK"),
-            ..row("glibc.cpu.hwcap_mask", TunableKind::Uint64, 0, u64::MAX, 6)
-        },
+        row("malloc.mxfast", TunableKind::SizeT, 0, u64::MAX, 0),
+        row("malloc.top_pad MALLOC_TOP_PAD_", TunableKind::SizeT, 0, u64::MAX, 0),
+        row("malloc.perturb MALLOC_PERTURB_", TunableKind::Int32, 0, 255, 0),
+        row("pthread.mutex_spin_count", TunableKind::Int32, 0, 32767, 100),
+        row("cpu.hwcaps", TunableKind::String, 0, u64::MAX, 0),
+        row("malloc.arena_max MALLOC_ARENA_MAX", TunableKind::SizeT, 1, u64::MAX, 0),
+        row("cpu.hwcap_mask LD_HWCAP_MASK", TunableKind::Uint64, 0, u64::MAX, 6),
     ];
 
     fn read(env: &[&'static str]) -> Tunables<'static> {

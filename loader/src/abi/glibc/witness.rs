@@ -53,6 +53,7 @@ const PENDING: usize = 64;
 
 /// Calls `report` with every displacement that `function` applies to the address of one of the objects. The same
 /// displacement may be reported many times.
+#[inline(never)]
 pub fn displacements(function: Function<'_>, slots: &Slots, report: &mut dyn FnMut(Object, u32)) {
     let mut seen = [0u64; REACH / 64];
     let mut pending = [Path::START; PENDING];
@@ -92,7 +93,7 @@ pub fn displacements(function: Function<'_>, slots: &Slots, report: &mut dyn FnM
 pub fn confirms(function: Function<'_>, slots: &Slots, witness: &Witness) -> bool {
     let mut found = false;
     displacements(function, slots, &mut |object, displacement| {
-        found |= object == witness.object && displacement == witness.displacement;
+        found |= object == witness.object && displacement == u32::from(witness.displacement);
     });
     found
 }
@@ -150,6 +151,13 @@ impl Held {
         })
     }
 
+    /// As [`Held::moved`], and reports the sum.
+    fn shifted(self, by: i32, report: &mut dyn FnMut(Object, u32)) -> Option<Self> {
+        let sum = self.moved(by)?;
+        sum.report(report);
+        Some(sum)
+    }
+
     fn report(self, report: &mut dyn FnMut(Object, u32)) {
         if let Ok(displacement) = u32::try_from(self.plus) {
             report(self.object, displacement);
@@ -166,8 +174,19 @@ const RSI: u8 = 6;
 const RDI: u8 = 7;
 const R11: u8 = 11;
 
+/// A set of registers: a bit for each.
+const fn set_of(registers: &[u8]) -> u16 {
+    let mut set = 0;
+    let mut rest = registers;
+    while let [register, others @ ..] = rest {
+        set |= 1u16.wrapping_shl(*register as u32);
+        rest = others;
+    }
+    set
+}
+
 /// Registers that a called function may change (psABI, figure 3.4).
-const CALL_CLOBBERED: [u8; 9] = [RAX, RCX, RDX, RSI, RDI, 8, 9, 10, R11];
+const CALL_CLOBBERED: u16 = set_of(&[RAX, RCX, RDX, RSI, RDI, 8, 9, 10, R11]);
 
 /// The general registers, by their number in instructions.
 #[derive(Clone, Copy)]
@@ -186,9 +205,11 @@ impl Registers {
         }
     }
 
-    fn forget(&mut self, registers: &[u8]) {
-        for &register in registers {
-            self.set(register, None);
+    fn forget(&mut self, registers: u16) {
+        for (register, held) in self.held.iter_mut().enumerate() {
+            if registers >> register & 1 == 1 {
+                *held = None;
+            }
         }
     }
 
@@ -220,21 +241,6 @@ impl Registers {
         }
     }
 
-    fn forget_operand(&mut self, operand: Operand) {
-        if let Operand::Register(register) = operand {
-            self.set(register, None);
-        }
-    }
-
-    /// Adds a constant to a register: the sum may itself be the address of a member.
-    fn shift(&mut self, register: u8, by: Option<i32>, report: &mut dyn FnMut(Object, u32)) {
-        let sum = by.and_then(|by| self.get(register)?.moved(by));
-        if let Some(held) = sum {
-            held.report(report);
-        }
-        self.set(register, sum);
-    }
-
     /// Follows one instruction.
     fn apply(&mut self, instruction: &Instruction, slots: &Slots, report: &mut dyn FnMut(Object, u32)) -> Flow {
         if instruction.uses_memory()
@@ -242,157 +248,77 @@ impl Registers {
         {
             held.report(report);
         }
-        if instruction.vector {
-            self.apply_vector(instruction);
-            return Flow::Next;
+        let Instruction { register, operand, .. } = *instruction;
+        let effect = instruction.effect();
+        let result = self.result(instruction, slots, report);
+        let mut changed = match effect {
+            b'a' | b'n' => set_of(&[RAX]),
+            b'd' => set_of(&[RAX, RDX]),
+            b'y' => set_of(&[RAX, RCX, R11]),
+            b'l' => set_of(&[RAX, RCX, RDX]),
+            b'i' => set_of(&[RAX, RBX, RCX, RDX]),
+            b's' => set_of(&[RAX, RCX, RSI, RDI]),
+            b'p' => set_of(&[RBP]),
+            b'c' => CALL_CLOBBERED,
+            b'v' => set_of(&[instruction.second]),
+            _ => 0,
+        };
+        if matches!(effect, b'r' | b'x' | b'n' | b'l' | b'v') {
+            changed |= set_of(&[register]);
         }
-        match instruction.map {
-            Map::OneByte => self.apply_one_byte(instruction, slots, report),
-            Map::TwoByte => self.apply_two_byte(instruction),
-            Map::ThreeByte38 | Map::ThreeByte3a => {
-                // Only the last row (MOVBE, CRC32, ADCX) and the extractions write general registers.
-                if instruction.opcode >= 0xf0 {
-                    self.forget(&[instruction.register]);
-                }
-                if instruction.map == Map::ThreeByte3a || instruction.opcode >= 0xf0 {
-                    self.forget_operand(instruction.operand);
-                }
-                Flow::Next
-            }
+        if matches!(effect, b'o' | b'x' | b'l' | b'v')
+            && let Operand::Register(register) = operand
+        {
+            changed |= set_of(&[register]);
+        }
+        self.forget(changed);
+        if let Some((register, held)) = result {
+            self.set(register, Some(held));
+        }
+        match effect {
+            b'b' => Flow::Branch(instruction.target),
+            b'j' => Flow::Jump(instruction.target),
+            b'e' => Flow::End,
+            _ => Flow::Next,
         }
     }
 
-    fn apply_one_byte(
-        &mut self,
+    /// The register that an instruction makes an object's address, if it does. Only 64-bit moves and sums with a
+    /// constant or an index do. A sum with a constant may itself be the address of a member.
+    fn result(
+        &self,
         instruction: &Instruction,
         slots: &Slots,
         report: &mut dyn FnMut(Object, u32),
-    ) -> Flow {
+    ) -> Option<(u8, Held)> {
         let Instruction {
+            opcode,
             register,
             operand,
-            wide,
             immediate,
-            target,
             ..
         } = *instruction;
-        match instruction.opcode {
-            // ADD, OR, ADC, SBB, AND, SUB, XOR, CMP
-            0x38..=0x3d => {}
-            0x01 if wide => {
-                if let Operand::Register(destination) = operand {
-                    let sum = sum(self.get(destination), self.get(register));
-                    self.set(destination, sum);
-                }
-            }
-            0x03 if wide => {
-                let sum = sum(self.get(register), self.value(operand, slots));
-                self.set(register, sum);
-            }
-            0x05 if wide => self.shift(RAX, Some(immediate), report),
-            0x2d if wide => self.shift(RAX, immediate.checked_neg(), report),
-            opcode @ 0x00..=0x37 => match opcode & 7 {
-                0 | 1 => self.forget_operand(operand),
-                2 | 3 => self.forget(&[register]),
-                _ => self.forget(&[RAX]),
-            },
-            0x50..=0x57 | 0x68 | 0x6a | 0x84 | 0x85 | 0xa8 | 0xa9 => {}
-            0x90 if register == 0 => {}
-            0x58..=0x5f | 0xb0..=0xbf => self.forget(&[register]),
-            0x63 | 0x69 | 0x6b | 0x8a => self.forget(&[register]),
-            0x70..=0x7f | 0xe0..=0xe3 => return Flow::Branch(target),
-            0x80 | 0x81 | 0x83 => match (register & 7, operand) {
-                (7, _) => {}
-                (0 | 5, Operand::Register(destination)) if wide => {
-                    let by = match register & 7 {
-                        0 => Some(immediate),
-                        _ => immediate.checked_neg(),
-                    };
-                    self.shift(destination, by, report);
-                }
-                _ => self.forget_operand(operand),
-            },
-            0x89 => {
-                if let Operand::Register(destination) = operand {
-                    self.set(destination, self.get(register).filter(|_| wide));
-                }
-            }
-            0x8b => self.set(register, self.value(operand, slots).filter(|_| wide)),
-            0x8d => self.set(register, self.address(operand).filter(|_| wide)),
-            0x90..=0x97 => self.forget(&[RAX, register]),
-            0x86 | 0x87 => {
-                self.forget(&[register]);
-                self.forget_operand(operand);
-            }
-            0x98 | 0x99 => self.forget(&[RAX, RDX]),
-            0xa0..=0xa7 | 0xaa..=0xaf => self.forget(&[RAX, RCX, RSI, RDI]),
-            0xc9 => self.forget(&[RBP]),
-            0xe8 => self.forget(&CALL_CLOBBERED),
-            0xe9 | 0xeb => return Flow::Jump(target),
-            0xc2 | 0xc3 | 0xcc | 0xf4 => return Flow::End,
-            0xf6 | 0xf7 => match register & 7 {
-                0 | 1 => {}
-                2 | 3 => self.forget_operand(operand),
-                _ => self.forget(&[RAX, RDX]),
-            },
-            0xff => match register & 7 {
-                2 => self.forget(&CALL_CLOBBERED),
-                4 => return Flow::End,
-                6 => {}
-                _ => self.forget_operand(operand),
-            },
-            _ => self.forget_operand(operand),
+        if instruction.map != Map::OneByte || !instruction.wide {
+            return None;
         }
-        Flow::Next
-    }
-
-    fn apply_two_byte(&mut self, instruction: &Instruction) -> Flow {
-        let Instruction {
-            register,
-            operand,
-            target,
-            ..
-        } = *instruction;
-        match instruction.opcode {
-            0x0b => return Flow::End,
-            0x80..=0x8f => return Flow::Branch(target),
-            0x05 => self.forget(&[RAX, RCX, R11]),
-            0x30..=0x33 => self.forget(&[RAX, RDX]),
-            0xa2 => self.forget(&[RAX, RBX, RCX, RDX]),
-            // Conditional moves, conversions, masks, extensions, multiplication and bit scans.
-            0x02 | 0x03 | 0x2c | 0x2d | 0x40..=0x50 | 0xaf | 0xb6..=0xb9 | 0xbc..=0xbf | 0xc5 | 0xc8..=0xcf | 0xd7 => {
-                self.forget(&[register])
-            }
-            // Bit tests only read.
-            0xa3 => {}
-            0xba if register & 7 == 4 => {}
-            0x00 | 0x7e | 0x90..=0x9f | 0xa4 | 0xa5 | 0xab..=0xae | 0xb3 | 0xba | 0xbb => {
-                self.forget_operand(operand);
-            }
-            0x01 | 0x20..=0x23 | 0xb0 | 0xb1 | 0xc0 | 0xc1 | 0xc7 => {
-                self.forget(&[RAX, RCX, RDX, register]);
-                self.forget_operand(operand);
-            }
-            // The rest works on vector registers, or is a hint.
-            _ => {}
-        }
-        Flow::Next
-    }
-
-    /// VEX and EVEX instructions: those that can write general registers are told from the others roughly.
-    fn apply_vector(&mut self, instruction: &Instruction) {
-        let general = match instruction.map {
-            Map::TwoByte => matches!(
-                instruction.opcode,
-                0x2c | 0x2d | 0x50 | 0x78 | 0x79 | 0x7e | 0x90..=0x9f | 0xc5 | 0xd7
-            ),
-            Map::ThreeByte38 => instruction.opcode >= 0xf0,
-            Map::OneByte | Map::ThreeByte3a => true,
+        let destination = match (opcode, operand) {
+            (0x03 | 0x8b | 0x8d, _) => register,
+            (0x05 | 0x2d, _) => RAX,
+            (_, Operand::Register(register)) => register,
+            _ => return None,
         };
-        if general {
-            self.forget(&[instruction.register, instruction.second]);
-            self.forget_operand(instruction.operand);
-        }
+        let old = self.get(destination);
+        let held = match (opcode, register & 7) {
+            (0x01, _) => sum(old, self.get(register)),
+            (0x03, _) => sum(old, self.value(operand, slots)),
+            (0x89, _) => self.get(register),
+            (0x8b, _) => self.value(operand, slots),
+            (0x8d, _) => self.address(operand),
+            (0x05, _) | (0x80 | 0x81 | 0x83, 0) => old?.shifted(immediate, report),
+            (0x2d, _) | (0x80 | 0x81 | 0x83, 5) => old?.shifted(immediate.checked_neg()?, report),
+            _ => None,
+        };
+        Some((destination, held?))
     }
 }
 
@@ -448,69 +374,77 @@ struct Instruction {
     end: usize,
 }
 
-/// What follows the opcode.
-#[derive(Clone, Copy)]
-struct Shape {
-    modrm: bool,
-    immediate: usize,
+/// What follows an opcode: `0` nothing, `1` `2` `4` `8` an immediate of so many bytes, `w` one of the operands' size but at most
+/// 4 bytes, `W` one of the operands' size; `m` a ModRM byte alone, `b` with an immediate of 1 byte, `v` with one as for `w`;
+/// `?` the instruction is unknown.
+const SHAPES: [u8; 16] = *b"?01248wWmbv?????";
+
+/// What an instruction changes of the general registers: `.` none that matters, `o` the operand of ModRM, `r` the register of ModRM or of the
+/// opcode, `x` both, `a` rax, `n` rax and the register, `d` rax and rdx, `y` what a system call changes, `l` what CMPXCHG and
+/// its like may, `i` what CPUID does, `s` what string instructions do, `p` rbp, `c` what a called function may. Or where it goes on: `b` behind
+/// it or at its target, `j` at its target, `e` nowhere.
+const EFFECTS: [u8; 16] = *b".orxandylispcbje";
+
+/// The place of a letter in [`SHAPES`] or [`EFFECTS`].
+const fn place(letters: &[u8; 16], letter: u8) -> u8 {
+    let mut place = 0;
+    while letters[place] != letter {
+        place += 1;
+    }
+    place as u8
 }
 
-impl Shape {
-    const PLAIN: Self = Self {
-        modrm: false,
-        immediate: 0,
-    };
-    const MODRM: Self = Self {
-        modrm: true,
-        immediate: 0,
-    };
-
-    const fn with(self, immediate: usize) -> Self {
-        Self {
-            modrm: self.modrm,
-            immediate,
-        }
+/// Shapes and effects of a whole map, sixteen opcodes a line (as in Intel SDM volume 2, appendix A): the places of both letters in one byte.
+const fn opcodes(lines: [(&[u8; 16], &[u8; 16]); 16]) -> [u8; 256] {
+    let mut packed = [0; 256];
+    let mut opcode = 0;
+    while opcode < 256 {
+        let (shapes, effects) = lines[opcode / 16];
+        packed[opcode] = place(&SHAPES, shapes[opcode % 16]) << 4 | place(&EFFECTS, effects[opcode % 16]);
+        opcode += 1;
     }
-
-    /// Shape of an instruction of the one-byte map. `word` is the size of an ordinary immediate.
-    fn one_byte(opcode: u8, wide: bool, word: usize) -> Option<Self> {
-        Some(match opcode {
-            0x00..=0x3f => match opcode & 7 {
-                0..=3 => Self::MODRM,
-                4 => Self::PLAIN.with(1),
-                5 => Self::PLAIN.with(word),
-                _ => return None,
-            },
-            0x50..=0x5f | 0x90..=0x99 | 0x9b..=0x9f | 0xa4..=0xa7 | 0xaa..=0xaf => Self::PLAIN,
-            0xc3 | 0xc9 | 0xcc | 0xf4 | 0xf5 | 0xf8..=0xfd => Self::PLAIN,
-            0x63 | 0x84..=0x8f | 0xd0..=0xd3 | 0xd8..=0xdf | 0xfe | 0xff => Self::MODRM,
-            // TEST, the only ones of their group with an immediate, are completed by the caller.
-            0xf6 | 0xf7 => Self::MODRM,
-            0x6b | 0x80 | 0x83 | 0xc0 | 0xc1 | 0xc6 => Self::MODRM.with(1),
-            0x69 | 0x81 | 0xc7 => Self::MODRM.with(word),
-            0x6a | 0x70..=0x7f | 0xa8 | 0xb0..=0xb7 | 0xe0..=0xe3 | 0xeb => Self::PLAIN.with(1),
-            0x68 | 0xa9 => Self::PLAIN.with(word),
-            0xe8 | 0xe9 => Self::PLAIN.with(4),
-            0xb8..=0xbf => Self::PLAIN.with(if wide { 8 } else { word }),
-            0xa0..=0xa3 => Self::PLAIN.with(8),
-            0xc2 => Self::PLAIN.with(2),
-            _ => return None,
-        })
-    }
-
-    /// Shape of an instruction of the two-byte map, legacy or VEX.
-    fn two_byte(opcode: u8) -> Option<Self> {
-        Some(match opcode {
-            0x05 | 0x0b | 0x30..=0x33 | 0x77 | 0xa0..=0xa2 | 0xa8 | 0xa9 | 0xc8..=0xcf => Self::PLAIN,
-            0x80..=0x8f => Self::PLAIN.with(4),
-            0x70..=0x73 | 0xa4 | 0xac | 0xba | 0xc2 | 0xc4..=0xc6 => Self::MODRM.with(1),
-            0x04 | 0x06..=0x0a | 0x0c | 0x0e | 0x0f | 0x24..=0x27 | 0x34..=0x3f | 0xa6 | 0xa7 => {
-                return None;
-            }
-            _ => Self::MODRM,
-        })
-    }
+    packed
 }
+
+/// The one-byte map. What the register field of ModRM decides is in [`Instruction::effect`] and [`Instruction::decode`].
+static ONE_BYTE: [u8; 256] = opcodes([
+    (b"mmmm1w??mmmm1w??", b"oorraa..oorraa.."),
+    (b"mmmm1w??mmmm1w??", b"oorraa..oorraa.."),
+    (b"mmmm1w??mmmm1w??", b"oorraa..oorraa.."),
+    (b"mmmm1w??mmmm1w??", b"oorraa.........."),
+    (b"????????????????", b"................"),
+    (b"0000000000000000", b"........rrrrrrrr"),
+    (b"???m????wv1b????", b"...r.....r.r...."),
+    (b"1111111111111111", b"bbbbbbbbbbbbbbbb"),
+    (b"bv?bmmmmmmmmmmmm", b"oo.o..xxoorroroo"),
+    (b"0000000000?00000", b"nnnnnnnndd......"),
+    (b"888800001w000000", b"ssssssss..ssssss"),
+    (b"11111111WWWWWWWW", b"rrrrrrrrrrrrrrrr"),
+    (b"bb20??bv?0??0???", b"ooee..oo.p..e..."),
+    (b"mmmm????mmmmmmmm", b"oooo....oooooooo"),
+    (b"1111????44?1????", b"bbbb....cj.j...."),
+    (b"????00mm000000mm", b"....e.oo......oo"),
+]);
+
+/// The two-byte map, legacy or VEX. The effects are those of the legacy instructions.
+static TWO_BYTE: [u8; 256] = opcodes([
+    (b"mmmm?0?????0?m??", b"olrr.y.....e...."),
+    (b"mmmmmmmmmmmmmmmm", b"................"),
+    (b"mmmm????mmmmmmmm", b"llll........rr.."),
+    (b"0000????????????", b"dddd............"),
+    (b"mmmmmmmmmmmmmmmm", b"rrrrrrrrrrrrrrrr"),
+    (b"mmmmmmmmmmmmmmmm", b"r..............."),
+    (b"mmmmmmmmmmmmmmmm", b"................"),
+    (b"bbbbmmm0mmmmmmmm", b"..............o."),
+    (b"4444444444444444", b"bbbbbbbbbbbbbbbb"),
+    (b"mmmmmmmmmmmmmmmm", b"oooooooooooooooo"),
+    (b"000mbm??00mmbmmm", b"..i.oo.....oooor"),
+    (b"mmmmmmmmmmbmmmmm", b"ll.o..rrrroorrrr"),
+    (b"mmbmbbbm00000000", b"ll...r.lrrrrrrrr"),
+    (b"mmmmmmmmmmmmmmmm", b".......r........"),
+    (b"mmmmmmmmmmmmmmmm", b"................"),
+    (b"mmmmmmmmmmmmmmmm", b"................"),
+]);
 
 /// Extension bits for register numbers, from REX, VEX or EVEX.
 #[derive(Clone, Copy, Default)]
@@ -603,28 +537,37 @@ impl Instruction {
             _ => decoded.escape(&mut cursor)?,
         }
         let mut shape = match decoded.map {
-            Map::OneByte => Shape::one_byte(decoded.opcode, decoded.wide, word)?,
-            Map::TwoByte => Shape::two_byte(decoded.opcode)?,
-            Map::ThreeByte38 => Shape::MODRM,
-            Map::ThreeByte3a => Shape::MODRM.with(1),
+            Map::OneByte => SHAPES[usize::from(ONE_BYTE[usize::from(decoded.opcode)] >> 4)],
+            Map::TwoByte => SHAPES[usize::from(TWO_BYTE[usize::from(decoded.opcode)] >> 4)],
+            Map::ThreeByte38 => b'm',
+            Map::ThreeByte3a => b'b',
         };
         decoded.register = (decoded.opcode & 7) | extension.base;
-        let mut relative = None;
-        if shape.modrm {
+        if matches!(shape, b'm' | b'b' | b'v') {
             let modrm = cursor.byte()?;
             decoded.register = (modrm >> 3) & 7;
+            // TEST, the only ones of their group with an immediate.
             if decoded.map == Map::OneByte && decoded.opcode | 1 == 0xf7 && decoded.register < 2 {
-                shape.immediate = if decoded.opcode == 0xf6 { 1 } else { word };
+                shape = if decoded.opcode == 0xf6 { b'b' } else { b'v' };
             }
             decoded.register |= extension.register;
-            relative = decoded.modrm_operand(modrm, extension, &mut cursor)?;
+            decoded.modrm_operand(modrm, extension, &mut cursor)?;
         }
-        decoded.immediate = cursor.signed(shape.immediate)?;
+        decoded.immediate = cursor.signed(match shape {
+            b'0' | b'm' => 0,
+            b'1' | b'b' => 1,
+            b'2' => 2,
+            b'4' => 4,
+            b'8' => 8,
+            b'W' if decoded.wide => 8,
+            b'w' | b'W' | b'v' => word,
+            _ => return None,
+        })?;
         decoded.end = cursor.at;
         let after = function.address.checked_add(u64::try_from(cursor.at).ok()?)?;
         decoded.target = after.wrapping_add_signed(i64::from(decoded.immediate));
-        if let Some(relative) = relative {
-            decoded.operand = Operand::Absolute(after.wrapping_add_signed(i64::from(relative)));
+        if let Operand::Absolute(relative) = &mut decoded.operand {
+            *relative = relative.wrapping_add(after);
         }
         Some(decoded)
     }
@@ -675,17 +618,18 @@ impl Instruction {
         Some(Extension::from_bits(bits))
     }
 
-    /// Reads what follows the ModRM byte into `operand`; returns the displacement when it is relative to the
-    /// instruction, whose end is not known yet.
-    fn modrm_operand(&mut self, modrm: u8, extension: Extension, cursor: &mut Cursor<'_>) -> Option<Option<i32>> {
+    /// Reads what follows the ModRM byte into `operand`. An absolute one is only its distance from the end of the
+    /// instruction, which is not known yet.
+    fn modrm_operand(&mut self, modrm: u8, extension: Extension, cursor: &mut Cursor<'_>) -> Option<()> {
         let mode = modrm >> 6;
         let low = modrm & 7;
         if mode == 3 {
             self.operand = Operand::Register(low | extension.base);
-            return Some(None);
+            return Some(());
         }
         if mode == 0 && low == 5 {
-            return cursor.signed(4).map(Some);
+            self.operand = Operand::Absolute(i64::from(cursor.signed(4)?).cast_unsigned());
+            return Some(());
         }
         let mut base = Some(low | extension.base);
         let mut index = None;
@@ -714,7 +658,44 @@ impl Instruction {
                 displacement,
             }
         };
-        Some(None)
+        Some(())
+    }
+
+    /// What it changes, as a letter of [`EFFECTS`]; or `v`: as `x`, and the additional register.
+    fn effect(&self) -> u8 {
+        let opcode = usize::from(self.opcode);
+        let general = self.opcode >= 0xf0;
+        match (self.map, self.opcode, self.register & 7) {
+            // VEX and EVEX instructions: those that can write general registers are told from the others roughly.
+            (Map::TwoByte, 0x2c | 0x2d | 0x50 | 0x78 | 0x79 | 0x7e | 0x90..=0x9f | 0xc5 | 0xd7, _) if self.vector => {
+                b'v'
+            }
+            (Map::TwoByte, ..) if self.vector => b'.',
+            (Map::ThreeByte38, ..) if self.vector => {
+                if general {
+                    b'v'
+                } else {
+                    b'.'
+                }
+            }
+            _ if self.vector => b'v',
+            // CMP; a no-operation; TEST, then multiplication and division; calls, jumps and PUSH.
+            (Map::OneByte, 0x80 | 0x81 | 0x83, 7) => b'.',
+            (Map::OneByte, 0x90, _) if self.register == 0 => b'.',
+            (Map::OneByte, 0xf6 | 0xf7, 0 | 1) => b'.',
+            (Map::OneByte, 0xf6 | 0xf7, 4..) => b'd',
+            (Map::OneByte, 0xff, 2) => b'c',
+            (Map::OneByte, 0xff, 4) => b'e',
+            (Map::OneByte, 0xff, 6) => b'.',
+            (Map::OneByte, ..) => EFFECTS[usize::from(ONE_BYTE[opcode] & 15)],
+            // A bit test only reads.
+            (Map::TwoByte, 0xba, 4) => b'.',
+            (Map::TwoByte, ..) => EFFECTS[usize::from(TWO_BYTE[opcode] & 15)],
+            // Only the last row (MOVBE, CRC32, ADCX) and the extractions write general registers.
+            _ if general => b'x',
+            (Map::ThreeByte3a, ..) => b'o',
+            (Map::ThreeByte38, ..) => b'.',
+        }
     }
 
     /// Whether the memory operand is an access or an address; prefetches and long no-operations are neither.
@@ -780,10 +761,10 @@ mod tests {
             address: ADDRESS,
             code: &code,
         };
-        let witness = Witness::new("f", Object::RtldGlobal, "m", 0x18);
+        let witness = Witness::new("getauxval", Object::RtldGlobal, "_dl_auxv", 0x18);
         assert!(confirms(function, &swapped, &witness));
         assert!(!confirms(function, &SLOTS, &witness));
-        let other = Witness::new("f", Object::RtldGlobal, "m", 0x20);
+        let other = Witness::new("getauxval", Object::RtldGlobal, "_dl_auxv", 0x20);
         assert!(!confirms(function, &swapped, &other));
     }
 

@@ -5,12 +5,16 @@
 //! generated from the debug information of a distribution's package by `cargo xtask tables` and checked
 //! in; this file is only their schema. No member offset of glibc is written anywhere else.
 //!
+//! Rows are large and many, so they are kept small: they share the text of their names ([`Word`]), and hold no
+//! pointers where a number does.
+//!
 //! Field names are glibc's member names without leading underscores (`dl_pagesize` is `_dl_pagesize`). A member
 //! that some glibc does not have is an `Option`.
 
 #![forbid(unsafe_code)]
 
 use core::fmt;
+use core::num::NonZeroU32;
 use core::ops::RangeInclusive;
 
 mod v2_36_debian12;
@@ -18,27 +22,74 @@ mod v2_36_debian12;
 /// Every known layout, one row per generated file.
 pub static ALL: &[&Layout] = &[&v2_36_debian12::LAYOUT];
 
-/// Where a member lies in its structure.
+/// Every name that a row has, a line each, in order. Written by the generator.
+const NAMES: &str = include_str!("names.txt");
+
+/// A name of [`NAMES`]: the byte at which its line starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member {
-    offset: u16,
-    size: u16,
+pub struct Word(u16);
+
+impl Word {
+    /// The word for `name`, for constants: a name that the text lacks does not compile.
+    pub const fn new(name: &str) -> Self {
+        let (text, name) = (NAMES.as_bytes(), name.as_bytes());
+        let mut start = 0;
+        while start < text.len() {
+            let mut end = start;
+            let mut same = 0;
+            while text[end] != b'\n' {
+                if end - start == same && same < name.len() && text[end] == name[same] {
+                    same += 1;
+                }
+                end += 1;
+            }
+            if same == name.len() && same == end - start {
+                return Self(start as u16);
+            }
+            start = end + 1;
+        }
+        panic!("names.txt lacks a name of this row")
+    }
+
+    /// The words for `names`, for constants.
+    pub const fn list<const N: usize>(names: [&str; N]) -> [Self; N] {
+        let mut words = [Self(0); N];
+        let mut index = 0;
+        while index < N {
+            words[index] = Self::new(names[index]);
+            index += 1;
+        }
+        words
+    }
+
+    /// The name.
+    pub fn text(self) -> &'static str {
+        crt::line(NAMES.get(usize::from(self.0)..).unwrap_or_default(), 0)
+    }
 }
 
+/// Where a member lies in its structure. One number, because hundreds of calls pass one: the size in the lower half, and above it one more
+/// than the offset, which leaves 0 for `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member(NonZeroU32);
+
 impl Member {
-    /// A member of `size` bytes that starts `offset` bytes into its structure.
+    /// A member of `size` bytes that starts `offset` bytes into its structure; the offset is less than 65535.
     pub const fn new(offset: u16, size: u16) -> Self {
-        Self { offset, size }
+        match NonZeroU32::new((offset as u32 + 1).wrapping_shl(16) | size as u32) {
+            Some(place) if offset < u16::MAX => Self(place),
+            _ => panic!("a member behind the end of every structure"),
+        }
     }
 
     /// Distance from the start of the structure, in bytes.
     pub const fn offset(self) -> usize {
-        self.offset as usize
+        (self.0.get() >> 16) as usize - 1
     }
 
     /// `sizeof` the member, in bytes; a writer of another width has mistaken the member's type.
     pub const fn size(self) -> usize {
-        self.size as usize
+        self.0.get() as u16 as usize
     }
 }
 
@@ -706,21 +757,28 @@ record! {
 
 /// Declares the bits of `cpu_features.preferred` with the names that the generator looks up.
 macro_rules! preferred {
-    ($( $(#[$note:meta])* $field:ident = $name:literal, )*) => {
+    ($( $(#[$note:meta])* $field:ident $variant:ident = $name:literal, )*) => {
+        /// A bit of `cpu_features.preferred`. The bit number depends on the release.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Preferred {
+            $( $(#[$note])* $variant, )*
+        }
+
         /// Bit numbers in `cpu_features.preferred`; `None` where this glibc has no such bit.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub struct Preferred {
+        pub struct PreferredBits {
             $( $(#[$note])* pub $field: Option<u8>, )*
         }
 
-        impl Preferred {
+        impl PreferredBits {
             /// Field and glibc's name (`bit_arch_NAME` in its debug information) of every bit.
             pub const FIELDS: &'static [(&'static str, &'static str)] =
                 &[ $( (stringify!($field), $name), )* ];
 
-            /// glibc's name and bit number of every bit, in the order of declaration.
-            pub fn bits(&self) -> impl Iterator<Item = (&'static str, Option<u8>)> {
-                [ $( ($name, self.$field), )* ].into_iter()
+            /// The bit numbers by [`Preferred`].
+            pub const fn numbers(self) -> [Option<u8>; Self::FIELDS.len()] {
+                [ $( self.$field, )* ]
             }
         }
     };
@@ -728,43 +786,43 @@ macro_rules! preferred {
 
 preferred! {
     /// `rep movsb` and `rep stosb` are fast.
-    fast_rep_string = "Fast_Rep_String",
+    fast_rep_string FastRepString = "Fast_Rep_String",
     /// Backward copies are fast.
-    fast_copy_backward = "Fast_Copy_Backward",
+    fast_copy_backward FastCopyBackward = "Fast_Copy_Backward",
     /// BSF is slow.
-    slow_bsf = "Slow_BSF",
+    slow_bsf SlowBsf = "Slow_BSF",
     /// Unaligned loads are fast.
-    fast_unaligned_load = "Fast_Unaligned_Load",
+    fast_unaligned_load FastUnalignedLoad = "Fast_Unaligned_Load",
     /// PMINUB is preferred in string functions.
-    prefer_pminub_for_stringop = "Prefer_PMINUB_for_stringop",
+    prefer_pminub_for_stringop PreferPminubForStringop = "Prefer_PMINUB_for_stringop",
     /// Unaligned copies are fast.
-    fast_unaligned_copy = "Fast_Unaligned_Copy",
+    fast_unaligned_copy FastUnalignedCopy = "Fast_Unaligned_Copy",
     /// At least an i586.
-    i586 = "I586",
+    i586 I586 = "I586",
     /// At least an i686.
-    i686 = "I686",
+    i686 I686 = "I686",
     /// SSE4.2 string instructions are slow.
-    slow_sse4_2 = "Slow_SSE4_2",
+    slow_sse4_2 SlowSse42 = "Slow_SSE4_2",
     /// Unaligned AVX loads are fast; selects the AVX2 and EVEX families.
-    avx_fast_unaligned_load = "AVX_Fast_Unaligned_Load",
+    avx_fast_unaligned_load AvxFastUnalignedLoad = "AVX_Fast_Unaligned_Load",
     /// Only threads that ask map below 2 GiB.
-    prefer_map_32bit_exec = "Prefer_MAP_32BIT_EXEC",
+    prefer_map_32bit_exec PreferMap32bitExec = "Prefer_MAP_32BIT_EXEC",
     /// VZEROUPPER is avoided.
-    prefer_no_vzeroupper = "Prefer_No_VZEROUPPER",
+    prefer_no_vzeroupper PreferNoVzeroupper = "Prefer_No_VZEROUPPER",
     /// Enhanced `rep movsb` is preferred.
-    prefer_erms = "Prefer_ERMS",
+    prefer_erms PreferErms = "Prefer_ERMS",
     /// AVX-512 is avoided.
-    prefer_no_avx512 = "Prefer_No_AVX512",
+    prefer_no_avx512 PreferNoAvx512 = "Prefer_No_AVX512",
     /// AVX-512 is avoided in vector mathematics.
-    mathvec_prefer_no_avx512 = "MathVec_Prefer_No_AVX512",
+    mathvec_prefer_no_avx512 MathvecPreferNoAvx512 = "MathVec_Prefer_No_AVX512",
     /// Fast short `rep movsb` is preferred.
-    prefer_fsrm = "Prefer_FSRM",
+    prefer_fsrm PreferFsrm = "Prefer_FSRM",
     /// `rep movsb` is avoided between near addresses.
-    avoid_short_distance_rep_movsb = "Avoid_Short_Distance_REP_MOVSB",
+    avoid_short_distance_rep_movsb AvoidShortDistanceRepMovsb = "Avoid_Short_Distance_REP_MOVSB",
     /// Non-temporal fills are avoided (2.40 and later, backported to 2.39).
-    avoid_non_temporal_memset = "Avoid_Non_Temporal_Memset",
+    avoid_non_temporal_memset AvoidNonTemporalMemset = "Avoid_Non_Temporal_Memset",
     /// `rep stosb` is avoided (2.41 and later).
-    avoid_stosb = "Avoid_STOSB",
+    avoid_stosb AvoidStosb = "Avoid_STOSB",
 }
 
 /// A CPUID query: the leaf in eax and the sub-leaf in ecx.
@@ -821,48 +879,76 @@ pub enum TunableSecurity {
 /// One entry of glibc's list of tunables; its position in [`Layout::tunables`] is its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tunable {
-    /// Name in GLIBC_TUNABLES.
-    pub name: &'static str,
+    /// Name without [`Tunable::PREFIX`]; behind a blank the environment variable of its own, if there is one.
+    word: Word,
     /// Type of the value.
     pub kind: TunableKind,
-    /// Smallest value accepted; an [`TunableKind::Int32`] is sign-extended.
-    pub min: u64,
-    /// Largest value accepted; compared as signed for [`TunableKind::Int32`].
-    pub max: u64,
-    /// The value before the environment; a string's default is the null pointer, 0.
-    pub default: u64,
     /// What a secure process does.
     pub security: TunableSecurity,
-    /// Environment variable of its own, older than GLIBC_TUNABLES.
-    pub env_alias: Option<&'static str>,
+    /// Bounds and default are kept in 4 bytes and read with their sign extended, so that -1 is `u64::MAX`.
+    min: i32,
+    max: i32,
+    default: i32,
 }
 
 impl Tunable {
-    /// A tunable without an environment variable of its own.
+    /// What every name in GLIBC_TUNABLES begins with.
+    pub const PREFIX: &'static str = "glibc.";
+
+    /// A tunable: `name` without its prefix and, behind a blank, the environment variable that is older than
+    /// GLIBC_TUNABLES; the values that are accepted; the value before the environment (a string's default is the null pointer, 0).
+    ///
+    /// For constants: a number of more than 31 bits that is not the sign extension of its lower half does not compile.
     pub const fn new(
-        name: &'static str,
+        name: &str,
         kind: TunableKind,
         range: RangeInclusive<u64>,
         default: u64,
         security: TunableSecurity,
     ) -> Self {
+        const fn narrow(value: u64) -> i32 {
+            assert!(value as i32 as u64 == value);
+            value as i32
+        }
         Self {
-            name,
+            word: Word::new(name),
             kind,
-            min: *range.start(),
-            max: *range.end(),
-            default,
             security,
-            env_alias: None,
+            min: narrow(*range.start()),
+            max: narrow(*range.end()),
+            default: narrow(default),
         }
     }
 
-    /// The same with the variable `alias`.
-    pub const fn alias(self, alias: &'static str) -> Self {
-        Self {
-            env_alias: Some(alias),
-            ..self
-        }
+    /// Whether GLIBC_TUNABLES calls it `name`.
+    pub fn is_called(&self, name: &[u8]) -> bool {
+        name.strip_prefix(Self::PREFIX.as_bytes())
+            .is_some_and(|name| self.part(0) == Some(name))
+    }
+
+    /// Whether `name` is its environment variable.
+    pub fn is_variable(&self, name: &[u8]) -> bool {
+        self.part(1) == Some(name)
+    }
+
+    #[inline(never)]
+    fn part(&self, index: usize) -> Option<&'static [u8]> {
+        self.word.text().as_bytes().split(|byte| *byte == b' ').nth(index)
+    }
+
+    /// Smallest value accepted; compared as signed for [`TunableKind::Int32`].
+    pub const fn min(&self) -> u64 {
+        self.min as u64
+    }
+
+    /// Largest value accepted; compared as signed for [`TunableKind::Int32`].
+    pub const fn max(&self) -> u64 {
+        self.max as u64
+    }
+
+    /// The value before the environment; a string's default is the null pointer, 0.
+    pub const fn default(&self) -> u64 {
+        self.default as u64
     }
 }
 
@@ -912,26 +998,47 @@ impl fmt::Display for Descriptor {
 /// A `_thread_db_*` object that libc.so.6 must contain with this very content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThreadDb {
-    /// Symbol.
-    pub name: &'static str,
-    /// Content.
-    pub value: Descriptor,
+    /// Symbol, without [`ThreadDb::PREFIX`].
+    pub name: Word,
+    /// 0 for a value.
+    bits: u16,
+    count_or_value: u32,
+    offset: u16,
 }
 
 impl ThreadDb {
+    /// What the name of every such object begins with.
+    pub const PREFIX: &'static str = "_thread_db_";
+
     /// A size or a constant.
-    pub const fn value(name: &'static str, value: u32) -> Self {
+    pub const fn value(name: &str, value: u32) -> Self {
         Self {
-            name,
-            value: Descriptor::Value(value),
+            name: Word::new(name),
+            bits: 0,
+            count_or_value: value,
+            offset: 0,
         }
     }
 
-    /// The place of a member: width of an element in bits, number of elements, offset in bytes.
-    pub const fn field(name: &'static str, bits: u32, count: u32, offset: u32) -> Self {
+    /// The place of a member: width of an element in bits (not 0), number of elements, offset in bytes.
+    pub const fn field(name: &str, bits: u16, count: u32, offset: u16) -> Self {
         Self {
-            name,
-            value: Descriptor::Field { bits, count, offset },
+            name: Word::new(name),
+            bits,
+            count_or_value: count,
+            offset,
+        }
+    }
+
+    /// Content.
+    pub fn content(&self) -> Descriptor {
+        match self.bits {
+            0 => Descriptor::Value(self.count_or_value),
+            bits => Descriptor::Field {
+                bits: bits.into(),
+                count: self.count_or_value,
+                offset: self.offset.into(),
+            },
         }
     }
 }
@@ -959,24 +1066,38 @@ impl Object {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Witness {
     /// Exported function.
-    pub function: &'static str,
+    pub function: Word,
+    /// C name of the member, for people; with a dot where it is a member of a member.
+    pub member: Word,
+    /// What the function adds to that address.
+    pub displacement: u16,
     /// The object whose address the function loads from its GOT.
     pub object: Object,
-    /// C name of the member, for people; with a dot where it is a member of a member.
-    pub member: &'static str,
-    /// What the function adds to that address.
-    pub displacement: u32,
 }
 
 impl Witness {
     /// `function` reaches `member` of `object` by adding `displacement`.
-    pub const fn new(function: &'static str, object: Object, member: &'static str, displacement: u32) -> Self {
+    pub const fn new(function: &str, object: Object, member: &str, displacement: u16) -> Self {
         Self {
-            function,
-            object,
-            member,
+            function: Word::new(function),
+            member: Word::new(member),
             displacement,
+            object,
         }
+    }
+}
+
+/// Says what a libc.so.6 lacks that does not confirm the witness.
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} does not use {}.{} at {:#x}",
+            self.function.text(),
+            self.object.symbol(),
+            self.member.text(),
+            self.displacement
+        )
     }
 }
 
@@ -990,7 +1111,7 @@ pub struct Layout {
     /// Build-ids of the libc.so.6 files that are known to have this layout.
     pub build_ids: &'static [&'static [u8]],
     /// Every name that libc.so.6 imports from the loader, sorted.
-    pub imports: &'static [&'static str],
+    pub imports: &'static [Word],
     /// Digest over all fields from here to `tunables`, so that rows are compared without the code for it.
     pub interface: u64,
     /// `_rtld_global_ro`.
@@ -1031,8 +1152,8 @@ pub struct Layout {
     pub cpuid_feature: Option<CpuidFeature>,
     /// CPUID queries in the order of `cpu_features.features`.
     pub cpuid_leaves: &'static [CpuidLeaf],
-    /// Bits of `cpu_features.preferred`.
-    pub preferred: Preferred,
+    /// Bit numbers in `cpu_features.preferred` by [`Preferred`].
+    pub preferred: [Option<u8>; PreferredBits::FIELDS.len()],
     /// Tunables by id.
     pub tunables: &'static [Tunable],
     /// libc's own statements about shared structures, sorted by name.
@@ -1076,12 +1197,9 @@ impl Layout {
         usize::try_from(index).ok().filter(|&index| index < self.info.len)
     }
 
-    /// The tunable called `name` and its id.
-    pub fn tunable(&self, name: &str) -> Option<(usize, &'static Tunable)> {
-        self.tunables
-            .iter()
-            .enumerate()
-            .find(|(_, tunable)| tunable.name == name)
+    /// The id of the tunable whose name is `name`, without its prefix.
+    pub fn tunable(&self, name: Word) -> Option<usize> {
+        self.tunables.iter().position(|tunable| tunable.word == name)
     }
 
     /// Whether two rows are the same to a loader: every structure, bit and tunable agrees, whatever builds

@@ -86,10 +86,10 @@ fn embedded_structures_fit_their_members() {
 #[test]
 fn lists_that_are_searched_are_sorted_or_unique() {
     for row in ALL {
-        assert!(row.imports.is_sorted());
-        assert!(row.thread_db.is_sorted_by_key(|descriptor| descriptor.name));
+        assert!(row.imports.is_sorted_by_key(|name| name.text()));
+        assert!(row.thread_db.is_sorted_by_key(|descriptor| descriptor.name.text()));
         for (id, tunable) in row.tunables.iter().enumerate() {
-            assert_eq!(row.tunable(tunable.name), Some((id, tunable)));
+            assert_eq!(row.tunable(tunable.word), Some(id));
         }
     }
 }
@@ -98,23 +98,23 @@ fn lists_that_are_searched_are_sorted_or_unique() {
 fn libcs_own_descriptors_agree_with_the_structures() {
     for row in ALL {
         let find = |name: &str| {
-            let found = row.thread_db.iter().find(|descriptor| descriptor.name == name);
-            found.map(|descriptor| descriptor.value)
+            let found = row.thread_db.iter().find(|descriptor| descriptor.name.text() == name);
+            found.map(ThreadDb::content)
         };
         let field = |name: &str, member: Member| match find(name) {
             Some(Descriptor::Field { offset, .. }) => assert_eq!(offset as usize, member.offset()),
             other => panic!("{name}: {other:?}"),
         };
-        field("_thread_db_pthread_list", row.pthread.list);
-        field("_thread_db_pthread_tid", row.pthread.tid);
-        field("_thread_db_pthread_specific", row.pthread.specific);
-        field("_thread_db_link_map_l_tls_modid", row.link_map.l_tls_modid);
-        field("_thread_db_link_map_l_tls_offset", row.link_map.l_tls_offset);
+        field("pthread_list", row.pthread.list);
+        field("pthread_tid", row.pthread.tid);
+        field("pthread_specific", row.pthread.specific);
+        field("link_map_l_tls_modid", row.link_map.l_tls_modid);
+        field("link_map_l_tls_offset", row.link_map.l_tls_offset);
         field(
-            "_thread_db_rtld_global__dl_tls_dtv_slotinfo_list",
+            "rtld_global__dl_tls_dtv_slotinfo_list",
             row.rtld_global.dl_tls_dtv_slotinfo_list,
         );
-        let Some(Descriptor::Value(size)) = find("_thread_db_sizeof_pthread") else {
+        let Some(Descriptor::Value(size)) = find("sizeof_pthread") else {
             panic!("no size of struct pthread");
         };
         assert_eq!(size as usize, row.pthread.size);
@@ -130,9 +130,31 @@ fn witnesses_lie_inside_their_object() {
                 Object::RtldGlobal => row.rtld_global.size,
                 Object::RtldGlobalRo => row.rtld_global_ro.size,
             };
-            assert!((witness.displacement as usize) < size, "{witness:?}");
+            assert!(usize::from(witness.displacement) < size, "{witness:?}");
         }
     }
+}
+
+#[test]
+fn a_word_is_a_whole_line() {
+    for name in NAMES.lines() {
+        assert_eq!(Word::new(name).text(), name);
+    }
+    assert!(NAMES.lines().is_sorted_by(|left, right| left < right));
+    let rseq = Tunable::new("pthread.rseq", TunableKind::Int32, 0..=1, 1, TunableSecurity::Erase);
+    assert!(rseq.is_called(b"glibc.pthread.rseq"));
+    for other in [&b"glibc.pthread.rseq_"[..], b"pthread.rseq", b"glibc.", b""] {
+        assert!(!rseq.is_called(other) && !rseq.is_variable(other));
+    }
+    let check = Tunable::new(
+        "malloc.check MALLOC_CHECK_",
+        TunableKind::Int32,
+        0..=3,
+        0,
+        TunableSecurity::Erase,
+    );
+    assert!(check.is_called(b"glibc.malloc.check") && check.is_variable(b"MALLOC_CHECK_"));
+    assert!(!check.is_called(b"glibc.malloc.check MALLOC_CHECK_") && !check.is_variable(b"malloc.check"));
 }
 
 #[test]
@@ -140,10 +162,10 @@ fn bounds_of_tunables_admit_a_value() {
     for row in ALL {
         for tunable in row.tunables {
             let ordered = match tunable.kind {
-                TunableKind::Int32 => tunable.min.cast_signed() <= tunable.max.cast_signed(),
-                _ => tunable.min <= tunable.max,
+                TunableKind::Int32 => tunable.min <= tunable.max,
+                _ => tunable.min() <= tunable.max(),
             };
-            assert!(ordered, "{}", tunable.name);
+            assert!(ordered, "{}", tunable.word.text());
         }
     }
 }
