@@ -8,6 +8,7 @@
 //! by C code with the arguments that the interface states.
 #![allow(unsafe_code, non_upper_case_globals)]
 
+use alloc::format;
 use core::ffi::{c_char, c_int, c_void};
 
 use lode::abi::glibc::{Exports, entries};
@@ -185,12 +186,19 @@ unsafe extern "C" fn _dl_fatal_printf(format: *const c_char) -> ! {
     crt::syscall::exit_group(127)
 }
 
+#[cold]
+fn stop_in(function: &str) -> ! {
+    dl::stop(&format!(
+        "libc called {function}, which is not reached while dlopen is hooked"
+    ))
+}
+
 macro_rules! never_reached {
     ($($name:ident),* $(,)?) => {$(
         /// libc reaches this only when the hook table is not set; it stops with its name.
         #[unsafe(no_mangle)]
         extern "C" fn $name() -> ! {
-            dl::stop(concat!("libc called ", stringify!($name), ", which is not reached while dlopen is hooked"))
+            stop_in(stringify!($name))
         }
     )*};
 }

@@ -65,33 +65,29 @@ struct LinkMap {
 pub fn link_maps(roster: Roster<'_>, order: &[ModuleId]) -> Result<(), Fault> {
     let mut maps: Vec<LinkMap> = Vec::new();
     maps.try_reserve_exact(order.len()).map_err(|_| Kind::OutOfMemory)?;
+    // The maps stay here: there is room for all of them.
+    let mut address = maps.as_ptr().addr();
+    let mut previous = 0;
     for module in order.iter().filter_map(|id| roster.get(*id)) {
         let name = if module.role == Role::Program {
             b""
         } else {
             module.name.bytes()
         };
+        if let Some(last) = maps.last_mut() {
+            last.next = address as u64;
+        }
         maps.push(LinkMap {
             bias: module.image.bias().0,
             name: c_string(name).as_ptr() as u64,
             dynamic: module.layout.dynamic.map_or(0, |(at, _)| module.at(at).0),
             next: 0,
-            previous: 0,
+            previous,
         });
-    }
-    let maps = maps.leak();
-    let mut previous = 0;
-    for (map, id) in maps.iter_mut().zip(order) {
-        let address = core::ptr::from_mut(map).addr();
-        map.previous = previous;
+        module.link_map.store(address, Ordering::Release);
         previous = address as u64;
-        if let Some(module) = roster.get(*id) {
-            module.link_map.store(address, Ordering::Release);
-        }
+        address += size_of::<LinkMap>();
     }
-    let addresses: Vec<u64> = maps.iter().map(|map| core::ptr::from_ref(map).addr() as u64).collect();
-    for (map, next) in maps.iter_mut().zip(addresses.iter().skip(1)) {
-        map.next = *next;
-    }
+    maps.leak();
     Ok(())
 }

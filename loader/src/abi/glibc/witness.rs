@@ -662,6 +662,7 @@ impl Instruction {
     }
 
     /// What it changes, as a letter of [`EFFECTS`]; or `v`: as `x`, and the additional register.
+    #[inline(never)]
     fn effect(&self) -> u8 {
         let opcode = usize::from(self.opcode);
         let general = self.opcode >= 0xf0;
