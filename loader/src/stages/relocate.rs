@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Batch;
@@ -20,10 +21,10 @@ use crate::elf::{Address, SymbolIndex, Vaddr, relr};
 use crate::error::{Fault, Kind, Name, Result, Rule, Stage, Unresolved};
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Plain, Table};
-use crate::scope::{Definition, Scope};
+use crate::scope::{Definition, Scope, breadth_first};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
-use crate::world::{Host, Module, ModuleId, Roster, TlsSlot, Unique, World};
+use crate::world::{Host, Module, ModuleId, Role, Roster, TlsSlot, Unique, World};
 
 /// Modules whose plain words are final.
 #[derive(Debug)]
@@ -127,6 +128,7 @@ impl Linked {
             indirect: Vec::new(),
             copies: Vec::new(),
             unresolved: Vec::new(),
+            descriptors: Vec::new(),
             statistics: &mut changing.statistics,
         };
         work.statistics.modules = work.roster.batch.len() as u64;
@@ -141,8 +143,15 @@ impl Linked {
             indirect,
             copies,
             unresolved,
+            descriptors,
             ..
         } = work;
+        for (id, descriptor) in descriptors {
+            let owner = batch.modules.iter_mut().find(|module| module.id == id);
+            if let Some(owner) = owner.and_then(Arc::get_mut) {
+                owner.descriptors.push(descriptor);
+            }
+        }
         if let Some(first) = unresolved.first() {
             let culprit = first.module.clone();
             let error = Kind::Undefined(unresolved).of(Stage::Relocate, &culprit);
@@ -171,6 +180,7 @@ struct Work<'a> {
     indirect: Vec<Indirect>,
     copies: Vec<Copy>,
     unresolved: Vec<Unresolved>,
+    descriptors: Vec<(ModuleId, Box<[u64; 2]>)>,
     statistics: &'a mut Statistics,
 }
 
@@ -189,6 +199,8 @@ struct Tables<'a> {
     memo: Option<Memo<'a>>,
     /// Function slots that stay unresolved may wait for their first call.
     lazy: bool,
+    /// What stays as long as the module does, because it needs it. Left out at the start, where nothing is ever unloaded.
+    kept: Vec<ModuleId>,
 }
 
 impl<'a> Work<'a> {
@@ -200,6 +212,10 @@ impl<'a> Work<'a> {
             patch: module.image.patch(),
             memo: None,
             lazy: !now && dynamic.pltgot.is_some(),
+            kept: match module.role {
+                Role::Opened => breadth_first(self.roster, &[module.id]),
+                _ => Vec::new(),
+            },
         };
         let fault = |fault: Fault| module.fault(Stage::Relocate, fault);
         if dynamic.android_rel.is_some() || dynamic.android_rela.is_some() {
@@ -444,6 +460,9 @@ impl<'a> Work<'a> {
         let scope = scope_of(self.roster, self.global, self.unique, module);
         let found = scope.resolve(module, index, reference, version, purpose, self.log);
         if let Some(definition) = &found {
+            if !tables.kept.contains(&definition.module.id) {
+                module.bind_to(definition.module);
+            }
             if definition.symbol.binding() == symbol::STB_GNU_UNIQUE {
                 let name = definition.module.symbols.name(&definition.symbol);
                 if !self.unique.iter().any(|(known, _, _)| known.bytes() == name) {
@@ -569,8 +588,10 @@ impl<'a> Work<'a> {
                     Some(distance) => (entries.tls_static, offset.wrapping_sub(distance)),
                     None => {
                         // Read by lode's descriptor code for as long as the module is mapped.
-                        let index: &'static [u64; 2] = Box::leak(Box::new([slot.id, offset]));
-                        (entries.tls_dynamic, index.as_ptr().addr() as u64)
+                        let index = Box::new([slot.id, offset]);
+                        let address = index.as_ptr().addr() as u64;
+                        self.descriptors.push((tables.module.id, index));
+                        (entries.tls_dynamic, address)
                     }
                 }
             }
@@ -806,6 +827,9 @@ pub fn bind_slot(
                 .into(),
             )
         })?;
+    if !breadth_first(roster, &[module.id]).contains(&found.module.id) {
+        module.bind_to(found.module);
+    }
     let address = if found.is_indirect() {
         check_resolver(found.module, found.address()).map_err(fault)?;
         host.resolve(found.address())

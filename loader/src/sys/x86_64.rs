@@ -148,6 +148,9 @@ global_asm!(
     "push rsi", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset rsi, 0",
     "mov rdi, [rax + 8]",
     "mov rsi, fs:[8]",
+    "mov rax, [rip + {generation}]",
+    "cmp rax, [rsi]",
+    "jne 2f",
     "mov rax, [rdi]",
     "cmp rax, [rsi - 16]",
     "ja 2f",
@@ -191,6 +194,7 @@ global_asm!(
     components = sym VECTOR_COMPONENTS,
     compact = sym VECTOR_COMPACT,
     block = sym tls_block,
+    generation = sym crate::thread::GENERATION,
     lazy = sym lazy_from_stack,
 );
 
@@ -292,7 +296,8 @@ pub unsafe fn jump(stack: *const usize, entry: Address, finaliser: usize) -> ! {
     }
 }
 
-/// Defines `__tls_get_addr` in the binary that uses it: looks into the dtv, and asks only for blocks that do not exist.
+/// Defines `__tls_get_addr` in the binary that uses it: looks into the dtv if that is of the process's generation, and asks only for blocks that
+/// do not exist.
 ///
 /// Old compilers call it with a stack that is not aligned, so the slow half aligns it.
 #[macro_export]
@@ -306,6 +311,9 @@ macro_rules! tls_get_addr {
             "__tls_get_addr:",
             ".cfi_startproc",
             "mov rdx, fs:[8]",
+            "mov rax, [rip + {generation}]",
+            "cmp rax, [rdx]",
+            "jne 2f",
             "mov rax, [rdi]",
             "cmp rax, [rdx - 16]",
             "ja 2f",
@@ -330,6 +338,7 @@ macro_rules! tls_get_addr {
             ".size __tls_get_addr, . - __tls_get_addr",
             ".popsection",
             block = sym $crate::sys::machine::tls_block,
+            generation = sym $crate::thread::GENERATION,
         );
     };
 }
