@@ -430,8 +430,7 @@ fn set_failure(error: &Error) {
         runtime.log.emit(Interest::FILES, || Event::Failed(error));
     }
     // A C string: `Lossy` shows a NUL in a name as text.
-    let mut text = String::new();
-    let _ = write!(text, "{error}\0");
+    let text = crate::error::text(format_args!("{error}\0"));
     let failure = Box::into_raw(Box::new(Failure { text, told: false }));
     // SAFETY: the slot is the calling thread's own; it holds null or a box that this file made.
     let old = unsafe { core::ptr::replace(failure_slot(), failure) };
