@@ -578,7 +578,7 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
 /// From a name to a published batch. A call, so that constructors do not run on top of the room that this takes.
 #[inline(never)]
 fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) -> Result<(usize, Option<Ready>)> {
-    let Some(mut world) = with_world(|world, _| world.clone()) else {
+    let Some(mut world) = with_world(|world, _| world.without(&[])) else {
         return Err(call_error(Kind::Busy, file));
     };
     let asker = world.at(caller).or(world.program()).map(|module| module.id);

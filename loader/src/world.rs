@@ -106,8 +106,6 @@ pub struct Module {
     pub link_map: AtomicUsize,
     /// The memory of that link_map, where it goes with the module.
     pub records: Once<Memory>,
-    /// What its dynamic TLS descriptors point to: module number and offset.
-    pub descriptors: Vec<Box<[u64; 2]>>,
     /// Opened with RTLD_DEEPBIND: its references look into its own group before the global scope.
     pub binds_deep: bool,
     /// How often `dlopen` returned it and `dlclose` did not take it back.
@@ -192,7 +190,6 @@ impl Module {
             state: AtomicU32::new(FRESH),
             link_map: AtomicUsize::new(0),
             records: Once::new(),
-            descriptors: Vec::new(),
             binds_deep: false,
             opened: AtomicU32::new(0),
             pinned: AtomicBool::new(false),
@@ -292,8 +289,8 @@ fn read_dynamic(image: &Image, layout: &Layout) -> Result<Dynamic, Fault> {
 
 /// Everything that earlier batches loaded.
 ///
-/// A published world never changes: whoever loads something makes the next one from a clone.
-#[derive(Clone, Debug, Default)]
+/// A published world never changes: whoever loads or unloads something makes the next one from a copy ([`World::without`]).
+#[derive(Debug, Default)]
 pub struct World {
     /// Ascending by [`ModuleId`], with gaps where modules were unloaded.
     pub modules: Vec<Arc<Module>>,

@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Batch;
@@ -128,7 +127,6 @@ impl Linked {
             indirect: Vec::new(),
             copies: Vec::new(),
             unresolved: Vec::new(),
-            descriptors: Vec::new(),
             statistics: &mut changing.statistics,
         };
         work.statistics.modules = work.roster.batch.len() as u64;
@@ -143,15 +141,8 @@ impl Linked {
             indirect,
             copies,
             unresolved,
-            descriptors,
             ..
         } = work;
-        for (id, descriptor) in descriptors {
-            let owner = batch.modules.iter_mut().find(|module| module.id == id);
-            if let Some(owner) = owner.and_then(Arc::get_mut) {
-                owner.descriptors.push(descriptor);
-            }
-        }
         if let Some(first) = unresolved.first() {
             let culprit = first.module.clone();
             let error = Kind::Undefined(unresolved).of(Stage::Relocate, &culprit);
@@ -180,7 +171,6 @@ struct Work<'a> {
     indirect: Vec<Indirect>,
     copies: Vec<Copy>,
     unresolved: Vec<Unresolved>,
-    descriptors: Vec<(ModuleId, Box<[u64; 2]>)>,
     statistics: &'a mut Statistics,
 }
 
@@ -587,11 +577,11 @@ impl<'a> Work<'a> {
                 match slot.offset {
                     Some(distance) => (entries.tls_static, offset.wrapping_sub(distance)),
                     None => {
-                        // Read by lode's descriptor code for as long as the module is mapped.
-                        let index = Box::new([slot.id, offset]);
-                        let address = index.as_ptr().addr() as u64;
-                        self.descriptors.push((tables.module.id, index));
-                        (entries.tls_dynamic, address)
+                        let packed = pack(slot.id, offset);
+                        let argument = packed.ok_or(Kind::Unsupported(
+                            "a descriptor of thread-local storage more than half a tebibyte into its block",
+                        ))?;
+                        (entries.tls_dynamic, argument)
                     }
                 }
             }
@@ -603,6 +593,14 @@ impl<'a> Work<'a> {
             .and_then(|()| tables.patch.store(second, argument))
             .ok_or_else(|| unwritable(tables.module, at))
     }
+}
+
+/// What the second word of a dynamic TLS descriptor holds: the module's number in the upper 24 bits, the offset into its block in the others.
+/// The code that [`Entries::tls_dynamic`] leads to takes it apart.
+fn pack(number: u64, offset: u64) -> Option<u64> {
+    let low = offset << 24 >> 24;
+    let fits = number < 1 << 24 && (low << 24).cast_signed() >> 24 == offset.cast_signed();
+    fits.then_some(number << 40 | low)
 }
 
 /// The scope of a module's references: the global one, then what came with the same `dlopen`.

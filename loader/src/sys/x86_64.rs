@@ -151,14 +151,17 @@ global_asm!(
     "mov rax, [rip + {generation}]",
     "cmp rax, [rsi]",
     "jne 2f",
-    "mov rax, [rdi]",
+    "mov rax, rdi",
+    "shr rax, 40",
     "cmp rax, [rsi - 16]",
     "ja 2f",
     "shl rax, 4",
     "mov rax, [rsi + rax]",
     "cmp rax, -1",
     "je 2f",
-    "add rax, [rdi + 8]",
+    "shl rdi, 24",
+    "sar rdi, 24",
+    "add rax, rdi",
     "5:",
     "sub rax, fs:[0]",
     "pop rsi", ".cfi_adjust_cfa_offset -8", ".cfi_same_value rsi",
@@ -167,7 +170,7 @@ global_asm!(
     ".cfi_adjust_cfa_offset 16", ".cfi_rel_offset rdi, 8", ".cfi_rel_offset rsi, 0",
     "2:",
     ".cfi_remember_state",
-    save_all_and_call!("{block}"),
+    save_all_and_call!("{packed}"),
     ".cfi_def_cfa rsp, 32",
     "mov rax, [rsp - 80]",
     "add rsp, 8",
@@ -193,7 +196,7 @@ global_asm!(
     state = sym VECTOR_STATE,
     components = sym VECTOR_COMPONENTS,
     compact = sym VECTOR_COMPACT,
-    block = sym tls_block,
+    packed = sym tls_block_of_descriptor,
     generation = sym crate::thread::GENERATION,
     lazy = sym lazy_from_stack,
 );
@@ -205,12 +208,17 @@ unsafe extern "C" {
     fn lode_lazy();
 }
 
-/// The slow half of a dynamic descriptor: rdi still points to the pair of module number and offset.
+/// The slow half of a dynamic descriptor: rdi still holds its second word, the module's number and, signed, the offset.
+extern "C" fn tls_block_of_descriptor(packed: u64) -> u64 {
+    crate::dl::tls_block(packed >> 40).wrapping_add_signed((packed << 24).cast_signed() >> 24)
+}
+
+/// The slow half of `__tls_get_addr`.
 ///
 /// # Safety
-/// `index` points to such a pair.
+/// `index` points to a module's number and an offset, as R_X86_64_DTPMOD64 and R_X86_64_DTPOFF64 store them.
 pub unsafe extern "C" fn tls_block(index: *const [u64; 2]) -> u64 {
-    // SAFETY: the argument of a dynamic descriptor is a pair that lode leaked when it made the descriptor.
+    // SAFETY: the caller's promise.
     let [module, offset] = unsafe { index.read() };
     crate::dl::tls_block(module).wrapping_add(offset)
 }
