@@ -280,7 +280,7 @@ impl Launch {
             arguments: self.constructor_arguments(),
         });
         // Resolvers may ask for the kernel's library: what was there before is published for them.
-        dl::publish(world.clone());
+        dl::publish(world.without(&[]));
         // A resolver that wants to load something is refused, as during dlopen.
         let loading = dl::Loading::start().map_err(|kind| kind.of(Stage::Start, &Name::new(self.program_name)))?;
         let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;
