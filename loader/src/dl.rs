@@ -2,7 +2,7 @@
 //!
 //! What is loaded is one published [`World`] that never changes. Readers (unwinders, `dladdr`, the lazy binder, first touches of TLS) take no lock:
 //! they count themselves and use the world that is published. Whoever loads something holds the long lock, makes the next world
-//! from a clone, publishes it, and frees former worlds when nobody reads.
+//! from a copy, publishes it, and frees former worlds when nobody reads.
 //!
 //! The long lock is libc's own recursive mutex where there is a libc, because `fork` resets that in the child. A call that comes in while
 //! the same thread is in the middle of loading (from a resolver, from a signal handler) is refused with a text.
@@ -1185,8 +1185,8 @@ pub unsafe extern "C-unwind" fn iterate_phdr(
             },
             headers: headers as *const c_void,
             count: module.headers.len() as u16,
-            adds: world.list.len() as u64,
-            subs: 0,
+            adds: u64::from(world.next.0),
+            subs: u64::from(world.next.0) - world.modules.len() as u64,
             tls_id: slot.map_or(0, |slot| slot.id),
             tls_data: thread::existing_block(module).unwrap_or(0),
         };

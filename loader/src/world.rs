@@ -13,10 +13,9 @@ use crate::elf::segment::{Access, ProgramHeader};
 use crate::elf::symbol::Symbol;
 use crate::elf::{Address, FileOffset, SymbolIndex, Vaddr};
 use crate::error::{Errno, Error, Fault, Kind, Name, Stage};
-use crate::image::Image;
+use crate::image::{Image, Memory};
 use crate::layout::Layout;
 use crate::symbols::Symbols;
-use crate::sys::Memory;
 
 /// The number of a module in its world: the order of loading, never used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,7 @@
 use core::ptr::NonNull;
 
 use super::layout::{Bits, Member};
-use crate::sys::Memory;
+use crate::image::Memory;
 
 /// A C structure in memory.
 #[derive(Clone, Copy, Debug)]
