@@ -605,7 +605,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
         module.binds_deep = mode & RTLD_DEEPBIND != 0;
     }
-    let Some(root) = mapped.batch.order.first().copied() else {
+    let Some(root) = mapped.root else {
         return Err(call_error(Kind::InvalidHandle, file));
     };
     if mapped.batch.modules.is_empty() {

@@ -18,6 +18,7 @@
 //! as long as the image lives.
 #![allow(unsafe_code)]
 
+use alloc::alloc::{Layout as Shape, alloc_zeroed, dealloc};
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 
@@ -239,17 +240,17 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
+    fn shape(words: usize) -> Option<Shape> {
+        Shape::array::<u128>(words).ok()
+    }
+
     /// At least `size` bytes, aligned to 16. `None` when there is no memory.
     pub fn zeroed(size: usize) -> Option<Memory> {
-        let words = size.div_ceil(16);
-        let mut memory: Vec<u128> = Vec::new();
-        memory.try_reserve_exact(words).ok()?;
-        memory.resize(words, 0);
-        let words = memory.capacity();
-        Some(Memory {
-            base: NonNull::from(memory.leak()).cast(),
-            words,
-        })
+        let words = size.div_ceil(16).max(1);
+        // SAFETY: the shape is not empty.
+        let base = unsafe { alloc_zeroed(Memory::shape(words)?) };
+        let base = NonNull::new(base)?.cast();
+        Some(Memory { base, words })
     }
 
     /// Its first byte.
@@ -265,8 +266,10 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the parts that `zeroed` took from a vector.
-        drop(unsafe { Vec::from_raw_parts(self.base.as_ptr(), 0, self.words) });
+        if let Some(shape) = Memory::shape(self.words) {
+            // SAFETY: allocated by `zeroed` with this shape.
+            unsafe { dealloc(self.base.as_ptr().cast(), shape) };
+        }
     }
 }
 
