@@ -1235,3 +1235,47 @@ pub fn bind_slot(module: u64, index: u64) -> Address {
         None => stop("a function slot of a module that is not loaded was used"),
     }
 }
+
+/// The functions of this file behind which code of the program may run and may unwind, as the program enters them.
+pub mod doors {
+    crate::door!(
+        /// [`super::dlopen`]
+        dlopen => super::dlopen
+    );
+    crate::door!(
+        /// [`super::dlmopen`]
+        dlmopen => super::dlmopen
+    );
+    crate::door!(
+        /// [`super::dlclose`]
+        dlclose => super::dlclose
+    );
+    crate::door!(
+        /// [`super::dlsym`]
+        dlsym => super::dlsym
+    );
+    crate::door!(
+        /// [`super::dlvsym`]
+        dlvsym => super::dlvsym
+    );
+    crate::door!(
+        /// [`super::libc_dlopen_mode`]
+        libc_dlopen_mode => super::libc_dlopen_mode
+    );
+    crate::door!(
+        /// [`super::libc_dlsym`]
+        libc_dlsym => super::libc_dlsym
+    );
+    crate::door!(
+        /// [`super::libc_dlvsym`]
+        libc_dlvsym => super::libc_dlvsym
+    );
+    crate::door!(
+        /// [`super::iterate_phdr`]
+        iterate_phdr => super::iterate_phdr
+    );
+    crate::door!(
+        /// [`super::finalise`]
+        finalise => super::finalise
+    );
+}

@@ -12,7 +12,7 @@ use core::ffi::{c_char, c_int, c_void};
 
 use super::layout::Layout;
 use super::record::Record;
-use crate::dl;
+use crate::dl::{self, doors};
 use crate::elf::Address;
 use crate::symbols::{Use, Wanted};
 use crate::thread::{self, Dtv};
@@ -33,19 +33,19 @@ pub fn fill(layout: &Layout, ro: Record) {
     if let (Some(member), Some(hook)) = (at.dl_dlfcn_hook, layout.dlfcn_hook)
         && let Some(table) = Record::allocate(hook.size)
     {
-        table.set(hook.dlopen, dl::dlopen as *const () as u64);
-        table.set(hook.dlclose, dl::dlclose as *const () as u64);
-        table.set(hook.dlsym, dl::dlsym as *const () as u64);
-        table.set(hook.dlvsym, dl::dlvsym as *const () as u64);
+        table.set(hook.dlopen, doors::dlopen as *const () as u64);
+        table.set(hook.dlclose, doors::dlclose as *const () as u64);
+        table.set(hook.dlsym, doors::dlsym as *const () as u64);
+        table.set(hook.dlvsym, doors::dlvsym as *const () as u64);
         table.set(hook.dlerror, dl::dlerror as *const () as u64);
         table.set(hook.dladdr, dl::dladdr as *const () as u64);
         table.set(hook.dladdr1, dl::dladdr1 as *const () as u64);
         table.set(hook.dlinfo, dl::dlinfo as *const () as u64);
-        table.set(hook.dlmopen, dl::dlmopen as *const () as u64);
-        table.set(hook.libc_dlopen_mode, dl::libc_dlopen_mode as *const () as u64);
-        table.set(hook.libc_dlsym, dl::libc_dlsym as *const () as u64);
-        table.set(hook.libc_dlvsym, dl::libc_dlvsym as *const () as u64);
-        table.set(hook.libc_dlclose, dl::dlclose as *const () as u64);
+        table.set(hook.dlmopen, doors::dlmopen as *const () as u64);
+        table.set(hook.libc_dlopen_mode, doors::libc_dlopen_mode as *const () as u64);
+        table.set(hook.libc_dlsym, doors::libc_dlsym as *const () as u64);
+        table.set(hook.libc_dlvsym, doors::libc_dlvsym as *const () as u64);
+        table.set(hook.libc_dlclose, doors::dlclose as *const () as u64);
         ro.set(member, table.address());
     }
 }
