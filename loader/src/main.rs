@@ -517,7 +517,7 @@ impl Launch {
             Abi::Bare => None,
             Abi::Glibc(glibc) => {
                 glibc.early_init();
-                glibc.around_fork(before_fork, after_fork);
+                glibc.around_fork(before_fork, after_fork, after_fork_in_the_child);
                 Some(program.id)
             }
         };
@@ -539,6 +539,11 @@ impl Launch {
 extern "C" fn before_fork() {
     dl::before_fork();
     HEAP.hold();
+}
+
+extern "C" fn after_fork_in_the_child() {
+    dl::in_the_child();
+    after_fork();
 }
 
 extern "C" fn after_fork() {
