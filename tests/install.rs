@@ -101,7 +101,7 @@ impl Tool {
 /// The tool and a tree of each layout that this machine can have.
 fn everywhere(test: impl Fn(&Tool, &Tree, Layout)) {
     let Some(tool) = Tool::new() else { return };
-    for layout in [Layout::Debian, Layout::Unmerged, Layout::Fedora] {
+    for layout in [Layout::Debian, Layout::Unmerged, Layout::Bullseye, Layout::Fedora] {
         if layout == Layout::Debian && !has_dpkg() {
             continue;
         }
@@ -158,6 +158,28 @@ fn the_original_stands_beside_lode_with_its_digest() {
                 .arg(tree.beside("lode-digest"))
                 .current_dir(tree.loader.parent().unwrap()),
         );
+    });
+}
+
+#[test]
+fn ldconfig_has_nothing_to_say_of_what_stands_beside_lode() {
+    let ldconfig = Path::new("/sbin/ldconfig");
+    if !ldconfig.exists() {
+        return skip("there is no ldconfig");
+    }
+    everywhere(|tool, tree, layout| {
+        tool.succeed("install", tree);
+        fs::create_dir_all(tree.folder.child("etc")).unwrap();
+        fs::write(tree.folder.child("etc/ld.so.conf"), "/usr/lib64\n").unwrap();
+        let mut command = as_root(tree, ldconfig.as_os_str());
+        let output = run(command.arg("-v").arg("-r").arg(tree.root()));
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(said.contains("libc.so.6"), "{layout:?}: {said}");
+        assert!(
+            !said.contains("lode-") && !said.contains("not a symbolic link"),
+            "{layout:?}: {said}"
+        );
+        assert!(tree.works() && tree.has_lode(), "{layout:?}");
     });
 }
 
@@ -538,6 +560,30 @@ fn apt_asks_before_it_unpacks_another_libc() {
         tool.succeed("uninstall", tree);
         assert!(!settings.exists());
     });
+}
+
+#[test]
+fn an_update_that_renames_the_loader_ends_the_installation() {
+    let Some(tool) = Tool::new() else { return };
+    let Some(tree) = Tree::new(Layout::Bullseye) else {
+        return;
+    };
+    tool.succeed("install", &tree);
+    // As dpkg goes from Debian 11 to 12: the old file goes from where its diversion leads, the new one is no link any more,
+    // and programs find it.
+    let new = tree.loader.with_file_name(NAME);
+    fs::rename(tree.beside("lode-original"), &new).unwrap();
+    let asked = tree.folder.child("usr/lib64").join(NAME);
+    fs::remove_file(&asked).unwrap();
+    symlink(Path::new(LIBRARIES).join(NAME), &asked).unwrap();
+    assert!(tree.works() && !tree.has_lode());
+    tool.succeed("uninstall", &tree);
+    assert!(tree.works());
+    let folder = fs::read_dir(tree.loader.parent().unwrap()).unwrap();
+    let mut left: Vec<_> = folder.map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, [NAME, "libc.so.6"]);
+    assert!(tool.succeed("uninstall", &tree).contains("is not lode"));
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub enum Layout {
     Debian,
     /// Debian's of old: /lib and /lib64 are folders. No dpkg.
     Unmerged,
+    /// Debian 11's: as Debian's, and the loader is ld-2.31.so, to which links in both folders lead. No dpkg.
+    Bullseye,
     /// Fedora's: /lib64 is a link to usr/lib64, where the loader is.
     Fedora,
 }
@@ -66,6 +68,13 @@ impl Tree {
                 symlink(format!("../lib/x86_64-linux-gnu/{NAME}"), at("lib64").join(NAME)).unwrap();
                 "lib/x86_64-linux-gnu"
             }
+            Layout::Bullseye => {
+                symlink("usr/lib", at("lib")).unwrap();
+                symlink("usr/lib64", at("lib64")).unwrap();
+                symlink(installed.join("ld-2.31.so"), at("usr/lib64").join(NAME)).unwrap();
+                symlink("ld-2.31.so", at("usr/lib/x86_64-linux-gnu").join(NAME)).unwrap();
+                "usr/lib/x86_64-linux-gnu"
+            }
             Layout::Fedora => {
                 symlink("usr/lib64", at("lib64")).unwrap();
                 // The loader is Debian's, and looks there.
@@ -73,8 +82,9 @@ impl Tree {
                 "usr/lib64"
             }
         };
+        let name = if layout == Layout::Bullseye { "ld-2.31.so" } else { NAME };
         let tree = Tree {
-            loader: at(libraries).join(NAME),
+            loader: at(libraries).join(name),
             libc: at(libraries).join("libc.so.6"),
             folder,
         };
@@ -90,7 +100,8 @@ impl Tree {
 
     /// The file beside the loader that begins with `start`.
     pub fn beside(&self, start: &str) -> PathBuf {
-        self.loader.with_file_name(format!("{start}.{NAME}"))
+        self.loader
+            .with_file_name(format!("{start}.{}", self.loader.file_name().unwrap().display()))
     }
 
     /// Runs a program of the tree, with the tree's loader.

@@ -37,6 +37,8 @@ const LIBRARIES: &[&str] = &[
     "/lib64",
     "/usr/lib64",
 ];
+/// What the original's name begins with.
+const KEPT: &str = "lode-original.";
 /// What every build of lode says of itself (`--version`).
 const MARK: &[u8] = b", an ELF program interpreter for Linux\n";
 
@@ -110,7 +112,9 @@ impl Installation {
         let inside = real_file(&tree, &asked)
             .with_context(|| format!("{} has no {}", tree.root().display(), asked.display()))?;
         let loader = tree.outside(&inside);
-        let beside = |start: &str| loader.with_file_name(format!("{start}.{name}"));
+        // The file's own name, which need not be the one that programs ask for: glibc 2.31 has ld-2.31.so, and links to it.
+        let file = name_of(&inside);
+        let beside = |start: &str| loader.with_file_name(format!("{start}.{file}"));
         let folder = loader.parent().context("a loader lies in a folder")?;
         let lock = File::open(folder)?;
         lock.try_lock()
@@ -221,10 +225,11 @@ impl Installation {
             // `--restore` left a link to the original; or updates went to it all the time.
             Current::Other => (diverted || self.loader.is_symlink()) && self.kept.exists(),
         };
+        let ended = self.remove_ended(debian.as_ref())?;
         let marks = [&self.kept, &self.digests, &self.restore, &self.new];
         let asked = debian.as_ref().and_then(Debian::asks) == Some(true);
         if !put_back && !diverted && !asked && !marks.iter().any(|file| file.is_symlink() || file.exists()) {
-            return Ok(false);
+            return Ok(ended);
         }
         if let Some(debian) = &debian {
             debian.ask_no_more()?;
@@ -242,6 +247,39 @@ impl Installation {
         }
         files::sync_folder(&self.loader)?;
         Ok(true)
+    }
+
+    /// Removes an installation of another name in the loader's folder. An update has ended it, by giving programs a loader of a new name: glibc 2.31
+    /// has ld-2.31.so, and every later one ld-linux-x86-64.so.2. Returns whether there was one.
+    fn remove_ended(&self, debian: Option<&Debian<'_>>) -> Result<bool> {
+        let folder = self.loader.parent().context("a loader lies in a folder")?;
+        let mut found = false;
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?.file_name().to_string_lossy().into_owned();
+            let Some(name) = entry
+                .strip_prefix("lode-digest.")
+                .filter(|name| *name != name_of(&self.loader))
+            else {
+                continue;
+            };
+            found = true;
+            let kept = format!("{KEPT}{name}");
+            if let Some(debian) = debian {
+                debian.undivert(kept.as_ref())?;
+            }
+            let (old, kept) = (folder.join(name), folder.join(kept));
+            if fs::read(&old).is_ok_and(|bytes| is_lode(&bytes)) {
+                // Its package is gone, and took the original along; or it stayed.
+                match kept.exists() {
+                    true => files::rename(&kept, &old)?,
+                    false => files::remove(&old)?,
+                }
+            }
+            for start in ["lode-restore", "lode-new", "lode-original", "lode-digest"] {
+                files::remove(&folder.join(format!("{start}.{name}")))?;
+            }
+        }
+        Ok(found)
     }
 
     /// Prints how things are, one fact a line.
@@ -416,10 +454,8 @@ fn check_libc(build: &Path, libc: &Path) -> Result<(bool, String)> {
 /// The path without links of the loader that programs ask for as `asked`. The link that `--restore` makes of the loader is not followed.
 fn real_file(tree: &Tree, asked: &Path) -> Result<PathBuf> {
     let real = tree.resolve(asked)?;
-    let name = asked.file_name().context("a loader has a name")?;
-    let own = real.with_file_name(name);
-    let restored = name_of(&real).starts_with("lode-original.") && tree.outside(&own).is_symlink();
-    Ok(if restored { own } else { real })
+    let own = name_of(&real).strip_prefix(KEPT).map(|name| real.with_file_name(name));
+    Ok(own.filter(|own| tree.outside(own).is_symlink()).unwrap_or(real))
 }
 
 fn is_lode(bytes: &[u8]) -> bool {
