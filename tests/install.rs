@@ -345,6 +345,39 @@ fn the_running_systems_loader_is_refused() {
 }
 
 #[test]
+fn the_running_systems_loader_is_replaced_for_who_means_it() {
+    let Some(tool) = Tool::new() else { return };
+    let Some(tree) = Tree::new(Layout::Unmerged) else {
+        return;
+    };
+    // A system that runs: the tool is a program of the tree, with the loader that it replaces.
+    copy(
+        &Path::new(LIBRARIES).join("libgcc_s.so.1"),
+        &tree.libc.with_file_name("libgcc_s.so.1"),
+    );
+    copy(&tool.tool, &tree.folder.child("usr/bin/lode-tool"));
+    copy(&tool.loader, &tree.folder.child("usr/bin/ld-lode"));
+    let before = tree.snapshot();
+    let inside = |arguments: &[&str]| {
+        let output = tree.run(&[&["/bin/lode-tool"], arguments].concat());
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let install = ["install", "--root", "/", "--loader", "/bin/ld-lode", "--yes-really"];
+    let (status, said) = inside(&install[..5]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("the loader of the running system"), "{said}");
+    assert_same(&before, &tree.snapshot(), "refused");
+    let (status, said) = inside(&install);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(tree.works() && tree.has_lode());
+    assert_eq!(inside(&["status", "--root", "/"]).0, Some(0));
+    assert_eq!(inside(&["uninstall", "--root", "/"]).0, Some(1));
+    let (status, said) = inside(&["uninstall", "--root", "/", "--yes-really"]);
+    assert_eq!(status, Some(0), "{said}");
+    assert_same(&before, &tree.snapshot(), "uninstalled");
+}
+
+#[test]
 fn two_commands_at_a_time_are_one_too_many() {
     let Some(tool) = Tool::new() else { return };
     let Some(tree) = Tree::new(Layout::Fedora) else { return };
@@ -559,6 +592,22 @@ fn apt_asks_before_it_unpacks_another_libc() {
         assert!(text(&output.stderr).contains("is not unpacked"));
         tool.succeed("uninstall", tree);
         assert!(!settings.exists());
+    });
+}
+
+#[test]
+fn a_link_to_an_original_that_is_gone_does_not_take_lodes_place() {
+    debian(|tool, tree| {
+        tool.succeed("install", tree);
+        fs::remove_file(tree.beside("lode-original")).unwrap();
+        let output = tool.restore(tree);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            text(&output.stdout).contains("No such file"),
+            "{}",
+            text(&output.stdout)
+        );
+        assert!(tree.works() && tree.has_lode());
     });
 }
 

@@ -20,7 +20,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -445,6 +445,8 @@ fn check_libc(build: &Path, libc: &Path) -> Result<(bool, String)> {
         .arg("--check-libc")
         .arg(libc)
         .env_clear()
+        // A tree that is run in may have no /dev/null.
+        .stdin(Stdio::inherit())
         .output()
         .with_context(|| format!("cannot start {}", build.display()))?;
     let line = String::from_utf8_lossy(&output.stdout).trim().to_owned();
