@@ -11,7 +11,6 @@ extern crate alloc;
 
 mod exports;
 
-use alloc::format;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::fmt::Write;
@@ -32,7 +31,7 @@ use lode::dl::{self, Arguments, Runtime};
 use lode::elf::Address;
 use lode::elf::dynamic::{Dyn, tag};
 use lode::elf::segment::{Access, kind};
-use lode::error::{Fault, Kind, Lossy, Name, Result, Stage};
+use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log};
 use lode::image::Table;
 use lode::process::{self, DebugHelp, Help, Mode, Options};
@@ -91,7 +90,7 @@ fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 fn fail(program: &[u8], error: &lode::error::Error) -> ! {
-    let text = format!("{}", error.report(program));
+    let text = text(format_args!("{}", error.report(program)));
     crt::Stderr.write_bytes(text.as_bytes());
     call::exit_group(error.exit_status())
 }
@@ -161,10 +160,10 @@ impl Launch {
     /// The whole start.
     fn run(&mut self, options: Options<'static>) -> ! {
         match options.mode {
-            Mode::Help => say(&format!("{Help}")),
+            Mode::Help => say(&text(format_args!("{Help}"))),
             Mode::Version => say(process::VERSION),
             Mode::Restore => restore(options.root),
-            _ if options.debug_help => say(&format!("{DebugHelp}")),
+            _ if options.debug_help => say(&text(format_args!("{DebugHelp}"))),
             _ => {}
         }
         if self.as_command {
@@ -177,7 +176,7 @@ impl Launch {
         match self.start_program(&options, log) {
             Ok(never) => match never {},
             Err(_) if options.mode == Mode::Verify => call::exit_group(1),
-            Err(error) if options.mode == Mode::CheckLibc => answer(&format!("not supported: {error}\n"), 1),
+            Err(error) if options.mode == Mode::CheckLibc => answer(&text(format_args!("not supported: {error}\n")), 1),
             Err(error) => fail(self.program_name, &error),
         }
     }
@@ -200,7 +199,7 @@ impl Launch {
     fn log(&self, options: &Options<'static>) -> Log<'static> {
         let mut descriptor = 2;
         if let Some(path) = options.debug_output.filter(|_| !options.debug.is_empty()) {
-            let path = format!("{}.{}\0", lode::error::Lossy(path), call::getpid());
+            let path = text(format_args!("{}.{}\0", lode::error::Lossy(path), call::getpid()));
             let flags = call::O_WRONLY | call::O_CREAT | call::O_APPEND | call::O_CLOEXEC;
             if let Ok(path) = CStr::from_bytes_with_nul(path.as_bytes())
                 && let Ok(opened) = call::openat(call::AT_FDCWD, path, flags, 0o666)
@@ -255,13 +254,13 @@ impl Launch {
             return Err(program.fault(Stage::Map, Kind::RunsItself));
         }
         match options.mode {
-            Mode::List => say(&format!(
+            Mode::List => say(&text(format_args!(
                 "{}",
                 List {
                     mapped: &mapped,
                     world: &world
                 }
-            )),
+            ))),
             Mode::Verify => verify(&mapped),
             Mode::CheckLibc => return check_libc(&mapped),
             _ => {}
@@ -290,7 +289,7 @@ impl Launch {
             arguments: self.constructor_arguments(),
         });
         // Resolvers may ask for the kernel's library: what was there before is published for them.
-        dl::publish(world.clone());
+        dl::publish(world.without(&[]));
         // A resolver that wants to load something is refused, as during dlopen.
         let loading = dl::Loading::start().map_err(|kind| kind.of(Stage::Start, &Name::new(self.program_name)))?;
         let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;
@@ -542,7 +541,7 @@ impl Launch {
         log.emit(Interest::FILES, || Event::Transferring(&program.name));
         let entry = program.at(program.layout.entry);
         // SAFETY: everything that the program needs is in place; the stack is the kernel's, with the arguments where they belong.
-        unsafe { machine::jump(self.stack.address(), entry, dl::finalise as *const () as usize) }
+        unsafe { machine::jump(self.stack.address(), entry, dl::doors::finalise as *const () as usize) }
     }
 }
 
@@ -584,7 +583,10 @@ fn is_a_loader(program: &Module) -> bool {
 /// The path in the program's PT_INTERP: the name under which lode was asked for.
 fn interpreter_path(program: &Parts) -> Option<Name> {
     let header = program.headers.iter().find(|header| header.kind == kind::INTERP)?;
-    let bytes = program.image.fixed_bytes(header.vaddr, header.file_size)?;
+    // A copy: tools that change the path put it into a writable segment.
+    let bytes = program
+        .image
+        .copy(header.vaddr, usize::try_from(header.file_size).ok()?)?;
     bytes.split(|byte| *byte == 0).next().map(Name::new)
 }
 
@@ -628,7 +630,7 @@ fn verify(mapped: &Mapped) -> ! {
 fn check_libc(mapped: &Mapped) -> Result<core::convert::Infallible> {
     let libc = mapped.batch.modules.first();
     let row = libc.map_or(Ok(""), |libc| glibc::recognised(libc).map(|row| row.origin))?;
-    say(&format!("supported: {row}\n"))
+    say(&text(format_args!("supported: {row}\n")))
 }
 
 /// `--restore`.
@@ -636,7 +638,7 @@ fn restore(root: Option<&[u8]>) -> ! {
     let (path, result) = restore::restore(root);
     match result {
         Ok(()) => say("the original loader is back\n"),
-        Err(errno) => answer(&format!("no original for {}: {errno}\n", Lossy(&path)), 1),
+        Err(errno) => answer(&text(format_args!("no original for {}: {errno}\n", Lossy(&path))), 1),
     }
 }
 
@@ -668,7 +670,7 @@ fn substitute(abi: &Abi, batch: &Batch, world: &World) -> Option<Substitute> {
     Some(Substitute {
         module: libc.id,
         index,
-        address: Address(dl::iterate_phdr as *const () as u64),
+        address: Address(dl::doors::iterate_phdr as *const () as u64),
     })
 }
 

@@ -20,6 +20,6 @@ pub mod machine;
 /// A C string that lives as long as the process. A name with a NUL inside ends there.
 pub fn c_string(bytes: &[u8]) -> &'static CStr {
     let mut text = bytes.to_vec();
-    text.push(0);
+    text.extend_from_slice(b"\0");
     CStr::from_bytes_until_nul(text.leak()).unwrap_or(c"")
 }

@@ -12,7 +12,7 @@ use core::ffi::{c_char, c_int, c_void};
 
 use super::layout::Layout;
 use super::record::Record;
-use crate::dl;
+use crate::dl::{self, doors};
 use crate::elf::Address;
 use crate::symbols::{Use, Wanted};
 use crate::thread::{self, Dtv};
@@ -33,19 +33,19 @@ pub fn fill(layout: &Layout, ro: Record) {
     if let (Some(member), Some(hook)) = (at.dl_dlfcn_hook, layout.dlfcn_hook)
         && let Some(table) = Record::allocate(hook.size)
     {
-        table.set(hook.dlopen, dl::dlopen as *const () as u64);
-        table.set(hook.dlclose, dl::dlclose as *const () as u64);
-        table.set(hook.dlsym, dl::dlsym as *const () as u64);
-        table.set(hook.dlvsym, dl::dlvsym as *const () as u64);
+        table.set(hook.dlopen, doors::dlopen as *const () as u64);
+        table.set(hook.dlclose, doors::dlclose as *const () as u64);
+        table.set(hook.dlsym, doors::dlsym as *const () as u64);
+        table.set(hook.dlvsym, doors::dlvsym as *const () as u64);
         table.set(hook.dlerror, dl::dlerror as *const () as u64);
         table.set(hook.dladdr, dl::dladdr as *const () as u64);
         table.set(hook.dladdr1, dl::dladdr1 as *const () as u64);
         table.set(hook.dlinfo, dl::dlinfo as *const () as u64);
-        table.set(hook.dlmopen, dl::dlmopen as *const () as u64);
-        table.set(hook.libc_dlopen_mode, dl::libc_dlopen_mode as *const () as u64);
-        table.set(hook.libc_dlsym, dl::libc_dlsym as *const () as u64);
-        table.set(hook.libc_dlvsym, dl::libc_dlvsym as *const () as u64);
-        table.set(hook.libc_dlclose, dl::dlclose as *const () as u64);
+        table.set(hook.dlmopen, doors::dlmopen as *const () as u64);
+        table.set(hook.libc_dlopen_mode, doors::libc_dlopen_mode as *const () as u64);
+        table.set(hook.libc_dlsym, doors::libc_dlsym as *const () as u64);
+        table.set(hook.libc_dlvsym, doors::libc_dlvsym as *const () as u64);
+        table.set(hook.libc_dlclose, doors::dlclose as *const () as u64);
         ro.set(member, table.address());
     }
 }
@@ -70,16 +70,9 @@ extern "C" fn unreachable_catch() -> ! {
 
 /// The block of a module in the calling thread, if it exists: `dl_iterate_phdr` asks this of every module.
 unsafe extern "C" fn tls_get_addr_soft(map: *const c_void) -> *mut c_void {
-    dl::with_module_of_map(map as usize, |module| {
-        let slot = module.tls()?;
-        match (slot.offset, thread::existing_block(slot.id)) {
-            (_, Some(block)) => Some(block as *mut c_void),
-            (Some(_), None) => thread::block(module).map(|block| block as *mut c_void),
-            (None, None) => None,
-        }
-    })
-    .flatten()
-    .unwrap_or(core::ptr::null_mut())
+    dl::with_module_of_map(map as usize, thread::existing_block)
+        .flatten()
+        .map_or(core::ptr::null_mut(), |block| block as *mut c_void)
 }
 
 /// Up to 2.40 libc's `gettimeofday` and `time` look their vDSO function up through this, while they are resolved.
@@ -151,13 +144,14 @@ pub unsafe extern "C" fn find_object(address: *const c_void, result: *mut FindOb
 /// `tcb` is null, or the thread pointer of a thread that does not run yet, with static TLS writable below it.
 pub unsafe fn allocate_tls(tcb: *mut c_void) -> *mut c_void {
     dl::prepare_malloc();
+    let generation = thread::generation();
     dl::with_world(|world, roster| {
         let tcb = if tcb.is_null() {
             dl::allocate_thread_head()?
         } else {
             tcb
         };
-        let dtv = Dtv::allocate(world.tls.modules);
+        let dtv = Dtv::allocate(world.tls.modules, generation);
         if dtv.address() == 0 {
             return None;
         }
@@ -182,9 +176,10 @@ pub unsafe fn renew_tls(tcb: *mut c_void) -> *mut c_void {
         return tcb;
     }
     dl::forget_thread(tcb as u64);
+    let generation = thread::generation();
     dl::with_world(|world, roster| {
         // SAFETY: the caller's promise.
-        unsafe { thread::renew(tcb as u64, roster, world.tls.modules) }
+        unsafe { thread::renew(tcb as u64, roster, world.tls.modules, generation) }
     })
     .flatten()
     .map_or(core::ptr::null_mut(), |_| tcb)
