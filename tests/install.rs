@@ -19,7 +19,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use interruption::{Calls, End, run_until};
+use interruption::{Calls, End, run_while};
 use temp_dir::TempDir;
 use tools::{has, loader, namespace, run, skip, succeed, text};
 use tree::{LIBRARIES, Layout, NAME, Tree, as_root, assert_same, copy, has_dpkg, is_lode, package, unsupported};
@@ -200,27 +200,45 @@ fn another_build_replaces_lode_by_upgrade_and_not_by_install() {
     });
 }
 
-/// Ends `word` at each of its calls in turn. Each time a program of the tree runs, and `then` brings the tree to an end.
-fn interrupted(tool: &Tool, tree: &Tree, calls: Calls, word: &str, begin: &dyn Fn(), then: &dyn Fn(&str)) {
-    for call in 0.. {
+#[test]
+fn a_program_runs_before_every_system_call_of_the_tool() {
+    everywhere(|tool, tree, layout| {
+        let before = tree.snapshot();
+        for word in ["install", "upgrade", "uninstall"] {
+            let mut calls = 0;
+            let end = run_while(&mut tool.command(word, tree), Calls::All, |call| {
+                assert!(tree.works(), "{layout:?}: {word}, call {call}");
+                calls = call;
+                true
+            });
+            assert_eq!(end, End::Itself(0), "{layout:?}: {word}");
+            assert!(calls > 100, "only {calls} calls were made");
+        }
+        assert_same(&before, &tree.snapshot(), "uninstalled");
+    });
+}
+
+/// Ends `word` at each call that can change something, in turn. Each time a program of the tree runs, and `then` brings the tree to an end.
+fn interrupted(tool: &Tool, tree: &Tree, word: &str, begin: &dyn Fn(), then: &dyn Fn(&str)) {
+    for last in 0.. {
         begin();
-        let end = run_until(&mut tool.command(word, tree), calls, call);
-        let when = format!("{word}, interrupted at call {call}");
+        let end = run_while(&mut tool.command(word, tree), Calls::Changing, |call| call != last);
+        let when = format!("{word}, interrupted at call {last}");
         assert!(tree.works(), "{when}");
         then(&when);
         match end {
             End::Killed => {}
             End::Itself(status) => {
                 assert_eq!(status, 0, "{when}");
-                assert!(call > 5, "only {call} calls were made");
+                assert!(last > 5, "only {last} calls were made");
                 return;
             }
         }
     }
 }
 
-/// Interrupts every command at each of its calls. The same command, or `uninstall`, ends what was begun.
-fn interruptions(tool: &Tool, tree: &Tree, calls: Calls) {
+/// Interrupts every command. The same command, or another one, ends what was begun.
+fn interruptions(tool: &Tool, tree: &Tree) {
     let before = tree.snapshot();
     let installed = || {
         tool.succeed("install", tree);
@@ -229,9 +247,14 @@ fn interruptions(tool: &Tool, tree: &Tree, calls: Calls) {
         tool.succeed("uninstall", tree);
         assert_same(&before, &tree.snapshot(), when);
     };
-    interrupted(tool, tree, calls, "install", &|| {}, &uninstall);
-    interrupted(tool, tree, calls, "uninstall", &installed, &uninstall);
-    interrupted(tool, tree, calls, "upgrade", &installed, &|when| {
+    interrupted(tool, tree, "install", &|| {}, &uninstall);
+    interrupted(tool, tree, "install", &|| {}, &|when| {
+        tool.succeed("install", tree);
+        assert!(tree.works() && tree.has_lode(), "{when}");
+        assert_eq!(tool.status(tree), Some(0), "{when}");
+        uninstall(when);
+    });
+    interrupted(tool, tree, "upgrade", &installed, &|when| {
         tool.succeed("upgrade", tree);
         assert_eq!(
             fs::read(&tree.loader).unwrap(),
@@ -240,14 +263,8 @@ fn interruptions(tool: &Tool, tree: &Tree, calls: Calls) {
         );
         uninstall(when);
     });
-    // Other ways to go on, after each call that can have changed something.
-    interrupted(tool, tree, Calls::Changing, "install", &|| {}, &|when| {
-        tool.succeed("install", tree);
-        assert!(tree.works() && tree.has_lode(), "{when}");
-        assert_eq!(tool.status(tree), Some(0), "{when}");
-        uninstall(when);
-    });
-    interrupted(tool, tree, Calls::Changing, "uninstall", &installed, &|when| {
+    interrupted(tool, tree, "uninstall", &installed, &uninstall);
+    interrupted(tool, tree, "uninstall", &installed, &|when| {
         tool.restore(tree);
         assert!(tree.works() && !tree.has_lode(), "{when}");
         uninstall(when);
@@ -255,15 +272,15 @@ fn interruptions(tool: &Tool, tree: &Tree, calls: Calls) {
 }
 
 #[test]
-fn a_tree_has_a_working_loader_whenever_the_tool_is_interrupted() {
+fn a_tool_that_was_interrupted_ends_what_it_began() {
     let Some(tool) = Tool::new() else { return };
     let Some(tree) = Tree::new(Layout::Fedora) else { return };
-    interruptions(&tool, &tree, Calls::All);
+    interruptions(&tool, &tree);
 }
 
 #[test]
-fn a_debian_tree_has_a_working_loader_whenever_the_tool_or_dpkg_divert_is_interrupted() {
-    debian(|tool, tree| interruptions(tool, tree, Calls::Changing));
+fn a_tool_or_a_dpkg_divert_that_was_interrupted_ends_what_it_began() {
+    debian(interruptions);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Ends a command, and all that it started, at one of its system calls.
+//! Stops a command, and what it starts, at its system calls: to look around, or to end it there.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -28,8 +28,9 @@ pub enum End {
     Killed,
 }
 
-/// Runs a command until its call number `last`, counted from 0, in it and in what it starts; there all of it is killed, and the call is not made.
-pub fn run_until(command: &mut Command, calls: Calls, last: usize) -> End {
+/// Runs a command and asks `go_on` before each of its calls, counted from 0, and of those of what it starts. While it is asked, the one that
+/// makes the call stands still. At the first no all of it is killed, and the call is not made.
+pub fn run_while(command: &mut Command, calls: Calls, mut go_on: impl FnMut(usize) -> bool) -> End {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -60,7 +61,7 @@ pub fn run_until(command: &mut Command, calls: Calls, last: usize) -> End {
                 // A stop for the entry, a stop for the end.
                 if inside.insert(process) {
                     let counts = calls == Calls::All || changes(process);
-                    if counts && count == last && end.is_none() {
+                    if counts && end.is_none() && !go_on(count) {
                         killpg(first, Signal::SIGKILL).unwrap();
                         end = Some(End::Killed);
                         continue;

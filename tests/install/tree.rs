@@ -117,7 +117,11 @@ impl Tree {
     /// Whether a program of the tree runs.
     pub fn works(&self) -> bool {
         let output = self.run(&["/bin/echo", "works"]);
-        output.status.success() && output.stdout == b"works\n"
+        let works = output.status.success() && output.stdout == b"works\n";
+        if !works {
+            println!("{output:?}");
+        }
+        works
     }
 
     /// Whether the tree's loader is lode.

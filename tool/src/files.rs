@@ -29,6 +29,8 @@ pub fn replace(place: &Path, new: &Path, bytes: &[u8], mode: u32, owner: Option<
     file.set_permissions(fs::Permissions::from_mode(mode))
         .with_context(context)?;
     file.sync_all().with_context(context)?;
+    // No program starts while its loader is open for writing (ETXTBSY, execve(2)).
+    drop(file);
     rename(new, place)
 }
 
