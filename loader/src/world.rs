@@ -4,7 +4,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::elf::dynamic::Dynamic;
 use crate::elf::segment::{Access, ProgramHeader};
@@ -101,6 +101,8 @@ pub struct Module {
     pub state: AtomicU32,
     /// Address of its link_map, once it has one.
     pub link_map: AtomicUsize,
+    /// A reference got its definition from here, while that was watched ([`Interest::UNUSED`](crate::event::Interest::UNUSED)).
+    pub is_used: AtomicBool,
     /// Opened with RTLD_DEEPBIND: its references look into its own group before the global scope.
     pub binds_deep: bool,
     /// How often `dlopen` returned it and `dlclose` did not take it back.
@@ -177,6 +179,7 @@ impl Module {
             tls_offset: AtomicU64::new(NOT_STATIC),
             state: AtomicU32::new(FRESH),
             link_map: AtomicUsize::new(0),
+            is_used: AtomicBool::new(false),
             binds_deep: false,
             opened: AtomicU32::new(0),
         })
