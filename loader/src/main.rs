@@ -112,8 +112,9 @@ struct Launch {
     page_size: u64,
     /// argv[0] of the program, for messages.
     program_name: &'static [u8],
-    arguments: Vec<&'static [u8]>,
-    environment: Vec<&'static [u8]>,
+    /// The slices live as long as the stack's strings; the tables of them are leaked because options borrow from them.
+    arguments: &'static [&'static [u8]],
+    environment: &'static [&'static [u8]],
 }
 
 /// The entries of the auxiliary vector (getauxval(3)), each in the line of its number: the name, and whether the value is shown as a decimal
@@ -134,16 +135,16 @@ impl Launch {
             // SAFETY: the environment is lode's until the program runs.
             unsafe { stack.retain_environment(|entry| !process::is_unsecure(entry.to_bytes())) };
         }
-        let arguments: Vec<&'static [u8]> = stack.arguments().map(CStr::to_bytes).collect();
-        let environment = stack.environment().map(CStr::to_bytes).collect();
+        let arguments: Vec<&[u8]> = stack.arguments().map(CStr::to_bytes).collect();
+        let environment: Vec<&[u8]> = stack.environment().map(CStr::to_bytes).collect();
         let as_command = stack.auxiliary(auxv::AT_ENTRY) == Some(_start as *const () as usize);
         Launch {
             secure,
             as_command,
             page_size: stack.auxiliary(auxv::AT_PAGESZ).unwrap_or(4096) as u64,
             program_name: arguments.first().copied().unwrap_or(b"lode"),
-            arguments,
-            environment,
+            arguments: arguments.leak(),
+            environment: environment.leak(),
             stack,
         }
     }
@@ -154,10 +155,9 @@ impl Launch {
 
     #[inline(never)]
     fn options(&self) -> Result<Options<'static>> {
-        // The slices live as long as the stack's strings; the table of them is leaked because options borrow from it.
         Options::read(&process::Arguments {
-            arguments: self.arguments.clone().leak(),
-            environment: self.environment.clone().leak(),
+            arguments: self.arguments,
+            environment: self.environment,
             secure: self.secure,
             as_command: self.as_command,
         })

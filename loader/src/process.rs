@@ -432,9 +432,6 @@ impl<'a> Options<'a> {
                 Kind::Usage(text).of(Stage::Start, &Name::new(itself))
             })?;
         }
-        if options.secure {
-            options.preload.retain(|name| may_be_preloaded(name));
-        }
         Ok(options)
     }
 
@@ -442,18 +439,15 @@ impl<'a> Options<'a> {
         let mut words = None;
         for entry in environment {
             // All names of interest begin with it, few others do.
-            let Some(at) = entry
-                .iter()
-                .position(|byte| *byte == b'=')
-                .filter(|_| entry.starts_with(b"L"))
-            else {
+            if !entry.starts_with(b"L") {
+                continue;
+            }
+            let (name, Some(value)) = split_value(entry) else {
                 continue;
             };
-            let name = entry.get(..at).unwrap_or_default();
             if self.secure && name != b"LD_PRELOAD" {
                 continue;
             }
-            let value = entry.get(at.saturating_add(1)..).unwrap_or_default();
             let set = !value.is_empty();
             let variable = row(VARIABLE_NAMES, b"", name).and_then(|(place, _)| VARIABLES.get(place));
             match variable {
@@ -574,7 +568,9 @@ impl<'a> Options<'a> {
     /// Adds names as `LD_PRELOAD` has them: separated by colons or spaces.
     fn add_preloads(&mut self, list: &'a [u8]) {
         for name in words(list, b" :") {
-            self.preload.push(name);
+            if !self.secure || may_be_preloaded(name) {
+                self.preload.push(name);
+            }
         }
     }
 
@@ -605,6 +601,7 @@ fn mistake(text: fmt::Arguments<'_>) -> Name {
 }
 
 /// A word and what follows its first `=`.
+#[inline(never)]
 fn split_value(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     match text.iter().position(|byte| *byte == b'=') {
         Some(at) => (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(1)..)),

@@ -99,21 +99,23 @@ fn check_versions(roster: Roster<'_>, batch: &Batch, only_listed: bool, log: Log
                     break;
                 }
                 if !weak && !provider.symbols.defines(version, *hash) {
-                    let one = MissingVersion {
+                    missing.push(MissingVersion {
                         module: module.name.clone(),
                         provider: provider.name.clone(),
                         version: Name::new(version),
-                    };
-                    match only_listed {
-                        true => log.warn(format_args!("{}: {one}", one.provider)),
-                        false => missing.push(one),
-                    }
+                    });
                 }
             }
         }
     }
     match missing.first() {
         None => Ok(()),
+        Some(_) if only_listed => {
+            for one in &missing {
+                log.warn(format_args!("{}: {one}", one.provider));
+            }
+            Ok(())
+        }
         Some(first) => {
             let culprit = first.provider.clone();
             let asker = first.module.clone();
