@@ -438,8 +438,8 @@ impl<'a> Options<'a> {
     fn read_environment(&mut self, environment: &[&'a [u8]]) {
         let mut words = None;
         for entry in environment {
-            // All names of interest begin with it, few others do.
-            if !entry.starts_with(b"L") {
+            // All names of interest begin with one of these, few others do.
+            if !entry.starts_with(b"LD_") && !entry.starts_with(b"LODE_") {
                 continue;
             }
             let (name, Some(value)) = split_value(entry) else {
