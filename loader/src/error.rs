@@ -262,6 +262,13 @@ pub struct Unresolved {
     pub version: Option<Name>,
 }
 
+impl fmt::Display for Unresolved {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("undefined symbol: ")?;
+        versioned(out, &self.symbol, &self.version)
+    }
+}
+
 /// One version that its provider does not define.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MissingVersion {
@@ -271,6 +278,16 @@ pub struct MissingVersion {
     pub provider: Name,
     /// The version.
     pub version: Name,
+}
+
+impl fmt::Display for MissingVersion {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "version `{}' not found (required by {})",
+            self.version, self.module
+        )
+    }
 }
 
 /// What is wrong.
@@ -531,9 +548,9 @@ texts! {
     CpuTooOld "cpu-too-old", "CPU ISA level is lower than required";
     Missing "missing-library", "",
         fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
-    Undefined "undefined-symbol", "undefined symbol: ",
+    Undefined "undefined-symbol", "",
         fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
-    NoVersion "missing-version", "version ",
+    NoVersion "missing-version", "",
         fix: "the library is older than what the file was linked against: install a newer one";
     UnknownRelocation "unknown-relocation", "unexpected reloc type ";
     Overflow "relocation-overflow", "",
@@ -575,11 +592,11 @@ impl fmt::Display for Kind {
                 _ => failed(out, CANNOT_OPEN, Errno::ENOENT),
             },
             Kind::Undefined(ref list) => match list.first() {
-                Some(first) => versioned(out, &first.symbol, &first.version),
+                Some(first) => first.fmt(out),
                 None => Ok(()),
             },
             Kind::NoVersion(ref list) => match list.first() {
-                Some(first) => write!(out, "`{}' not found (required by {})", first.version, first.module),
+                Some(first) => first.fmt(out),
                 None => Ok(()),
             },
             Kind::UnknownRelocation { kind, at, ref symbol } => {
@@ -781,22 +798,12 @@ impl fmt::Display for Report<'_> {
             Kind::Usage(text) => return writeln!(out, "{program}: {text}\nTry 'ld-lode --help'."),
             Kind::Undefined(list) => {
                 for one in list {
-                    let version = one.version.as_ref().map(Name::bytes);
-                    writeln!(
-                        out,
-                        "{program}: symbol lookup error: {}: undefined symbol: {}",
-                        one.module,
-                        crate::event::Versioned(one.symbol.bytes(), version)
-                    )?;
+                    writeln!(out, "{program}: symbol lookup error: {}: {one}", one.module)?;
                 }
             }
             Kind::NoVersion(list) => {
                 for one in list {
-                    writeln!(
-                        out,
-                        "{program}: {}: version `{}' not found (required by {})",
-                        one.provider, one.version, one.module
-                    )?;
+                    writeln!(out, "{program}: {}: {one}", one.provider)?;
                 }
             }
             _ => writeln!(out, "{program}: error while loading shared libraries: {error}")?,

@@ -29,6 +29,8 @@ bitflags::bitflags! {
         const SCOPES = 1 << 6;
         /// Counts at the end of the start.
         const STATISTICS = 1 << 7;
+        /// Libraries that are needed for nothing: a part of the list that `LD_TRACE_LOADED_OBJECTS` asks for, not an event.
+        const UNUSED = 1 << 8;
         /// What is printed whatever was asked: warnings.
         const ALWAYS = 1 << 31;
     }

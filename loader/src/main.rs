@@ -11,6 +11,8 @@ extern crate alloc;
 
 mod exports;
 
+use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::fmt::Write;
@@ -22,6 +24,7 @@ use crt::{Stack, auxv};
 use lode::abi::glibc;
 use lode::abi::glibc::cpu::CpuFacts;
 use lode::abi::glibc::facts::Kernel;
+use lode::abi::glibc::layout::{self, Layout};
 use lode::abi::glibc::start::Circumstances;
 use lode::abi::glibc::tunables::Tunables;
 use lode::abi::{Abi, bare};
@@ -32,16 +35,18 @@ use lode::elf::Address;
 use lode::elf::dynamic::{Dyn, tag};
 use lode::elf::segment::{Access, kind};
 use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
-use lode::event::{Event, Interest, Log};
+use lode::event::{Event, Interest, Log, Silence};
 use lode::image::Table;
 use lode::process::{self, DebugHelp, Help, Mode, Options};
 use lode::restore;
+use lode::scope::DYNAMIC_WEAK;
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
 use lode::stages::Batch;
 use lode::stages::init;
+use lode::stages::link::Linked;
 use lode::stages::map::{Context, Mapped, Wish, map_file};
-use lode::stages::relocate::{Binding, Relocated, Substitute};
+use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
 use lode::symbols::{Use, Wanted};
 use lode::sys::c_string;
 use lode::sys::heap::Heap;
@@ -49,8 +54,8 @@ use lode::sys::linux::{self, Linux};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
 use lode::sys::present::{self, Given};
 use lode::view::debug::DebugText;
-use lode::view::list::List;
-use lode::world::{Host, INITIALISED, Module, ModuleId, Parts, Role, World};
+use lode::view::list::{List, Unused};
+use lode::world::{Host, INITIALISED, Module, ModuleId, Parts, Role, Roster, World};
 
 #[global_allocator]
 static HEAP: Heap = Heap::new();
@@ -112,9 +117,16 @@ struct Launch {
     page_size: u64,
     /// argv[0] of the program, for messages.
     program_name: &'static [u8],
-    arguments: Vec<&'static [u8]>,
-    environment: Vec<&'static [u8]>,
+    /// The slices live as long as the stack's strings; the tables of them are leaked because options borrow from them.
+    arguments: &'static [&'static [u8]],
+    environment: &'static [&'static [u8]],
 }
+
+/// The entries of the auxiliary vector (getauxval(3)), each in the line of its number: the name, and whether the value is shown as a decimal
+/// number, as hexadecimal with or without 0x, or as a string.
+const AUXILIARIES: &str = "\n\nEXECFD:d\nPHDR:x\nPHENT:d\nPHNUM:d\nPAGESZ:d\nBASE:x\nFLAGS:x\nENTRY:x\nNOTELF:x\nUID:d\nEUID:d\nGID:d\n\
+EGID:d\nPLATFORM:s\nHWCAP:h\nCLKTCK:d\n\n\n\n\n\nSECURE:d\nBASE_PLATFORM:s\nRANDOM:x\nHWCAP2:x\n\n\n\n\nEXECFN:s\nSYSINFO:x\nSYSINFO_EHDR:x\n\
+\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\nMINSIGSTKSZ:d";
 
 impl Launch {
     /// Reads the stack. Whether the process is secure is decided before any variable is looked at.
@@ -128,16 +140,16 @@ impl Launch {
             // SAFETY: the environment is lode's until the program runs.
             unsafe { stack.retain_environment(|entry| !process::is_unsecure(entry.to_bytes())) };
         }
-        let arguments: Vec<&'static [u8]> = stack.arguments().map(CStr::to_bytes).collect();
-        let environment = stack.environment().map(CStr::to_bytes).collect();
+        let arguments: Vec<&[u8]> = stack.arguments().map(CStr::to_bytes).collect();
+        let environment: Vec<&[u8]> = stack.environment().map(CStr::to_bytes).collect();
         let as_command = stack.auxiliary(auxv::AT_ENTRY) == Some(_start as *const () as usize);
         Launch {
             secure,
             as_command,
             page_size: stack.auxiliary(auxv::AT_PAGESZ).unwrap_or(4096) as u64,
             program_name: arguments.first().copied().unwrap_or(b"lode"),
-            arguments,
-            environment,
+            arguments: arguments.leak(),
+            environment: environment.leak(),
             stack,
         }
     }
@@ -148,10 +160,9 @@ impl Launch {
 
     #[inline(never)]
     fn options(&self) -> Result<Options<'static>> {
-        // The slices live as long as the stack's strings; the table of them is leaked because options borrow from it.
         Options::read(&process::Arguments {
-            arguments: self.arguments.clone().leak(),
-            environment: self.environment.clone().leak(),
+            arguments: self.arguments,
+            environment: self.environment,
             secure: self.secure,
             as_command: self.as_command,
         })
@@ -163,12 +174,23 @@ impl Launch {
             Mode::Help => say(&text(format_args!("{Help}"))),
             Mode::Version => say(process::VERSION),
             Mode::Restore => restore(options.root),
+            Mode::ListDiagnostics => {
+                self.show_auxv();
+                say(process::VERSION)
+            }
+            // Without a program it is not known whose libc is meant.
+            Mode::ListTunables if options.program.is_none() && self.as_command => self.list_tunables(layout::newest()),
             _ if options.debug_help => say(&text(format_args!("{DebugHelp}"))),
             _ => {}
+        }
+        if options.show_auxv {
+            self.show_auxv();
         }
         if self.as_command {
             self.become_the_program(&options);
         }
+        DYNAMIC_WEAK.store(options.dynamic_weak, Ordering::Relaxed);
+        BIND_NOT.store(options.bind_not, Ordering::Relaxed);
         let log = self.log(&options);
         for warning in &options.warnings {
             log.say(format_args!("{warning}"));
@@ -179,6 +201,30 @@ impl Launch {
             Err(error) if options.mode == Mode::CheckLibc => answer(&text(format_args!("not supported: {error}\n")), 1),
             Err(error) => fail(self.program_name, &error),
         }
+    }
+
+    /// `LD_SHOW_AUXV`: the auxiliary vector as the kernel made it.
+    #[inline(never)]
+    fn show_auxv(&self) {
+        let mut text = String::new();
+        for (kind, value) in self.stack.auxiliaries() {
+            let row = lode::error::line(AUXILIARIES, kind.min(AUXILIARIES.len()));
+            let _ = match row.get(..row.len().wrapping_sub(1)) {
+                Some(name) => write!(text, "AT_{name:<19}"),
+                None => write!(text, "AT_??? ({kind:#x}): "),
+            };
+            let _ = match row.as_bytes().last() {
+                Some(b'd') => writeln!(text, "{value}"),
+                Some(b'h') => writeln!(text, "{value:x}"),
+                // SAFETY: an entry whose value is the address of a string that the kernel wrote.
+                Some(b's') => match unsafe { self.stack.auxiliary_string(kind) } {
+                    Some(string) => writeln!(text, "{}", Lossy(string.to_bytes())),
+                    None => Ok(()),
+                },
+                _ => writeln!(text, "{value:#x}"),
+            };
+        }
+        call::write_all(1, text.as_bytes());
     }
 
     /// Started as a command: the program's arguments move to where the program expects them.
@@ -228,9 +274,13 @@ impl Launch {
         let linux = Linux {
             page_size: self.page_size,
             program: options.program.filter(|_| self.as_command),
+            origin_path: options.origin_path,
         };
         let mut searcher = Searcher::new(&self.search_settings(options, &cpu, &linux), None);
         let program = self.program(options, &mut searcher, &linux, &cpu, log)?;
+        if options.mode == Mode::Verify {
+            verify(&program);
+        }
         if needs_something(&program) || !options.preload.is_empty() {
             searcher.cache = cache(options);
         }
@@ -250,23 +300,22 @@ impl Launch {
             log,
         };
         let mapped = Mapped::load(Some(program), &wishes, &world, &mut context)?;
+        if options.mode == Mode::List {
+            return list(options, mapped, &world, &linux, log);
+        }
         if let Some(program) = mapped.batch.modules.first().filter(|program| is_a_loader(program)) {
             return Err(program.fault(Stage::Map, Kind::RunsItself));
         }
-        match options.mode {
-            Mode::List => say(&text(format_args!(
-                "{}",
-                List {
-                    mapped: &mapped,
-                    world: &world
-                }
-            ))),
-            Mode::Verify => verify(&mapped),
-            Mode::CheckLibc => return check_libc(&mapped),
-            _ => {}
+        if options.mode == Mode::CheckLibc {
+            return check_libc(&mapped);
         }
         let linked = mapped.link(&world, log)?;
         let mut abi = Abi::recognise(&linked, &world)?;
+        if let Abi::Glibc(glibc) = &abi
+            && options.mode == Mode::ListTunables
+        {
+            self.list_tunables(glibc.layout);
+        }
         let substitute = substitute(&abi, &linked.batch, &world);
         let binding = Binding {
             machine: MACHINE,
@@ -419,8 +468,7 @@ impl Launch {
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Glibc(glibc) => {
-                glibc.tunables =
-                    Tunables::from_environment(glibc.layout.tunables, self.environment.iter().copied(), self.secure);
+                glibc.tunables = self.tunables(glibc.layout);
                 let mut cpuid = machine::cpuid;
                 let facts = CpuFacts::compute(cpu, &mut cpuid, &glibc.tunables);
                 let circumstances = Circumstances {
@@ -456,6 +504,17 @@ impl Launch {
         }
         relocated.batch.tls = tls;
         Ok(())
+    }
+
+    #[inline(never)]
+    fn tunables(&self, layout: &'static Layout) -> Tunables<'static> {
+        Tunables::from_environment(layout.tunables, self.environment.iter().copied(), self.secure)
+    }
+
+    /// `--list-tunables`.
+    #[inline(never)]
+    fn list_tunables(&self, layout: &'static Layout) -> ! {
+        say(&text(format_args!("{}", self.tunables(layout))))
     }
 
     /// 16 bytes for the guards: the kernel's, or drawn now.
@@ -621,11 +680,10 @@ fn wishes<'a>(options: &'a Options<'_>, preload_file: &'a [u8]) -> Vec<Wish<'a>>
 }
 
 /// `--verify`: 0 for a program that asks for an interpreter, 2 for one that does not.
-fn verify(mapped: &Mapped) -> ! {
-    let program = mapped.batch.modules.first();
-    let status = match program {
-        Some(program) if program.layout.dynamic.is_none() => 1,
-        Some(program) if program.layout.interpreter.is_none() => 2,
+fn verify(program: &Parts) -> ! {
+    let status = match (program.layout.dynamic, &program.layout.interpreter) {
+        (None, _) => 1,
+        (_, None) => 2,
         _ => 0,
     };
     call::exit_group(status)
@@ -644,6 +702,82 @@ fn restore(root: Option<&[u8]>) -> ! {
     match result {
         Ok(()) => say("the original loader is back\n"),
         Err(errno) => answer(&text(format_args!("no original for {}: {errno}\n", Lossy(&path))), 1),
+    }
+}
+
+/// `--list` and `LD_TRACE_LOADED_OBJECTS`, with what other variables add to it. Nothing of the files runs.
+#[inline(never)]
+fn list(
+    options: &Options<'_>,
+    mut mapped: Mapped,
+    world: &World,
+    linux: &Linux,
+    log: Log<'_>,
+) -> Result<core::convert::Infallible> {
+    let missing = core::mem::take(&mut mapped.missing);
+    mapped.only_listed = true;
+    let mut linked = mapped.link(world, log)?;
+    let traced = options.trace_loaded_objects;
+    if traced && options.debug.contains(Interest::UNUSED) {
+        // Only what the program itself refers to counts.
+        for library in linked.batch.modules.iter_mut().skip(1) {
+            if let Some(library) = Arc::get_mut(library) {
+                library.is_final = true;
+            }
+        }
+        let batch = linked.batch.modules.clone();
+        bind(linked, world, linux, true, WATCH);
+        let roster = Roster {
+            world: &world.modules,
+            batch: &batch,
+        };
+        let text = text(format_args!("{}", Unused(roster)));
+        call::write_all(1, text.as_bytes());
+        call::exit_group(i32::from(!text.is_empty()));
+    }
+    let mut list = List {
+        batch: &linked.batch,
+        missing: &missing,
+        world,
+        versions: false,
+    };
+    call::write_all(1, text(format_args!("{list}")).as_bytes());
+    list.versions = traced && options.verbose;
+    let versions = match list.versions {
+        true => text(format_args!("{list}")),
+        false => String::new(),
+    };
+    if traced && options.warn {
+        bind(linked, world, linux, options.bind_now, log);
+    }
+    say(&versions)
+}
+
+/// For `LD_DEBUG=unused`, which says nothing of symbols that nothing defines.
+const WATCH: Log<'static> = Log {
+    interest: Interest::UNUSED,
+    sink: &Silence,
+};
+
+/// Binds what can be bound without running anything of the files, and says what nothing defines. Whatever else keeps them from starting is not looked at.
+#[inline(never)]
+fn bind(linked: Linked, world: &World, linux: &Linux, now: bool, log: Log<'_>) {
+    let binding = Binding {
+        machine: MACHINE,
+        now,
+        entries: machine::entries(),
+        substitute: None,
+    };
+    let bound = linked.relocate(world, binding, log).and_then(|mut relocated| {
+        relocated.indirect.clear();
+        relocated.awake().resolve(world, linux, log).map(core::mem::forget)
+    });
+    if let Err(error) = bound
+        && let Kind::Undefined(list) = &error.kind
+    {
+        for one in list {
+            log.say(format_args!("{one}\t({})", one.module));
+        }
     }
 }
 

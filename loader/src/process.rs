@@ -31,9 +31,6 @@ pub const VERSION: &str = concat!(
     ", an ELF program interpreter for Linux\n"
 );
 
-/// The variable with words of [`SWITCHES`].
-const OPTIONS_VARIABLE: &str = "LODE_OPTIONS";
-
 /// A name in `LD_PRELOAD` that is longer is not taken in a secure process (glibc: `SECURE_NAME_LIMIT`).
 const SECURE_NAME_LIMIT: usize = 255;
 
@@ -45,7 +42,6 @@ GCONV_PATH
 GETCONF_DIR
 GLIBC_TUNABLES
 HOSTALIASES
-LD_AUDIT
 LD_BIND_NOT
 LD_BIND_NOW
 LD_DEBUG
@@ -55,8 +51,6 @@ LD_HWCAP_MASK
 LD_LIBRARY_PATH
 LD_ORIGIN_PATH
 LD_PRELOAD
-LD_PROFILE
-LD_PROFILE_OUTPUT
 LD_SHOW_AUXV
 LD_TRACE_LOADED_OBJECTS
 LD_VERBOSE
@@ -79,9 +73,19 @@ NLSPATH
 RESOLV_HOST_CONF
 RES_OPTIONS
 TMPDIR
-TZDIR
+TZDIR";
+
+/// Variables of ld.so(8) that lode knows and does not obey: each is a warning. They are removed from a secure process's environment too.
+///
+/// Auditing and profiling are not supported. The others are void in newer releases of glibc: prelinking and the kernel's version count since
+/// 2.36 and 2.37 no longer, the low addresses are a tunable since 2.38, and the pointer guard cannot be turned off since 2.23.
+pub const IGNORED: &str = "\
 LD_ASSUME_KERNEL
+LD_AUDIT
+LD_POINTER_GUARD
 LD_PREFER_MAP_32BIT_EXEC
+LD_PROFILE
+LD_PROFILE_OUTPUT
 LD_TRACE_PRELINKING
 LD_USE_LOAD_BIAS";
 
@@ -96,8 +100,7 @@ pub fn is_secure(auxiliary: impl Fn(u64) -> Option<u64>) -> bool {
 /// have to be asked: a name may stand more than once.
 pub fn is_unsecure(entry: &[u8]) -> bool {
     let name = entry.split(|byte| *byte == b'=').next().unwrap_or_default();
-    let mut names = UNSECURE.as_bytes().split(|byte| *byte == b'\n');
-    names.any(|unsecure| unsecure == name)
+    [UNSECURE, IGNORED].iter().any(|names| row(names, b"", name).is_some())
 }
 
 /// What the kernel handed over, without pointers.
@@ -131,6 +134,10 @@ pub enum Mode {
     Help,
     /// Print [`VERSION`].
     Version,
+    /// List what `GLIBC_TUNABLES` may set.
+    ListTunables,
+    /// List what lode knows of the machine and the process.
+    ListDiagnostics,
 }
 
 /// What was asked of lode. The strings belong to the process's stack, which the program may overwrite once it runs.
@@ -159,7 +166,7 @@ pub struct Options<'a> {
     pub preload_trusted_only: bool,
     /// Whether `/etc/ld.so.cache` is not used.
     pub inhibit_cache: bool,
-    /// Names of modules, separated by colons, whose DT_RPATH and DT_RUNPATH are not used.
+    /// Names of modules, separated by colons or spaces, whose DT_RPATH and DT_RUNPATH are not used. The empty name is the program's.
     pub inhibit_rpath: Option<&'a [u8]>,
     /// Names of additional `glibc-hwcaps` subdirectories, separated by colons.
     pub hwcaps_prepend: Option<&'a [u8]>,
@@ -167,6 +174,18 @@ pub struct Options<'a> {
     pub hwcaps_mask: Option<&'a [u8]>,
     /// Whether function slots are bound before the program starts.
     pub bind_now: bool,
+    /// Whether function slots that are bound at a call stay as they are, so that the next call is bound again.
+    pub bind_not: bool,
+    /// Whether a weak definition gives way to one that is not weak and comes later.
+    pub dynamic_weak: bool,
+    /// The directory of a program whose own path cannot be had from the kernel.
+    pub origin_path: Option<&'a [u8]>,
+    /// Whether the auxiliary vector is shown first.
+    pub show_auxv: bool,
+    /// Whether the list of `LD_TRACE_LOADED_OBJECTS` is followed by symbols that nothing defines.
+    pub warn: bool,
+    /// Whether the list of `LD_TRACE_LOADED_OBJECTS` is followed by the versions that files require.
+    pub verbose: bool,
     /// What to report while loading.
     pub debug: Interest,
     /// Whether the list of words for `LD_DEBUG` was asked for: print [`DebugHelp`] and exit with status 0.
@@ -192,8 +211,8 @@ pub enum Warning<'a> {
     OptionsValueUnused(&'a [u8]),
     /// A switch of the command line that a secure process does not obey.
     Secure(&'a [u8]),
-    /// Auditing libraries are not supported.
-    Audit(&'a [u8]),
+    /// A variable or a switch that is known and not obeyed.
+    Ignored(&'a [u8]),
 }
 
 impl fmt::Display for Warning<'_> {
@@ -204,7 +223,7 @@ impl fmt::Display for Warning<'_> {
             Warning::OptionsValueMissing(word) => ("LODE_OPTIONS: `", word, "' needs a value: "),
             Warning::OptionsValueUnused(word) => ("LODE_OPTIONS: `", word, "' takes no value"),
             Warning::Secure(word) => ("--", word, " is ignored: the process is in secure-execution mode"),
-            Warning::Audit(list) => ("auditing is not supported; `", list, "' is ignored"),
+            Warning::Ignored(word) => ("`", word, "' is not supported and has no effect"),
         };
         let word = Lossy(word);
         write!(out, "warning: {before}{word}{after}")?;
@@ -215,25 +234,49 @@ impl fmt::Display for Warning<'_> {
     }
 }
 
-/// Declares the switches: what each is called in this file, and its lines of the help text.
-macro_rules! switches {
-    ($($switch:ident $text:literal)*) => {
-        /// A switch: `--WORD` on the command line, `WORD` in `LODE_OPTIONS`.
+/// Declares a table of words: what each is called in this file, and its lines of the text.
+macro_rules! table {
+    ($(#[$about:meta])* $Word:ident, $order:ident, $(#[$what:meta])* $text:ident: $($word:ident $line:literal)*) => {
+        $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        enum Switch {
-            $($switch,)*
+        enum $Word {
+            $($word,)*
         }
 
-        /// The switches in the order of [`SWITCHES`].
-        const ORDER: &[Switch] = &[$(Switch::$switch,)*];
+        /// The words in the order of the text.
+        const $order: &[$Word] = &[$($Word::$word,)*];
 
-        /// All switches, as the help text has them: behind two dashes the word, then what the value is called if the switch takes
-        /// one, both behind one space; then what the switch does.
-        const SWITCHES: &str = concat!($($text,)*);
+        $(#[$what])*
+        const $text: &str = concat!($($line,)*);
     };
 }
 
-switches! {
+table! {
+    /// A variable of the environment that lode obeys.
+    Variable, VARIABLES,
+    /// Their names, a line each.
+    VARIABLE_NAMES:
+    LibraryPath "LD_LIBRARY_PATH\n"
+    Preload "LD_PRELOAD\n"
+    BindNow "LD_BIND_NOW\n"
+    BindNot "LD_BIND_NOT\n"
+    DynamicWeak "LD_DYNAMIC_WEAK\n"
+    OriginPath "LD_ORIGIN_PATH\n"
+    Debug "LD_DEBUG\n"
+    DebugOutput "LD_DEBUG_OUTPUT\n"
+    ShowAuxv "LD_SHOW_AUXV\n"
+    Trace "LD_TRACE_LOADED_OBJECTS\n"
+    Verbose "LD_VERBOSE\n"
+    Warn "LD_WARN\n"
+    Options "LODE_OPTIONS\n"
+}
+
+table! {
+    /// A switch: `--WORD` on the command line, `WORD` in `LODE_OPTIONS`.
+    Switch, ORDER,
+    /// All switches, as the help text has them: behind two dashes the word, then what the value is called if the switch takes
+    /// one, both behind one space; then what the switch does.
+    SWITCHES:
     List
 "  --list                list the libraries that PROGRAM needs, and where they
                         are; nothing of it runs
@@ -268,7 +311,7 @@ switches! {
 "
     InhibitRpath
 "  --inhibit-rpath LIST  do not use RPATH and RUNPATH of these files
-                        (separated by colons)
+                        (separated by colons; the empty name is PROGRAM's)
 "
     HwcapsPrepend
 "  --glibc-hwcaps-prepend LIST
@@ -285,13 +328,20 @@ switches! {
     Debug
 "  --debug WORDS         report what happens, as LD_DEBUG does: libs, files,
                         symbols, bindings, versions, reloc, scopes, statistics,
-                        all (separated by colons); help explains them
+                        unused, all (separated by colons); help explains them
 "
     DebugOutput
 "  --debug-output FILE   report to FILE.PID, not to standard error
 "
     Audit
 "  --audit LIST          accepted for compatibility and ignored with a warning
+"
+    ListTunables
+"  --list-tunables       list what GLIBC_TUNABLES may set in PROGRAM's libc, or
+                        without PROGRAM in the newest that lode knows
+"
+    ListDiagnostics
+"  --list-diagnostics    print what the kernel says of the process, and --version
 "
     Help
 "  --help                print this text
@@ -311,10 +361,22 @@ impl Switch {
 
     /// Whether a secure process obeys it. Those that choose what code is loaded, or where lode writes, are not obeyed.
     fn is_harmless(self) -> bool {
-        use Switch::{Argv0, BindNow, CheckLibc, Help, InhibitCache, InhibitRpath, List, Verify, Version};
+        use Switch::{
+            Argv0, BindNow, CheckLibc, Help, InhibitCache, InhibitRpath, List, ListDiagnostics, ListTunables, Verify,
+            Version,
+        };
         matches!(
             self,
-            List | Verify | CheckLibc | Argv0 | InhibitCache | InhibitRpath | BindNow | Help | Version
+            List | Verify
+                | CheckLibc
+                | Argv0
+                | InhibitCache
+                | InhibitRpath
+                | BindNow
+                | ListTunables
+                | ListDiagnostics
+                | Help
+                | Version
         )
     }
 }
@@ -330,11 +392,12 @@ const DEBUG_WORDS: &str = "\
   scopes      the files in which each file's symbols are looked up
   all         all of the above
   statistics  counts at the end of the start
+  unused      in place of a list: libraries that PROGRAM needs for nothing
   help        print this text and exit
 ";
 
 /// What each of [`DEBUG_WORDS`] stands for, but the last. `all` stands for those before it, as in glibc.
-const INTERESTS: [Interest; 9] = [
+const INTERESTS: [Interest; 10] = [
     Interest::LIBS,
     Interest::RELOC,
     Interest::FILES,
@@ -350,6 +413,7 @@ const INTERESTS: [Interest; 9] = [
         .union(Interest::VERSIONS)
         .union(Interest::SCOPES),
     Interest::STATISTICS,
+    Interest::UNUSED,
 ];
 
 /// In a table as text: the number of the row that has `word` behind `start`, counted from 0, and what follows the word.
@@ -386,40 +450,46 @@ impl<'a> Options<'a> {
                 Kind::Usage(text).of(Stage::Start, &Name::new(itself))
             })?;
         }
-        if options.secure {
-            options.preload.retain(|name| may_be_preloaded(name));
-        }
         Ok(options)
     }
 
     fn read_environment(&mut self, environment: &[&'a [u8]]) {
         let mut words = None;
         for entry in environment {
-            let Some(at) = entry.iter().position(|byte| *byte == b'=') else {
+            // All names of interest begin with one of these, few others do.
+            if !entry.starts_with(b"LD_") && !entry.starts_with(b"LODE_") {
+                continue;
+            }
+            let (name, Some(value)) = split_value(entry) else {
                 continue;
             };
-            let name = entry.get(..at).unwrap_or_default();
             if self.secure && name != b"LD_PRELOAD" {
                 continue;
             }
-            let value = entry.get(at.saturating_add(1)..).unwrap_or_default();
             let set = !value.is_empty();
-            match name {
-                name if is(name, "LD_LIBRARY_PATH") => self.library_path = non_empty(value),
-                name if is(name, "LD_PRELOAD") => {
+            let variable = row(VARIABLE_NAMES, b"", name).and_then(|(place, _)| VARIABLES.get(place));
+            match variable {
+                Some(Variable::LibraryPath) => self.library_path = non_empty(value),
+                Some(Variable::Preload) => {
                     self.preload.clear();
                     self.add_preloads(value);
                 }
-                name if is(name, "LD_BIND_NOW") => self.bind_now = set,
-                name if is(name, "LD_DEBUG") => self.add_debug_words(value),
-                name if is(name, "LD_DEBUG_OUTPUT") => self.debug_output = non_empty(value),
-                name if is(name, "LD_TRACE_LOADED_OBJECTS") => {
+                Some(Variable::BindNow) => self.bind_now = set,
+                Some(Variable::BindNot) => self.bind_not = set,
+                Some(Variable::DynamicWeak) => self.dynamic_weak = true,
+                Some(Variable::OriginPath) => self.origin_path = non_empty(value),
+                Some(Variable::Debug) => self.add_debug_words(value),
+                Some(Variable::DebugOutput) => self.debug_output = non_empty(value),
+                Some(Variable::ShowAuxv) => self.show_auxv = true,
+                Some(Variable::Trace) => {
                     self.mode = Mode::List;
                     self.trace_loaded_objects = true;
                 }
-                name if is(name, "LD_AUDIT") && set => self.warnings.push(Warning::Audit(value)),
-                name if is(name, OPTIONS_VARIABLE) => words = Some(value),
-                _ => {}
+                Some(Variable::Verbose) => self.verbose = set,
+                Some(Variable::Warn) => self.warn = set,
+                Some(Variable::Options) => words = Some(value),
+                None if set && row(IGNORED, b"", name).is_some() => self.warnings.push(Warning::Ignored(name)),
+                None => {}
             }
         }
         if let Some(words) = words {
@@ -474,7 +544,8 @@ impl<'a> Options<'a> {
             };
             self.obey(switch, word, value);
         }
-        let prints_only = matches!(self.mode, Mode::Help | Mode::Version | Mode::Restore) || self.debug_help;
+        let prints_only =
+            !matches!(self.mode, Mode::Run | Mode::List | Mode::Verify | Mode::CheckLibc) || self.debug_help;
         match program {
             Some((index, name)) => {
                 self.program = Some(name);
@@ -502,13 +573,15 @@ impl<'a> Options<'a> {
             Switch::Preload => self.add_preloads(value),
             Switch::Argv0 => self.argv0 = Some(value),
             Switch::InhibitCache => self.inhibit_cache = true,
-            Switch::InhibitRpath => self.inhibit_rpath = non_empty(value),
+            Switch::InhibitRpath => self.inhibit_rpath = Some(value),
             Switch::HwcapsPrepend => self.hwcaps_prepend = non_empty(value),
             Switch::HwcapsMask => self.hwcaps_mask = Some(value),
             Switch::BindNow => self.bind_now = true,
             Switch::Debug => self.add_debug_words(value),
             Switch::DebugOutput => self.debug_output = non_empty(value),
-            Switch::Audit => self.warnings.push(Warning::Audit(value)),
+            Switch::Audit => self.warnings.push(Warning::Ignored(word)),
+            Switch::ListTunables => self.mode = Mode::ListTunables,
+            Switch::ListDiagnostics => self.mode = Mode::ListDiagnostics,
             Switch::Help => self.mode = Mode::Help,
             Switch::Version => self.mode = Mode::Version,
         }
@@ -517,7 +590,9 @@ impl<'a> Options<'a> {
     /// Adds names as `LD_PRELOAD` has them: separated by colons or spaces.
     fn add_preloads(&mut self, list: &'a [u8]) {
         for name in words(list, b" :") {
-            self.preload.push(name);
+            if !self.secure || may_be_preloaded(name) {
+                self.preload.push(name);
+            }
         }
     }
 
@@ -547,13 +622,8 @@ fn mistake(text: fmt::Arguments<'_>) -> Name {
     Name::new(crate::error::text(text).as_bytes())
 }
 
-/// Whether a variable has this name. A call, because many names are compared and each once.
-#[inline(never)]
-fn is(name: &[u8], known: &str) -> bool {
-    name == known.as_bytes()
-}
-
 /// A word and what follows its first `=`.
+#[inline(never)]
 fn split_value(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     match text.iter().position(|byte| *byte == b'=') {
         Some(at) => (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(1)..)),
@@ -969,11 +1039,55 @@ mod tests {
 
     #[test]
     fn the_list_of_unsecure_names_has_no_name_twice() {
-        let mut names: Vec<&str> = UNSECURE.lines().collect();
+        let mut names: Vec<&str> = UNSECURE.lines().chain(IGNORED.lines()).collect();
         let all = names.len();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn a_variable_without_effect_is_one_warning_that_names_it() {
+        let options = interpreter(&[
+            b"LD_ASSUME_KERNEL=2.4.1",
+            b"LD_PROFILE=",
+            b"LD_LIBRARY_VERSION=1",
+            b"PATH=/",
+        ]);
+        assert_eq!(options.warnings, [Warning::Ignored(b"LD_ASSUME_KERNEL")]);
+        let text = options.warnings[0].to_string();
+        assert_eq!(text, "warning: `LD_ASSUME_KERNEL' is not supported and has no effect");
+    }
+
+    #[test]
+    fn some_variables_count_when_they_are_there_and_some_when_they_say_something() {
+        let empty: [&[u8]; 5] = [
+            b"LD_SHOW_AUXV=",
+            b"LD_DYNAMIC_WEAK=",
+            b"LD_WARN=",
+            b"LD_VERBOSE=",
+            b"LD_BIND_NOT=",
+        ];
+        let options = interpreter(&empty);
+        assert!(options.show_auxv && options.dynamic_weak);
+        assert!(!options.warn && !options.verbose && !options.bind_not);
+        let options = interpreter(&[b"LD_WARN=1", b"LD_VERBOSE=1", b"LD_BIND_NOT=1", b"LD_ORIGIN_PATH=/o"]);
+        assert!(options.warn && options.verbose && options.bind_not);
+        assert_eq!(options.origin_path, Some(b"/o".as_slice()));
+        let options = secure(&empty);
+        assert!(!options.show_auxv && !options.dynamic_weak);
+    }
+
+    #[test]
+    fn lists_of_tunables_and_diagnostics_need_no_program() {
+        for (word, mode) in [
+            (b"--list-tunables".as_slice(), Mode::ListTunables),
+            (b"--list-diagnostics", Mode::ListDiagnostics),
+        ] {
+            let line = [b"ld-lode", word];
+            let options = command(&line);
+            assert_eq!((options.mode, options.program), (mode, None));
+        }
     }
 
     #[test]

@@ -5,12 +5,16 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex};
 use crate::event::{Event, Interest, Log};
 use crate::symbols::{Use, Version, Wanted};
 use crate::world::{Module, ModuleId, Roster, Unique};
+
+/// `LD_DYNAMIC_WEAK`: a definition that is not weak wins over weak ones that come before it. Set before the first look-up.
+pub static DYNAMIC_WEAK: AtomicBool = AtomicBool::new(false);
 
 /// A definition that a reference got.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +57,17 @@ pub struct Scope<'a, 'l> {
 impl<'a> Scope<'a, '_> {
     /// The first definition of `wanted` in scope order, `skip` left out (COPY relocations skip the program).
     pub fn find(&self, wanted: &Wanted<'_>, skip: Option<ModuleId>, log: Log<'_>) -> Option<Definition<'a>> {
-        for list in self.lists {
-            if let Some(found) = self.find_in(list, wanted, skip, log) {
-                return Some(found);
+        let mut strong = DYNAMIC_WEAK.load(Ordering::Relaxed);
+        loop {
+            for list in self.lists {
+                if let Some(found) = self.search(list, wanted, skip, strong, log) {
+                    return Some(found);
+                }
+            }
+            if !core::mem::replace(&mut strong, false) {
+                return None;
             }
         }
-        None
     }
 
     /// As [`Scope::find`], in one list.
@@ -67,6 +76,19 @@ impl<'a> Scope<'a, '_> {
         list: &[ModuleId],
         wanted: &Wanted<'_>,
         skip: Option<ModuleId>,
+        log: Log<'_>,
+    ) -> Option<Definition<'a>> {
+        self.search(list, wanted, skip, false, log)
+    }
+
+    /// Searches a list; weak definitions are passed over if only `strong` ones count.
+    #[inline(never)]
+    fn search(
+        &self,
+        list: &[ModuleId],
+        wanted: &Wanted<'_>,
+        skip: Option<ModuleId>,
+        strong: bool,
         log: Log<'_>,
     ) -> Option<Definition<'a>> {
         for id in list {
@@ -78,7 +100,12 @@ impl<'a> Scope<'a, '_> {
                 symbol: wanted.name,
                 module: &module.name,
             });
-            if let Some((index, symbol)) = module.symbols.find(wanted) {
+            if let Some((index, symbol)) = module.symbols.find(wanted)
+                && !(strong && symbol.binding() == symbol::STB_WEAK)
+            {
+                if log.interest.contains(Interest::UNUSED) {
+                    module.is_used.store(true, Ordering::Relaxed);
+                }
                 let found = Definition { module, index, symbol };
                 if symbol.binding() == symbol::STB_GNU_UNIQUE {
                     return Some(self.first_of_its_name(wanted.name).unwrap_or(found));
@@ -106,6 +133,26 @@ impl<'a> Scope<'a, '_> {
     /// its own definition too, unless an address is wanted and the program holds the canonical one: function pointers have to compare
     /// equal everywhere (psABI, "Function Addresses").
     pub fn resolve(
+        &self,
+        from: &'a Module,
+        index: SymbolIndex,
+        reference: &Symbol,
+        version: Option<Version>,
+        purpose: Use,
+        log: Log<'_>,
+    ) -> Option<Definition<'a>> {
+        let found = self.choose(from, index, reference, version, purpose, log)?;
+        log.emit(Interest::BINDINGS, || Event::Bound {
+            from: &from.name,
+            to: &found.module.name,
+            symbol: from.symbols.name(reference),
+            version: version.map(|version| version.name),
+            index: found.index,
+        });
+        Some(found)
+    }
+
+    fn choose(
         &self,
         from: &'a Module,
         index: SymbolIndex,

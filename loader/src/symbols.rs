@@ -228,6 +228,13 @@ impl Symbols {
         }
     }
 
+    /// Whether DT_VERDEF defines a version, of this hash.
+    #[inline(never)]
+    pub fn defines(&self, version: &[u8], hash: u32) -> bool {
+        let mut defined = self.defined.iter();
+        defined.any(|(name, value)| *value == hash && *name == version)
+    }
+
     /// The string at `offset` of the module's string table.
     ///
     /// # Errors

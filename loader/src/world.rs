@@ -120,6 +120,8 @@ pub struct Module {
     pub link_map: AtomicUsize,
     /// The memory of that link_map, where it goes with the module.
     pub records: Once<Memory>,
+    /// A reference got its definition from here, while that was watched ([`Interest::UNUSED`](crate::event::Interest::UNUSED)).
+    pub is_used: AtomicBool,
     /// Opened with RTLD_DEEPBIND: its references look into its own group before the global scope.
     pub binds_deep: bool,
     /// How often `dlopen` returned it and `dlclose` did not take it back.
@@ -211,6 +213,7 @@ impl Module {
             state: AtomicU32::new(FRESH),
             link_map: AtomicUsize::new(0),
             records: Once::new(),
+            is_used: AtomicBool::new(false),
             binds_deep: false,
             opened: AtomicU32::new(0),
             pinned: AtomicBool::new(false),

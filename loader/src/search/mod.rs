@@ -139,7 +139,7 @@ pub struct Settings<'a> {
     pub secure: bool,
     /// `LD_LIBRARY_PATH` or what replaces it.
     pub library_path: Option<&'a [u8]>,
-    /// Names of modules, separated by colons, whose DT_RPATH and DT_RUNPATH are not used.
+    /// Names of modules, separated by colons or spaces, whose DT_RPATH and DT_RUNPATH are not used. The empty name is the program's.
     pub inhibit_rpath: Option<&'a [u8]>,
     /// `--glibc-hwcaps-prepend`.
     pub hwcaps_prepend: Option<&'a [u8]>,
@@ -475,7 +475,10 @@ impl<'c> Searcher<'c> {
 
     /// The directories of a module's own list, unless its lists are not to be used.
     fn own_paths(&self, link: &Link<'_>, path: Option<&[u8]>) -> Vec<Vec<u8>> {
-        let inhibited = |list: &Vec<u8>| list.split(|byte| *byte == b':').any(|name| name == link.name.bytes());
+        let inhibited = |list: &Vec<u8>| {
+            let mut names = list.split(|byte| matches!(byte, b':' | b' '));
+            names.any(|name| name == link.name.bytes() || (link.is_program && name.is_empty()))
+        };
         if self.inhibit_rpath.as_ref().is_some_and(inhibited) {
             return Vec::new();
         }
@@ -963,6 +966,11 @@ mod tests {
             },
         ];
         assert_eq!(paths_before_defaults(&settings, &lineage), ["/p/libx.so"]);
+        let program_s = Settings {
+            inhibit_rpath: Some(b""),
+            ..SETTINGS
+        };
+        assert_eq!(paths_before_defaults(&program_s, &lineage), ["/a/libx.so"]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Mapped {
     /// [`Kind::NoVersion`] with *all* missing versions; [`Kind::StaticTls`].
     pub fn link(self, world: &World, log: Log<'_>) -> Result<Linked> {
         let mut batch = self.batch;
-        check_versions(batch.roster(world), &batch, log)?;
+        check_versions(batch.roster(world), &batch, self.only_listed, log)?;
         let mut tls = batch.tls;
         for module in &batch.modules {
             if module.role != Role::Program && tls.own == 0 {
@@ -77,8 +77,9 @@ fn tell_scopes(roster: Roster<'_>, batch: &Batch, log: Log<'_>) {
     }
 }
 
-/// Checks that every version that a module of the batch requires is defined by the module it names.
-fn check_versions(roster: Roster<'_>, batch: &Batch, log: Log<'_>) -> Result<()> {
+/// Checks that every version that a module of the batch requires is defined by the module it names. If the batch is `only_listed`, those that are not are
+/// warnings.
+fn check_versions(roster: Roster<'_>, batch: &Batch, only_listed: bool, log: Log<'_>) -> Result<()> {
     let mut missing: Vec<MissingVersion> = Vec::new();
     for module in batch.fresh() {
         for required in &module.symbols.required {
@@ -98,12 +99,7 @@ fn check_versions(roster: Roster<'_>, batch: &Batch, log: Log<'_>) -> Result<()>
                     ));
                     break;
                 }
-                let defined = provider
-                    .symbols
-                    .defined
-                    .iter()
-                    .any(|(name, value)| value == hash && name == version);
-                if !defined && !weak {
+                if !weak && !provider.symbols.defines(version, *hash) {
                     missing.push(MissingVersion {
                         module: module.name.clone(),
                         provider: provider.name.clone(),
@@ -115,6 +111,12 @@ fn check_versions(roster: Roster<'_>, batch: &Batch, log: Log<'_>) -> Result<()>
     }
     match missing.first() {
         None => Ok(()),
+        Some(_) if only_listed => {
+            for one in &missing {
+                log.warn(format_args!("{}: {one}", one.provider));
+            }
+            Ok(())
+        }
         Some(first) => {
             let culprit = first.provider.clone();
             let asker = first.module.clone();
@@ -125,7 +127,7 @@ fn check_versions(roster: Roster<'_>, batch: &Batch, log: Log<'_>) -> Result<()>
 }
 
 /// The module that `file`, a name in DT_VERNEED of `module`, stands for: what its DT_NEEDED of that name became.
-fn provider<'a>(roster: Roster<'a>, module: &Module, file: &[u8]) -> Option<&'a Module> {
+pub fn provider<'a>(roster: Roster<'a>, module: &Module, file: &[u8]) -> Option<&'a Module> {
     let direct = module.needed_names.iter().position(|name| *name == file);
     match direct.and_then(|index| module.needed.get(index)) {
         Some(id) => roster.get(*id),

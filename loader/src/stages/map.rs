@@ -29,6 +29,8 @@ pub struct Mapped {
     pub root: Option<ModuleId>,
     /// Names that were found nowhere, if that was tolerated ([`Context::tolerant`]).
     pub missing: Vec<Missing>,
+    /// Nothing is to be started: a version that nobody defines is a warning.
+    pub only_listed: bool,
 }
 
 /// A name that was found nowhere, and how many modules stand before it in breadth-first order.
@@ -112,6 +114,7 @@ impl Mapped {
             root,
             batch: work.batch,
             missing: work.missing,
+            only_listed: false,
         })
     }
 }

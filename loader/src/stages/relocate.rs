@@ -7,6 +7,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::Batch;
 use super::init::check_code;
@@ -87,6 +88,9 @@ pub struct Binding<'a> {
     /// A definition of libc that lode's own takes the place of.
     pub substitute: Option<Substitute>,
 }
+
+/// `LD_BIND_NOT`: function slots wait for their call where they may, and stay as they are when they are called. Set before the first relocation.
+pub static BIND_NOT: AtomicBool = AtomicBool::new(false);
 
 /// A definition that is not used where it is found: another address stands for it.
 #[derive(Clone, Copy, Debug)]
@@ -331,6 +335,13 @@ impl<'a> Work<'a> {
             _ if thread_local => Use::Call,
             _ => Use::Address,
         };
+        if matches!(relocation.ask, Ask::JumpSlot)
+            && tables.lazy
+            && BIND_NOT.load(Ordering::Relaxed)
+            && self.make_lazy(tables, at).is_some()
+        {
+            return Ok(());
+        }
         let reference = self.reference(module, index, at)?;
         let found = match &reference {
             Some(reference) => self.definition(tables, index, reference, purpose)?,
@@ -460,13 +471,6 @@ impl<'a> Work<'a> {
                         .push((Name::new(name), definition.module.id, definition.index));
                 }
             }
-            self.log.emit(Interest::BINDINGS, || Event::Bound {
-                from: &module.name,
-                to: &definition.module.name,
-                symbol: module.symbols.name(reference),
-                version: version.map(|version| version.name),
-                index: definition.index,
-            });
         }
         tables.memo = Some(Memo { index, purpose, found });
         Ok(found)
@@ -835,7 +839,7 @@ pub fn bind_slot(
         found.address()
     };
     // The slot may have become read-only (RELRO over .got.plt); the call works all the same, only not faster.
-    if !module.layout.is_relro(at) {
+    if !module.layout.is_relro(at) && !BIND_NOT.load(Ordering::Relaxed) {
         module.image.patch().store(at, address.0);
     }
     Ok(address)

@@ -26,6 +26,8 @@ pub struct Linux {
     pub page_size: u64,
     /// The program's path when lode was started as a command: the kernel then names lode as the process's file.
     pub program: Option<&'static [u8]>,
+    /// The directory of the program, for a process whose file the kernel does not name (`LD_ORIGIN_PATH`).
+    pub origin_path: Option<&'static [u8]>,
 }
 
 /// Runs `body` with `path` as a C string.
@@ -81,6 +83,7 @@ pub fn read_file(path: &[u8], limit: usize) -> Option<Vec<u8>> {
     let linux = Linux {
         page_size: 4096,
         program: None,
+        origin_path: None,
     };
     let file = linux.open(path).ok()?;
     let length = usize::try_from(file.length).ok()?.min(limit);
@@ -106,6 +109,7 @@ pub fn map_whole_file(path: &[u8]) -> Option<&'static [u8]> {
     let linux = Linux {
         page_size: 4096,
         program: None,
+        origin_path: None,
     };
     let file = linux.open(path).ok()?;
     let length = usize::try_from(file.length).ok().filter(|length| *length > 0)?;
@@ -334,7 +338,10 @@ impl Host for Linux {
         let path = match self.program {
             None => {
                 buffer = path_buffer()?;
-                call::readlinkat(call::AT_FDCWD, c"/proc/self/exe", &mut buffer).ok()?
+                match call::readlinkat(call::AT_FDCWD, c"/proc/self/exe", &mut buffer) {
+                    Ok(path) => path,
+                    Err(_) => return self.origin_path.map(Name::new),
+                }
             }
             Some(path) if path.starts_with(b"/") => path,
             Some(path) => {

@@ -92,17 +92,13 @@ impl Sink for DebugText {
                 symbol,
                 version,
                 index: _,
-            } => match version {
-                Some(version) => self.line(format_args!(
-                    "binding file {from} [0] to {to} [0]: normal symbol `{}' [{}]",
-                    Lossy(symbol),
-                    Lossy(version)
-                )),
-                None => self.line(format_args!(
-                    "binding file {from} [0] to {to} [0]: normal symbol `{}'",
-                    Lossy(symbol)
-                )),
-            },
+            } => {
+                let (before, after) = if version.is_some() { (" [", "]") } else { ("", "") };
+                let (symbol, version) = (Lossy(symbol), Lossy(version.unwrap_or_default()));
+                self.line(format_args!(
+                    "binding file {from} [0] to {to} [0]: normal symbol `{symbol}'{before}{version}{after}"
+                ));
+            }
             Event::Resolved {
                 module,
                 resolver,

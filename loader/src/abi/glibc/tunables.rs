@@ -8,8 +8,10 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::layout::{Tunable, TunableKind};
+use crate::error::Lossy;
 
 /// The tunables of a process: the defaults of its glibc, and what the environment `'e` changed.
 #[derive(Debug, Clone)]
@@ -114,6 +116,37 @@ impl<'e> Tunables<'e> {
     }
 }
 
+/// The table that `--list-tunables` prints, a line each, as glibc has it.
+impl fmt::Display for Tunables<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (id, row) in self.rows.iter().enumerate() {
+            write!(out, "glibc.{}:", row.name())?;
+            match (row.kind, self.find(id)) {
+                (TunableKind::String, None) => {}
+                (TunableKind::String, Some(text)) => write!(out, " {}", Lossy(text))?,
+                (kind, _) => {
+                    let [value, min, max] = [self.get(id).0, row.min(), row.max()].map(|value| Number(kind, value));
+                    write!(out, " {value} (min: {min}, max: {max})")?;
+                }
+            }
+            out.write_str("\n")?;
+        }
+        Ok(())
+    }
+}
+
+/// A value as glibc lists it: decimal if it is an `int`.
+struct Number(TunableKind, u64);
+
+impl fmt::Display for Number {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            TunableKind::Int32 => (self.1 as i32).fmt(out),
+            _ => write!(out, "{:#x}", self.1),
+        }
+    }
+}
+
 fn split_at_equals(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|&byte| byte == b'=')?;
     Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
@@ -154,6 +187,7 @@ fn parse_number(mut text: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use crate::abi::glibc::layout::TunableSecurity;
+    use alloc::string::ToString;
 
     const fn row(name: &str, kind: TunableKind, min: u64, max: u64, default: u64) -> Tunable {
         Tunable::new(name, kind, min..=max, default, TunableSecurity::Erase)
@@ -249,6 +283,22 @@ mod tests {
         assert_eq!(tunables.set.capacity(), 0);
         assert_eq!(tunables.get(3), (100, false));
         assert_eq!(tunables.get(99), (0, false));
+    }
+
+    #[test]
+    fn the_list_is_that_of_glibc() {
+        let tunables = read(&["GLIBC_TUNABLES=glibc.malloc.perturb=7:glibc.malloc.mxfast=0x10:glibc.cpu.hwcaps=-AVX"]);
+        let expected = "\
+glibc.malloc.mxfast: 0x10 (min: 0x0, max: 0xffffffffffffffff)
+glibc.malloc.top_pad: 0x0 (min: 0x0, max: 0xffffffffffffffff)
+glibc.malloc.perturb: 7 (min: 0, max: 255)
+glibc.pthread.mutex_spin_count: 100 (min: 0, max: 32767)
+glibc.cpu.hwcaps: -AVX
+glibc.malloc.arena_max: 0x0 (min: 0x1, max: 0xffffffffffffffff)
+glibc.cpu.hwcap_mask: 0x6 (min: 0x0, max: 0xffffffffffffffff)
+";
+        assert_eq!(tunables.to_string(), expected);
+        assert!(read(&[]).to_string().contains("glibc.cpu.hwcaps:\n"));
     }
 
     #[test]

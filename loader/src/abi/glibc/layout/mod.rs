@@ -17,10 +17,17 @@ use core::fmt;
 use core::num::NonZeroU32;
 use core::ops::RangeInclusive;
 
+use crate::error::Lossy;
+
 mod v2_36_debian12;
 
 /// Every known layout, one row per generated file.
 pub static ALL: &[&Layout] = &[&v2_36_debian12::LAYOUT];
+
+/// The row of the newest release, which is the last.
+pub fn newest() -> &'static Layout {
+    ALL.last().copied().unwrap_or(&v2_36_debian12::LAYOUT)
+}
 
 /// Every name that a row has, a line each, in order. Written by the generator.
 const NAMES: &str = include_str!("names.txt");
@@ -924,6 +931,11 @@ impl Tunable {
     pub fn is_called(&self, name: &[u8]) -> bool {
         name.strip_prefix(Self::PREFIX.as_bytes())
             .is_some_and(|name| self.part(0) == Some(name))
+    }
+
+    /// Its name without [`Tunable::PREFIX`], for people.
+    pub fn name(&self) -> Lossy<'static> {
+        Lossy(self.part(0).unwrap_or_default())
     }
 
     /// Whether `name` is its environment variable.
