@@ -422,6 +422,8 @@ impl Launch {
                         clock_ticks: self.auxiliary(auxv::AT_CLKTCK),
                         hwcap2: self.auxiliary(auxv::AT_HWCAP2),
                         auxv: self.stack.auxv() as u64,
+                        rseq_size: self.auxiliary(auxv::AT_RSEQ_FEATURE_SIZE),
+                        rseq_align: self.auxiliary(auxv::AT_RSEQ_ALIGN),
                     },
                     cpu: &facts,
                     exports: exports::objects(),

@@ -13,7 +13,8 @@ use core::ffi::{c_char, c_int, c_void};
 use super::layout::Layout;
 use super::record::Record;
 use crate::dl;
-use crate::elf::Address;
+use crate::elf::segment::Access;
+use crate::elf::{Address, Vaddr};
 use crate::symbols::{Use, Wanted};
 use crate::thread::{self, Dtv};
 
@@ -30,6 +31,7 @@ pub fn fill(layout: &Layout, ro: Record) {
     ro.set(at.dl_tls_get_addr_soft, tls_get_addr_soft as *const () as u64);
     ro.set_if(at.dl_libc_freeres, nothing as *const () as u64);
     ro.set_if(at.dl_find_object, find_object as *const () as u64);
+    ro.set_if(at.dl_readonly_area, readonly_area as *const () as u64);
     if let (Some(member), Some(hook)) = (at.dl_dlfcn_hook, layout.dlfcn_hook)
         && let Some(table) = Record::allocate(hook.size)
     {
@@ -105,6 +107,21 @@ unsafe extern "C" fn lookup_symbol_x(
     // SAFETY: libc passes the address of its pointer.
     unsafe { reference.write(found.map_or(core::ptr::null(), |address| address.0 as *const c_void)) };
     if found.is_some() { map } else { core::ptr::null() }
+}
+
+/// 0 when no byte of an area can be written, 1 when some can, 2 when it is in no module; 2.42 and later ask this of a format string that has a `%n`,
+/// and read the maps file of the process after 2.
+extern "C" fn readonly_area(start: *const c_void, size: usize) -> c_int {
+    dl::with_module_at(Address(start as u64), |module| {
+        let first = Vaddr((start as u64).wrapping_sub(module.image.bias().0));
+        let extent = module.image.extent(first, size as u64)?;
+        let last = Vaddr(first.0 + (size as u64).saturating_sub(1));
+        let writable =
+            extent.access.contains(Access::WRITE) && !(module.layout.is_relro(first) && module.layout.is_relro(last));
+        Some(writable.into())
+    })
+    .flatten()
+    .unwrap_or(2)
 }
 
 /// `struct dl_find_object` (glibc's public `dlfcn.h`).

@@ -18,6 +18,10 @@ pub struct Kernel {
     pub hwcap2: u64,
     /// The auxiliary vector's address.
     pub auxv: u64,
+    /// AT_RSEQ_FEATURE_SIZE: bytes of an rseq area that this kernel uses; 0 from kernels before 6.3.
+    pub rseq_size: u64,
+    /// AT_RSEQ_ALIGN, or 0.
+    pub rseq_align: u64,
 }
 
 /// Fills the scalar members of `_rtld_global_ro` and its CPU features.

@@ -18,9 +18,11 @@ use core::num::NonZeroU32;
 use core::ops::RangeInclusive;
 
 mod v2_36_debian12;
+mod v2_41_debian13;
+mod v2_43_debian;
 
 /// Every known layout, one row per generated file.
-pub static ALL: &[&Layout] = &[&v2_36_debian12::LAYOUT];
+pub static ALL: &[&Layout] = &[&v2_36_debian12::LAYOUT, &v2_41_debian13::LAYOUT, &v2_43_debian::LAYOUT];
 
 /// Every name that a row has, a line each, in order. Written by the generator.
 const NAMES: &str = include_str!("names.txt");
