@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use gimli::AttributeValue;
 use lode::abi::glibc::layout::{
-    CpuBasic, CpuFeatures, CpuidFeature, DlfcnHook, DtvPointer, DtvSlotinfo, DtvSlotinfoList, Field, InfoTable,
+    CpuBasic, CpuFeatures, CpuidFeature, DLFCN_HOOK, DtvPointer, DtvSlotinfo, DtvSlotinfoList, Field, InfoTable,
     Libname, LinkMap, LinkNamespaces, List, Mutex, Object, PreferredBits, Presence, Pthread, RtldGlobal, RtldGlobalRo,
     ScopeElem, Tcb, ThreadDb, Tunable,
 };
@@ -328,6 +328,32 @@ impl<'a> Elf<'a> {
         bail!("{} has no GOT slot for {name}", self.path.display())
     }
 
+    /// The words that are addresses inside the file, by their own address, in the form that loaders have before DT_RELR.
+    fn relative_pointers(&self) -> BTreeMap<u64, u64> {
+        let relocations = self.file.dynamic_relocations().into_iter().flatten();
+        relocations
+            .filter_map(|(address, relocation)| match relocation.flags() {
+                RelocationFlags::Elf {
+                    r_type: elf::R_X86_64_RELATIVE,
+                } => Some((address, relocation.addend().cast_unsigned())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The text at a link-time address.
+    fn text(&self, address: u64) -> Result<String> {
+        for segment in self.file.segments() {
+            if let Some(inside) = address.checked_sub(segment.address()) {
+                let bytes = segment.data()?.get(usize::try_from(inside)?..);
+                if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
+                    return text_until_nul(bytes);
+                }
+            }
+        }
+        bail!("{}: no text at {address:#x}", self.path.display())
+    }
+
     /// A symbol of the full symbol table.
     fn local_symbol(&self, wanted: &str) -> Result<Symbol> {
         let endian = self.file.endian();
@@ -354,10 +380,10 @@ struct LibcFacts<'a> {
 impl<'a> LibcFacts<'a> {
     fn read(libc: &Elf<'a>) -> Result<Self> {
         let exports = libc.exports()?;
-        let version = *exports
-            .get("__nptl_version")
-            .context("libc.so.6 has no __nptl_version: releases before 2.34 are not supported")?;
-        let release = text_until_nul(libc.bytes(version)?)?;
+        let release = match exports.get("__nptl_version") {
+            Some(version) => text_until_nul(libc.bytes(*version)?)?,
+            None => banner_release(libc.file.data()).context("libc.so.6 does not state its release")?,
+        };
         Ok(Self {
             origin: banner(libc.file.data()).unwrap_or_else(|| format!("glibc {release}")),
             release,
@@ -392,6 +418,19 @@ impl<'a> LibcFacts<'a> {
 fn text_until_nul(bytes: &[u8]) -> Result<String> {
     let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
     Ok(std::str::from_utf8(text)?.to_owned())
+}
+
+/// The release in the banner, for libraries without an object that holds it (before 2.34).
+fn banner_release(bytes: &[u8]) -> Option<String> {
+    const START: &[u8] = b" stable release version ";
+    let start = bytes
+        .windows(START.len())
+        .position(|window| window == START)?
+        .checked_add(START.len())?;
+    let text = bytes.get(start..)?;
+    let end = text.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
+    let release = std::str::from_utf8(text.get(..end)?).ok()?;
+    Some(release.trim_end_matches('.').to_owned())
 }
 
 /// The distributor's version in the banner "GNU C Library (...) stable release version".
@@ -673,8 +712,16 @@ fn member<'a>(
     let mut offset = number(gimli::DW_AT_data_member_location)?.unwrap_or(0);
     let mut bits = None;
     if let Some(width) = number(gimli::DW_AT_bit_size)? {
-        let first = number(gimli::DW_AT_data_bit_offset)?
-            .context("bit fields in the form of DWARF before version 4 are not supported")?;
+        let first = match number(gimli::DW_AT_data_bit_offset)? {
+            Some(first) => first,
+            None => bits_from_the_top(
+                offset,
+                width,
+                number(gimli::DW_AT_byte_size)?,
+                number(gimli::DW_AT_bit_offset)?,
+            )
+            .context("a bit field of an unknown form")?,
+        };
         offset = first / 8;
         bits = Some((first % 8, width));
     }
@@ -684,6 +731,12 @@ fn member<'a>(
         bits,
         of: reference(unit, entry.attr_value(gimli::DW_AT_type)?)?,
     })
+}
+
+/// The first bit of a bit field as DWARF had them before version 4: counted from the most significant bit of a unit of storage.
+fn bits_from_the_top(offset: u64, width: u64, unit: Option<u64>, from_top: Option<u64>) -> Option<u64> {
+    let below = unit?.checked_mul(8)?.checked_sub(from_top?)?.checked_sub(width)?;
+    offset.checked_mul(8)?.checked_add(below)
 }
 
 /// Number of elements of one dimension of an array.
@@ -696,6 +749,38 @@ fn elements(entry: &gimli::DebuggingInformationEntry<'_, '_, Reader<'_>>) -> Res
     Ok(last.map_or(0, |last| last.saturating_add(1)))
 }
 
+/// The types that a row may be made of, in the order of the alphabet.
+const SCHEMA: &[&str] = &[
+    "Bits",
+    "CpuBasic",
+    "CpuFeatures",
+    "CpuidFeature",
+    "CpuidLeaf",
+    "DtvPointer",
+    "DtvSlotinfo",
+    "DtvSlotinfoList",
+    "InfoTable",
+    "Libname",
+    "LinkMap",
+    "LinkNamespaces",
+    "List",
+    "Member",
+    "Mutex",
+    "Object",
+    "PreferredBits",
+    "Pthread",
+    "RtldGlobal",
+    "RtldGlobalRo",
+    "ScopeElem",
+    "Tcb",
+    "ThreadDb",
+    "Tunable",
+    "TunableKind",
+    "TunableSecurity",
+    "Witness",
+    "Word",
+];
+
 /// The whole row as Rust code, not formatted.
 fn row(
     types: &Types,
@@ -705,35 +790,37 @@ fn row(
     loader: &Elf<'_>,
     names: &mut Names,
 ) -> Result<String> {
-    let mut out = format!(
-        "//! glibc {release}, {origin}.\n//!\n//! Generated by `cargo xtask tables DEBUGFILE` from the debug \
-         information of that package's loader\n//! (build-id {loader_id}). Not edited by hand.\n\n\
-         use super::{{\nBits, CpuBasic, CpuFeatures, CpuidFeature, CpuidLeaf, DlfcnHook, DtvPointer, \
-         DtvSlotinfo, DtvSlotinfoList, InfoTable, Layout, Libname, LinkMap, LinkNamespaces, List, Member, Mutex, \
-         Object, PreferredBits, Pthread, RtldGlobal, RtldGlobalRo, ScopeElem, Tcb, ThreadDb, Tunable, TunableKind, \
-         TunableSecurity, Witness, Word,\n}};\n\n\
-         /// The row.\npub(super) static LAYOUT: Layout = Layout {{\n\
-         release: {release:?},\norigin: {origin:?},\n",
-        release = facts.release,
-        origin = facts.origin,
-        loader_id = hex(loader.build_id()?),
-    );
+    let mut body = String::new();
     let id: Vec<String> = facts.build_id.iter().map(|byte| format!("{byte:#04x}")).collect();
-    writeln!(out, "build_ids: &[&[{}]],", id.join(", "))?;
+    writeln!(body, "build_ids: &[&[{}]],", id.join(", "))?;
     writeln!(
-        out,
+        body,
         "imports: &Word::list({:?}),",
         facts.imports.iter().collect::<Vec<_>>()
     )?;
     names.extend(facts.imports.iter().map(ToString::to_string));
 
     let interface = interface(types, debug, loader, names)?;
-    writeln!(out, "interface: {:#018x},", digest(&interface))?;
-    out.push_str(&interface);
-    writeln!(out, "thread_db: &[{}],", thread_db(facts, libc, names)?)?;
-    writeln!(out, "witnesses: &[{}],", witnesses(types, facts, libc, names)?)?;
-    out.push_str("};\n");
-    Ok(out)
+    writeln!(body, "interface: {:#018x},", digest(&interface))?;
+    body.push_str(&interface);
+    writeln!(body, "thread_db: &[{}],", thread_db(facts, libc, names)?)?;
+    writeln!(body, "witnesses: &[{}],", witnesses(types, facts, libc, names)?)?;
+    let used: Vec<&str> = SCHEMA
+        .iter()
+        .copied()
+        .filter(|name| body.contains(&format!("{name}::")) || body.contains(&format!("{name} {{")))
+        .collect();
+    Ok(format!(
+        "//! glibc {release}, {origin}.\n//!\n//! Generated by `cargo xtask tables DEBUGFILE` from the debug \
+         information of that package's loader\n//! (build-id {loader_id}). Not edited by hand.\n\n\
+         use super::{{\n{used}, Layout,\n}};\n\n\
+         /// The row.\npub(super) static LAYOUT: Layout = Layout {{\n\
+         release: {release:?},\norigin: {origin:?},\n{body}}};\n",
+        release = facts.release,
+        origin = facts.origin,
+        loader_id = hex(loader.build_id()?),
+        used = used.join(", "),
+    ))
 }
 
 /// 64-bit FNV-1a.
@@ -774,11 +861,7 @@ fn interface(types: &Types, debug: &Elf<'_>, loader: &Elf<'_>, names: &mut Names
         list: List,
         mutex: Mutex,
     }
-    writeln!(
-        out,
-        "dlfcn_hook: {},",
-        optional_record(types, "DlfcnHook", DlfcnHook::STRUCTURE, DlfcnHook::FIELDS)?
-    )?;
+    check_hook(types)?;
     records! {
         cpu_features: CpuFeatures,
         cpu_basic: CpuBasic,
@@ -847,6 +930,26 @@ fn optional_record(types: &Types, name: &str, structure: &str, fields: &[Field])
     Ok(format!("Some({})", record(types, name, structure, fields)?))
 }
 
+/// Checks that the table of functions is the one that the loader fills: the members in that order, nothing else.
+fn check_hook(types: &Types) -> Result<()> {
+    const STRUCTURE: &str = "dlfcn_hook";
+    if !types.structures.contains_key(STRUCTURE) {
+        return Ok(());
+    }
+    let hook = types.structure(STRUCTURE, None)?;
+    for (index, name) in (0u64..).zip(DLFCN_HOOK) {
+        ensure!(
+            hook.member(name)?.offset == index * 8,
+            "{STRUCTURE}.{name} is not number {index}"
+        );
+    }
+    ensure!(
+        hook.members.len() == DLFCN_HOOK.len(),
+        "{STRUCTURE} has members that the loader does not fill"
+    );
+    Ok(())
+}
+
 /// DT_NUM is no part of the debug information. It was 35 until DT_RELR made it 38 in 2.36, and the
 /// processor's tags (4, since 2.39) fill the rest of the array.
 fn info_table(types: &Types) -> Result<String> {
@@ -880,6 +983,15 @@ fn cpuid_leaves(types: &Types) -> Result<String> {
         ("CPUID_INDEX_14_ECX_0", 0x14, 0),
         ("CPUID_INDEX_24_ECX_0", 0x24, 0),
     ];
+    let features = types.structure(CpuFeatures::STRUCTURE, None)?;
+    if let Ok(array) = features.member("cpuid") {
+        // Before 2.33 the array had other enumerators, for the same leaves.
+        let count = usize::try_from(array.size / 16)?;
+        let leaves = LEAVES.iter().take(count);
+        return Ok(leaves
+            .map(|(_, eax, ecx)| format!("CpuidLeaf::new({eax:#x}, {ecx}), "))
+            .collect());
+    }
     let mut by_index = BTreeMap::new();
     for (name, eax, ecx) in LEAVES {
         if let Some(index) = types.enumerator(name)? {
@@ -887,7 +999,7 @@ fn cpuid_leaves(types: &Types) -> Result<String> {
         }
     }
     let element = types.structure(CpuidFeature::STRUCTURE, None)?.size;
-    let array = types.structure(CpuFeatures::STRUCTURE, None)?.member("features")?.size;
+    let array = features.member("features")?.size;
     let count = array.checked_div(element).unwrap_or(0);
     ensure!(
         by_index.keys().copied().eq(0..count),
@@ -898,9 +1010,34 @@ fn cpuid_leaves(types: &Types) -> Result<String> {
 }
 
 fn preferred(types: &Types) -> Result<String> {
+    /// Up to 2.32 the bits are macros of `cpu-features.h`, of which debug information says nothing.
+    const BEFORE_2_33: [&str; 16] = [
+        "I586",
+        "I686",
+        "Fast_Rep_String",
+        "Fast_Copy_Backward",
+        "Fast_Unaligned_Load",
+        "Fast_Unaligned_Copy",
+        "Slow_BSF",
+        "Slow_SSE4_2",
+        "AVX_Fast_Unaligned_Load",
+        "Prefer_MAP_32BIT_EXEC",
+        "Prefer_PMINUB_for_stringop",
+        "Prefer_No_VZEROUPPER",
+        "Prefer_ERMS",
+        "Prefer_FSRM",
+        "Prefer_No_AVX512",
+        "MathVec_Prefer_No_AVX512",
+    ];
+    let old = types.structure(CpuFeatures::STRUCTURE, None)?.member("feature").is_ok();
     let mut out = "PreferredBits {\n".to_owned();
     for (field, name) in PreferredBits::FIELDS {
-        let mask = types.enumerator(&format!("bit_arch_{name}"))?;
+        let mask = if old {
+            let bit = BEFORE_2_33.iter().position(|known| known == name);
+            bit.map(|bit| 1u64 << bit)
+        } else {
+            types.enumerator(&format!("bit_arch_{name}"))?
+        };
         let bit = match mask {
             Some(mask) => {
                 ensure!(mask.is_power_of_two(), "bit_arch_{name} is not one bit");
@@ -928,19 +1065,29 @@ fn tunables(types: &Types, debug: &Elf<'_>, loader: &Elf<'_>, names: &mut Names)
     let default = entry.member("def").or_else(|_| entry.member("val"))?;
     let list = debug.local_symbol("tunable_list")?;
     let bytes = loader.bytes(list)?;
+    let pointers = loader.relative_pointers();
     let mut out = String::new();
-    for tunable in bytes.chunks_exact(usize::try_from(entry.size)?) {
+    for (address, tunable) in (list.address..)
+        .step_by(usize::try_from(entry.size)?)
+        .zip(bytes.chunks_exact(usize::try_from(entry.size)?))
+    {
+        // Up to 2.32 a text is a pointer, later an array.
+        let text = |member: &Found| match pointers.get(&address.saturating_add(member.offset)) {
+            Some(text) => loader.text(*text),
+            None if member.size == 8 => Ok(String::new()),
+            None => array_text(tunable, member),
+        };
         let inner = |name: &str| -> Result<u64> {
             let member = bounds.member(name)?;
             number(tunable, kind.offset.saturating_add(member.offset), member.size)
         };
         let kind = tunable_kind(types, inner("type_code")?)?;
-        let full_name = array_text(tunable, entry.member("name")?)?;
+        let full_name = text(entry.member("name")?)?;
         let name = full_name
             .strip_prefix(Tunable::PREFIX)
             .with_context(|| format!("the tunable {full_name} is not one of glibc"))?;
         let alias = match entry.members.get("env_alias") {
-            Some(member) => array_text(tunable, member)?,
+            Some(member) => text(member)?,
             None => String::new(),
         };
         // A string's default is a pointer that is relocated; only the null pointer occurs.
@@ -1062,9 +1209,11 @@ fn thread_db(facts: &LibcFacts<'_>, libc: &Elf<'_>, names: &mut Names) -> Result
         }
         names.insert(name.to_owned());
     }
-    ensure!(!out.is_empty(), "libc.so.6 has no _thread_db_ descriptors");
     Ok(out)
 }
+
+/// Members that libc reads only where `_dl_naudit` is not zero, which the loader never sets.
+const AUDITING: [&str; 3] = ["_dl_rtld_map", "_dl_rtld_auditstate", "_dl_audit"];
 
 /// The witnesses: for each member that a function of the list uses, the first such function. Fails when libc
 /// uses a member that the schema does not know, because the loader would not fill it.
@@ -1090,7 +1239,9 @@ fn witnesses(types: &Types, facts: &LibcFacts<'_>, libc: &Elf<'_>, names: &mut N
             for displacement in facts.uses(libc, name, object)? {
                 let member = enclosing(&structure, displacement);
                 ensure!(
-                    member.is_some_and(|(name, _)| fields.iter().any(|field| field.member == name)),
+                    member.is_some_and(
+                        |(name, _)| AUDITING.contains(&name) || fields.iter().any(|field| field.member == name)
+                    ),
                     "{name} uses {} at {displacement:#x} ({member:?}), which is not in the schema",
                     object.symbol()
                 );
@@ -1099,7 +1250,8 @@ fn witnesses(types: &Types, facts: &LibcFacts<'_>, libc: &Elf<'_>, names: &mut N
         let mut witnessed = BTreeSet::new();
         for name in WITNESS_FUNCTIONS {
             for displacement in facts.uses(libc, name, object)? {
-                let Some(member) = exact(types, &structure, displacement)? else {
+                let Some(member) = exact(types, &structure, displacement)?.filter(|name| !AUDITING.contains(&&**name))
+                else {
                     continue;
                 };
                 // A displacement of zero shows nothing.

@@ -222,6 +222,40 @@ impl CpuFacts {
         if server { X86_64 | AVX512_1 } else { X86_64 }
     }
 
+    /// The first word of `feature` in 2.31: the features that a program may use, each at its place in this list.
+    pub fn usable(&self) -> u32 {
+        const BITS: [Feature; 23] = [
+            Feature::AVX,
+            Feature::AVX2,
+            Feature::AVX512F,
+            Feature::AVX512CD,
+            Feature::AVX512ER,
+            Feature::AVX512PF,
+            Feature::AVX512VL,
+            Feature::AVX512DQ,
+            Feature::AVX512BW,
+            Feature::AVX512_4FMAPS,
+            Feature::AVX512_4VNNIW,
+            Feature::AVX512_BITALG,
+            Feature::AVX512_IFMA,
+            Feature::AVX512_VBMI,
+            Feature::AVX512_VBMI2,
+            Feature::AVX512_VNNI,
+            Feature::AVX512_VPOPCNTDQ,
+            Feature::FMA,
+            Feature::FMA4,
+            Feature::VAES,
+            Feature::VPCLMULQDQ,
+            Feature::XOP,
+            Feature::XSAVEC,
+        ];
+        let mut word = 0;
+        for (bit, feature) in BITS.iter().enumerate() {
+            word |= u32::from(self.active.has(*feature)) << bit;
+        }
+        word
+    }
+
     fn platform_directory(&self) -> Option<&'static str> {
         const PHI: [Feature; 3] = [Feature::AVX512CD, Feature::AVX512ER, Feature::AVX512PF];
         const HASWELL: [Feature; 7] = [

@@ -10,16 +10,17 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use super::record::Record;
 use crate::dl;
 use crate::elf::segment::Access;
 use crate::elf::{Address, Vaddr};
 use crate::symbols::{Use, Wanted};
 use crate::thread::{self, Dtv};
+use crate::world::Module;
 
 /// Stores the functions behind pointers.
-pub fn fill(layout: &Layout, ro: Record) {
+pub fn fill(layout: &Layout, global: Record, ro: Record) {
     let at = &layout.rtld_global_ro;
     ro.set(at.dl_debug_printf, debug_printf as *const () as u64);
     ro.set(at.dl_mcount, mcount as *const () as u64);
@@ -32,23 +33,61 @@ pub fn fill(layout: &Layout, ro: Record) {
     ro.set_if(at.dl_libc_freeres, nothing as *const () as u64);
     ro.set_if(at.dl_find_object, find_object as *const () as u64);
     ro.set_if(at.dl_readonly_area, readonly_area as *const () as u64);
-    if let (Some(member), Some(hook)) = (at.dl_dlfcn_hook, layout.dlfcn_hook)
-        && let Some(table) = Record::allocate(hook.size)
-    {
-        table.set(hook.dlopen, dl::dlopen as *const () as u64);
-        table.set(hook.dlclose, dl::dlclose as *const () as u64);
-        table.set(hook.dlsym, dl::dlsym as *const () as u64);
-        table.set(hook.dlvsym, dl::dlvsym as *const () as u64);
-        table.set(hook.dlerror, dl::dlerror as *const () as u64);
-        table.set(hook.dladdr, dl::dladdr as *const () as u64);
-        table.set(hook.dladdr1, dl::dladdr1 as *const () as u64);
-        table.set(hook.dlinfo, dl::dlinfo as *const () as u64);
-        table.set(hook.dlmopen, dl::dlmopen as *const () as u64);
-        table.set(hook.libc_dlopen_mode, dl::libc_dlopen_mode as *const () as u64);
-        table.set(hook.libc_dlsym, dl::libc_dlsym as *const () as u64);
-        table.set(hook.libc_dlvsym, dl::libc_dlvsym as *const () as u64);
-        table.set(hook.libc_dlclose, dl::dlclose as *const () as u64);
-        ro.set(member, table.address());
+    // libpthread.so.0 replaces them by its own when it starts; before, there is one thread.
+    for lock in [
+        layout.rtld_global.dl_rtld_lock_recursive,
+        layout.rtld_global.dl_rtld_unlock_recursive,
+    ] {
+        global.set_if(lock, nothing as *const () as u64);
+    }
+    ro.set_if(at.dl_dlfcn_hook, DLFCN_HOOK.0.as_ptr() as u64);
+}
+
+/// Addresses of functions, in memory that nobody writes.
+pub struct Functions<const N: usize>([*const (); N]);
+
+// SAFETY: the addresses of functions, which every thread may read.
+unsafe impl<const N: usize> Sync for Functions<N> {}
+
+/// `struct dlfcn_hook`: takes over every function of `dlfcn.h`, and libc's own ways to open a library. In the order of [`layout::DLFCN_HOOK`].
+static DLFCN_HOOK: Functions<{ layout::DLFCN_HOOK.len() }> = Functions([
+    dl::dlopen as *const (),
+    dl::dlclose as *const (),
+    dl::dlsym as *const (),
+    dl::dlvsym as *const (),
+    dl::dlerror as *const (),
+    dl::dladdr as *const (),
+    dl::dladdr1 as *const (),
+    dl::dlinfo as *const (),
+    dl::dlmopen as *const (),
+    dl::libc_dlopen_mode as *const (),
+    dl::libc_dlsym as *const (),
+    dl::libc_dlvsym as *const (),
+    dl::dlclose as *const (),
+]);
+
+/// `struct dl_open_hook` (2.31 to 2.33): libc's own ways to open a library.
+static DL_OPEN_HOOK: Functions<4> = Functions([
+    dl::libc_dlopen_mode as *const (),
+    dl::libc_dlsym as *const (),
+    dl::dlclose as *const (),
+    dl::libc_dlvsym as *const (),
+]);
+
+/// Up to 2.33 the hooks are pointers in libc.so.6 and in libdl.so.2, which count while `_dl_init_all_dirs` is null.
+pub fn set_old_hooks(layout: &Layout, module: &Module) {
+    if layout.rtld_global_ro.dl_dlfcn_hook.is_some() || !matches!(module.soname, Some(b"libc.so.6" | b"libdl.so.2")) {
+        return;
+    }
+    let mut patch = module.image.patch();
+    for (name, table) in [
+        ("_dl_open_hook", &raw const DL_OPEN_HOOK as u64),
+        ("_dl_open_hook2", &raw const DL_OPEN_HOOK as u64),
+        ("_dlfcn_hook", &raw const DLFCN_HOOK as u64),
+    ] {
+        if let Some((_, symbol)) = super::find(module, name) {
+            patch.store(Vaddr(symbol.value), table);
+        }
     }
 }
 

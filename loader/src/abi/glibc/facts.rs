@@ -55,9 +55,27 @@ fn fill_features(layout: &Layout, features: Record, facts: &CpuFacts) {
             let Some(record) = features.part(array.offset() + index * element.size, element.size) else {
                 break;
             };
-            set_registers(record, element.cpuid, facts.cpuid.registers(leaf.eax, leaf.ecx));
-            set_registers(record, element.active, facts.active.registers(leaf.eax, leaf.ecx));
+            set_registers(
+                record,
+                element.cpuid.offset(),
+                facts.cpuid.registers(leaf.eax, leaf.ecx),
+            );
+            set_registers(
+                record,
+                element.active.offset(),
+                facts.active.registers(leaf.eax, leaf.ecx),
+            );
         }
+    }
+    if let Some(array) = at.cpuid {
+        for (index, leaf) in layout.cpuid_leaves.iter().enumerate() {
+            let registers = facts.cpuid.registers(leaf.eax, leaf.ecx);
+            set_registers(features, array.offset() + index * 16, registers);
+        }
+    }
+    if let Some(words) = at.feature {
+        features.set_half(words.offset(), facts.usable());
+        features.set_half(words.offset() + 4, facts.preferred.word(&layout.preferred));
     }
     features.set_if(at.preferred, facts.preferred.word(&layout.preferred).into());
     features.set_if(at.isa_1, facts.isa_1.into());
@@ -100,9 +118,9 @@ fn fill_features(layout: &Layout, features: Record, facts: &CpuFacts) {
     features.set_if(at.level4_cache_size, facts.level4_cache_size as u64);
 }
 
-fn set_registers(record: Record, array: Member, registers: [u32; 4]) {
+fn set_registers(record: Record, array: usize, registers: [u32; 4]) {
     for (index, value) in registers.into_iter().enumerate() {
-        record.set_half(array.offset() + index * 4, value);
+        record.set_half(array + index * 4, value);
     }
 }
 

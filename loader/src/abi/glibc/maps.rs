@@ -10,9 +10,9 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use super::Glibc;
 use super::layout::Layout;
 use super::record::Record;
+use super::{Glibc, entries};
 use crate::elf::dynamic::tag;
 use crate::elf::segment::Access;
 use crate::elf::{Vaddr, dynamic::Dyn};
@@ -91,6 +91,7 @@ impl Glibc {
             map.set(at.l_loader, asker.link_map.load(Ordering::Relaxed) as u64);
         }
         module.link_map.store(map.address() as usize, Ordering::Release);
+        entries::set_old_hooks(layout, module);
         Some(map)
     }
 
@@ -229,6 +230,10 @@ impl Glibc {
         }
         let Some(global) = self.global else { return };
         let at = &self.layout.rtld_global;
+        if let Some(member) = at.dl_init_static_tls {
+            self.fill_threads_of_libpthread(global.get(member), modules);
+            return;
+        }
         for list in [&at.dl_stack_used, &at.dl_stack_user] {
             let Some(head) = list.and_then(|list| global.inner(list)) else {
                 continue;
@@ -242,6 +247,21 @@ impl Glibc {
                 }
                 // SAFETY: a list node inside a struct pthread.
                 node = unsafe { Record::at(node as *mut u8, self.layout.list.size) }.get(self.layout.list.next);
+            }
+        }
+    }
+
+    /// As [`Glibc::fill_threads`] up to 2.33, where the lists are libpthread's: it has left a function. Without it there is one thread.
+    fn fill_threads_of_libpthread(&self, function: u64, modules: &[Arc<Module>]) {
+        for module in modules {
+            if function == 0 {
+                let pointer = crate::sys::machine::thread_pointer();
+                // SAFETY: the calling thread, whose surplus below the pointer belongs to nobody yet.
+                unsafe { StaticTls { pointer }.fill_one(module) };
+            } else if module.tls().is_some_and(|slot| slot.offset.is_some()) {
+                // SAFETY: libpthread's own function of this signature, and a link_map that this room made.
+                let function: extern "C-unwind" fn(usize) = unsafe { core::mem::transmute(function as usize) };
+                function(module.link_map.load(Ordering::Relaxed));
             }
         }
     }

@@ -127,7 +127,8 @@ impl Glibc {
         self.global_ro = Some(global_ro);
         facts::fill(self.layout, global_ro, &with.kernel, with.cpu);
         self.fill_global_ro(global_ro, &shape, roster);
-        self.fill_global(global, global_ro, plan, dtv, with);
+        self.fill_global(global, global_ro, &shape, plan, dtv, with);
+        entries::fill(self.layout, global, global_ro);
         self.register_thread(pthread);
         if let Some(rseq) = rseq {
             self.register_rseq(pointer, &rseq, with);
@@ -257,8 +258,10 @@ impl Glibc {
         ro.set_if(at.dl_tls_static_size, shape.size);
         ro.set_if(at.dl_tls_static_align, shape.align);
         ro.set_if(at.dl_tls_static_surplus, SURPLUS);
-        // Only compared and tested for null: a directory list that has no directories.
-        if let Some(nothing) = Record::allocate(64) {
+        // Only compared and tested for null: a directory list that has no directories. Null says that the old hooks count.
+        if at.dl_dlfcn_hook.is_some()
+            && let Some(nothing) = Record::allocate(64)
+        {
             ro.set(at.dl_init_all_dirs, nothing.address());
         }
         if let Some(vdso) = roster.iter().find(|module| module.role == Role::Vdso) {
@@ -270,11 +273,20 @@ impl Glibc {
             ro.set(at.dl_vdso_clock_getres_time64, function("__vdso_clock_getres"));
             ro.set_if(at.dl_vdso_getrandom, function("__vdso_getrandom"));
         }
-        entries::fill(self.layout, ro);
     }
 
-    fn fill_global(&self, global: Record, ro: Record, plan: &TlsPlan, dtv: Dtv, with: &Circumstances<'_>) {
+    fn fill_global(
+        &self,
+        global: Record,
+        ro: Record,
+        shape: &Shape,
+        plan: &TlsPlan,
+        dtv: Dtv,
+        with: &Circumstances<'_>,
+    ) {
         let at = &self.layout.rtld_global;
+        global.set_if(at.dl_tls_static_size, shape.size);
+        global.set_if(at.dl_tls_static_align, shape.align);
         global.set(at.dl_nns, 1);
         for lock in [Some(at.dl_load_lock), Some(at.dl_load_write_lock), at.dl_load_tls_lock] {
             if let Some(mutex) = lock.and_then(|lock| global.inner(lock)) {

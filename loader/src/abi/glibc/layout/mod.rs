@@ -17,12 +17,18 @@ use core::fmt;
 use core::num::NonZeroU32;
 use core::ops::RangeInclusive;
 
+mod v2_31_debian11;
 mod v2_36_debian12;
 mod v2_41_debian13;
 mod v2_43_debian;
 
 /// Every known layout, one row per generated file.
-pub static ALL: &[&Layout] = &[&v2_36_debian12::LAYOUT, &v2_41_debian13::LAYOUT, &v2_43_debian::LAYOUT];
+pub static ALL: &[&Layout] = &[
+    &v2_31_debian11::LAYOUT,
+    &v2_36_debian12::LAYOUT,
+    &v2_41_debian13::LAYOUT,
+    &v2_43_debian::LAYOUT,
+];
 
 /// Every name that a row has, a line each, in order. Written by the generator.
 const NAMES: &str = include_str!("names.txt");
@@ -637,37 +643,23 @@ record! {
     }
 }
 
-record! {
-    /// `struct dlfcn_hook`: the functions behind `dl_dlfcn_hook` (2.34 and later).
-    DlfcnHook = "dlfcn_hook" {
-        /// `void *(const char *file, int mode, void *caller)`.
-        dlopen: Member = "dlopen",
-        /// `int (void *handle)`.
-        dlclose: Member = "dlclose",
-        /// `void *(void *handle, const char *name, void *caller)`.
-        dlsym: Member = "dlsym",
-        /// `void *(void *handle, const char *name, const char *version, void *caller)`.
-        dlvsym: Member = "dlvsym",
-        /// `char *(void)`.
-        dlerror: Member = "dlerror",
-        /// `int (const void *address, Dl_info *info)`.
-        dladdr: Member = "dladdr",
-        /// `int (const void *address, Dl_info *info, void **extra, int flags)`.
-        dladdr1: Member = "dladdr1",
-        /// `int (void *handle, int request, void *argument)`.
-        dlinfo: Member = "dlinfo",
-        /// `void *(Lmid_t namespace, const char *file, int mode, void *caller)`.
-        dlmopen: Member = "dlmopen",
-        /// `void *(const char *name, int mode)`, libc's own dlopen.
-        libc_dlopen_mode: Member = "libc_dlopen_mode",
-        /// `void *(void *map, const char *name)`, libc's own dlsym.
-        libc_dlsym: Member = "libc_dlsym",
-        /// `void *(void *map, const char *name, const char *version)`, libc's own dlvsym.
-        libc_dlvsym: Member = "libc_dlvsym",
-        /// `int (void *map)`, libc's own dlclose.
-        libc_dlclose: Member = "libc_dlclose",
-    }
-}
+/// The members of `struct dlfcn_hook` in order, each a pointer to a function: the table behind `dl_dlfcn_hook`. The structure has been the same
+/// since 2.34; before, libdl.so.2 had the first nine.
+pub const DLFCN_HOOK: [&str; 13] = [
+    "dlopen",
+    "dlclose",
+    "dlsym",
+    "dlvsym",
+    "dlerror",
+    "dladdr",
+    "dladdr1",
+    "dlinfo",
+    "dlmopen",
+    "libc_dlopen_mode",
+    "libc_dlsym",
+    "libc_dlvsym",
+    "libc_dlclose",
+];
 
 record! {
     /// `struct cpu_features`: what libc's IFUNC resolvers read.
@@ -1144,17 +1136,15 @@ pub struct Layout {
     pub list: List,
     /// Mutex inside the loader's locks.
     pub mutex: Mutex,
-    /// Table behind `dl_dlfcn_hook` (2.34 and later).
-    pub dlfcn_hook: Option<DlfcnHook>,
     /// `struct cpu_features`.
     pub cpu_features: CpuFeatures,
     /// Head of `cpu_features`.
     pub cpu_basic: CpuBasic,
     /// Element of `cpu_features.features` (2.33 and later).
     pub cpuid_feature: Option<CpuidFeature>,
-    /// CPUID queries in the order of `cpu_features.features`.
+    /// CPUID queries in the order of `cpu_features.features`, or of `cpu_features.cpuid`.
     pub cpuid_leaves: &'static [CpuidLeaf],
-    /// Bit numbers in `cpu_features.preferred` by [`Preferred`].
+    /// Bit numbers in `cpu_features.preferred`, or in the second word of `cpu_features.feature`, by [`Preferred`].
     pub preferred: [Option<u8>; PreferredBits::FIELDS.len()],
     /// Tunables by id.
     pub tunables: &'static [Tunable],

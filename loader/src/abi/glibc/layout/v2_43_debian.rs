@@ -4,9 +4,9 @@
 //! (build-id 0a8e9e6786b32d6e0071b94092410c732237d535). Not edited by hand.
 
 use super::{
-    Bits, CpuBasic, CpuFeatures, CpuidFeature, CpuidLeaf, DlfcnHook, DtvPointer, DtvSlotinfo, DtvSlotinfoList,
-    InfoTable, Layout, Libname, LinkMap, LinkNamespaces, List, Member, Mutex, Object, PreferredBits, Pthread,
-    RtldGlobal, RtldGlobalRo, ScopeElem, Tcb, ThreadDb, Tunable, TunableKind, TunableSecurity, Witness, Word,
+    Bits, CpuBasic, CpuFeatures, CpuidFeature, CpuidLeaf, DtvPointer, DtvSlotinfo, DtvSlotinfoList, InfoTable, Layout,
+    Libname, LinkMap, LinkNamespaces, List, Member, Mutex, Object, PreferredBits, Pthread, RtldGlobal, RtldGlobalRo,
+    ScopeElem, Tcb, ThreadDb, Tunable, TunableKind, TunableSecurity, Witness, Word,
 };
 
 /// The row.
@@ -39,7 +39,7 @@ pub(super) static LAYOUT: Layout = Layout {
         "_rtld_global",
         "_rtld_global_ro",
     ]),
-    interface: 0x85292af3fb6b426f,
+    interface: 0xc915a72d69c5b849,
     rtld_global_ro: RtldGlobalRo {
         size: 0x3a0,
         dl_debug_mask: Member::new(0x0, 4),
@@ -243,22 +243,6 @@ pub(super) static LAYOUT: Layout = Layout {
         owner: Member::new(0x8, 4),
         kind: Member::new(0x10, 4),
     },
-    dlfcn_hook: Some(DlfcnHook {
-        size: 0x68,
-        dlopen: Member::new(0x0, 8),
-        dlclose: Member::new(0x8, 8),
-        dlsym: Member::new(0x10, 8),
-        dlvsym: Member::new(0x18, 8),
-        dlerror: Member::new(0x20, 8),
-        dladdr: Member::new(0x28, 8),
-        dladdr1: Member::new(0x30, 8),
-        dlinfo: Member::new(0x38, 8),
-        dlmopen: Member::new(0x40, 8),
-        libc_dlopen_mode: Member::new(0x48, 8),
-        libc_dlsym: Member::new(0x50, 8),
-        libc_dlvsym: Member::new(0x58, 8),
-        libc_dlclose: Member::new(0x60, 8),
-    }),
     cpu_features: CpuFeatures {
         size: 0x210,
         cpuid: None,
