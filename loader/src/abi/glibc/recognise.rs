@@ -181,7 +181,7 @@ fn compare(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal) {
             refusal.differs(format_args!("it does not import {name}"));
         }
     }
-    for descriptor in row.thread_db {
+    for descriptor in row.thread_db.iter() {
         let name = format!("{}{}", ThreadDb::PREFIX, descriptor.name.text());
         let expected = descriptor.content();
         match evidence.descriptor(&name) {

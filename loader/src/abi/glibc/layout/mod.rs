@@ -15,20 +15,105 @@
 
 use core::fmt;
 use core::num::NonZeroU32;
-use core::ops::RangeInclusive;
 
-mod v2_31_debian11;
-mod v2_36_debian12;
-mod v2_41_debian13;
-mod v2_43_debian;
+/// Declares the rows, one for each generated file, and what they have in common.
+macro_rules! rows {
+    ($($row:ident,)*) => {
+        $( mod $row; )*
 
-/// Every known layout, one row per generated file.
-pub static ALL: &[&Layout] = &[
-    &v2_31_debian11::LAYOUT,
-    &v2_36_debian12::LAYOUT,
-    &v2_41_debian13::LAYOUT,
-    &v2_43_debian::LAYOUT,
-];
+        /// Every known layout.
+        pub static ALL: &[&Layout] = &[$( &$row::LAYOUT, )*];
+
+        pool!(Tunable, TUNABLES, $($row)*);
+        pool!(ThreadDb, THREAD_DB, $($row)*);
+    };
+}
+
+/// Declares a table of everything that a list of some row has, each once, and how a row is told what of it makes its list: most
+/// rows have most of it, and it is much larger than a number.
+macro_rules! pool {
+    ($type:ident, $list:ident, $($row:ident)*) => {
+        impl $type {
+            const POOL: ([Self; 256], usize) = {
+                let lists: &[&[Self]] = &[$( $row::$list, )*];
+                let mut pool = [Self::NONE; 256];
+                let (mut count, mut list) = (0, 0);
+                while list < lists.len() {
+                    let mut index = 0;
+                    while index < lists[list].len() {
+                        if Self::find(&pool, count, &lists[list][index]) == count {
+                            pool[count] = lists[list][index];
+                            count += 1;
+                        }
+                        index += 1;
+                    }
+                    list += 1;
+                }
+                (pool, count)
+            };
+
+            /// The first of `count` that is the same as `wanted`, or `count`.
+            const fn find(pool: &[Self], count: usize, wanted: &Self) -> usize {
+                let mut index = 0;
+                while index < count && !pool[index].same(wanted) {
+                    index += 1;
+                }
+                index
+            }
+
+            /// The places in the pool of what `list` has, for the row whose list it is.
+            const fn picks<const N: usize>(list: &[Self]) -> [u8; N] {
+                let mut picks = [0; N];
+                let mut index = 0;
+                while index < N {
+                    picks[index] = Self::find(&Self::POOL.0, Self::POOL.1, &list[index]) as u8;
+                    index += 1;
+                }
+                picks
+            }
+        }
+
+        static $list: [$type; $type::POOL.1] = {
+            let mut all = [$type::NONE; $type::POOL.1];
+            let mut index = 0;
+            while index < all.len() {
+                all[index] = $type::POOL.0[index];
+                index += 1;
+            }
+            all
+        };
+    };
+}
+
+rows! {
+    v2_31_debian11,
+    v2_36_debian12,
+    v2_41_debian13,
+    v2_43_debian,
+}
+
+/// A list whose elements are picked from a table that several lists share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Picked<T: 'static> {
+    /// The table.
+    pub pool: &'static [T],
+    /// Where each element stands in it.
+    pub picks: &'static [u8],
+}
+
+impl<T> Picked<T> {
+    /// An element, counted from 0.
+    pub fn get(self, index: usize) -> Option<&'static T> {
+        self.pool.get(usize::from(*self.picks.get(index)?))
+    }
+
+    /// All elements in order.
+    pub fn iter(self) -> impl Iterator<Item = &'static T> {
+        self.picks
+            .iter()
+            .filter_map(move |pick| self.pool.get(usize::from(*pick)))
+    }
+}
 
 /// Every name that a row has, a line each, in order. Written by the generator.
 const NAMES: &str = include_str!("names.txt");
@@ -889,14 +974,32 @@ impl Tunable {
     /// What every name in GLIBC_TUNABLES begins with.
     pub const PREFIX: &'static str = "glibc.";
 
+    const NONE: Self = Self {
+        word: Word(0),
+        kind: TunableKind::Int32,
+        security: TunableSecurity::Erase,
+        min: 0,
+        max: 0,
+        default: 0,
+    };
+
+    const fn same(&self, other: &Self) -> bool {
+        self.word.0 == other.word.0
+            && self.kind as u8 == other.kind as u8
+            && self.security as u8 == other.security as u8
+            && self.min == other.min
+            && self.max == other.max
+            && self.default == other.default
+    }
+
     /// A tunable: `name` without its prefix and, behind a blank, the environment variable that is older than
-    /// GLIBC_TUNABLES; the values that are accepted; the value before the environment (a string's default is the null pointer, 0).
+    /// GLIBC_TUNABLES; the smallest and the largest value accepted; the value before the environment (a string's default is the null pointer, 0).
     ///
     /// For constants: a number of more than 31 bits that is not the sign extension of its lower half does not compile.
     pub const fn new(
         name: &str,
         kind: TunableKind,
-        range: RangeInclusive<u64>,
+        (min, max): (u64, u64),
         default: u64,
         security: TunableSecurity,
     ) -> Self {
@@ -908,8 +1011,8 @@ impl Tunable {
             word: Word::new(name),
             kind,
             security,
-            min: narrow(*range.start()),
-            max: narrow(*range.end()),
+            min: narrow(min),
+            max: narrow(max),
             default: narrow(default),
         }
     }
@@ -1003,6 +1106,20 @@ pub struct ThreadDb {
 impl ThreadDb {
     /// What the name of every such object begins with.
     pub const PREFIX: &'static str = "_thread_db_";
+
+    const NONE: Self = Self {
+        name: Word(0),
+        bits: 0,
+        count_or_value: 0,
+        offset: 0,
+    };
+
+    const fn same(&self, other: &Self) -> bool {
+        self.name.0 == other.name.0
+            && self.bits == other.bits
+            && self.count_or_value == other.count_or_value
+            && self.offset == other.offset
+    }
 
     /// A size or a constant.
     pub const fn value(name: &str, value: u32) -> Self {
@@ -1147,9 +1264,9 @@ pub struct Layout {
     /// Bit numbers in `cpu_features.preferred`, or in the second word of `cpu_features.feature`, by [`Preferred`].
     pub preferred: [Option<u8>; PreferredBits::FIELDS.len()],
     /// Tunables by id.
-    pub tunables: &'static [Tunable],
+    pub tunables: Picked<Tunable>,
     /// libc's own statements about shared structures, sorted by name.
-    pub thread_db: &'static [ThreadDb],
+    pub thread_db: Picked<ThreadDb>,
     /// Displacements that libc's code applies to the loader objects.
     pub witnesses: &'static [Witness],
 }

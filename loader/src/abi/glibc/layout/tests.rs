@@ -84,7 +84,11 @@ fn embedded_structures_fit_their_members() {
 fn lists_that_are_searched_are_sorted_or_unique() {
     for row in ALL {
         assert!(row.imports.is_sorted_by_key(|name| name.text()));
-        assert!(row.thread_db.is_sorted_by_key(|descriptor| descriptor.name.text()));
+        assert!(
+            row.thread_db
+                .iter()
+                .is_sorted_by_key(|descriptor| descriptor.name.text())
+        );
         for (id, tunable) in row.tunables.iter().enumerate() {
             assert_eq!(row.tunable(tunable.word), Some(id));
         }
@@ -139,7 +143,7 @@ fn a_word_is_a_whole_line() {
         assert_eq!(Word::new(name).text(), name);
     }
     assert!(NAMES.lines().is_sorted_by(|left, right| left < right));
-    let rseq = Tunable::new("pthread.rseq", TunableKind::Int32, 0..=1, 1, TunableSecurity::Erase);
+    let rseq = Tunable::new("pthread.rseq", TunableKind::Int32, (0, 1), 1, TunableSecurity::Erase);
     assert!(rseq.is_called(b"glibc.pthread.rseq"));
     for other in [&b"glibc.pthread.rseq_"[..], b"pthread.rseq", b"glibc.", b""] {
         assert!(!rseq.is_called(other) && !rseq.is_variable(other));
@@ -147,7 +151,7 @@ fn a_word_is_a_whole_line() {
     let check = Tunable::new(
         "malloc.check MALLOC_CHECK_",
         TunableKind::Int32,
-        0..=3,
+        (0, 3),
         0,
         TunableSecurity::Erase,
     );
@@ -158,7 +162,7 @@ fn a_word_is_a_whole_line() {
 #[test]
 fn bounds_of_tunables_admit_a_value() {
     for row in ALL {
-        for tunable in row.tunables {
+        for tunable in row.tunables.iter() {
             let ordered = match tunable.kind {
                 TunableKind::Int32 => tunable.min <= tunable.max,
                 _ => tunable.min() <= tunable.max(),

@@ -1,0 +1,150 @@
+//! Programs of other systems, each in its own tree: root file systems of Debian releases with another glibc. In a private mount namespace lode is bound
+//! over the tree's loader, and everything that the programs print has to be what they print under that loader.
+//!
+//! `LODE_TREES` lists the trees, separated by colons; without it there is nothing to do. `cargo xtask test --suite trees` sets it, and makes the
+//! trees with debootstrap where it is not set.
+
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod tools;
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use tools::{loader, namespace, text};
+
+/// A program that the tree must have, and what to run there. A tree without the program skips the line.
+const SCRIPTS: &[(&str, &str)] = &[
+    ("cat", "! cat /proc/self/maps | grep -q /nothing"),
+    ("ls", "ls -l /usr; ls /nonexistent"),
+    ("id", "id; id nobody"),
+    ("bash", "bash -c 'echo $(echo a | tr a b) $((6*7)); (echo sub); seq 5 | while read n; do echo $n; done; cat <(echo p)'"),
+    ("sort", "sort --parallel=4 /etc/services | md5sum"),
+    ("getent", "getent passwd root; getent group adm; getent services ssh; getent hosts localhost"),
+    ("iconv", "for c in UTF-16 ISO-8859-15 IBM037 EUC-JP; do iconv -f UTF-8 -t $c /etc/services | md5sum; done"),
+    ("perl", "perl -e 'use POSIX; print POSIX::floor(2.5), join(\",\", map { $_ * 2 } 1..5), `echo child`'"),
+    (
+        "python3",
+        "python3 -c 'import threading, subprocess, math, ctypes
+threads = [threading.Thread(target=lambda: math.sqrt(2)) for _ in range(8)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+print(subprocess.run([\"echo\", \"child\"], capture_output=True).stdout, ctypes.CDLL(\"libm.so.6\").abs(-3))'",
+    ),
+    ("dpkg", "dpkg --version; dpkg --configure -a"),
+    ("apt-get", "apt-get --version | head -1"),
+    ("tar", "tar -C /etc -cf - passwd | tar -tf -"),
+    ("ldconfig", "ldconfig -p | grep -c libc.so.6"),
+    ("ls", "GLIBC_TUNABLES=glibc.malloc.check=3:glibc.pthread.rseq=0 LD_PRELOAD=libm.so.6 ls /"),
+    ("gcc", "gcc -O1 -w -o threads threads.c -pthread -ldl && ./threads"),
+    (
+        "g++",
+        "printf '#include <cstdio>\n#include <stdexcept>\n#include <thread>\nthread_local int x = 3;
+int main() { try { throw std::runtime_error(\"caught\"); } catch (std::exception &e) { std::puts(e.what()); }
+std::thread t([] { try { throw 1; } catch (int i) { std::printf(\"%%d\\\\n\", i + x); } }); t.join(); }' > e.cc &&
+g++ -o e e.cc -pthread && ./e",
+    ),
+    (
+        // The check of 2.42 and later asks the loader whether a format string can be written.
+        "gcc",
+        "printf '#include <stdio.h>\n#include <string.h>\n
+int main() { char f[9]; int n = 0; printf(\"a%%nb\\\\n\", &n); fflush(stdout); strcpy(f, \"q%%n\\\\n\"); return printf(f, &n); }' > n.c &&
+gcc -O2 -D_FORTIFY_SOURCE=2 -w -o n n.c && (./n; echo $?) 2>/dev/null",
+    ),
+    (
+        "gcc",
+        "printf '#include <execinfo.h>\n#include <stdio.h>\n
+int main() { void *frames[9]; int n = backtrace(frames, 9); char **names = backtrace_symbols(frames, n);
+while (n--) printf(\"%%.*s\\\\n\", (int)__builtin_strcspn(names[n], \"[\"), names[n]); }' > b.c && gcc -rdynamic -o b b.c && ./b",
+    ),
+];
+
+/// The file that the name of the interpreter leads to inside the tree.
+fn interpreter(tree: &Path) -> PathBuf {
+    let name = tree.join("lib64/ld-linux-x86-64.so.2");
+    let link = fs::read_link(&name).unwrap();
+    let file = match link.strip_prefix("/") {
+        Ok(inside) => tree.join(inside),
+        Err(_) => name.parent().unwrap().canonicalize().unwrap().join(link),
+    };
+    file.canonicalize().unwrap()
+}
+
+/// Runs `script` in the tree, under its own loader or under `replacement`.
+fn within(tree: &Path, replacement: Option<&Path>, script: &str) -> Option<Output> {
+    let threads = Path::new(env!("CARGO_MANIFEST_DIR")).join("trees/threads.c");
+    let mut command = namespace()?;
+    command
+        .args([
+            "sh",
+            "-c",
+            "mount --make-rprivate / && mount --rbind /dev \"$1/dev\" && mount --rbind /proc \"$1/proc\" &&
+             mount -t tmpfs none \"$1/tmp\" && cp \"$2\" \"$1/tmp/threads.c\" &&
+             { test -z \"$4\" || mount --bind \"$4\" \"$5\"; } && cd \"$1/tmp\" &&
+             exec chroot \"$1\" /bin/sh -c \"cd /tmp; $3\"",
+            "sh",
+        ])
+        .arg(tree)
+        .arg(threads)
+        .arg(script)
+        .arg(replacement.unwrap_or(Path::new("")))
+        .arg(interpreter(tree))
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C.UTF-8");
+    Some(command.output().unwrap())
+}
+
+fn has(tree: &Path, program: &str) -> bool {
+    let folders = ["usr/bin", "bin", "usr/sbin", "sbin"];
+    // A link may name a file of the tree by an absolute path.
+    folders
+        .iter()
+        .any(|folder| tree.join(folder).join(program).symlink_metadata().is_ok())
+}
+
+/// What differs in a tree, for people.
+fn differences(tree: &Path, loader: &Path) -> Option<String> {
+    let mut all = String::new();
+    let mut tried = 0;
+    for (program, script) in SCRIPTS {
+        if !has(tree, program) {
+            continue;
+        }
+        tried += 1;
+        let (own, lode) = (within(tree, None, script)?, within(tree, Some(loader), script)?);
+        let seen = |output: &Output| (text(&output.stdout), output.status.code());
+        if seen(&own) != seen(&lode) {
+            write!(
+                all,
+                "{}: {script}\nits own loader: {:?}\n{}lode: {:?}\n{}",
+                tree.display(),
+                seen(&own),
+                text(&own.stderr),
+                seen(&lode),
+                text(&lode.stderr)
+            )
+            .unwrap();
+        }
+    }
+    assert!(tried >= 8, "{}: only {tried} programs are there", tree.display());
+    Some(all)
+}
+
+#[test]
+fn programs_of_other_systems_agree_with_their_own_loader() {
+    let (Some(trees), Some(loader)) = (env::var_os("LODE_TREES"), loader()) else {
+        return;
+    };
+    let mut all = String::new();
+    for tree in env::split_paths(&trees) {
+        let Some(differences) = differences(&tree, &loader) else {
+            return;
+        };
+        all.push_str(&differences);
+    }
+    assert!(all.is_empty(), "{all}");
+}
