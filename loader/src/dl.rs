@@ -29,13 +29,15 @@ use crate::elf::dynamic::Flags1;
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Errno, Error, Fault, Kind, Lossy, Name, Result, Stage};
-use crate::event::{Event, Interest, Log};
+use crate::event::{Event, Interest, Log, Statistics};
 use crate::scope::{Definition, Scope, breadth_first};
 use crate::search::{Directories, Purpose, Searcher};
 use crate::stages::init::{self, Ready};
+use crate::stages::link::dependencies_first;
 use crate::stages::map::{Context, Mapped, Wish};
 use crate::stages::relocate::{self, Binding, Substitute};
 use crate::stages::resolve::Resolved;
+use crate::stages::unload::unneeded;
 use crate::symbols::{Use, Wanted};
 use crate::sys::linux::Linux;
 use crate::sys::machine;
@@ -292,33 +294,40 @@ pub extern "C-unwind" fn finalise() {
     let reading = Reading::start();
     let Some(world) = reading.world() else { return };
     for module in world.fini_order.iter().filter_map(|id| world.get(*id)) {
-        let was = module
-            .state
-            .compare_exchange(INITIALISED, FINALISED, Ordering::AcqRel, Ordering::Acquire);
-        if was.is_err() || module.is_final {
-            continue;
-        }
-        if let Some(runtime) = runtime() {
-            runtime.log.emit(Interest::FILES, || Event::Finalising(&module.name));
-        }
-        for function in init::destructors(module) {
-            // SAFETY: an address that DT_FINI or DT_FINI_ARRAY of an initialised module names.
-            let function: extern "C-unwind" fn() = unsafe { core::mem::transmute(function.0 as usize) };
-            function();
-        }
+        finalise_module(module);
     }
+}
+
+/// Runs the destructors of a module, if its constructors ran. Says whether it did.
+fn finalise_module(module: &Module) -> bool {
+    let was = module
+        .state
+        .compare_exchange(INITIALISED, FINALISED, Ordering::AcqRel, Ordering::Acquire);
+    if was.is_err() || module.is_final {
+        return false;
+    }
+    if let Some(runtime) = runtime() {
+        runtime.log.emit(Interest::FILES, || Event::Finalising(&module.name));
+    }
+    for function in init::destructors(module) {
+        // SAFETY: an address that DT_FINI or DT_FINI_ARRAY of an initialised module names.
+        let function: extern "C-unwind" fn() = unsafe { core::mem::transmute(function.0 as usize) };
+        function();
+    }
+    true
 }
 
 // ---- thread-local storage ----
 
 /// The block of the module with this TLS number in the calling thread; ends the process when there is no memory.
 pub fn tls_block(id: u64) -> u64 {
-    with_world(|world, _| {
+    let generation = thread::generation();
+    with_world(|world, roster| {
         let module = world
             .modules
             .iter()
             .find(|module| module.tls().is_some_and(|slot| slot.id == id))?;
-        thread::block(module)
+        thread::block(module, roster, generation)
     })
     .flatten()
     .unwrap_or_else(|| stop("cannot allocate memory for thread-local data"))
@@ -421,8 +430,7 @@ fn set_failure(error: &Error) {
         runtime.log.emit(Interest::FILES, || Event::Failed(error));
     }
     // A C string: `Lossy` shows a NUL in a name as text.
-    let mut text = String::new();
-    let _ = write!(text, "{error}\0");
+    let text = crate::error::text(format_args!("{error}\0"));
     let failure = Box::into_raw(Box::new(Failure { text, told: false }));
     // SAFETY: the slot is the calling thread's own; it holds null or a box that this file made.
     let old = unsafe { core::ptr::replace(failure_slot(), failure) };
@@ -482,6 +490,7 @@ const RTLD_NOW: c_int = 2;
 const RTLD_NOLOAD: c_int = 4;
 const RTLD_DEEPBIND: c_int = 8;
 const RTLD_GLOBAL: c_int = 0x100;
+const RTLD_NODELETE: c_int = 0x1000;
 
 #[cold]
 #[inline(never)]
@@ -545,6 +554,7 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
         return Err(too_early());
     };
     let lock = LongLock::take();
+    finish_for_others();
     let file = file.filter(|file| !file.is_empty());
     let Some(file) = file else {
         return with_world(|world, _| world.program().map(|program| program.link_map.load(Ordering::Acquire)))
@@ -552,8 +562,11 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
             .ok_or_else(too_early);
     };
     let loading = Loading::start().map_err(|kind| call_error(kind, file))?;
-    let (handle, ready) = load(runtime, file, mode, caller)?;
+    let loaded = load(runtime, file, mode, caller);
     drop(loading);
+    // A resolver or a signal handler may have closed something meanwhile.
+    take_away();
+    let (handle, ready) = loaded?;
     if let Some(ready) = ready {
         // The batch is published: constructors may open, close and look up whatever they like.
         initialise(&ready, runtime, None);
@@ -565,7 +578,7 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
 /// From a name to a published batch. A call, so that constructors do not run on top of the room that this takes.
 #[inline(never)]
 fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) -> Result<(usize, Option<Ready>)> {
-    let Some(mut world) = with_world(|world, _| world.clone()) else {
+    let Some(mut world) = with_world(|world, _| world.without(&[])) else {
         return Err(call_error(Kind::Busy, file));
     };
     let asker = world.at(caller).or(world.program()).map(|module| module.id);
@@ -596,7 +609,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
         return Err(call_error(Kind::InvalidHandle, file));
     };
     if mapped.batch.modules.is_empty() {
-        return reopen(world, root, mode, &mapped.batch.order).map(|handle| (handle, None));
+        return Ok(reopen(world, root, mode, &mapped.batch.order));
     }
     if mode & RTLD_NOLOAD != 0 {
         // What was mapped to look at it is dropped again.
@@ -640,10 +653,12 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     if let Abi::Glibc(glibc) = &runtime.abi {
         glibc.adopt(&maps, world.tls.modules, &ready.modules);
     }
-    let handle = world.get(root).map_or(0, |module| {
-        module.opened.fetch_add(1, Ordering::Relaxed);
-        module.link_map.load(Ordering::Acquire)
-    });
+    for module in &ready.modules {
+        if module.dynamic.flags_1.contains(Flags1::NODELETE) {
+            module.pin();
+        }
+    }
+    let handle = open_once_more(&world, root, mode);
     publish(world);
     debugger::tell(first, State::Consistent);
     Ok((handle, Some(ready)))
@@ -662,20 +677,39 @@ fn not_to_be_opened(module: &Module, is_root: bool) -> Option<Kind> {
     (is_root && module.dynamic.flags_1.contains(Flags1::NOOPEN)).then_some(Kind::NotToBeOpened)
 }
 
-/// A library that is loaded already is opened once more.
-fn reopen(mut world: World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> Result<usize> {
-    let handle = match world.get(root) {
-        Some(module) => {
-            module.opened.fetch_add(1, Ordering::Relaxed);
-            module.link_map.load(Ordering::Acquire)
-        }
-        None => 0,
+/// A library that is loaded already is opened once more. Constructors that have not run yet (the caller is another one of the same
+/// batch, or a child whose parent was about to run them) run now.
+fn reopen(mut world: World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> (usize, Option<Ready>) {
+    let handle = open_once_more(&world, root, mode);
+    let is_fresh = |id: &ModuleId| {
+        let module = world.get(*id);
+        module.is_some_and(|module| module.role == Role::Opened && module.state.load(Ordering::Acquire) == FRESH)
     };
+    let ready = order.iter().any(is_fresh).then(|| Ready {
+        modules: dependencies_first(world.roster(), order, ModuleId(0))
+            .iter()
+            .filter_map(|id| world.get(*id).cloned())
+            .filter(|module| !module.is_final)
+            .collect(),
+        order: Vec::new(),
+        statistics: Statistics::default(),
+    });
     if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
         add_new(&mut world.global, order);
         publish(world);
     }
-    Ok(handle)
+    (handle, ready)
+}
+
+/// Counts that `dlopen` returns a module, and gives its handle.
+fn open_once_more(world: &World, root: ModuleId, mode: c_int) -> usize {
+    world.get(root).map_or(0, |module| {
+        module.opened.fetch_add(1, Ordering::AcqRel);
+        if mode & RTLD_NODELETE != 0 {
+            module.pin();
+        }
+        module.link_map.load(Ordering::Acquire)
+    })
 }
 
 /// Appends the modules of `more` that are not in `list`.
@@ -687,22 +721,93 @@ fn add_new(list: &mut Vec<ModuleId>, more: &[ModuleId]) {
     }
 }
 
-/// `dlclose(3)`. The library stays mapped, as with musl; its destructors run at exit.
+// ---- dlclose ----
+
+/// The thread, by its pointer, that is taking modules away; 0 when there is none.
+static CLOSING: AtomicU64 = AtomicU64::new(0);
+
+/// Something was closed while modules were being loaded or taken away; whoever does that looks again. Used under the long lock.
+static CLOSED_MEANWHILE: AtomicBool = AtomicBool::new(false);
+
+/// `dlclose(3)`. A library that nobody needs any longer is finalised and unmapped, and so is what only it needed.
 pub extern "C-unwind" fn dlclose(handle: *const c_void) -> c_int {
+    let lock = LongLock::take();
     let closed = with_module_of_map(handle as usize, |module| {
-        if module.role == Role::Opened {
-            module
+        let count = |count: u32| count.checked_sub(1);
+        module.role != Role::Opened
+            || module
                 .opened
-                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1))
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, count)
                 .is_ok()
-        } else {
-            true
-        }
     });
-    match closed {
-        Some(true) => 0,
-        _ => answer(Err(call_error(Kind::Unsupported("shared object not open"), b"")), -1),
+    if closed != Some(true) {
+        let error = call_error(Kind::Unsupported("shared object not open"), b"");
+        return answer(Err(error), -1);
     }
+    CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
+    take_away();
+    drop(lock);
+    0
+}
+
+/// Finalises and unmaps what nobody needs, if something was closed. Called with the long lock held.
+///
+/// Destructors may open and close libraries, so the modules are looked for anew after they have run. A call that comes from a destructor, or
+/// while this thread is loading, leaves the work to the one that it interrupted.
+fn take_away() {
+    let thread = machine::thread_pointer();
+    if CLOSING.load(Ordering::Relaxed) == thread || LOADING.load(Ordering::Relaxed) == thread {
+        return;
+    }
+    CLOSING.store(thread, Ordering::Relaxed);
+    while CLOSED_MEANWHILE.swap(false, Ordering::Relaxed) {
+        let Some(gone) = with_world(|world, _| unneeded(world, has_thread_destructors)) else {
+            break;
+        };
+        let mut ran = false;
+        for module in &gone {
+            ran |= finalise_module(module);
+        }
+        if ran {
+            CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
+        } else if !gone.is_empty() {
+            unpublish(&gone);
+        }
+    }
+    CLOSING.store(0, Ordering::Relaxed);
+}
+
+/// After a fork: the thread that was taking modules away is not in this process, so what it left half-done is done here. Called with the
+/// long lock held.
+fn finish_for_others() {
+    let closing = CLOSING.load(Ordering::Relaxed);
+    if closing != 0 && closing != machine::thread_pointer() {
+        CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
+        take_away();
+    }
+}
+
+/// Whether libc has still destructors of thread-local objects to call in a module.
+fn has_thread_destructors(module: &Module) -> bool {
+    with_glibc(|glibc| glibc.thread_destructors(module) != 0) == Some(true)
+}
+
+/// Publishes the world without `gone`. Their memory goes when nobody reads a world that has them.
+fn unpublish(gone: &[Arc<Module>]) {
+    let Some(next) = with_world(|world, _| world.without(gone)) else {
+        return;
+    };
+    let first = next
+        .program()
+        .map_or(0, |program| program.link_map.load(Ordering::Acquire) as u64);
+    debugger::tell(first, State::Delete);
+    with_glibc(|glibc| glibc.forget(gone, next.tls.modules));
+    publish(next);
+    if gone.iter().any(|module| module.tls().is_some()) {
+        // Behind the publication: see `thread::GENERATION`.
+        thread::GENERATION.fetch_add(1, Ordering::SeqCst);
+    }
+    debugger::tell(first, State::Consistent);
 }
 
 // ---- dlsym ----
@@ -767,6 +872,7 @@ fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller: Address) 
     let Some(runtime) = runtime() else {
         return Err(too_early());
     };
+    let generation = thread::generation();
     let (address, is_resolver) = with_world(|world, roster| {
         let asker = world.at(caller).or(world.program());
         let (list, culprit) = search_list(world, roster, handle, asker)?;
@@ -794,7 +900,7 @@ fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller: Address) 
                 culprit,
             ));
         };
-        place_of(&found, runtime)
+        place_of(&found, roster, generation, runtime)
     })
     .unwrap_or_else(|| Err(too_early()))?;
     // Only now is code of the program called: it may load something itself, or never return.
@@ -813,12 +919,13 @@ fn unbounded(name: &[u8]) -> &'static [u8] {
 }
 
 /// Where a definition is, and whether that is a resolver that has yet to be asked.
-fn place_of(found: &Definition<'_>, runtime: &Runtime) -> Result<(Address, bool)> {
+fn place_of(found: &Definition<'_>, roster: Roster<'_>, generation: u64, runtime: &Runtime) -> Result<(Address, bool)> {
     if let Some(address) = runtime.substitute.and_then(|substitute| substitute.of(found)) {
         return Ok((address, false));
     }
     if found.symbol.kind() == STT_TLS {
-        let block = thread::block(found.module).ok_or_else(|| call_error(Kind::OutOfMemory, b""))?;
+        let block =
+            thread::block(found.module, roster, generation).ok_or_else(|| call_error(Kind::OutOfMemory, b""))?;
         return Ok((Address(block.wrapping_add(found.symbol.value)), false));
     }
     Ok((found.address(), found.is_indirect()))
@@ -991,7 +1098,7 @@ unsafe fn inform(module: &Module, request: c_int, argument: *mut c_void) -> Resu
             }
             RTLD_DI_TLS_MODID => argument.cast::<u64>().write(module.tls().map_or(0, |slot| slot.id)),
             RTLD_DI_TLS_DATA => {
-                let block = module.tls().and_then(|slot| thread::existing_block(slot.id));
+                let block = thread::existing_block(module);
                 argument.cast::<u64>().write(block.unwrap_or(0));
             }
             RTLD_DI_PHDR => {
@@ -1081,7 +1188,7 @@ pub unsafe extern "C-unwind" fn iterate_phdr(
             adds: world.list.len() as u64,
             subs: 0,
             tls_id: slot.map_or(0, |slot| slot.id),
-            tls_data: slot.and_then(|slot| thread::existing_block(slot.id)).unwrap_or(0),
+            tls_data: thread::existing_block(module).unwrap_or(0),
         };
         let answer = callback(&raw mut info, size_of::<PhdrInfo>(), data);
         if answer != 0 {

@@ -24,7 +24,7 @@ const GLOBAL_RO_WORDS: usize = 128;
 static mut _rtld_global: [u64; GLOBAL_WORDS] = [0; GLOBAL_WORDS];
 
 #[unsafe(no_mangle)]
-#[unsafe(link_section = ".data.rel.ro")]
+#[unsafe(link_section = ".bss.rel.ro")]
 static mut _rtld_global_ro: [u64; GLOBAL_RO_WORDS] = [0; GLOBAL_RO_WORDS];
 
 #[unsafe(no_mangle)]

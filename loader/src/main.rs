@@ -11,7 +11,6 @@ extern crate alloc;
 
 mod exports;
 
-use alloc::format;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::fmt::Write;
@@ -31,7 +30,7 @@ use lode::dl::{self, Arguments, Runtime};
 use lode::elf::Address;
 use lode::elf::dynamic::{Dyn, tag};
 use lode::elf::segment::{Access, kind};
-use lode::error::{Fault, Kind, Name, Result, Stage};
+use lode::error::{Fault, Kind, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log};
 use lode::image::Table;
 use lode::process::{self, DebugHelp, Help, Mode, Options};
@@ -89,7 +88,7 @@ fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 fn fail(program: &[u8], error: &lode::error::Error) -> ! {
-    let text = format!("{}", error.report(program));
+    let text = text(format_args!("{}", error.report(program)));
     crt::Stderr.write_bytes(text.as_bytes());
     call::exit_group(error.exit_status())
 }
@@ -155,9 +154,9 @@ impl Launch {
     /// The whole start.
     fn run(&mut self, options: Options<'static>) -> ! {
         match options.mode {
-            Mode::Help => say(&format!("{Help}")),
+            Mode::Help => say(&text(format_args!("{Help}"))),
             Mode::Version => say(process::VERSION),
-            _ if options.debug_help => say(&format!("{DebugHelp}")),
+            _ if options.debug_help => say(&text(format_args!("{DebugHelp}"))),
             _ => {}
         }
         if self.as_command {
@@ -192,7 +191,7 @@ impl Launch {
     fn log(&self, options: &Options<'static>) -> Log<'static> {
         let mut descriptor = 2;
         if let Some(path) = options.debug_output.filter(|_| !options.debug.is_empty()) {
-            let path = format!("{}.{}\0", lode::error::Lossy(path), call::getpid());
+            let path = text(format_args!("{}.{}\0", lode::error::Lossy(path), call::getpid()));
             let flags = call::O_WRONLY | call::O_CREAT | call::O_APPEND | call::O_CLOEXEC;
             if let Ok(path) = CStr::from_bytes_with_nul(path.as_bytes())
                 && let Ok(opened) = call::openat(call::AT_FDCWD, path, flags, 0o666)
@@ -247,13 +246,13 @@ impl Launch {
             return Err(program.fault(Stage::Map, Kind::RunsItself));
         }
         match options.mode {
-            Mode::List => say(&format!(
+            Mode::List => say(&text(format_args!(
                 "{}",
                 List {
                     mapped: &mapped,
                     world: &world
                 }
-            )),
+            ))),
             Mode::Verify => verify(&mapped),
             _ => {}
         }
@@ -281,7 +280,7 @@ impl Launch {
             arguments: self.constructor_arguments(),
         });
         // Resolvers may ask for the kernel's library: what was there before is published for them.
-        dl::publish(world.clone());
+        dl::publish(world.without(&[]));
         // A resolver that wants to load something is refused, as during dlopen.
         let loading = dl::Loading::start().map_err(|kind| kind.of(Stage::Start, &Name::new(self.program_name)))?;
         let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;

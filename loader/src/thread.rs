@@ -4,14 +4,23 @@
 //! the thread; the word two before pair 0 holds the number of pairs (TLS ABI, section 3.4.1; the order is glibc's, because its libc and
 //! its debugger library read it). Before that lie two words of lode's own: the capacity and the list of dynamic blocks.
 //!
+//! When a library goes, its blocks stay in every thread's dtv, and its number may be given to another library. So the generation of the process
+//! ([`GENERATION`]) moves on with each library that goes, and a thread whose dtv is behind looks through it ([`catch_up`]) before it
+//! believes a pair.
+//!
 //! # Safety
 //! A dtv belongs to one thread. It is written by that thread, or by its creator before the thread runs.
 #![allow(unsafe_code)]
 
 use alloc::alloc::{Layout as Shape, alloc_zeroed, dealloc};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sys::{linux, machine};
-use crate::world::{Module, Roster};
+use crate::world::{Module, ModuleId, Roster, TlsSlot};
+
+/// How often libraries with thread-local storage were unloaded. Moves on after the world without the library is published; whoever makes a
+/// dtv or looks through one notes the number *before* it looks at the world.
+pub static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 /// The value of a pair whose block does not exist yet.
 const UNALLOCATED: u64 = u64::MAX;
@@ -33,6 +42,9 @@ pub struct Dtv(*mut u64);
 #[repr(C)]
 struct Header {
     next: *mut Header,
+    /// Whose block it is, and the number that this module has.
+    owner: ModuleId,
+    number: u64,
     /// First byte and length of the memory that holds header and block.
     base: usize,
     length: usize,
@@ -50,8 +62,9 @@ impl Dtv {
         Shape::array::<u64>(words).ok()?.align_to(16).ok()
     }
 
-    /// A vector with room for `modules` and some more. Null when there is no memory.
-    pub fn allocate(modules: u64) -> Dtv {
+    /// A vector with room for `modules` and some more, of the generation that was read before the modules were counted. Null when there is
+    /// no memory.
+    pub fn allocate(modules: u64, generation: u64) -> Dtv {
         let pairs = modules + SPARE;
         let Some(shape) = Dtv::shape(pairs) else {
             return Dtv(core::ptr::null_mut());
@@ -66,6 +79,7 @@ impl Dtv {
             let first = base.add(HEAD);
             first.sub(2).write(pairs);
             let dtv = Dtv(first);
+            dtv.set_generation(generation);
             for module in 1..=pairs {
                 dtv.set(module, UNALLOCATED);
             }
@@ -96,6 +110,16 @@ impl Dtv {
         unsafe { self.0.sub(HEAD - 1).cast() }
     }
 
+    fn generation(self) -> u64 {
+        // SAFETY: pair 0 exists in every dtv.
+        unsafe { self.0.read() }
+    }
+
+    fn set_generation(self, generation: u64) {
+        // SAFETY: as in `generation`.
+        unsafe { self.0.write(generation) };
+    }
+
     fn get(self, module: u64) -> u64 {
         if module == 0 || module > self.pairs() {
             return UNALLOCATED;
@@ -115,17 +139,21 @@ impl Dtv {
         }
     }
 
-    /// Gives back every dynamic block.
-    fn release_blocks(self) {
+    /// Gives back the dynamic blocks that `is_over` names.
+    fn release_blocks(self, is_over: impl Fn(&Header) -> bool) {
         // SAFETY: the list holds blocks that `dynamic_block` made and linked here; each is given back the way it was got.
         unsafe {
-            let list = self.blocks();
-            let mut next = list.read();
-            list.write(core::ptr::null_mut());
+            let mut link = self.blocks();
+            let mut next = link.read_unaligned();
             while !next.is_null() {
                 let header = next.read_unaligned();
+                if is_over(&header) {
+                    link.write_unaligned(header.next);
+                    give_back(&header);
+                } else {
+                    link = &raw mut (*next).next;
+                }
                 next = header.next;
-                give_back(&header);
             }
         }
     }
@@ -138,7 +166,7 @@ impl Dtv {
         if self.0.is_null() {
             return;
         }
-        self.release_blocks();
+        self.release_blocks(|_| true);
         self.release_vector();
     }
 
@@ -150,6 +178,13 @@ impl Dtv {
                 dealloc(base.cast(), shape);
             }
         }
+    }
+}
+
+impl Header {
+    /// The address of the block behind the header at `place`.
+    fn block(&self, place: *mut Header) -> u64 {
+        place as u64 + size_of::<Header>() as u64
     }
 }
 
@@ -227,13 +262,84 @@ fn current() -> Dtv {
 }
 
 /// The block of a module in the calling thread if it exists already.
-pub fn existing_block(module: u64) -> Option<u64> {
-    let block = current().get(module);
-    (block != UNALLOCATED && block != 0).then_some(block)
+pub fn existing_block(module: &Module) -> Option<u64> {
+    let slot = module.tls()?;
+    if let Some(offset) = slot.offset {
+        return Some(machine::thread_pointer().wrapping_sub(offset));
+    }
+    let dtv = current();
+    let block = dtv.get(slot.id);
+    let is_current = dtv.generation() == generation();
+    (block != UNALLOCATED && block != 0 && (is_current || is_of(block, module, slot))).then_some(block)
 }
 
-/// The block of a module in the calling thread, made now if it does not exist. `None` when there is no memory.
-pub fn block(module: &Module) -> Option<u64> {
+/// Whether a block that a pair of the calling thread names is this module's, and not that of one that had its number before.
+fn is_of(block: u64, module: &Module, slot: TlsSlot) -> bool {
+    match slot.offset {
+        Some(offset) => block == machine::thread_pointer().wrapping_sub(offset),
+        None => {
+            // SAFETY: the word holds the list's first header or null.
+            let mut next = unsafe { current().blocks().read() };
+            while !next.is_null() {
+                // SAFETY: the list holds headers that `dynamic_block` made.
+                let header = unsafe { next.read_unaligned() };
+                if header.block(next) == block {
+                    return header.owner == module.id;
+                }
+                next = header.next;
+            }
+            false
+        }
+    }
+}
+
+/// Takes out of the calling thread's vector what modules that are gone left there, so that it is of `generation`, which was read
+/// before the roster.
+fn catch_up(roster: Roster<'_>, generation: u64) {
+    let dtv = current();
+    if dtv.generation() >= generation {
+        return;
+    }
+    let module_of = |number| {
+        roster
+            .iter()
+            .find(|module| module.tls().is_some_and(|slot| slot.id == number))
+    };
+    for number in 1..=dtv.pairs() {
+        let block = dtv.get(number);
+        let stays = module_of(number).is_some_and(|module| {
+            let slot = module.tls();
+            slot.is_some_and(|slot| is_of(block, module, slot))
+        });
+        if !stays {
+            dtv.set(number, UNALLOCATED);
+        }
+    }
+    dtv.release_blocks(|header| module_of(header.number).is_none_or(|module| module.id != header.owner));
+    dtv.set_generation(generation);
+}
+
+/// The generation of the process; see [`GENERATION`].
+pub fn generation() -> u64 {
+    GENERATION.load(Ordering::Acquire)
+}
+
+/// The block of a module in the calling thread, made now if it does not exist; `generation` was read before the roster. `None` when there
+/// is no memory.
+///
+/// A signal handler may touch the same variable, so signals wait meanwhile.
+pub fn block(module: &Module, roster: Roster<'_>, generation: u64) -> Option<u64> {
+    let mask = crt::syscall::signal_mask(crt::syscall::SIG_SETMASK, u64::MAX);
+    catch_up(roster, generation);
+    let block = block_now(module);
+    if let Ok(mask) = mask {
+        // Restoring a mask that the kernel gave cannot fail.
+        let _ = crt::syscall::signal_mask(crt::syscall::SIG_SETMASK, mask);
+    }
+    block
+}
+
+fn block_now(module: &Module) -> Option<u64> {
     let slot = module.tls()?;
     let mut dtv = current();
     let known = dtv.get(slot.id);
@@ -253,7 +359,7 @@ pub fn block(module: &Module) -> Option<u64> {
 
 /// A longer vector for the calling thread with what the old one held.
 fn grow(old: Dtv, module: u64) -> Option<Dtv> {
-    let new = Dtv::allocate(module.checked_add(old.pairs())?);
+    let new = Dtv::allocate(module.checked_add(old.pairs())?, old.generation());
     if new.0.is_null() {
         return None;
     }
@@ -302,6 +408,8 @@ fn dynamic_block(dtv: Dtv, module: &Module) -> Option<u64> {
         let list = dtv.blocks();
         header.write_unaligned(Header {
             next: list.read(),
+            owner: module.id,
+            number: module.tls()?.id,
             base,
             length,
             shape,
@@ -316,12 +424,12 @@ fn dynamic_block(dtv: Dtv, module: &Module) -> Option<u64> {
 ///
 /// # Safety
 /// No thread runs on `pointer`; the dtv is its own.
-pub unsafe fn renew(pointer: u64, roster: Roster<'_>, modules: u64) -> Option<Dtv> {
+pub unsafe fn renew(pointer: u64, roster: Roster<'_>, modules: u64, generation: u64) -> Option<Dtv> {
     // SAFETY: the head's second word holds the dtv.
     let mut dtv = Dtv(unsafe { (pointer as *const u64).add(1).read() } as *mut u64);
-    dtv.release_blocks();
+    dtv.release_blocks(|_| true);
     if dtv.pairs() < modules {
-        let longer = Dtv::allocate(modules);
+        let longer = Dtv::allocate(modules, generation);
         if longer.0.is_null() {
             return None;
         }
@@ -331,6 +439,7 @@ pub unsafe fn renew(pointer: u64, roster: Roster<'_>, modules: u64) -> Option<Dt
         // SAFETY: as above.
         unsafe { (pointer as *mut u64).add(1).write(dtv.address()) };
     }
+    dtv.set_generation(generation);
     for module in 1..=dtv.pairs() {
         dtv.set(module, UNALLOCATED);
     }

@@ -14,8 +14,12 @@ pub struct TlsPlan {
     pub used: u64,
     /// Largest alignment of a block, in bytes.
     pub align: u64,
-    /// Number of modules with TLS.
+    /// The highest number that a module with TLS has.
     pub modules: u64,
+    /// How many numbers below are free: those of modules that were unloaded.
+    pub gaps: u64,
+    /// What of [`TlsPlan::used`] is never given back: the modules of the start, lode, libc.
+    pub floor: u64,
     /// Bytes below the thread pointer that exist; `None` while the block is still being planned.
     pub capacity: Option<u64>,
     /// Distance below the thread pointer of the words that lode keeps for each thread; 0 before they have a place.
@@ -31,6 +35,8 @@ impl Default for TlsPlan {
             used: 0,
             align: 64,
             modules: 0,
+            gaps: 0,
+            floor: 0,
             capacity: None,
             own: 0,
         }
@@ -51,23 +57,30 @@ pub fn offset_below(used: u64, template: &TlsTemplate) -> Option<u64> {
 }
 
 impl TlsPlan {
-    /// Takes a number for a module whose block will be allocated when a thread first touches it.
-    pub fn place_dynamic(&mut self) -> TlsSlot {
-        self.modules += 1;
-        TlsSlot {
-            id: self.modules,
-            offset: None,
+    /// Takes the lowest number that is free; `is_taken` is asked for those below the highest.
+    pub fn take_number(&mut self, is_taken: impl Fn(u64) -> bool) -> u64 {
+        if self.gaps != 0
+            && let Some(free) = (1..=self.modules).find(|number| !is_taken(*number))
+        {
+            self.gaps -= 1;
+            return free;
         }
+        self.modules += 1;
+        self.modules
     }
 
-    /// Takes a place in static TLS. `None` when it is full, or on overflow.
-    pub fn place_static(&mut self, template: &TlsTemplate) -> Option<TlsSlot> {
-        let offset = self.reserve(template)?;
-        self.modules += 1;
-        Some(TlsSlot {
-            id: self.modules,
-            offset: Some(offset),
-        })
+    /// Frees what no module that stays has: numbers, and of static TLS what lies behind everything that stays.
+    pub fn give_back(&mut self, staying: impl Iterator<Item = TlsSlot>) {
+        let (mut count, mut highest) = (0, 0);
+        let mut used = self.floor;
+        for slot in staying {
+            count += 1;
+            highest = highest.max(slot.id);
+            used = used.max(slot.offset.unwrap_or(0));
+        }
+        self.modules = highest;
+        self.gaps = highest.saturating_sub(count);
+        self.used = used;
     }
 
     /// Takes room for lode's own words. The program's block has to be placed before: its code knows the distance.
@@ -76,7 +89,7 @@ impl TlsPlan {
         self.own = self.used;
     }
 
-    /// Takes room in static TLS for a module that has a number already.
+    /// Takes room in static TLS. `None` when it is full, or on overflow.
     pub fn reserve(&mut self, template: &TlsTemplate) -> Option<u64> {
         let offset = offset_below(self.used, template)?;
         match self.capacity {
@@ -127,10 +140,7 @@ mod tests {
     #[test]
     fn an_alignment_of_64_kib_is_kept() {
         let mut plan = TlsPlan::default();
-        assert_eq!(
-            plan.place_static(&template(0x20000, 4, 65536)).unwrap().offset,
-            Some(65536)
-        );
+        assert_eq!(plan.reserve(&template(0x20000, 4, 65536)), Some(65536));
         assert_eq!(plan.align, 65536);
     }
 
@@ -140,16 +150,40 @@ mod tests {
             capacity: Some(64),
             ..TlsPlan::default()
         };
-        assert!(plan.place_static(&template(0, 40, 8)).is_some());
+        assert!(plan.reserve(&template(0, 40, 8)).is_some());
         assert_eq!(plan.free(), 24);
-        assert!(plan.place_static(&template(0, 40, 8)).is_none());
-        assert!(plan.place_static(&template(0, 8, 128)).is_none());
+        assert!(plan.reserve(&template(0, 40, 8)).is_none());
+        assert!(plan.reserve(&template(0, 8, 128)).is_none());
     }
 
     #[test]
     fn a_size_that_overflows_is_refused() {
         let mut plan = TlsPlan::default();
-        assert!(plan.place_static(&template(0, 8, 8)).is_some());
-        assert!(plan.place_static(&template(0, u64::MAX, 8)).is_none());
+        assert!(plan.reserve(&template(0, 8, 8)).is_some());
+        assert!(plan.reserve(&template(0, u64::MAX, 8)).is_none());
+    }
+
+    #[test]
+    fn numbers_and_room_behind_the_last_block_are_given_out_again() {
+        let mut plan = TlsPlan {
+            capacity: Some(1024),
+            modules: 1,
+            used: 64,
+            floor: 64,
+            ..TlsPlan::default()
+        };
+        let slot = |id, offset| TlsSlot { id, offset };
+        assert_eq!(plan.take_number(|_| true), 2);
+        assert_eq!(plan.reserve(&template(0, 64, 16)), Some(128));
+        assert_eq!(plan.take_number(|_| true), 3);
+        assert_eq!(plan.reserve(&template(0, 64, 16)), Some(192));
+        plan.give_back([slot(1, Some(64)), slot(3, Some(192))].into_iter());
+        assert_eq!((plan.modules, plan.gaps, plan.used), (3, 1, 192));
+        assert_eq!(plan.take_number(|number| number != 2), 2);
+        plan.give_back([slot(1, Some(64)), slot(2, None)].into_iter());
+        assert_eq!((plan.modules, plan.gaps, plan.used), (2, 0, 64));
+        assert_eq!(plan.take_number(|_| true), 3);
+        plan.give_back([].into_iter());
+        assert_eq!(plan.used, 64);
     }
 }

@@ -4,7 +4,9 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use spin::Once;
 
 use crate::elf::dynamic::Dynamic;
 use crate::elf::segment::{Access, ProgramHeader};
@@ -14,6 +16,7 @@ use crate::error::{Errno, Error, Fault, Kind, Name, Stage};
 use crate::image::Image;
 use crate::layout::Layout;
 use crate::symbols::Symbols;
+use crate::sys::Memory;
 
 /// The number of a module in its world: the order of loading, never used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,11 +104,20 @@ pub struct Module {
     pub state: AtomicU32,
     /// Address of its link_map, once it has one.
     pub link_map: AtomicUsize,
+    /// The memory of that link_map, where it goes with the module.
+    pub records: Once<Memory>,
     /// Opened with RTLD_DEEPBIND: its references look into its own group before the global scope.
     pub binds_deep: bool,
     /// How often `dlopen` returned it and `dlclose` did not take it back.
     pub opened: AtomicU32,
+    /// Stays for ever: see [`Module::pin`].
+    pinned: AtomicBool,
+    /// The numbers of modules that its references were bound to besides what it needs; 0 is a free place.
+    bound: [AtomicU32; MOST_BOUND],
 }
+
+/// How many modules besides those that it needs a module notes that it is bound to. What goes beyond is never unloaded.
+const MOST_BOUND: usize = 8;
 
 const NOT_STATIC: u64 = u64::MAX;
 
@@ -177,8 +189,11 @@ impl Module {
             tls_offset: AtomicU64::new(NOT_STATIC),
             state: AtomicU32::new(FRESH),
             link_map: AtomicUsize::new(0),
+            records: Once::new(),
             binds_deep: false,
             opened: AtomicU32::new(0),
+            pinned: AtomicBool::new(false),
+            bound: Default::default(),
         })
     }
 
@@ -224,6 +239,37 @@ impl Module {
         start <= address && address < end && self.image.extent(address.in_image(self.image.bias()), 1).is_some()
     }
 
+    /// Keeps it for ever: DF_1_NODELETE, RTLD_NODELETE, or a reference to it from what is never unloaded.
+    pub fn pin(&self) {
+        self.pinned.store(true, Ordering::Release);
+    }
+
+    /// Whether it is kept for ever.
+    pub fn is_pinned(&self) -> bool {
+        self.pinned.load(Ordering::Acquire)
+    }
+
+    /// Notes that a reference of this module was bound to `target`, which then stays as long as this module does. A call from a
+    /// signal handler may come at any time, so it takes neither lock nor memory.
+    pub fn bind_to(&self, target: &Module) {
+        if target.role != Role::Opened || target.id == self.id || self.needed.contains(&target.id) {
+            return;
+        }
+        let has_place = |place: &AtomicU32| {
+            let was = place.compare_exchange(0, target.id.0, Ordering::AcqRel, Ordering::Acquire);
+            was.is_ok() || was == Err(target.id.0)
+        };
+        if self.role != Role::Opened || !self.bound.iter().any(has_place) {
+            target.pin();
+        }
+    }
+
+    /// The modules that [`Module::bind_to`] noted.
+    pub fn bound_to(&self) -> impl Iterator<Item = ModuleId> {
+        let numbers = self.bound.iter().map(|place| place.load(Ordering::Acquire));
+        numbers.filter(|number| *number != 0).map(ModuleId)
+    }
+
     /// A stage's error with this module as the culprit.
     pub fn fault(&self, stage: Stage, fault: impl Into<Fault>) -> alloc::boxed::Box<crate::error::Error> {
         fault.into().of(stage, &self.name)
@@ -243,8 +289,8 @@ fn read_dynamic(image: &Image, layout: &Layout) -> Result<Dynamic, Fault> {
 
 /// Everything that earlier batches loaded.
 ///
-/// A published world never changes: whoever loads something makes the next one from a clone.
-#[derive(Clone, Debug, Default)]
+/// A published world never changes: whoever loads or unloads something makes the next one from a copy ([`World::without`]).
+#[derive(Debug, Default)]
 pub struct World {
     /// Ascending by [`ModuleId`], with gaps where modules were unloaded.
     pub modules: Vec<Arc<Module>>,

@@ -32,7 +32,7 @@ pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Fault>
     let base =
         linux::allocate(usize::try_from(total).map_err(|_| Kind::OutOfMemory)?).ok_or(memory(Errno::ENOMEM))? as u64;
     let pointer = (base + below).next_multiple_of(align);
-    let dtv = Dtv::allocate(plan.modules);
+    let dtv = Dtv::allocate(plan.modules, 0);
     if dtv.address() == 0 {
         return Err(Kind::OutOfMemory.into());
     }

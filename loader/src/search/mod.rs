@@ -320,7 +320,7 @@ impl<'c> Searcher<'c> {
                 settings.hwcaps_mask.filter(|_| !settings.secure),
             ),
             library_path: Vec::new(),
-            default_directories: Vec::new(),
+            default_directories: Vec::with_capacity(conventions.directories.len()),
             inhibit_rpath: settings.inhibit_rpath.map(owned),
             cache,
         };

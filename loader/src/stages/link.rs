@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, MissingVersion, Name, Result, Rule, Stage};
 use crate::event::{Event, Interest, Log};
 use crate::layout::TlsTemplate;
 use crate::tls::TlsPlan;
-use crate::world::{Module, ModuleId, Role, Roster, World};
+use crate::world::{Module, ModuleId, Role, Roster, TlsSlot, World};
 
 /// Modules that know their scopes, versions, TLS places and order.
 #[derive(Debug)]
@@ -34,16 +34,17 @@ impl Mapped {
     pub fn link(self, world: &World, log: Log<'_>) -> Result<Linked> {
         let mut batch = self.batch;
         check_versions(batch.roster(world), &batch, log)?;
-        let tls = &mut batch.tls;
+        let mut tls = batch.tls;
         for module in &batch.modules {
             if module.role != Role::Program && tls.own == 0 {
                 tls.place_own();
             }
-            place_tls(module, tls)?;
+            place_tls(module, batch.roster(world), &mut tls)?;
         }
         if tls.own == 0 {
             tls.place_own();
         }
+        batch.tls = tls;
         batch.init_order = dependencies_first(batch.roster(world), &batch.order, world.next);
         if batch.global.is_empty() {
             batch.global.clone_from(&batch.order);
@@ -144,24 +145,30 @@ fn check_tls_image(module: &Module, template: &TlsTemplate) -> Result<()> {
     }
 }
 
-fn place_tls(module: &Module, plan: &mut TlsPlan) -> Result<()> {
+fn place_tls(module: &Module, roster: Roster<'_>, plan: &mut TlsPlan) -> Result<()> {
     let Some(template) = module.layout.tls.as_ref().filter(|template| template.memory_size != 0) else {
         return Ok(());
     };
     check_tls_image(module, template)?;
     let late = plan.capacity.is_some() || module.role == Role::Opened;
-    let slot = if late && !module.dynamic.flags.contains(Flags::STATIC_TLS) {
-        plan.place_dynamic()
+    let offset = if late && !module.dynamic.flags.contains(Flags::STATIC_TLS) {
+        None
     } else {
-        plan.place_static(template).ok_or_else(|| {
+        let offset = plan.reserve(template).ok_or_else(|| {
             let kind = Kind::StaticTls {
                 needed: template.memory_size,
                 free: plan.free(),
             };
             module.fault(Stage::Link, kind)
-        })?
+        })?;
+        Some(offset)
     };
-    module.set_tls(slot);
+    let id = plan.take_number(|number| {
+        roster
+            .iter()
+            .any(|module| module.tls().is_some_and(|slot| slot.id == number))
+    });
+    module.set_tls(TlsSlot { id, offset });
     Ok(())
 }
 

@@ -432,7 +432,7 @@ fn directory_of(path: &[u8], host: &dyn Host) -> Option<Name> {
         return Some(Name::new(directory));
     }
     let mut absolute = host.working_directory()?;
-    absolute.push(b'/');
+    absolute.extend_from_slice(b"/");
     absolute.extend_from_slice(directory);
     Some(Name::new(&absolute))
 }

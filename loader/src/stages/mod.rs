@@ -15,6 +15,7 @@ pub mod map;
 pub mod protect;
 pub mod relocate;
 pub mod resolve;
+pub mod unload;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

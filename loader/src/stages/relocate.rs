@@ -20,10 +20,10 @@ use crate::elf::{Address, SymbolIndex, Vaddr, relr};
 use crate::error::{Fault, Kind, Name, Result, Rule, Stage, Unresolved};
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Plain, Table};
-use crate::scope::{Definition, Scope};
+use crate::scope::{Definition, Scope, breadth_first};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
-use crate::world::{Host, Module, ModuleId, Roster, TlsSlot, Unique, World};
+use crate::world::{Host, Module, ModuleId, Role, Roster, TlsSlot, Unique, World};
 
 /// Modules whose plain words are final.
 #[derive(Debug)]
@@ -189,6 +189,8 @@ struct Tables<'a> {
     memo: Option<Memo<'a>>,
     /// Function slots that stay unresolved may wait for their first call.
     lazy: bool,
+    /// What stays as long as the module does, because it needs it. Left out at the start, where nothing is ever unloaded.
+    kept: Vec<ModuleId>,
 }
 
 impl<'a> Work<'a> {
@@ -200,6 +202,10 @@ impl<'a> Work<'a> {
             patch: module.image.patch(),
             memo: None,
             lazy: !now && dynamic.pltgot.is_some(),
+            kept: match module.role {
+                Role::Opened => breadth_first(self.roster, &[module.id]),
+                _ => Vec::new(),
+            },
         };
         let fault = |fault: Fault| module.fault(Stage::Relocate, fault);
         if dynamic.android_rel.is_some() || dynamic.android_rela.is_some() {
@@ -444,6 +450,9 @@ impl<'a> Work<'a> {
         let scope = scope_of(self.roster, self.global, self.unique, module);
         let found = scope.resolve(module, index, reference, version, purpose, self.log);
         if let Some(definition) = &found {
+            if !tables.kept.contains(&definition.module.id) {
+                module.bind_to(definition.module);
+            }
             if definition.symbol.binding() == symbol::STB_GNU_UNIQUE {
                 let name = definition.module.symbols.name(&definition.symbol);
                 if !self.unique.iter().any(|(known, _, _)| known.bytes() == name) {
@@ -568,9 +577,11 @@ impl<'a> Work<'a> {
                 match slot.offset {
                     Some(distance) => (entries.tls_static, offset.wrapping_sub(distance)),
                     None => {
-                        // Read by lode's descriptor code for as long as the module is mapped.
-                        let index: &'static [u64; 2] = Box::leak(Box::new([slot.id, offset]));
-                        (entries.tls_dynamic, index.as_ptr().addr() as u64)
+                        let packed = pack(slot.id, offset);
+                        let argument = packed.ok_or(Kind::Unsupported(
+                            "a descriptor of thread-local storage more than half a tebibyte into its block",
+                        ))?;
+                        (entries.tls_dynamic, argument)
                     }
                 }
             }
@@ -582,6 +593,14 @@ impl<'a> Work<'a> {
             .and_then(|()| tables.patch.store(second, argument))
             .ok_or_else(|| unwritable(tables.module, at))
     }
+}
+
+/// What the second word of a dynamic TLS descriptor holds: the module's number in the upper 24 bits, the offset into its block in the others.
+/// The code that [`Entries::tls_dynamic`] leads to takes it apart.
+fn pack(number: u64, offset: u64) -> Option<u64> {
+    let low = offset << 24 >> 24;
+    let fits = number < 1 << 24 && (low << 24).cast_signed() >> 24 == offset.cast_signed();
+    fits.then_some(number << 40 | low)
 }
 
 /// The scope of a module's references: the global one, then what came with the same `dlopen`.
@@ -806,6 +825,9 @@ pub fn bind_slot(
                 .into(),
             )
         })?;
+    if !breadth_first(roster, &[module.id]).contains(&found.module.id) {
+        module.bind_to(found.module);
+    }
     let address = if found.is_indirect() {
         check_resolver(found.module, found.address()).map_err(fault)?;
         host.resolve(found.address())

@@ -1,8 +1,9 @@
 //! lode's heap: one contiguous range, reserved once and made usable as it grows.
 //!
 //! Everything lives in one range because `linked_list_allocator` manages one, and because memory that belongs to lode can then be told from
-//! the program's by its address. The lock is held for list edits only; while it is held signals are blocked (once the program runs), so
-//! that a handler that comes back into lode in the same thread cannot wait for itself.
+//! the program's by its address. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
+//! into lode in that very thread cannot wait for itself, so it does without the list: what it asks for is a mapping of its own, and what it gives
+//! back is left for the one that it interrupted. So an edit costs no system call, as blocking signals would.
 //!
 //! # Safety
 //! The range is lode's alone. Blocks are handed out by the allocator, which keeps them apart.
@@ -10,10 +11,12 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use crt::syscall as call;
 use spin::Mutex;
+
+use super::machine;
 
 /// Address space that the heap may grow into, in bytes. Halved until it fits under RLIMIT_AS.
 const RESERVE: usize = 64 << 20;
@@ -27,13 +30,25 @@ const STEP: usize = 256 << 10;
 /// The heap, to be made the global allocator by the binary.
 #[derive(Debug)]
 pub struct Heap {
+    /// Locked only by the thread that [`Heap::holder`] names, so never waited for.
     state: Mutex<State>,
-    /// Signals may arrive: the program runs.
+    /// The thread that edits the list, by its pointer; 0 when there is none.
+    holder: AtomicU64,
+    /// Blocks that signal handlers gave back while the thread that they interrupted edited the list.
+    left: AtomicPtr<Left>,
+    /// First address of the range and the first behind it; blocks elsewhere are mappings of their own.
+    range: [AtomicUsize; 2],
+    /// Threads have pointers, and signals may arrive: the program runs.
     guarded: AtomicBool,
     /// A request could not be met.
     exhausted: AtomicBool,
-    /// The signal mask of the thread that holds the lock over a fork.
-    mask: AtomicU64,
+}
+
+/// What stands in a block that was left. No block is smaller.
+#[derive(Debug)]
+struct Left {
+    next: *mut Left,
+    size: usize,
 }
 
 struct State {
@@ -64,8 +79,10 @@ impl Heap {
                 next: 0,
                 end: 0,
             }),
+            holder: AtomicU64::new(0),
+            left: AtomicPtr::new(null_mut()),
+            range: [const { AtomicUsize::new(0) }; 2],
             guarded: AtomicBool::new(false),
-            mask: AtomicU64::new(0),
             exhausted: AtomicBool::new(false),
         }
     }
@@ -75,53 +92,73 @@ impl Heap {
         self.exhausted.load(Ordering::Relaxed)
     }
 
-    /// From now on signals are blocked while the heap is edited.
+    /// From now on there are threads and signals.
     pub fn guard(&self) {
         self.guarded.store(true, Ordering::Release);
     }
 
-    /// Takes the lock before a fork, so that the child finds the list whole. Signals stay blocked until [`Heap::release`].
+    /// Takes the lock before a fork, so that the child finds the list whole.
     pub fn hold(&self) {
-        if let Ok(mask) = call::signal_mask(call::SIG_SETMASK, u64::MAX) {
-            self.mask.store(mask, Ordering::Relaxed);
-        }
-        core::mem::forget(self.state.lock());
+        self.take();
     }
 
     /// Gives back what [`Heap::hold`] took, in the parent and in the child.
     pub fn release(&self) {
-        let mask = self.mask.load(Ordering::Relaxed);
-        // SAFETY: `hold` took it in this thread.
-        unsafe { self.state.force_unlock() };
-        // Restoring a mask that the kernel gave cannot fail.
-        let _ = call::signal_mask(call::SIG_SETMASK, mask);
+        self.holder.store(0, Ordering::Release);
     }
 
-    fn with<T>(&self, body: impl FnOnce(&mut State) -> T) -> T {
-        let blocked = self
-            .guarded
-            .load(Ordering::Acquire)
-            .then(|| call::signal_mask(call::SIG_SETMASK, u64::MAX));
-        let answer = {
-            let mut spins = 0u32;
-            let mut state = loop {
-                if let Some(state) = self.state.try_lock() {
-                    break state;
-                }
-                // The holder may need this processor.
-                spins = spins.wrapping_add(1);
-                if spins.is_multiple_of(64) {
-                    call::sched_yield();
-                }
-                core::hint::spin_loop();
-            };
-            body(&mut state)
+    /// Takes the lock; `false` when the calling thread has it already.
+    fn take(&self) -> bool {
+        // During the start there is one thread, and it may have no pointer yet.
+        let own = match self.guarded.load(Ordering::Acquire) {
+            true => machine::thread_pointer(),
+            false => 1,
         };
-        if let Some(Ok(mask)) = blocked {
-            // Restoring a mask that the kernel gave cannot fail.
-            let _ = call::signal_mask(call::SIG_SETMASK, mask);
+        let mut spins = 0u32;
+        loop {
+            match self
+                .holder
+                .compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) => return true,
+                Err(holder) if holder == own => return false,
+                Err(_) => {}
+            }
+            // The holder may need this processor.
+            spins = spins.wrapping_add(1);
+            if spins.is_multiple_of(64) {
+                call::sched_yield();
+            }
+            core::hint::spin_loop();
         }
-        answer
+    }
+
+    /// Calls `body` with the list. `None` when this thread is in the middle of an edit.
+    fn with<T>(&self, body: impl FnOnce(&mut State) -> T) -> Option<T> {
+        if !self.take() {
+            return None;
+        }
+        let mut state = self.state.lock();
+        let answer = body(&mut state);
+        let mut left = self.left.swap(null_mut(), Ordering::Acquire);
+        while let Some(block) = NonNull::new(left) {
+            // SAFETY: `dealloc` wrote it into a block that nobody uses, which the list handed out with this size.
+            unsafe {
+                let Left { next, size } = block.read();
+                state
+                    .list
+                    .deallocate(block.cast(), Layout::from_size_align_unchecked(size, 1));
+                left = next;
+            }
+        }
+        drop(state);
+        self.holder.store(0, Ordering::Release);
+        Some(answer)
+    }
+
+    fn holds(&self, block: NonNull<u8>) -> bool {
+        let [start, end] = &self.range;
+        (start.load(Ordering::Relaxed)..end.load(Ordering::Relaxed)).contains(&block.addr().get())
     }
 }
 
@@ -144,8 +181,7 @@ impl State {
 
     /// Makes at least `bytes` more usable.
     fn grow(&mut self, bytes: usize) -> Option<()> {
-        let first = self.end == 0;
-        if first {
+        if self.end == 0 {
             self.reserve()?;
         }
         let wanted = bytes.checked_add(STEP)?.checked_next_multiple_of(STEP)?;
@@ -155,7 +191,7 @@ impl State {
         }
         // SAFETY: pages of the reservation that nobody uses yet.
         unsafe { call::mprotect(self.next, length, call::PROT_READ | call::PROT_WRITE) }.ok()?;
-        if first {
+        if self.list.size() == 0 {
             // SAFETY: the range is usable, stays, and is lode's alone.
             unsafe { self.list.init(self.next as *mut u8, length) };
         } else {
@@ -167,7 +203,7 @@ impl State {
     }
 
     fn allocate(&mut self, layout: Layout) -> *mut u8 {
-        if self.end != 0
+        if self.list.size() != 0
             && let Ok(block) = self.list.allocate_first_fit(layout)
         {
             return block.as_ptr();
@@ -185,10 +221,22 @@ impl State {
     }
 }
 
-// SAFETY: blocks come from `linked_list_allocator`, which gives each byte to one owner; the lock keeps its list whole.
+// SAFETY: blocks come from `linked_list_allocator`, which gives each byte to one owner; the lock keeps its list whole. Others are mappings of
+// their own.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let block = self.with(|state| state.allocate(layout));
+        let block = self.with(|state| {
+            let reserved = state.end;
+            let block = state.allocate(layout);
+            if reserved != state.end {
+                let [start, end] = &self.range;
+                start.store(state.list.bottom() as usize, Ordering::Relaxed);
+                end.store(state.end, Ordering::Relaxed);
+            }
+            block
+        });
+        // An alignment beyond a page is never asked for by a handler.
+        let block = block.unwrap_or_else(|| super::linux::allocate(layout.size()).unwrap_or(0) as *mut u8);
         if block.is_null() {
             self.exhausted.store(true, Ordering::Relaxed);
         }
@@ -197,7 +245,86 @@ unsafe impl GlobalAlloc for Heap {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(block) = NonNull::new(block) else { return };
-        // SAFETY: the caller's promise: allocated here with this layout.
-        self.with(|state| unsafe { state.list.deallocate(block, layout) });
+        if !self.holds(block) {
+            // SAFETY: a mapping that `alloc` made for this block alone. One that cannot be given back stays.
+            let _ = unsafe { call::munmap(block.addr().get(), layout.size()) };
+            return;
+        }
+        let given_back = self.with(|state| {
+            // SAFETY: the caller's promise: allocated here with this layout.
+            unsafe { state.list.deallocate(block, layout) };
+        });
+        if given_back.is_some() {
+            return;
+        }
+        let block = block.cast::<Left>();
+        let mut next = self.left.load(Ordering::Relaxed);
+        loop {
+            let size = layout.size();
+            // SAFETY: nobody uses the block any longer, and it has room for two words at least.
+            unsafe { block.write(Left { next, size }) };
+            match self
+                .left
+                .compare_exchange(next, block.as_ptr(), Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(other) => next = other,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size() -> Layout {
+        Layout::from_size_align(48, 16).unwrap()
+    }
+
+    #[test]
+    fn a_handler_that_interrupts_an_edit_gets_a_mapping_and_leaves_what_it_gives_back() {
+        let heap = Heap::new();
+        heap.guard();
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let first = heap.alloc(size());
+            let free = heap.state.lock().list.free();
+            assert!(heap.take());
+            let second = heap.alloc(size());
+            assert!(!second.is_null() && !heap.holds(NonNull::new(second).unwrap()));
+            heap.dealloc(first, size());
+            heap.dealloc(second, size());
+            assert_eq!(heap.state.lock().list.free(), free);
+            heap.release();
+            let third = heap.alloc(size());
+            assert!(heap.holds(NonNull::new(third).unwrap()));
+            assert_eq!(heap.state.lock().list.free(), free);
+            heap.dealloc(third, size());
+            assert_eq!(heap.state.lock().list.free(), free + 48);
+        }
+    }
+
+    #[test]
+    fn threads_do_not_get_one_block_twice() {
+        let heap = Heap::new();
+        heap.guard();
+        let work = |byte: u8| {
+            for round in 1..500usize {
+                let shape = Layout::from_size_align(round % 300 + 1, 8).unwrap();
+                // SAFETY: a block of that size, given back once.
+                unsafe {
+                    let block = heap.alloc(shape);
+                    block.write_bytes(byte, shape.size());
+                    assert!((0..shape.size()).all(|at| block.add(at).read() == byte));
+                    heap.dealloc(block, shape);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for byte in 0..4 {
+                scope.spawn(move || work(byte));
+            }
+        });
     }
 }

@@ -33,7 +33,8 @@ fn with_path<T>(path: &[u8], body: impl FnOnce(&CStr) -> Result<T, Errno>) -> Re
     if path.len() >= PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
     }
-    let mut text = path.to_vec();
+    let mut text = Vec::with_capacity(path.len() + 1);
+    text.extend_from_slice(path);
     text.extend_from_slice(b"\0");
     match CStr::from_bytes_until_nul(&text) {
         Ok(text) if text.count_bytes() == path.len() => body(text),

@@ -148,14 +148,20 @@ global_asm!(
     "push rsi", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset rsi, 0",
     "mov rdi, [rax + 8]",
     "mov rsi, fs:[8]",
-    "mov rax, [rdi]",
+    "mov rax, [rip + {generation}]",
+    "cmp rax, [rsi]",
+    "jne 2f",
+    "mov rax, rdi",
+    "shr rax, 40",
     "cmp rax, [rsi - 16]",
     "ja 2f",
     "shl rax, 4",
     "mov rax, [rsi + rax]",
     "cmp rax, -1",
     "je 2f",
-    "add rax, [rdi + 8]",
+    "shl rdi, 24",
+    "sar rdi, 24",
+    "add rax, rdi",
     "5:",
     "sub rax, fs:[0]",
     "pop rsi", ".cfi_adjust_cfa_offset -8", ".cfi_same_value rsi",
@@ -164,7 +170,7 @@ global_asm!(
     ".cfi_adjust_cfa_offset 16", ".cfi_rel_offset rdi, 8", ".cfi_rel_offset rsi, 0",
     "2:",
     ".cfi_remember_state",
-    save_all_and_call!("{block}"),
+    save_all_and_call!("{packed}"),
     ".cfi_def_cfa rsp, 32",
     "mov rax, [rsp - 80]",
     "add rsp, 8",
@@ -190,7 +196,8 @@ global_asm!(
     state = sym VECTOR_STATE,
     components = sym VECTOR_COMPONENTS,
     compact = sym VECTOR_COMPACT,
-    block = sym tls_block,
+    packed = sym tls_block_of_descriptor,
+    generation = sym crate::thread::GENERATION,
     lazy = sym lazy_from_stack,
 );
 
@@ -201,12 +208,17 @@ unsafe extern "C" {
     fn lode_lazy();
 }
 
-/// The slow half of a dynamic descriptor: rdi still points to the pair of module number and offset.
+/// The slow half of a dynamic descriptor: rdi still holds its second word, the module's number and, signed, the offset.
+extern "C" fn tls_block_of_descriptor(packed: u64) -> u64 {
+    crate::dl::tls_block(packed >> 40).wrapping_add_signed((packed << 24).cast_signed() >> 24)
+}
+
+/// The slow half of `__tls_get_addr`.
 ///
 /// # Safety
-/// `index` points to such a pair.
+/// `index` points to a module's number and an offset, as R_X86_64_DTPMOD64 and R_X86_64_DTPOFF64 store them.
 pub unsafe extern "C" fn tls_block(index: *const [u64; 2]) -> u64 {
-    // SAFETY: the argument of a dynamic descriptor is a pair that lode leaked when it made the descriptor.
+    // SAFETY: the caller's promise.
     let [module, offset] = unsafe { index.read() };
     crate::dl::tls_block(module).wrapping_add(offset)
 }
@@ -292,7 +304,8 @@ pub unsafe fn jump(stack: *const usize, entry: Address, finaliser: usize) -> ! {
     }
 }
 
-/// Defines `__tls_get_addr` in the binary that uses it: looks into the dtv, and asks only for blocks that do not exist.
+/// Defines `__tls_get_addr` in the binary that uses it: looks into the dtv if that is of the process's generation, and asks only for blocks that
+/// do not exist.
 ///
 /// Old compilers call it with a stack that is not aligned, so the slow half aligns it.
 #[macro_export]
@@ -306,6 +319,9 @@ macro_rules! tls_get_addr {
             "__tls_get_addr:",
             ".cfi_startproc",
             "mov rdx, fs:[8]",
+            "mov rax, [rip + {generation}]",
+            "cmp rax, [rdx]",
+            "jne 2f",
             "mov rax, [rdi]",
             "cmp rax, [rdx - 16]",
             "ja 2f",
@@ -330,6 +346,7 @@ macro_rules! tls_get_addr {
             ".size __tls_get_addr, . - __tls_get_addr",
             ".popsection",
             block = sym $crate::sys::machine::tls_block,
+            generation = sym $crate::thread::GENERATION,
         );
     };
 }

@@ -111,16 +111,9 @@ extern "C" fn unreachable_catch() -> ! {
 
 /// The block of a module in the calling thread, if it exists: `dl_iterate_phdr` asks this of every module.
 unsafe extern "C" fn tls_get_addr_soft(map: *const c_void) -> *mut c_void {
-    dl::with_module_of_map(map as usize, |module| {
-        let slot = module.tls()?;
-        match (slot.offset, thread::existing_block(slot.id)) {
-            (_, Some(block)) => Some(block as *mut c_void),
-            (Some(_), None) => thread::block(module).map(|block| block as *mut c_void),
-            (None, None) => None,
-        }
-    })
-    .flatten()
-    .unwrap_or(core::ptr::null_mut())
+    dl::with_module_of_map(map as usize, thread::existing_block)
+        .flatten()
+        .map_or(core::ptr::null_mut(), |block| block as *mut c_void)
 }
 
 /// Up to 2.40 libc's `gettimeofday` and `time` look their vDSO function up through this, while they are resolved.
@@ -207,13 +200,14 @@ pub unsafe extern "C" fn find_object(address: *const c_void, result: *mut FindOb
 /// `tcb` is null, or the thread pointer of a thread that does not run yet, with static TLS writable below it.
 pub unsafe fn allocate_tls(tcb: *mut c_void) -> *mut c_void {
     dl::prepare_malloc();
+    let generation = thread::generation();
     dl::with_world(|world, roster| {
         let tcb = if tcb.is_null() {
             dl::allocate_thread_head()?
         } else {
             tcb
         };
-        let dtv = Dtv::allocate(world.tls.modules);
+        let dtv = Dtv::allocate(world.tls.modules, generation);
         if dtv.address() == 0 {
             return None;
         }
@@ -238,9 +232,10 @@ pub unsafe fn renew_tls(tcb: *mut c_void) -> *mut c_void {
         return tcb;
     }
     dl::forget_thread(tcb as u64);
+    let generation = thread::generation();
     dl::with_world(|world, roster| {
         // SAFETY: the caller's promise.
-        unsafe { thread::renew(tcb as u64, roster, world.tls.modules) }
+        unsafe { thread::renew(tcb as u64, roster, world.tls.modules, generation) }
     })
     .flatten()
     .map_or(core::ptr::null_mut(), |_| tcb)

@@ -16,7 +16,7 @@ use super::{Glibc, entries};
 use crate::elf::dynamic::tag;
 use crate::elf::segment::Access;
 use crate::elf::{Vaddr, dynamic::Dyn};
-use crate::sys::c_string;
+use crate::sys::Memory;
 use crate::thread::StaticTls;
 use crate::world::{Module, Role, Roster};
 
@@ -44,22 +44,34 @@ impl Glibc {
     pub fn map_of(&self, module: &Module, roster: Roster<'_>) -> Option<Record> {
         let layout = self.layout;
         let at = &layout.link_map;
-        let map = Record::allocate(at.size)?;
         let name = if module.role == Role::Program {
             b""
         } else {
             module.name.bytes()
         };
-        let name = c_string(name).as_ptr() as u64;
+        // One piece of memory, which goes with the module: link_map, name list, and the two names.
+        let soname = module.soname.unwrap_or(name);
+        let libname_at = at.size.next_multiple_of(16);
+        let name_at = libname_at + layout.libname.size;
+        let soname_at = name_at + name.len() + 1;
+        let memory = Memory::zeroed(soname_at + soname.len() + 1)?;
+        // SAFETY: fresh memory that lives as long as the module; its parts do not overlap.
+        let (map, libname) = unsafe {
+            core::ptr::copy_nonoverlapping(name.as_ptr(), memory.base().add(name_at), name.len());
+            core::ptr::copy_nonoverlapping(soname.as_ptr(), memory.base().add(soname_at), soname.len());
+            let libname = memory.base().add(libname_at);
+            (
+                Record::at(memory.base(), at.size),
+                Record::at(libname, layout.libname.size),
+            )
+        };
+        let name = map.address() + name_at as u64;
+        module.records.call_once(|| memory);
         map.set(at.l_addr, module.image.bias().0);
         map.set(at.l_name, name);
         map.set(at.l_real, map.address());
         map.set(at.l_ns, 0);
-        let libname = Record::allocate(layout.libname.size)?;
-        libname.set(
-            layout.libname.name,
-            module.soname.map_or(name, |soname| c_string(soname).as_ptr() as u64),
-        );
+        libname.set(layout.libname.name, map.address() + soname_at as u64);
         libname.set(layout.libname.dont_free, 1);
         map.set(at.l_libname, libname.address());
         self.set_dynamic(map, module);
@@ -292,20 +304,60 @@ impl Glibc {
             global.get(members.dl_load_adds) + maps.len() as u64,
         );
         global.set(members.dl_tls_max_dtv_idx, tls_modules);
-        let list = global.get(members.dl_tls_dtv_slotinfo_list);
-        if list != 0 {
-            let head = &self.layout.dtv_slotinfo_list;
-            // SAFETY: made by `start` with its length in its first member; elements behind it are checked against that.
-            let list = unsafe {
-                let length = Record::at(list as *mut u8, head.slotinfo.offset()).get(head.len) as usize;
-                Record::at(
-                    list as *mut u8,
-                    head.slotinfo.offset() + length * self.layout.dtv_slotinfo.size,
-                )
-            };
+        if let Some(list) = self.slot_list(global) {
             for module in modules {
-                self.note_slot(list, module);
+                self.note_slot(list, module, module.link_map.load(Ordering::Relaxed) as u64);
             }
+        }
+    }
+}
+
+impl Glibc {
+    /// How many destructors of thread-local objects libc has still to call in a module (`__cxa_thread_atexit_impl` counts them).
+    pub fn thread_destructors(&self, module: &Module) -> u64 {
+        match module.link_map.load(Ordering::Acquire) {
+            0 => 0,
+            // SAFETY: the module's map, which lives as long as the module.
+            map => unsafe { self.record_of(map as u64) }.get(self.layout.link_map.l_tls_dtor_count),
+        }
+    }
+
+    /// Takes the maps of modules that are going out of the list that libc and debuggers walk, and their TLS numbers out of libc's list.
+    pub fn forget(&self, gone: &[Arc<Module>], tls_modules: u64) {
+        let Some(global) = self.global else { return };
+        let Some(namespace) = base_namespace(self.layout, global) else {
+            return;
+        };
+        let at = &self.layout.link_map;
+        for module in gone {
+            let map = module.link_map.load(Ordering::Acquire) as u64;
+            // SAFETY: maps that this room made; those of modules that went before are out of the list. At null nothing is stored.
+            unsafe {
+                let (next, previous) = (self.record_of(map).get(at.l_next), self.record_of(map).get(at.l_prev));
+                self.record_of(next).set(at.l_prev, previous);
+                self.record_of(previous).set(at.l_next, next);
+            }
+            if let Some(list) = self.slot_list(global) {
+                self.note_slot(list, module, 0);
+            }
+        }
+        let loaded = namespace.get(self.layout.link_namespaces.ns_nloaded);
+        namespace.set(
+            self.layout.link_namespaces.ns_nloaded,
+            loaded.saturating_sub(gone.len() as u64),
+        );
+        global.set(self.layout.rtld_global.dl_tls_max_dtv_idx, tls_modules);
+    }
+
+    /// libc's list of modules with TLS: the one element that `start` made, with room for libraries opened later.
+    fn slot_list(&self, global: Record) -> Option<Record> {
+        let list = global.get(self.layout.rtld_global.dl_tls_dtv_slotinfo_list);
+        let head = &self.layout.dtv_slotinfo_list;
+        // SAFETY: made by `start` with its length in its first member; elements behind it are checked against that. At null nothing is read.
+        unsafe {
+            let length = Record::at(list as *mut u8, head.slotinfo.offset()).get(head.len) as usize;
+            let size = head.slotinfo.offset() + length * self.layout.dtv_slotinfo.size;
+            (list != 0).then(|| Record::at(list as *mut u8, size))
         }
     }
 }

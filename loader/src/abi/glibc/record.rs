@@ -6,10 +6,10 @@
 //! Hundreds of members are written, each once, so these functions stay calls: what counts is the size of their callers.
 #![allow(unsafe_code)]
 
-use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 use super::layout::{Bits, Member};
+use crate::sys::Memory;
 
 /// A C structure in memory.
 #[derive(Clone, Copy, Debug)]
@@ -52,12 +52,11 @@ impl Record {
     /// A zeroed structure that lives as long as the process.
     #[inline(never)]
     pub fn allocate(size: usize) -> Option<Record> {
-        let words = size.div_ceil(16);
-        let mut memory: Vec<u128> = Vec::new();
-        memory.try_reserve_exact(words).ok()?;
-        memory.resize(words, 0);
-        let base = NonNull::from(memory.leak()).cast();
-        Some(Record { base, size })
+        let memory = Memory::zeroed(size)?;
+        // SAFETY: fresh memory of that size, which is never given back.
+        let record = unsafe { Record::at(memory.base(), size) };
+        memory.leak();
+        Some(record)
     }
 
     /// Its address.

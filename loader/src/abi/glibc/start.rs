@@ -96,8 +96,9 @@ impl Glibc {
         let shape = self.shape(plan).ok_or(Kind::OutOfMemory)?;
         let pthread_size = self.layout.pthread.size as u64;
         plan.capacity = Some(shape.size - pthread_size);
+        plan.floor = plan.used;
         let pointer = self.first_thread(&shape)?;
-        let dtv = Dtv::allocate(plan.modules);
+        let dtv = Dtv::allocate(plan.modules, 0);
         if dtv.address() == 0 {
             return Err(Kind::OutOfMemory.into());
         }
@@ -365,21 +366,21 @@ impl Glibc {
         let list = Record::allocate(at.slotinfo.offset() + (length + 1) * element.size)?;
         list.set(at.len, length as u64 + 1);
         for module in roster.iter() {
-            self.note_slot(list, module);
+            self.note_slot(list, module, module.link_map.load(Ordering::Relaxed) as u64);
         }
         global.set(self.layout.rtld_global.dl_tls_dtv_slotinfo_list, list.address());
         Some(())
     }
 
-    /// Notes a module's link_map under its TLS number.
-    pub fn note_slot(&self, list: Record, module: &Module) {
+    /// Notes a module's link_map, or 0 when it goes, under its TLS number.
+    pub fn note_slot(&self, list: Record, module: &Module, map: u64) {
         let at = &self.layout.dtv_slotinfo_list;
         let element = &self.layout.dtv_slotinfo;
         if let Some(slot) = module.tls()
             && slot.id < list.get(at.len)
             && let Some(part) = list.part(at.slotinfo.offset() + slot.id as usize * element.size, element.size)
         {
-            part.set(element.map, module.link_map.load(Ordering::Relaxed) as u64);
+            part.set(element.map, map);
         }
     }
 

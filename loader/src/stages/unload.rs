@@ -1,0 +1,98 @@
+//! The way back: which modules nobody needs any longer, and the world without them.
+//!
+//! A module stays as long as something leads to it: what was there at the start, what `dlopen` returned and `dlclose` has not taken back, what
+//! is never to be unloaded; and from those on, what a module needs (DT_NEEDED) and what its references were bound to.
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use crate::world::{Module, ModuleId, Role, World};
+
+/// The modules that nothing leads to, dependents first: the order of their destructors.
+///
+/// `is_kept` is asked for modules that `dlopen` brought: whether libc still has something to call in it.
+pub fn unneeded(world: &World, is_kept: impl Fn(&Module) -> bool) -> Vec<Arc<Module>> {
+    let roster = world.roster();
+    let mut reached = vec![false; world.modules.len()];
+    let mut waiting: Vec<ModuleId> = Vec::with_capacity(world.modules.len());
+    for (_, id, _) in &world.unique {
+        waiting.push(*id);
+    }
+    for module in &world.modules {
+        let opened = module.opened.load(Ordering::Acquire) != 0;
+        if opened || module.role != Role::Opened || module.is_pinned() || is_kept(module) {
+            waiting.push(module.id);
+        }
+    }
+    while let Some(id) = waiting.pop() {
+        let place = roster.place(id).unwrap_or(usize::MAX);
+        if let Some(reached @ false) = reached.get_mut(place)
+            && let Some(module) = world.modules.get(place)
+        {
+            *reached = true;
+            waiting.extend_from_slice(&module.needed);
+            for id in module.bound_to() {
+                waiting.push(id);
+            }
+        }
+    }
+    let mut unreached = Vec::new();
+    for id in &world.fini_order {
+        let place = roster.place(*id).unwrap_or(usize::MAX);
+        if let (Some(false), Some(module)) = (reached.get(place), world.modules.get(place)) {
+            unreached.push(module.clone());
+        }
+    }
+    unreached
+}
+
+impl World {
+    /// A copy without `gone`: what to change and publish next. The TLS numbers of `gone`, and what they had of static TLS behind
+    /// everything that stays, are free again; their numbers as modules are not given again.
+    pub fn without(&self, gone: &[Arc<Module>]) -> World {
+        let mut next = World {
+            modules: Vec::with_capacity(self.modules.len() + 8),
+            list: staying(&self.list, gone),
+            fini_order: staying(&self.fini_order, gone),
+            global: staying(&self.global, gone),
+            unique: self.unique.clone(),
+            next: self.next,
+            tls: self.tls,
+            ..World::default()
+        };
+        for module in &self.modules {
+            if stays(module.id, gone) {
+                next.modules.push(module.clone());
+            }
+        }
+        for (name, id) in &self.names {
+            if stays(*id, gone) {
+                next.names.push((name.clone(), *id));
+            }
+        }
+        next.index_ranges();
+        if !gone.is_empty() {
+            next.tls
+                .give_back(next.modules.iter().filter_map(|module| module.tls()));
+        }
+        next
+    }
+}
+
+fn stays(id: ModuleId, gone: &[Arc<Module>]) -> bool {
+    !gone.iter().any(|module| module.id == id)
+}
+
+#[inline(never)]
+fn staying(list: &[ModuleId], gone: &[Arc<Module>]) -> Vec<ModuleId> {
+    let mut staying = Vec::with_capacity(list.len() + 8);
+    for id in list {
+        if stays(*id, gone) {
+            staying.push(*id);
+        }
+    }
+    staying
+}

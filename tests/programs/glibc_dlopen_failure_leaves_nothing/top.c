@@ -1,0 +1,1 @@
+int top(void) { return 1; }

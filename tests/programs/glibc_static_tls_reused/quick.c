@@ -1,0 +1,1 @@
+static __thread int values[40] = {11}; int *place(void) { return values; }

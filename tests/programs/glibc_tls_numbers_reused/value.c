@@ -1,0 +1,2 @@
+static __thread int values[128] = {VALUE};
+int *place(void) { return values; }
