@@ -410,8 +410,11 @@ impl Launch {
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Glibc(glibc) => {
-                glibc.tunables =
-                    Tunables::from_environment(glibc.layout.tunables, self.environment.iter().copied(), self.secure);
+                glibc.tunables = Tunables::from_environment(
+                    glibc.layout.row.tunables,
+                    self.environment.iter().copied(),
+                    self.secure,
+                );
                 let mut cpuid = machine::cpuid;
                 let facts = CpuFacts::compute(cpu, &mut cpuid, &glibc.tunables);
                 let circumstances = Circumstances {

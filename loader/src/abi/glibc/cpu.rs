@@ -29,11 +29,11 @@ impl Preferences {
     }
 
     /// The word `cpu_features.preferred` for a glibc with these bit numbers, by [`Preferred`].
-    pub fn word(self, bits: &[Option<u8>]) -> u32 {
+    pub fn word(self, numbers: &[u8]) -> u32 {
         let mut word = 0;
-        for (preferred, bit) in bits.iter().enumerate() {
-            if let Some(bit) = bit {
-                word |= (self.0 >> preferred & 1).wrapping_shl(u32::from(*bit));
+        for (preferred, number) in numbers.iter().enumerate() {
+            if let Some(bit) = number.checked_sub(1) {
+                word |= (self.0 >> preferred & 1).wrapping_shl(u32::from(bit));
             }
         }
         word
@@ -971,12 +971,12 @@ fn amd_outer_level(register: u32, size: i64) -> Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::glibc::layout::{Picked, PreferredBits, Tunable, TunableKind, TunableSecurity};
+    use crate::abi::glibc::layout::{Picked, PreferredBits, Tunable, TunableKind};
     use crate::cpuid::recorded::{CORE2, EPYC, SKYLAKE_SERVER, Table};
     use alloc::vec::Vec;
 
     const fn row(name: &str, kind: TunableKind) -> Tunable {
-        Tunable::new(name, kind, (0, u64::MAX), 0, TunableSecurity::Erase)
+        Tunable::new(name, kind, (0, u64::MAX), 0)
     }
 
     const ROWS: Picked<Tunable> = Picked {

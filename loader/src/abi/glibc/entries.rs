@@ -298,7 +298,7 @@ pub unsafe fn change_stack_perm(pthread: *mut c_void) -> c_int {
     dl::with_glibc(|glibc| {
         let at = &glibc.layout.pthread;
         // SAFETY: the caller's promise.
-        let record = unsafe { Record::at(pthread.cast(), at.size) };
+        let record = unsafe { Record::at(pthread.cast(), at.size()) };
         let guard = record.get(at.guardsize);
         let start = record.get(at.stackblock).wrapping_add(guard);
         let length = record.get(at.stackblock_size).wrapping_sub(guard);

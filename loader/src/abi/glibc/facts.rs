@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::cpu::{Cache, CpuFacts};
-use super::layout::{CpuFeatures, Layout, Member};
+use super::layout::{CPUID_LEAVES, CpuFeatures, Layout, Member};
 use super::record::Record;
 
 /// What the kernel told at the start (getauxval(3)).
@@ -50,27 +50,18 @@ fn fill_features(layout: &Layout, features: Record, facts: &CpuFacts) {
         basic.set(place.model, facts.model.into());
         basic.set(place.stepping, facts.stepping.into());
     }
-    if let (Some(array), Some(element)) = (at.features, layout.cpuid_feature) {
-        for (index, leaf) in layout.cpuid_leaves.iter().enumerate() {
-            let Some(record) = features.part(array.offset() + index * element.size, element.size) else {
-                break;
-            };
-            set_registers(
-                record,
-                element.cpuid.offset(),
-                facts.cpuid.registers(leaf.eax, leaf.ecx),
-            );
-            set_registers(
-                record,
-                element.active.offset(),
-                facts.active.registers(leaf.eax, leaf.ecx),
-            );
-        }
-    }
-    if let Some(array) = at.cpuid {
-        for (index, leaf) in layout.cpuid_leaves.iter().enumerate() {
-            let registers = facts.cpuid.registers(leaf.eax, leaf.ecx);
-            set_registers(features, array.offset() + index * 16, registers);
+    let element = &layout.cpuid_feature;
+    let leaves = CPUID_LEAVES.iter().take(layout.cpuid_leaves as usize).enumerate();
+    for (index, leaf) in leaves {
+        for (array, stride, part, set) in [
+            (at.features, element.size(), element.cpuid, &facts.cpuid),
+            (at.features, element.size(), element.active, &facts.active),
+            (at.cpuid, 16, at.cpuid, &facts.cpuid),
+        ] {
+            if let (Some(array), Some(part)) = (array, part) {
+                let place = array.offset() + index * stride + part.offset();
+                set_registers(features, place, set.registers(leaf.eax, leaf.ecx));
+            }
         }
     }
     if let Some(words) = at.feature {

@@ -51,8 +51,8 @@ impl Glibc {
         };
         // One piece of memory, which goes with the module: link_map, name list, and the two names.
         let soname = module.soname.unwrap_or(name);
-        let libname_at = at.size.next_multiple_of(16);
-        let name_at = libname_at + layout.libname.size;
+        let libname_at = at.size().next_multiple_of(16);
+        let name_at = libname_at + layout.libname.size();
         let soname_at = name_at + name.len() + 1;
         let memory = Memory::zeroed(soname_at + soname.len() + 1)?;
         // SAFETY: fresh memory that lives as long as the module; its parts do not overlap.
@@ -61,8 +61,8 @@ impl Glibc {
             core::ptr::copy_nonoverlapping(soname.as_ptr(), memory.base().add(soname_at), soname.len());
             let libname = memory.base().add(libname_at);
             (
-                Record::at(memory.base(), at.size),
-                Record::at(libname, layout.libname.size),
+                Record::at(memory.base(), at.size()),
+                Record::at(libname, layout.libname.size()),
             )
         };
         let name = map.address() + name_at as u64;
@@ -227,7 +227,7 @@ impl Glibc {
     /// `address` must come from [`Module::link_map`].
     pub unsafe fn record_of(&self, address: u64) -> Record {
         // SAFETY: made by `map_of` with this size; such records are never freed.
-        unsafe { Record::at(address as *mut u8, self.layout.link_map.size) }
+        unsafe { Record::at(address as *mut u8, self.layout.link_map.size()) }
     }
 }
 
@@ -258,7 +258,7 @@ impl Glibc {
                     unsafe { StaticTls { pointer }.fill_one(module) };
                 }
                 // SAFETY: a list node inside a struct pthread.
-                node = unsafe { Record::at(node as *mut u8, self.layout.list.size) }.get(self.layout.list.next);
+                node = unsafe { Record::at(node as *mut u8, self.layout.list.size()) }.get(self.layout.list.next);
             }
         }
     }
@@ -356,7 +356,7 @@ impl Glibc {
         // SAFETY: made by `start` with its length in its first member; elements behind it are checked against that. At null nothing is read.
         unsafe {
             let length = Record::at(list as *mut u8, head.slotinfo.offset()).get(head.len) as usize;
-            let size = head.slotinfo.offset() + length * self.layout.dtv_slotinfo.size;
+            let size = head.slotinfo.offset() + length * self.layout.dtv_slotinfo.size();
             (list != 0).then(|| Record::at(list as *mut u8, size))
         }
     }
@@ -364,5 +364,5 @@ impl Glibc {
 
 /// The first element of `_dl_ns`, which is the base namespace.
 pub fn base_namespace(layout: &Layout, global: Record) -> Option<Record> {
-    global.part(layout.rtld_global.dl_ns.offset(), layout.link_namespaces.size)
+    global.part(layout.rtld_global.dl_ns.offset(), layout.link_namespaces.size())
 }

@@ -82,7 +82,7 @@ impl Glibc {
         let size = plan
             .used
             .checked_add(SURPLUS)?
-            .checked_add(self.layout.pthread.size as u64)?
+            .checked_add(self.layout.pthread.size() as u64)?
             .checked_next_multiple_of(align)?;
         Some(Shape { size, align })
     }
@@ -94,7 +94,7 @@ impl Glibc {
     pub fn wake(&mut self, plan: &mut TlsPlan, roster: Roster<'_>, with: &Circumstances<'_>) -> Result<(), Fault> {
         let rseq = self.place_rseq(plan, &with.kernel);
         let shape = self.shape(plan).ok_or(Kind::OutOfMemory)?;
-        let pthread_size = self.layout.pthread.size as u64;
+        let pthread_size = self.layout.pthread.size() as u64;
         plan.capacity = Some(shape.size - pthread_size);
         plan.floor = plan.used;
         let pointer = self.first_thread(&shape)?;
@@ -103,7 +103,7 @@ impl Glibc {
             return Err(Kind::OutOfMemory.into());
         }
         // SAFETY: `first_thread` allocated `shape.size` bytes, of which those of struct pthread are at and above the pointer.
-        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size) };
+        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size()) };
         self.fill_pthread(pthread, dtv, with);
         // SAFETY: the blocks lie below the pointer, no thread uses them yet.
         unsafe { StaticTls { pointer }.fill(roster, dtv) };
@@ -117,8 +117,8 @@ impl Glibc {
                 Record::at(with.exports.rtld_global_ro.0, with.exports.rtld_global_ro.1),
             )
         };
-        if self.layout.rtld_global.size > with.exports.rtld_global.1
-            || self.layout.rtld_global_ro.size > with.exports.rtld_global_ro.1
+        if self.layout.rtld_global.size() > with.exports.rtld_global.1
+            || self.layout.rtld_global_ro.size() > with.exports.rtld_global_ro.1
         {
             return Err(
                 Kind::Unsupported("the structures of this glibc are larger than those that lode exports").into(),
@@ -148,7 +148,7 @@ impl Glibc {
     /// Memory for the blocks and the struct of a thread, `size` bytes in all; returns the thread pointer, aligned to `align`.
     pub fn thread_memory(&self, size: u64, align: u64) -> Option<u64> {
         let total = usize::try_from(size.checked_add(align)?).ok()?;
-        let below = size.checked_sub(self.layout.pthread.size as u64)?;
+        let below = size.checked_sub(self.layout.pthread.size() as u64)?;
         Some((linux::allocate(total)? as u64 + below).next_multiple_of(align))
     }
 
@@ -363,7 +363,7 @@ impl Glibc {
         let at = &self.layout.dtv_slotinfo_list;
         let element = &self.layout.dtv_slotinfo;
         let length = modules as usize + 64;
-        let list = Record::allocate(at.slotinfo.offset() + (length + 1) * element.size)?;
+        let list = Record::allocate(at.slotinfo.offset() + (length + 1) * element.size())?;
         list.set(at.len, length as u64 + 1);
         for module in roster.iter() {
             self.note_slot(list, module, module.link_map.load(Ordering::Relaxed) as u64);
@@ -378,7 +378,7 @@ impl Glibc {
         let element = &self.layout.dtv_slotinfo;
         if let Some(slot) = module.tls()
             && slot.id < list.get(at.len)
-            && let Some(part) = list.part(at.slotinfo.offset() + slot.id as usize * element.size, element.size)
+            && let Some(part) = list.part(at.slotinfo.offset() + slot.id as usize * element.size(), element.size())
         {
             part.set(element.map, map);
         }
@@ -388,7 +388,7 @@ impl Glibc {
     fn join_list(&self, global: Record, list: Member) {
         let pointer = crate::sys::machine::thread_pointer();
         // SAFETY: the calling thread's struct pthread, made by `wake`.
-        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size) };
+        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size()) };
         let (Some(head), Some(node)) = (global.inner(list), pthread.inner(self.layout.pthread.list)) else {
             return;
         };

@@ -153,10 +153,9 @@ fn parse_number(mut text: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::glibc::layout::TunableSecurity;
 
     const fn row(name: &str, kind: TunableKind, min: u64, max: u64, default: u64) -> Tunable {
-        Tunable::new(name, kind, (min, max), default, TunableSecurity::Erase)
+        Tunable::new(name, kind, (min, max), default)
     }
 
     const ROWS: Picked<Tunable> = Picked {
