@@ -1184,6 +1184,10 @@ fn thread_db(facts: &LibcFacts<'_>, libc: &Elf<'_>, names: &mut Names) -> Result
         };
         let bytes = libc.bytes(symbol)?;
         let part = |offset| number(bytes, offset, 4);
+        // An array without an end says nothing.
+        if symbol.size == 12 && part(4)? > u64::from(u16::MAX) {
+            continue;
+        }
         match symbol.size {
             4 => writeln!(out, "ThreadDb::value({name:?}, {:#x}),", part(0)?)?,
             12 => writeln!(

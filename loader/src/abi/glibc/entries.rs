@@ -74,17 +74,18 @@ static DL_OPEN_HOOK: Functions<4> = Functions([
     dl::libc_dlvsym as *const (),
 ]);
 
-/// Up to 2.33 the hooks are pointers in libc.so.6 and in libdl.so.2, which count while `_dl_init_all_dirs` is null.
+/// Up to 2.33 the hooks are pointers in libc.so.6 and in libdl.so.2, which count while `_dl_init_all_dirs` is null. Only these two libraries have such names.
+#[inline(never)]
 pub fn set_old_hooks(layout: &Layout, module: &Module) {
-    if layout.rtld_global_ro.dl_dlfcn_hook.is_some() || !matches!(module.soname, Some(b"libc.so.6" | b"libdl.so.2")) {
+    if layout.rtld_global_ro.dl_dlfcn_hook.is_some() {
         return;
     }
     let mut patch = module.image.patch();
-    for (name, table) in [
-        ("_dl_open_hook", &raw const DL_OPEN_HOOK as u64),
-        ("_dl_open_hook2", &raw const DL_OPEN_HOOK as u64),
-        ("_dlfcn_hook", &raw const DLFCN_HOOK as u64),
-    ] {
+    for (index, name) in ["_dlfcn_hook", "_dl_open_hook", "_dl_open_hook2"].iter().enumerate() {
+        let table = match index {
+            0 => &raw const DLFCN_HOOK as u64,
+            _ => &raw const DL_OPEN_HOOK as u64,
+        };
         if let Some((_, symbol)) = super::find(module, name) {
             patch.store(Vaddr(symbol.value), table);
         }
@@ -147,9 +148,9 @@ extern "C" fn readonly_area(start: *const c_void, size: usize) -> c_int {
     dl::with_module_at(Address(start as u64), |module| {
         let first = Vaddr((start as u64).wrapping_sub(module.image.bias().0));
         let extent = module.image.extent(first, size as u64)?;
+        // RELRO is the start of a writable segment: where the last byte of the area is in it, all are.
         let last = Vaddr(first.0 + (size as u64).saturating_sub(1));
-        let writable =
-            extent.access.contains(Access::WRITE) && !(module.layout.is_relro(first) && module.layout.is_relro(last));
+        let writable = extent.access.contains(Access::WRITE) && !module.layout.is_relro(last);
         Some(writable.into())
     })
     .flatten()

@@ -144,6 +144,7 @@ fn examined(libc: &Module, build_id: Option<&[u8]>) -> Result<&'static Row, Box<
     })
 }
 
+#[inline(never)]
 fn find(module: &Module, name: &str) -> Option<(SymbolIndex, crate::elf::symbol::Symbol)> {
     let mut wanted = Wanted::new(name.as_bytes(), None, Use::Call);
     wanted.newest = true;

@@ -138,6 +138,25 @@ const RUN: u8 = 0x3f;
 /// Half a word's width: above it is the offset of a member, below it the size.
 const OFFSET: u32 = 16;
 
+/// Bytes of a step of this form.
+const fn length(form: u8) -> usize {
+    (0x4310 >> (4 * form) & 0xf) as usize
+}
+
+/// Takes a number of `length` bytes from the front of `packed`, the lowest first.
+const fn number(packed: &mut &[u8], length: usize) -> u32 {
+    let mut number = 0;
+    let mut index = 0;
+    while index < length
+        && let [byte, rest @ ..] = *packed
+    {
+        number |= (*byte as u32) << (8 * index);
+        *packed = rest;
+        index += 1;
+    }
+    number
+}
+
 /// The packed rows as far as `N` bytes go, and how many bytes they are.
 const fn pack<const N: usize>() -> ([u8; N], usize) {
     const fn form_of(step: u32) -> u8 {
@@ -152,7 +171,7 @@ const fn pack<const N: usize>() -> ([u8; N], usize) {
         }
     }
     let mut packed = [0; N];
-    let mut length = 0;
+    let mut total = 0;
     let mut before = &[0; WORDS];
     let mut state = 0;
     while state < STATES.len() {
@@ -173,10 +192,10 @@ const fn pack<const N: usize>() -> ([u8; N], usize) {
             while end < WORDS && end - start < RUN as usize && form_of(steps[end]) == form {
                 end += 1;
             }
-            let bytes = [0, 1, 3, 4][form as usize];
-            let mut at = length;
-            length += 1 + bytes * (end - start);
-            if length <= N {
+            let bytes = length(form);
+            let mut at = total;
+            total += 1 + bytes * (end - start);
+            if total <= N {
                 packed[at] = form << 6 | (end - start) as u8;
                 at += 1;
                 while start < end {
@@ -202,7 +221,7 @@ const fn pack<const N: usize>() -> ([u8; N], usize) {
         before = words;
         state += 1;
     }
-    (packed, length)
+    (packed, total)
 }
 
 /// The words of a row.
@@ -213,28 +232,24 @@ impl Words {
     /// Those of the row behind `rows` others.
     const fn unpack(rows: usize) -> Self {
         let mut words = [0u32; WORDS];
-        let mut at = 0;
+        let mut packed = PACKED.as_slice();
         let mut row = 0;
         while row <= rows {
-            let (mut form, mut left) = (NONE, 0);
+            let mut run = 0;
             let mut carried = 0u32;
             let mut index = 0;
             while index < WORDS {
-                if left == 0 {
-                    (form, left) = (PACKED[at] >> 6, PACKED[at] & RUN);
-                    at += 1;
+                if run & RUN == 0 {
+                    run = number(&mut packed, 1) as u8;
                 }
-                left -= 1;
+                let form = run >> 6;
+                let content = number(&mut packed, length(form));
                 let step = match form {
-                    NONE => 0,
-                    EIGHTS => (PACKED[at] as i8 as u32) << (OFFSET + 3),
-                    PLACE => {
-                        let place = PACKED[at] as u32 | (PACKED[at + 1] as u32) << 8;
-                        (place << OFFSET).wrapping_add(PACKED[at + 2] as i8 as u32)
-                    }
-                    _ => u32::from_le_bytes([PACKED[at], PACKED[at + 1], PACKED[at + 2], PACKED[at + 3]]),
+                    EIGHTS => (content as i8 as u32) << (OFFSET + 3),
+                    PLACE => (content << OFFSET).wrapping_add((content >> 16) as i8 as u32),
+                    _ => content,
                 };
-                at += [0, 1, 3, 4][form as usize & 3];
+                run = run.wrapping_sub(1);
                 carried = carried.wrapping_add(step);
                 words[index] = words[index].wrapping_add(carried);
                 index += 1;
@@ -1268,7 +1283,7 @@ pub struct ThreadDb {
     pub name: Word,
     /// 0 for a value.
     bits: u16,
-    count_or_value: u32,
+    count_or_value: u16,
     offset: u16,
 }
 
@@ -1291,7 +1306,7 @@ impl ThreadDb {
     }
 
     /// A size or a constant.
-    pub const fn value(name: &str, value: u32) -> Self {
+    pub const fn value(name: &str, value: u16) -> Self {
         Self {
             name: Word::new(name),
             bits: 0,
@@ -1301,7 +1316,7 @@ impl ThreadDb {
     }
 
     /// The place of a member: width of an element in bits (not 0), number of elements, offset in bytes.
-    pub const fn field(name: &str, bits: u16, count: u32, offset: u16) -> Self {
+    pub const fn field(name: &str, bits: u16, count: u16, offset: u16) -> Self {
         Self {
             name: Word::new(name),
             bits,
@@ -1313,10 +1328,10 @@ impl ThreadDb {
     /// Content.
     pub fn content(&self) -> Descriptor {
         match self.bits {
-            0 => Descriptor::Value(self.count_or_value),
+            0 => Descriptor::Value(self.count_or_value.into()),
             bits => Descriptor::Field {
                 bits: bits.into(),
-                count: self.count_or_value,
+                count: self.count_or_value.into(),
                 offset: self.offset.into(),
             },
         }

@@ -481,7 +481,6 @@ pub(super) const THREAD_DB: &[ThreadDb] = &[
     ThreadDb::field("__nptl_rtld_global", 64, 1, 0x0),
     ThreadDb::field("__pthread_keys", 128, 1024, 0x0),
     ThreadDb::value("const_thread_area", 0x19),
-    ThreadDb::field("dtv_dtv", 128, 0x7ff_ffff, 0x0),
     ThreadDb::field("dtv_slotinfo_gen", 64, 1, 0x0),
     ThreadDb::field("dtv_slotinfo_list_len", 64, 1, 0x0),
     ThreadDb::field("dtv_slotinfo_list_next", 64, 1, 0x8),
