@@ -416,7 +416,9 @@ impl Launch {
                     self.secure,
                 );
                 let mut cpuid = machine::cpuid;
-                let facts = CpuFacts::compute(cpu, &mut cpuid, &glibc.tunables);
+                let rules = glibc.layout.cache_rules();
+                let mut facts = CpuFacts::compute(cpu, &mut cpuid, &glibc.tunables, rules);
+                facts.allow_base_registers(rules, self.auxiliary(auxv::AT_HWCAP2));
                 let circumstances = Circumstances {
                     kernel: Kernel {
                         page_size: self.page_size,

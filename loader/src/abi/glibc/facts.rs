@@ -75,6 +75,8 @@ fn fill_features(layout: &Layout, features: Record, facts: &CpuFacts) {
     features.set(at.data_cache_size, facts.data_cache_size as u64);
     features.set(at.shared_cache_size, facts.shared_cache_size as u64);
     features.set(at.non_temporal_threshold, facts.non_temporal_threshold);
+    features.set_if(at.memset_non_temporal_threshold, facts.memset_non_temporal_threshold);
+    features.set_if(at.cachesize_non_temporal_divisor, 4);
     features.set_if(at.rep_movsb_threshold, facts.rep_movsb_threshold);
     features.set_if(at.rep_movsb_stop_threshold, facts.rep_movsb_stop_threshold);
     features.set_if(at.rep_stosb_threshold, facts.rep_stosb_threshold);

@@ -17,6 +17,7 @@ use core::fmt;
 use core::num::NonZeroU32;
 use core::ops::Deref;
 
+use super::cpu::CacheRules;
 use super::record;
 
 /// Declares the rows, one for each generated file, and what they have in common.
@@ -1538,6 +1539,18 @@ impl Layout {
         Self {
             row,
             structures: record::structures(&Words::unpack(before)),
+        }
+    }
+
+    /// How this glibc makes thresholds of cache sizes.
+    pub fn cache_rules(&self) -> CacheRules {
+        let at = &self.cpu_features;
+        if at.cachesize_non_temporal_divisor.is_some() {
+            CacheRules::Complex
+        } else if at.rep_movsb_threshold.is_some() {
+            CacheRules::Plain
+        } else {
+            CacheRules::Libcs
         }
     }
 
