@@ -14,6 +14,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use lode::abi::glibc::layout::{ALL, Layout, Place};
+use object::Object as _;
 use tools::{loader, namespace, text};
 
 /// A program that the tree must have, and what to run there. A tree without the program skips the line.
@@ -75,20 +77,20 @@ fn interpreter(tree: &Path) -> PathBuf {
 
 /// Runs `script` in the tree, under its own loader or under `replacement`.
 fn within(tree: &Path, replacement: Option<&Path>, script: &str) -> Option<Output> {
-    let threads = Path::new(env!("CARGO_MANIFEST_DIR")).join("trees/threads.c");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("trees");
     let mut command = namespace()?;
     command
         .args([
             "sh",
             "-c",
             "mount --make-rprivate / && mount --rbind /dev \"$1/dev\" && mount --rbind /proc \"$1/proc\" &&
-             mount -t tmpfs none \"$1/tmp\" && cp \"$2\" \"$1/tmp/threads.c\" &&
+             mount -t tmpfs none \"$1/tmp\" && cp \"$2\"/*.c \"$1/tmp\" &&
              { test -z \"$4\" || mount --bind \"$4\" \"$5\"; } && cd \"$1/tmp\" &&
              exec chroot \"$1\" /bin/sh -c \"cd /tmp; $3\"",
             "sh",
         ])
         .arg(tree)
-        .arg(threads)
+        .arg(sources)
         .arg(script)
         .arg(replacement.unwrap_or(Path::new("")))
         .arg(interpreter(tree))
@@ -147,4 +149,139 @@ fn programs_of_other_systems_agree_with_their_own_loader() {
         all.push_str(&differences);
     }
     assert!(all.is_empty(), "{all}");
+}
+
+/// Members of the shared structures that may differ between the two loaders, each with the reason.
+const REVIEWED: &[(&str, &str)] = &[
+    (
+        "_dl_dlfcn_hook",
+        "how lode takes over dlopen; glibc uses it in static programs only",
+    ),
+    (
+        "_dl_init_all_dirs",
+        "null in 2.31, so that the hooks of that release count",
+    ),
+    ("_dl_all_dirs", "equal to _dl_init_all_dirs, as libc wants it"),
+    ("_dl_x86_tlsdesc_dynamic", "the loader's own"),
+    ("_dl_x86_64_runtime_resolve", "the loader's own"),
+    ("_dl_tls_generation", "the loader's own"),
+    (
+        "_dl_init_static_tls",
+        "in 2.31 libpthread stores it; before, only the loader calls it",
+    ),
+    (
+        "xsave_state_size",
+        "how much a trampoline of the loader saves: lode's is its own",
+    ),
+    ("xsave_state_full_size", "as xsave_state_size"),
+    (
+        "l_contiguous",
+        "2.31 does not set it for the program, whose segments libc then looks at one by one",
+    ),
+    ("l_ldnum", "the loader's own"),
+    ("l_scope", "read for dlsym where dlopen is not hooked"),
+    ("stack_guard", "random"),
+    ("pointer_guard", "random"),
+    ("tid", "another process"),
+    ("robust_prev", "in 2.31 libpthread fills it"),
+    ("user_stack", "in 2.31 libpthread fills it"),
+    (
+        "stackblock_size",
+        "in 2.31 libpthread fills it; an address of the stack",
+    ),
+];
+
+/// The row of the tree's libc.so.6.
+fn row(tree: &Path) -> Layout {
+    let libc = interpreter(tree).with_file_name("libc.so.6");
+    let bytes = fs::read(&libc).unwrap();
+    let file = object::File::parse(&*bytes).unwrap();
+    let build_id = file.build_id().unwrap().unwrap();
+    let row = ALL.iter().find(|row| row.build_ids.contains(&build_id));
+    Layout::of(row.unwrap_or_else(|| panic!("{}: no row has its build-id", libc.display())))
+}
+
+/// A number of up to 8 bytes, or nothing for larger members.
+fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
+    let part = bytes.get(at..at + size).filter(|_| (1..=8).contains(&size))?;
+    Some(part.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+/// Where the kernel puts mappings and the stack.
+fn is_address(number: u64) -> bool {
+    (0x5000_0000_0000..0x8000_0000_0000).contains(&number)
+}
+
+/// The members that differ between two dumps of one structure and are not in the list.
+fn unlike(members: impl Iterator<Item = (&'static str, Place)>, own: &[u8], lode: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, place) in members {
+        let (own, lode) = match place {
+            Place::Absent => continue,
+            Place::Bytes(member) => (
+                number(own, member.offset(), member.size()),
+                number(lode, member.offset(), member.size()),
+            ),
+            Place::Bits(bits) => {
+                let bit = |dump: &[u8]| Some(u64::from(dump[bits.offset()] >> bits.bit() & !(!0 << bits.width())));
+                (bit(own), bit(lode))
+            }
+        };
+        let addresses = own.is_some_and(is_address) && lode.is_some_and(is_address);
+        if own != lode && !addresses && !REVIEWED.iter().any(|known| known.0 == name) {
+            found.push(format!("{name}: {own:x?} under its own loader, {lode:x?} under lode"));
+        }
+    }
+    found
+}
+
+#[test]
+fn shared_structures_are_what_the_own_loader_makes_of_them() {
+    let (Some(trees), Some(loader)) = (env::var_os("LODE_TREES"), loader()) else {
+        return;
+    };
+    let mut all = Vec::new();
+    for tree in env::split_paths(&trees).filter(|tree| has(tree, "gcc")) {
+        let row = row(&tree);
+        let sizes = [
+            &row.rtld_global_ro.size(),
+            &row.rtld_global.size(),
+            &row.link_map.size(),
+            &row.pthread.size(),
+        ];
+        let arguments = sizes.map(ToString::to_string).join(" ");
+        let script = format!("gcc -w -o dump dump.c -ldl && ./dump {arguments}");
+        let (Some(own), Some(lode)) = (within(&tree, None, &script), within(&tree, Some(&loader), &script)) else {
+            return;
+        };
+        assert_eq!(
+            own.stdout.len(),
+            sizes.into_iter().sum::<usize>(),
+            "{}",
+            text(&own.stderr)
+        );
+        assert_eq!(own.stdout.len(), lode.stdout.len(), "{}", text(&lode.stderr));
+        let mut at = 0;
+        let parts = sizes.map(|size| {
+            let part = at..at + size;
+            at = part.end;
+            (&own.stdout[part.clone()], &lode.stdout[part])
+        });
+        let [ro, global, map, thread] = parts;
+        let features = row.rtld_global_ro.dl_x86_cpu_features;
+        let features = features.offset()..features.offset() + features.size();
+        let mut found = unlike(row.rtld_global_ro.members(), ro.0, ro.1);
+        found.extend(unlike(
+            row.cpu_features.members(),
+            &ro.0[features.clone()],
+            &ro.1[features],
+        ));
+        found.extend(unlike(row.rtld_global.members(), global.0, global.1));
+        found.extend(unlike(row.link_namespaces.members(), global.0, global.1));
+        found.extend(unlike(row.link_map.members(), map.0, map.1));
+        found.extend(unlike(row.tcb.members(), thread.0, thread.1));
+        found.extend(unlike(row.pthread.members(), thread.0, thread.1));
+        all.extend(found.into_iter().map(|line| format!("{}: {line}", tree.display())));
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
 }

@@ -31,7 +31,7 @@ const RSEQ_SIGNATURE: u32 = 0x5305_3053;
 /// Bytes of the rseq area as first released; the kernel takes this size from every program.
 const RSEQ_SIZE: u64 = 32;
 
-/// Bytes of that area that have a meaning since the first release; 2.40 and later tell programs of these.
+/// Bytes of that area that have a meaning since the first release: what programs are told of at least.
 const RSEQ_ACTIVE: u64 = 20;
 
 /// What waking glibc needs besides the modules.
@@ -204,7 +204,7 @@ impl Glibc {
             return Some(Rseq {
                 offset: area.offset() as i64,
                 size: RSEQ_SIZE,
-                told: RSEQ_SIZE,
+                told: RSEQ_ACTIVE,
                 wanted,
             });
         }
