@@ -2,7 +2,7 @@
 //!
 //! What is loaded is one published [`World`] that never changes. Readers (unwinders, `dladdr`, the lazy binder, first touches of TLS) take no lock:
 //! they count themselves and use the world that is published. Whoever loads something holds the long lock, makes the next world
-//! from a clone, publishes it, and frees former worlds when nobody reads.
+//! from a copy, publishes it, and frees former worlds when nobody reads.
 //!
 //! The long lock is libc's own recursive mutex where there is a libc, because `fork` resets that in the child. A call that comes in while
 //! the same thread is in the middle of loading (from a resolver, from a signal handler) is refused with a text.
@@ -605,7 +605,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
         module.binds_deep = mode & RTLD_DEEPBIND != 0;
     }
-    let Some(root) = mapped.batch.order.first().copied() else {
+    let Some(root) = mapped.root else {
         return Err(call_error(Kind::InvalidHandle, file));
     };
     if mapped.batch.modules.is_empty() {
@@ -1185,8 +1185,8 @@ pub unsafe extern "C-unwind" fn iterate_phdr(
             },
             headers: headers as *const c_void,
             count: module.headers.len() as u16,
-            adds: world.list.len() as u64,
-            subs: 0,
+            adds: u64::from(world.next.0),
+            subs: u64::from(world.next.0) - world.modules.len() as u64,
             tls_id: slot.map_or(0, |slot| slot.id),
             tls_data: thread::existing_block(module).unwrap_or(0),
         };
@@ -1234,4 +1234,48 @@ pub fn bind_slot(module: u64, index: u64) -> Address {
         }
         None => stop("a function slot of a module that is not loaded was used"),
     }
+}
+
+/// The functions of this file behind which code of the program may run and may unwind, as the program enters them.
+pub mod doors {
+    crate::door!(
+        /// [`super::dlopen`]
+        dlopen => super::dlopen
+    );
+    crate::door!(
+        /// [`super::dlmopen`]
+        dlmopen => super::dlmopen
+    );
+    crate::door!(
+        /// [`super::dlclose`]
+        dlclose => super::dlclose
+    );
+    crate::door!(
+        /// [`super::dlsym`]
+        dlsym => super::dlsym
+    );
+    crate::door!(
+        /// [`super::dlvsym`]
+        dlvsym => super::dlvsym
+    );
+    crate::door!(
+        /// [`super::libc_dlopen_mode`]
+        libc_dlopen_mode => super::libc_dlopen_mode
+    );
+    crate::door!(
+        /// [`super::libc_dlsym`]
+        libc_dlsym => super::libc_dlsym
+    );
+    crate::door!(
+        /// [`super::libc_dlvsym`]
+        libc_dlvsym => super::libc_dlvsym
+    );
+    crate::door!(
+        /// [`super::iterate_phdr`]
+        iterate_phdr => super::iterate_phdr
+    );
+    crate::door!(
+        /// [`super::finalise`]
+        finalise => super::finalise
+    );
 }

@@ -90,11 +90,13 @@ pub fn announce(loader_base: u64) {
 }
 
 /// Where debuggers put their breakpoint.
+///
+/// A leaf, so that a debugger that stops at its first instruction unwinds from there.
 #[unsafe(no_mangle)]
-#[inline(never)]
+#[unsafe(naked)]
+#[unsafe(link_section = ".text.lode_leaves")]
 extern "C" fn _dl_debug_state() {
-    // SAFETY: does nothing; keeps the function from being merged or left out.
-    unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
+    core::arch::naked_asm!("ret")
 }
 
 lode::tls_get_addr!();

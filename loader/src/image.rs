@@ -18,7 +18,9 @@
 //! as long as the image lives.
 #![allow(unsafe_code)]
 
+use alloc::alloc::{Layout as Shape, alloc_zeroed, dealloc};
 use alloc::vec::Vec;
+use core::ptr::NonNull;
 
 use crate::elf::segment::Access;
 use crate::elf::{Address, Bias, Vaddr};
@@ -222,6 +224,52 @@ pub struct Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         (self.release)(self.start, self.length);
+    }
+}
+
+/// Zeroed memory for C structures, given back when its owner goes. Nothing of Rust refers into it.
+#[derive(Debug)]
+pub struct Memory {
+    base: NonNull<u128>,
+    words: usize,
+}
+
+// SAFETY: an owned range of memory; who writes to it, and when, is its users' business.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    fn shape(words: usize) -> Option<Shape> {
+        Shape::array::<u128>(words).ok()
+    }
+
+    /// At least `size` bytes, aligned to 16. `None` when there is no memory.
+    pub fn zeroed(size: usize) -> Option<Memory> {
+        let words = size.div_ceil(16).max(1);
+        // SAFETY: the shape is not empty.
+        let base = unsafe { alloc_zeroed(Memory::shape(words)?) };
+        let base = NonNull::new(base)?.cast();
+        Some(Memory { base, words })
+    }
+
+    /// Its first byte.
+    pub fn base(&self) -> *mut u8 {
+        self.base.as_ptr().cast()
+    }
+
+    /// Keeps it for as long as the process lives.
+    pub fn leak(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Some(shape) = Memory::shape(self.words) {
+            // SAFETY: allocated by `zeroed` with this shape.
+            unsafe { dealloc(self.base.as_ptr().cast(), shape) };
+        }
     }
 }
 

@@ -539,7 +539,7 @@ impl Launch {
         log.emit(Interest::FILES, || Event::Transferring(&program.name));
         let entry = program.at(program.layout.entry);
         // SAFETY: everything that the program needs is in place; the stack is the kernel's, with the arguments where they belong.
-        unsafe { machine::jump(self.stack.address(), entry, dl::finalise as *const () as usize) }
+        unsafe { machine::jump(self.stack.address(), entry, dl::doors::finalise as *const () as usize) }
     }
 }
 
@@ -581,7 +581,10 @@ fn is_a_loader(program: &Module) -> bool {
 /// The path in the program's PT_INTERP: the name under which lode was asked for.
 fn interpreter_path(program: &Parts) -> Option<Name> {
     let header = program.headers.iter().find(|header| header.kind == kind::INTERP)?;
-    let bytes = program.image.fixed_bytes(header.vaddr, header.file_size)?;
+    // A copy: tools that change the path put it into a writable segment.
+    let bytes = program
+        .image
+        .copy(header.vaddr, usize::try_from(header.file_size).ok()?)?;
     bytes.split(|byte| *byte == 0).next().map(Name::new)
 }
 
@@ -649,7 +652,7 @@ fn substitute(abi: &Abi, batch: &Batch, world: &World) -> Option<Substitute> {
     Some(Substitute {
         module: libc.id,
         index,
-        address: Address(dl::iterate_phdr as *const () as u64),
+        address: Address(dl::doors::iterate_phdr as *const () as u64),
     })
 }
 

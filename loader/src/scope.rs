@@ -151,22 +151,26 @@ impl<'a> Scope<'a, '_> {
     }
 }
 
-/// The modules that `root` and what it needs make, breadth-first: the search list of a handle.
+/// The modules that `root` and what it needs make, breadth-first, each filter behind its filtees: the search list of a handle.
 pub fn breadth_first(roster: Roster<'_>, roots: &[ModuleId]) -> Vec<ModuleId> {
     let mut list: Vec<ModuleId> = Vec::with_capacity(roots.len() + 8);
-    for root in roots {
-        if !list.contains(root) {
-            list.push(*root);
+    let append = |list: &mut Vec<ModuleId>, id: &ModuleId| {
+        let filtees = roster.get(*id).map_or(&[][..], Module::filtees);
+        for id in filtees.iter().chain([id]) {
+            if !list.contains(id) {
+                list.push(*id);
+            }
         }
+    };
+    for root in roots {
+        append(&mut list, root);
     }
     let mut next = 0;
     while let Some(id) = list.get(next).copied() {
         next += 1;
         let Some(module) = roster.get(id) else { continue };
         for needed in &module.needed {
-            if !list.contains(needed) {
-                list.push(*needed);
-            }
+            append(&mut list, needed);
         }
     }
     list

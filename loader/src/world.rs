@@ -13,10 +13,9 @@ use crate::elf::segment::{Access, ProgramHeader};
 use crate::elf::symbol::Symbol;
 use crate::elf::{Address, FileOffset, SymbolIndex, Vaddr};
 use crate::error::{Errno, Error, Fault, Kind, Name, Stage};
-use crate::image::Image;
+use crate::image::{Image, Memory};
 use crate::layout::Layout;
 use crate::symbols::Symbols;
-use crate::sys::Memory;
 
 /// The number of a module in its world: the order of loading, never used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +54,17 @@ pub struct TlsSlot {
     pub offset: Option<u64>,
 }
 
+/// Why a module has another one loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tie {
+    /// DT_NEEDED
+    Needed,
+    /// DT_FILTER: it stands in for that library.
+    Filter,
+    /// DT_AUXILIARY: it stands in for that library, if there is one.
+    Auxiliary,
+}
+
 /// [`Module::state`]: constructors have not run.
 pub const FRESH: u32 = 0;
 /// [`Module::state`]: constructors are running or ran.
@@ -89,7 +99,9 @@ pub struct Module {
     pub soname: Option<&'static [u8]>,
     /// DT_NEEDED as names.
     pub needed_names: Vec<&'static [u8]>,
-    /// The modules that [`Module::needed_names`] became, in the same order.
+    /// DT_FILTER and DT_AUXILIARY as names: libraries whose definitions come before its own.
+    pub filtee_names: Vec<(&'static [u8], Tie)>,
+    /// The modules that [`Module::needed_names`] became, in the same order, then those that [`Module::filtee_names`] became.
     pub needed: Vec<ModuleId>,
     /// Who asked for it first: the chain that DT_RPATH is inherited along.
     pub asked_by: Option<ModuleId>,
@@ -168,6 +180,12 @@ impl Module {
         for offset in &dynamic.needed {
             needed_names.push(symbols.string(*offset)?);
         }
+        let mut filtee_names = Vec::new();
+        for (offsets, tie) in [(&dynamic.auxiliary, Tie::Auxiliary), (&dynamic.filter, Tie::Filter)] {
+            for offset in offsets {
+                filtee_names.push((symbols.string(*offset)?, tie));
+            }
+        }
         Ok(Module {
             id,
             name,
@@ -181,6 +199,7 @@ impl Module {
             symbols,
             soname,
             needed: Vec::with_capacity(needed_names.len()),
+            filtee_names,
             needed_names,
             asked_by,
             is_final,
@@ -212,6 +231,11 @@ impl Module {
         self.tls_offset
             .store(slot.offset.unwrap_or(NOT_STATIC), Ordering::Relaxed);
         self.tls_id.store(slot.id, Ordering::Relaxed);
+    }
+
+    /// The libraries whose definitions come before its own.
+    pub fn filtees(&self) -> &[ModuleId] {
+        self.needed.get(self.needed_names.len()..).unwrap_or_default()
     }
 
     /// The run-time address of a link-time address.

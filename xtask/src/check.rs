@@ -75,7 +75,7 @@ const DL: &[&str] = &[
 ];
 const EXPORTS: &[&str] = &["abi", "dl", "debugger", "sys", "thread", "world"];
 const SYS: &[&str] = &[
-    "elf", "image", "layout", "world", "arch", "cpuid", "search", "stages", "dl",
+    "elf", "image", "layout", "world", "arch", "cpuid", "search", "stages", "dl", "thread",
 ];
 
 /// Rooms that any other may import.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::link::dependencies_first;
 use super::protect::Protected;
-use crate::elf::dynamic::Range;
+use crate::elf::dynamic::{Flags1, Range};
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Fault, Kind, Rule};
 use crate::event::Statistics;
@@ -50,6 +50,17 @@ impl Protected {
             {
                 modules.push(module.clone());
             }
+        }
+        // glibc's order: of all modules with DF_1_INITFIRST it is the one that was loaded last.
+        let first = modules
+            .iter()
+            .filter(|module| module.dynamic.flags_1.contains(Flags1::INITFIRST))
+            .map(|module| module.id)
+            .max();
+        if let Some(place) = modules.iter().position(|module| Some(module.id) == first)
+            && let Some(before) = modules.get_mut(..=place)
+        {
+            before.rotate_right(1);
         }
         Ready {
             modules,

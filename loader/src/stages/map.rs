@@ -18,13 +18,15 @@ use crate::event::{Event, Interest, Log};
 use crate::image::Image;
 use crate::layout::Layout;
 use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, tokens};
-use crate::world::{File, Host, Module, ModuleId, NOWHERE, Parts, Role, Roster, World};
+use crate::world::{File, Host, Module, ModuleId, NOWHERE, Parts, Role, Roster, Tie, World};
 
 /// Modules that are mapped and decoded, in search order. Nothing is bound.
 #[derive(Debug)]
 pub struct Mapped {
     /// The modules.
     pub batch: Box<Batch>,
+    /// The program, or the library that was wished for first.
+    pub root: Option<ModuleId>,
     /// Names that were found nowhere, if that was tolerated ([`Context::tolerant`]).
     pub missing: Vec<Missing>,
 }
@@ -104,8 +106,10 @@ impl Mapped {
                 Err(error) => work.ignore_preload(wish, &error),
             }
         }
+        let root = work.batch.order.first().copied();
         work.needs()?;
         Ok(Mapped {
+            root,
             batch: work.batch,
             missing: work.missing,
         })
@@ -138,6 +142,19 @@ impl Work<'_, '_, '_> {
         }
     }
 
+    /// Puts a filtee before its filter, so that its definitions come first.
+    fn list_before(&mut self, filtee: ModuleId, filter: ModuleId) {
+        self.list(filtee);
+        let order = &mut self.batch.order;
+        let place = |wanted: ModuleId| order.iter().position(|id| *id == wanted);
+        if let (Some(from), Some(to)) = (place(filtee), place(filter))
+            && from > to
+            && let Some(between) = order.get_mut(to..=from)
+        {
+            between.rotate_right(1);
+        }
+    }
+
     /// Makes a mapped file a module of the batch.
     fn adopt(&mut self, parts: Parts) -> Result<ModuleId> {
         let id = ModuleId(self.world.next.0 + self.batch.modules.len() as u32);
@@ -166,10 +183,17 @@ impl Work<'_, '_, '_> {
                 Role::Opened => Role::Opened,
                 _ => Role::Library,
             };
-            let names = module.needed_names.clone();
-            for name in names {
+            if module.needed.len() == module.needed_names.len() + module.filtee_names.len() {
+                // Seen already: its filtees were put before it.
+                continue;
+            }
+            let own_place = next - 1;
+            let mut names: Vec<_> = module.needed_names.iter().map(|name| (*name, Tie::Needed)).collect();
+            names.extend_from_slice(&module.filtee_names);
+            for (name, tie) in names {
                 let found = match self.library(name, Purpose::Needed, Some(id), role) {
                     Ok(found) => found,
+                    Err(_) if tie == Tie::Auxiliary => NOWHERE,
                     Err(error) if self.context.tolerant && matches!(error.kind, Kind::Missing { .. }) => {
                         let name = Name::new(name);
                         if !self.missing.iter().any(|missing| missing.name == name) {
@@ -180,8 +204,11 @@ impl Work<'_, '_, '_> {
                     }
                     Err(error) => return Err(error),
                 };
-                if found != NOWHERE {
+                if found != NOWHERE && tie == Tie::Needed {
                     self.list(found);
+                } else if found != NOWHERE {
+                    self.list_before(found, id);
+                    next = own_place;
                 }
                 let place = self.roster().place_in_batch(id).unwrap_or(usize::MAX);
                 if let Some(module) = self.batch.modules.get_mut(place).and_then(Arc::get_mut) {

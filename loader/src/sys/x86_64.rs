@@ -40,17 +40,12 @@ pub fn set_vector_state(area: &SaveArea) {
     VECTOR_STATE.store(size, Ordering::Relaxed);
 }
 
-// Saves every caller-saved register, calls, restores. The area for the vector state lies below the saved registers, aligned to 64
-// bytes as XSAVE wants; its header is cleared first because XRSTOR refuses reserved bits that are set. Entered with `pushed` bytes
-// between rsp and the caller's frame; rbx, which the call keeps, remembers the frame.
+// Saves every caller-saved register, calls, restores. rbp is the frame; `$below` bytes stand between it and the saved registers. The area for
+// the vector state lies below those, aligned to 64 bytes as XSAVE wants; its header is cleared first because XRSTOR refuses
+// reserved bits that are set. The called function gets rax, and its answer is left 80 bytes below rsp.
 macro_rules! save_all_and_call {
-    ($target:literal) => {
+    ($target:literal, $below:literal) => {
         concat!(
-            "push rbx\n",
-            ".cfi_adjust_cfa_offset 8\n",
-            ".cfi_rel_offset rbx, 0\n",
-            "mov rbx, rsp\n",
-            ".cfi_def_cfa_register rbx\n",
             "push rcx\n",
             "push rdx\n",
             "push rsi\n",
@@ -60,6 +55,7 @@ macro_rules! save_all_and_call {
             "push r10\n",
             "push r11\n",
             "push rax\n",
+            "mov rdi, rax\n",
             "mov r11, [rip + {state}]\n",
             "test r11, r11\n",
             "jz 3f\n",
@@ -101,7 +97,9 @@ macro_rules! save_all_and_call {
             "mov r11, rax\n",
             "fxrstor64 [rsp]\n",
             "4:\n",
-            "lea rsp, [rbx - 72]\n",
+            "lea rsp, [rbp - 72 - ",
+            $below,
+            "]\n",
             // The answer takes the place of rax or r11; both are reloaded by the user of this text.
             "mov [rsp - 8], r11\n",
             "pop rax\n",
@@ -113,39 +111,36 @@ macro_rules! save_all_and_call {
             "pop rsi\n",
             "pop rdx\n",
             "pop rcx\n",
-            "mov rbx, [rsp]\n",
         )
     };
 }
 
+// The linker script says how to unwind through this code: leaves have no frame; everything else has one with rbp.
 global_asm!(
-    ".pushsection .text.lode_trampolines, \"ax\", @progbits",
+    ".pushsection .text.lode_leaves, \"ax\", @progbits",
     // The block is in static TLS: the second word of the descriptor is the distance from the thread pointer.
     ".p2align 4",
     ".globl lode_tls_static", ".hidden lode_tls_static", ".type lode_tls_static, @function",
     "lode_tls_static:",
-    ".cfi_startproc",
     "mov rax, [rax + 8]",
     "ret",
-    ".cfi_endproc",
     ".size lode_tls_static, . - lode_tls_static",
     // A weak symbol that nothing defines: thread pointer plus answer must be the addend, 0 as a rule.
     ".p2align 4",
     ".globl lode_tls_undefined", ".hidden lode_tls_undefined", ".type lode_tls_undefined, @function",
     "lode_tls_undefined:",
-    ".cfi_startproc",
     "mov rax, [rax + 8]",
     "sub rax, fs:[0]",
     "ret",
-    ".cfi_endproc",
     ".size lode_tls_undefined, . - lode_tls_undefined",
+    ".popsection",
+    ".pushsection .text.lode_trampolines, \"ax\", @progbits",
     // The block is allocated when a thread first touches it: look into the dtv, else ask.
     ".p2align 4",
     ".globl lode_tls_dynamic", ".hidden lode_tls_dynamic", ".type lode_tls_dynamic, @function",
     "lode_tls_dynamic:",
-    ".cfi_startproc",
-    "push rdi", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset rdi, 0",
-    "push rsi", ".cfi_adjust_cfa_offset 8", ".cfi_rel_offset rsi, 0",
+    "push rdi",
+    "push rsi",
     "mov rdi, [rax + 8]",
     "mov rsi, fs:[8]",
     "mov rax, [rip + {generation}]",
@@ -162,35 +157,35 @@ global_asm!(
     "shl rdi, 24",
     "sar rdi, 24",
     "add rax, rdi",
-    "5:",
     "sub rax, fs:[0]",
-    "pop rsi", ".cfi_adjust_cfa_offset -8", ".cfi_same_value rsi",
-    "pop rdi", ".cfi_adjust_cfa_offset -8", ".cfi_same_value rdi",
+    "pop rsi",
+    "pop rdi",
     "ret",
-    ".cfi_adjust_cfa_offset 16", ".cfi_rel_offset rdi, 8", ".cfi_rel_offset rsi, 0",
     "2:",
-    ".cfi_remember_state",
-    save_all_and_call!("{packed}"),
-    ".cfi_def_cfa rsp, 32",
+    "mov rax, rdi",
+    "pop rsi",
+    "pop rdi",
+    "push rbp",
+    "mov rbp, rsp",
+    save_all_and_call!("{packed}", "0"),
     "mov rax, [rsp - 80]",
-    "add rsp, 8",
-    ".cfi_restore_state",
-    "jmp 5b",
-    ".cfi_endproc",
+    "sub rax, fs:[0]",
+    "pop rbp",
+    "ret",
     ".size lode_tls_dynamic, . - lode_tls_dynamic",
-    // Entered from PLT0 with the module's number and the index of the slot's relocation on the stack.
+    // Entered from PLT0 with the module's number and the index of the slot's relocation on the stack, below the return address. The place of
+    // the index becomes that of the caller's frame pointer, so that this is a frame like any other.
     ".p2align 4",
     ".globl lode_lazy", ".hidden lode_lazy", ".type lode_lazy, @function",
     "lode_lazy:",
-    ".cfi_startproc",
-    ".cfi_adjust_cfa_offset 16",
-    save_all_and_call!("{lazy}"),
-    ".cfi_def_cfa rsp, 32",
+    "xchg rbp, [rsp + 8]",
+    "push rbp",
+    "lea rbp, [rsp + 16]",
+    save_all_and_call!("{lazy}", "16"),
     "mov r11, [rsp - 80]",
-    "add rsp, 24",
-    ".cfi_def_cfa rsp, 8",
+    "mov rsp, rbp",
+    "pop rbp",
     "jmp r11",
-    ".cfi_endproc",
     ".size lode_lazy, . - lode_lazy",
     ".popsection",
     state = sym VECTOR_STATE,
@@ -208,7 +203,7 @@ unsafe extern "C" {
     fn lode_lazy();
 }
 
-/// The slow half of a dynamic descriptor: rdi still holds its second word, the module's number and, signed, the offset.
+/// The slow half of a dynamic descriptor, with its second word: the module's number and, signed, the offset.
 extern "C" fn tls_block_of_descriptor(packed: u64) -> u64 {
     crate::dl::tls_block(packed >> 40).wrapping_add_signed((packed << 24).cast_signed() >> 24)
 }
@@ -223,12 +218,12 @@ pub unsafe extern "C" fn tls_block(index: *const [u64; 2]) -> u64 {
     crate::dl::tls_block(module).wrapping_add(offset)
 }
 
-/// The Rust half of the binder. rbx points below the two words that PLT0 left: the saved rbx, the module's number, the index.
+/// The Rust half of the binder. Below the frame stand the two words that PLT0 left: the module's number, the index.
 #[unsafe(naked)]
 unsafe extern "C" fn lazy_from_stack() -> u64 {
     core::arch::naked_asm!(
-        "mov rdi, [rbx + 8]",
-        "mov rsi, [rbx + 16]",
+        "mov rdi, [rbp - 8]",
+        "mov rsi, [rbp - 16]",
         "jmp {bind}",
         bind = sym bind,
     )
@@ -317,7 +312,6 @@ macro_rules! tls_get_addr {
             ".globl __tls_get_addr",
             ".type __tls_get_addr, @function",
             "__tls_get_addr:",
-            ".cfi_startproc",
             "mov rdx, fs:[8]",
             "mov rax, [rip + {generation}]",
             "cmp rax, [rdx]",
@@ -333,20 +327,51 @@ macro_rules! tls_get_addr {
             "ret",
             "2:",
             "push rbp",
-            ".cfi_adjust_cfa_offset 8",
-            ".cfi_rel_offset rbp, 0",
             "mov rbp, rsp",
-            ".cfi_def_cfa_register rbp",
             "and rsp, -16",
             "call {block}",
             "leave",
-            ".cfi_def_cfa rsp, 8",
             "ret",
-            ".cfi_endproc",
             ".size __tls_get_addr, . - __tls_get_addr",
             ".popsection",
             block = sym $crate::sys::machine::tls_block,
             generation = sym $crate::thread::GENERATION,
         );
+    };
+}
+
+/// Defines a door: a function that the program enters lode by and that it may unwind through, with an exception or when a thread is
+/// cancelled. It saves the registers that its caller counts on where the unwind rule of the linker script says, and calls.
+#[macro_export]
+macro_rules! door {
+    ($(#[$doc:meta])* $name:ident => $target:path) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// Arguments and answer are those of the function behind it.
+        #[unsafe(naked)]
+        #[unsafe(link_section = ".text.lode_doors")]
+        pub unsafe extern "C-unwind" fn $name() {
+            ::core::arch::naked_asm!(
+                "push rbp",
+                "mov rbp, rsp",
+                "push rbx",
+                "push r12",
+                "push r13",
+                "push r14",
+                "push r15",
+                "sub rsp, 8",
+                "call {target}",
+                "add rsp, 8",
+                "pop r15",
+                "pop r14",
+                "pop r13",
+                "pop r12",
+                "pop rbx",
+                "pop rbp",
+                "ret",
+                target = sym $target,
+            )
+        }
     };
 }

@@ -12,7 +12,7 @@ use core::ffi::{c_char, c_int, c_void};
 
 use super::layout::{self, Layout};
 use super::record::Record;
-use crate::dl;
+use crate::dl::{self, doors};
 use crate::elf::segment::Access;
 use crate::elf::{Address, Vaddr};
 use crate::symbols::{Use, Wanted};
@@ -51,27 +51,27 @@ unsafe impl<const N: usize> Sync for Functions<N> {}
 
 /// `struct dlfcn_hook`: takes over every function of `dlfcn.h`, and libc's own ways to open a library. In the order of [`layout::DLFCN_HOOK`].
 static DLFCN_HOOK: Functions<{ layout::DLFCN_HOOK.len() }> = Functions([
-    dl::dlopen as *const (),
-    dl::dlclose as *const (),
-    dl::dlsym as *const (),
-    dl::dlvsym as *const (),
+    doors::dlopen as *const (),
+    doors::dlclose as *const (),
+    doors::dlsym as *const (),
+    doors::dlvsym as *const (),
     dl::dlerror as *const (),
     dl::dladdr as *const (),
     dl::dladdr1 as *const (),
     dl::dlinfo as *const (),
-    dl::dlmopen as *const (),
-    dl::libc_dlopen_mode as *const (),
-    dl::libc_dlsym as *const (),
-    dl::libc_dlvsym as *const (),
-    dl::dlclose as *const (),
+    doors::dlmopen as *const (),
+    doors::libc_dlopen_mode as *const (),
+    doors::libc_dlsym as *const (),
+    doors::libc_dlvsym as *const (),
+    doors::dlclose as *const (),
 ]);
 
 /// `struct dl_open_hook` (2.31 to 2.33): libc's own ways to open a library.
 static DL_OPEN_HOOK: Functions<4> = Functions([
-    dl::libc_dlopen_mode as *const (),
-    dl::libc_dlsym as *const (),
-    dl::dlclose as *const (),
-    dl::libc_dlvsym as *const (),
+    doors::libc_dlopen_mode as *const (),
+    doors::libc_dlsym as *const (),
+    doors::dlclose as *const (),
+    doors::libc_dlvsym as *const (),
 ]);
 
 /// Up to 2.33 the hooks are pointers in libc.so.6 and in libdl.so.2, which count while `_dl_init_all_dirs` is null. Only these two libraries have such names.

@@ -16,7 +16,7 @@ use super::{Glibc, entries};
 use crate::elf::dynamic::tag;
 use crate::elf::segment::Access;
 use crate::elf::{Vaddr, dynamic::Dyn};
-use crate::sys::Memory;
+use crate::image::Memory;
 use crate::thread::StaticTls;
 use crate::world::{Module, Role, Roster};
 

@@ -9,7 +9,7 @@
 use core::ptr::NonNull;
 
 use super::layout::{Bits, Member, Structures, Words};
-use crate::sys::Memory;
+use crate::image::Memory;
 
 /// The structures of a row from its words.
 pub fn structures(words: &Words) -> Structures {

@@ -1,0 +1,2 @@
+const char *filter_name(void) { return "real"; }
+const char *auxiliary_name(void) { return "real"; }
