@@ -43,6 +43,11 @@ print(subprocess.run([\"echo\", \"child\"], capture_output=True).stdout, ctypes.
     ("ls", "GLIBC_TUNABLES=glibc.malloc.check=3:glibc.pthread.rseq=0 LD_PRELOAD=libm.so.6 ls /"),
     ("gcc", "gcc -O1 -w -o threads threads.c -pthread -ldl && ./threads"),
     (
+        "gcc",
+        "gcc -DLIBRARY -fPIC -shared -o liblate.so late.c && gcc -DLIBRARY -DSTATIC -fPIC -shared -o libstatic.so late.c &&
+gcc -o late late.c -pthread -ldl && ./late",
+    ),
+    (
         "g++",
         "printf '#include <cstdio>\n#include <stdexcept>\n#include <thread>\nthread_local int x = 3;
 int main() { try { throw std::runtime_error(\"caught\"); } catch (std::exception &e) { std::puts(e.what()); }

@@ -128,3 +128,26 @@ fn install(built: &Path, product: &Path, edit: fn(&mut [u8])) -> Result<()> {
     fs::write(&new, content).with_context(|| format!("cannot write {}", new.display()))?;
     fs::rename(&new, product).with_context(|| format!("cannot replace {}", product.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_type_of_relr_sections_changes() {
+        let mut file = vec![0u8; 64 + 2 * 64];
+        file[40] = 64;
+        file[60] = 2;
+        file[64 + 4] = 19;
+        file[128 + 4] = 11;
+        let mut expected = file.clone();
+        expected[64 + 4] = 1;
+        with_known_sections(&mut file);
+        assert_eq!(file, expected);
+        // A table that is not there changes nothing.
+        with_known_sections(&mut [0; 20]);
+        let mut cut = vec![0xff; 64];
+        with_known_sections(&mut cut);
+        assert_eq!(cut, [0xff; 64]);
+    }
+}

@@ -1356,6 +1356,21 @@ mod tests {
     }
 
     #[test]
+    fn the_banner_states_the_release() {
+        let bytes = b"\0GNU C Library (Debian GLIBC 2.31-13) stable release version 2.31.\nCopyright";
+        assert_eq!(banner_release(bytes).as_deref(), Some("2.31"));
+        assert_eq!(banner_release(b"stable release version"), None);
+    }
+
+    #[test]
+    fn old_bit_fields_are_counted_from_the_top_of_their_unit() {
+        // link_map.l_type of 2.31: two bits at the bottom of the byte at 0x31c, in a unit of 4 bytes.
+        assert_eq!(bits_from_the_top(0x31c, 2, Some(4), Some(30)), Some(0x31c * 8));
+        assert_eq!(bits_from_the_top(0x31c, 1, Some(4), Some(17)), Some(0x31d * 8 + 6));
+        assert_eq!(bits_from_the_top(0, 8, Some(1), Some(1)), None);
+    }
+
+    #[test]
     fn large_literals_are_grouped() {
         assert_eq!(literal(65535), "65535");
         assert_eq!(literal(0x280_0000), "0x280_0000");

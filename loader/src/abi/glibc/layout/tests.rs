@@ -41,6 +41,25 @@ fn records(row: &Layout) -> Vec<Record> {
 }
 
 #[test]
+fn structures_come_out_of_a_row_as_they_went_in() {
+    let stated = [
+        v2_31_debian11::STRUCTURES,
+        v2_36_debian12::STRUCTURES,
+        v2_41_debian13::STRUCTURES,
+        v2_43_debian::STRUCTURES,
+    ];
+    assert_eq!(stated.len(), ALL.len());
+    for (row, stated) in ALL.iter().zip(stated) {
+        assert_eq!(*Layout::of(row), stated, "{}", row.origin);
+    }
+}
+
+#[test]
+fn a_packed_row_is_a_fraction_of_its_words() {
+    assert!(PACKED.len() * 2 < ALL.len() * WORDS * 4);
+}
+
+#[test]
 fn members_lie_inside_their_structure_and_do_not_overlap() {
     for row in layouts() {
         for (structure, size, members) in records(&row) {
