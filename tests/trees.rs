@@ -48,6 +48,12 @@ print(subprocess.run([\"echo\", \"child\"], capture_output=True).stdout, ctypes.
 gcc -o late late.c -pthread -ldl && ./late",
     ),
     (
+        // A static program that opens libc.so.6, whose loader lode is, as a library.
+        "gcc",
+        "printf '#include <pwd.h>\n#include <stdio.h>\nint main() { return puts(getpwnam(\"root\")->pw_dir) < 0; }' > s.c &&
+gcc -w -static -o s s.c 2>/dev/null && ./s",
+    ),
+    (
         "g++",
         "printf '#include <cstdio>\n#include <stdexcept>\n#include <thread>\nthread_local int x = 3;
 int main() { try { throw std::runtime_error(\"caught\"); } catch (std::exception &e) { std::puts(e.what()); }
