@@ -364,6 +364,35 @@ pub fn readlinkat<'a>(directory: i32, path: &CStr, buffer: &'a mut [u8]) -> Resu
     buffer.get(..filled).ok_or(Errno::EOVERFLOW)
 }
 
+/// Gives the file `old` the name `new`, in one step; a file of that name is gone then.
+///
+/// # Errors
+/// `rename(2)`.
+pub fn rename(old: &CStr, new: &CStr) -> Result<(), Errno> {
+    let here = AT_FDCWD as usize;
+    // SAFETY: the kernel only reads the strings.
+    unsafe {
+        syscall5(
+            number::RENAMEAT2,
+            here,
+            old.as_ptr() as usize,
+            here,
+            new.as_ptr() as usize,
+            0,
+        )
+    }
+    .map(drop)
+}
+
+/// Makes a directory the one at which absolute paths begin. The current directory stays.
+///
+/// # Errors
+/// `chroot(2)`.
+pub fn chroot(directory: &CStr) -> Result<(), Errno> {
+    // SAFETY: the kernel only reads the string.
+    unsafe { syscall1(number::CHROOT, directory.as_ptr() as usize) }.map(drop)
+}
+
 /// The current directory as an absolute path, or with "(unreachable)" before it if it is outside the root.
 ///
 /// # Errors
@@ -701,6 +730,21 @@ mod tests {
     fn a_missing_file_is_enoent() {
         assert_eq!(openat(AT_FDCWD, c"/nowhere/x", O_RDONLY, 0), Err(Errno::ENOENT));
         assert_eq!(faccessat(AT_FDCWD, c"/nowhere/x", F_OK), Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn a_file_gets_another_name_and_replaces_what_had_it() {
+        let name = |suffix| std::format!("/tmp/lode-crt-{}-{suffix}\0", getpid());
+        let (old, new) = (name("old"), name("new"));
+        let [from, to] = [&old, &new].map(|name| CStr::from_bytes_until_nul(name.as_bytes()).unwrap());
+        for (path, text) in [(&old, "first"), (&new, "second")] {
+            std::fs::write(path.trim_end_matches('\0'), text).unwrap();
+        }
+        rename(from, to).unwrap();
+        assert_eq!(rename(from, to), Err(Errno::ENOENT));
+        let place = new.trim_end_matches('\0');
+        assert_eq!(std::fs::read(place).unwrap(), b"first");
+        std::fs::remove_file(place).unwrap();
     }
 
     #[test]

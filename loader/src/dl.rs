@@ -42,7 +42,7 @@ use crate::symbols::{Use, Wanted};
 use crate::sys::linux::Linux;
 use crate::sys::machine;
 use crate::thread;
-use crate::world::{FINALISED, FRESH, Host, INITIALISED, Module, ModuleId, Role, Roster, World};
+use crate::world::{CLOSED, FINALISED, FRESH, Host, INITIALISED, Module, ModuleId, Role, Roster, World};
 
 /// What the start decided and later operations need.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ static RUNTIME: Once<Runtime> = Once::new();
 /// The published world. Null before the start has one.
 static WORLD: AtomicPtr<World> = AtomicPtr::new(core::ptr::null_mut());
 
-/// How many threads are looking at a published world. A reader that is left by an exception or by `fork` is counted for ever: former
-/// worlds are then kept, which is only memory.
+/// How many threads are looking at a published world. A reader that is left by `longjmp` is counted for ever: former worlds are then kept,
+/// which is only memory.
 static READERS: AtomicUsize = AtomicUsize::new(0);
 
 /// Worlds that are no longer published but may still be read.
@@ -95,6 +95,9 @@ static LOADING: AtomicU64 = AtomicU64::new(0);
 
 /// The directories that searches have met. Used under the long lock.
 static DIRECTORIES: Mutex<Directories> = Mutex::new(Directories::new());
+
+/// How many of them may wait before a publication waits for a moment without readers.
+const MOST_FORMER: usize = 16;
 
 struct FormerWorld(*mut World);
 // SAFETY: the pointer is owned by the list; it is freed by whoever finds no reader.
@@ -116,6 +119,12 @@ pub fn publish(world: World) {
     let mut former = FORMER.lock();
     if !old.is_null() {
         former.push(FormerWorld(old));
+    }
+    // Where threads read without a pause, the memory of what was unloaded must not pile up: give them a chance to pause.
+    let mut patience = if former.len() < MOST_FORMER { 0 } else { 1000 };
+    while patience != 0 && READERS.load(Ordering::SeqCst) != 0 {
+        patience -= 1;
+        crt::syscall::sched_yield();
     }
     // Whoever counts itself from here on reads the new world, so a zero means that nobody has an old one.
     if READERS.load(Ordering::SeqCst) == 0 {
@@ -142,8 +151,25 @@ impl Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        READERS.fetch_sub(1, Ordering::SeqCst);
+        stop_reading();
     }
+}
+
+/// Counts a reader out. In the child of a `fork` made by a reader the count began anew, so it may be 0 already.
+fn stop_reading() {
+    let _ = READERS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1));
+}
+
+/// What an unwinder asks of the door of `dl_iterate_phdr` (Itanium C++ ABI, "Personality Routine") when an exception, the end of a thread or its
+/// cancellation passes it: the reader that it leaves is counted out, and unwinding goes on.
+#[unsafe(no_mangle)]
+extern "C" fn lode_leave_reading(_version: c_int, actions: c_int) -> c_int {
+    const CLEANUP_PHASE: c_int = 2;
+    const CONTINUE_UNWIND: c_int = 8;
+    if actions & CLEANUP_PHASE != 0 {
+        stop_reading();
+    }
+    CONTINUE_UNWIND
 }
 
 /// Calls `body` with the published world. `None` before there is one.
@@ -249,6 +275,19 @@ pub fn before_fork() {
     core::mem::forget(DIRECTORIES.lock());
 }
 
+/// In the child, where no other thread is: their readers and their half-done work are not here either.
+pub fn in_the_child() {
+    READERS.store(0, Ordering::SeqCst);
+    let thread = machine::thread_pointer();
+    for mark in [&LOADING, &CLOSING] {
+        let owner = mark.load(Ordering::Relaxed);
+        if owner != 0 && owner != thread {
+            mark.store(0, Ordering::Relaxed);
+            CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Gives them back, in the parent and in the child.
 pub fn after_fork() {
     // SAFETY: `before_fork` took both in this thread, and the fork copied them into the child.
@@ -291,18 +330,20 @@ pub fn initialise(ready: &Ready, runtime: &Runtime, skip: Option<ModuleId>) {
 
 /// What the program's entry gets in rdx: runs the destructors of every module that was initialised, dependents first.
 pub extern "C-unwind" fn finalise() {
+    // A library that another thread is closing is finalised by that thread, in its order.
+    drop(LongLock::take());
     let reading = Reading::start();
     let Some(world) = reading.world() else { return };
     for module in world.fini_order.iter().filter_map(|id| world.get(*id)) {
-        finalise_module(module);
+        finalise_module(module, FINALISED);
     }
 }
 
-/// Runs the destructors of a module, if its constructors ran. Says whether it did.
-fn finalise_module(module: &Module) -> bool {
+/// Runs the destructors of a module, if its constructors ran, and leaves it in `state`. Says whether it did.
+fn finalise_module(module: &Module, state: u32) -> bool {
     let was = module
         .state
-        .compare_exchange(INITIALISED, FINALISED, Ordering::AcqRel, Ordering::Acquire);
+        .compare_exchange(INITIALISED, state, Ordering::AcqRel, Ordering::Acquire);
     if was.is_err() || module.is_final {
         return false;
     }
@@ -554,7 +595,8 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
         return Err(too_early());
     };
     let lock = LongLock::take();
-    finish_for_others();
+    // In the child of a fork: what a thread that is not here was taking away.
+    take_away();
     let file = file.filter(|file| !file.is_empty());
     let Some(file) = file else {
         return with_world(|world, _| world.program().map(|program| program.link_map.load(Ordering::Acquire)))
@@ -660,6 +702,10 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     }
     let handle = open_once_more(&world, root, mode);
     publish(world);
+    if let Abi::Glibc(glibc) = &runtime.abi {
+        // Once more, for threads that were made while the modules were not published. Nobody has touched the blocks yet.
+        glibc.fill_threads(&ready.modules);
+    }
     debugger::tell(first, State::Consistent);
     Ok((handle, Some(ready)))
 }
@@ -766,7 +812,7 @@ fn take_away() {
         };
         let mut ran = false;
         for module in &gone {
-            ran |= finalise_module(module);
+            ran |= finalise_module(module, CLOSED);
         }
         if ran {
             CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
@@ -775,16 +821,6 @@ fn take_away() {
         }
     }
     CLOSING.store(0, Ordering::Relaxed);
-}
-
-/// After a fork: the thread that was taking modules away is not in this process, so what it left half-done is done here. Called with the
-/// long lock held.
-fn finish_for_others() {
-    let closing = CLOSING.load(Ordering::Relaxed);
-    if closing != 0 && closing != machine::thread_pointer() {
-        CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
-        take_away();
-    }
 }
 
 /// Whether libc has still destructors of thread-local objects to call in a module.
@@ -891,7 +927,15 @@ fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller: Address) 
             lists: [&list, &[]],
             unique: &world.unique,
         };
-        let Some(found) = scope.find(&wanted, None, runtime.log) else {
+        let found = scope.find(&wanted, None, runtime.log);
+        // What RTLD_DEFAULT finds stays as long as the asker does, as if a reference of it had been bound.
+        if let (0, Some(asker), Some(found)) = (handle, asker, &found)
+            && found.module.role == Role::Opened
+            && !breadth_first(roster, &[asker.id]).contains(&found.module.id)
+        {
+            asker.bind_to(found.module);
+        }
+        let Some(found) = found else {
             return Err(call_error(
                 Kind::NoSymbol {
                     symbol: Name::new(name),
@@ -1271,8 +1315,8 @@ pub mod doors {
         libc_dlvsym => super::libc_dlvsym
     );
     crate::door!(
-        /// [`super::iterate_phdr`]
-        iterate_phdr => super::iterate_phdr
+        /// [`super::iterate_phdr`], with a rule of its own: see [`super::lode_leave_reading`].
+        iterate_phdr => super::iterate_phdr, ".text.lode_iterate"
     );
     crate::door!(
         /// [`super::finalise`]

@@ -25,6 +25,7 @@
 //! | [`world`], [`stages`] | what is loaded; the straight line |
 //! | [`abi`], [`thread`] | the libcs; a thread's vector of blocks |
 //! | [`dl`], [`debugger`], [`view`] | the running process; what gdb reads; `LD_DEBUG` |
+//! | [`restore`] | puts the loader back that lode replaced |
 //! | [`sys`] | Linux, and what only instructions can do |
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
@@ -42,6 +43,7 @@ pub mod event;
 pub mod image;
 pub mod layout;
 pub mod process;
+pub mod restore;
 pub mod scope;
 pub mod search;
 pub mod stages;

@@ -19,6 +19,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use crt::syscall as call;
 use crt::{Stack, auxv};
 
+use lode::abi::glibc;
 use lode::abi::glibc::cpu::CpuFacts;
 use lode::abi::glibc::facts::Kernel;
 use lode::abi::glibc::start::Circumstances;
@@ -30,10 +31,11 @@ use lode::dl::{self, Arguments, Runtime};
 use lode::elf::Address;
 use lode::elf::dynamic::{Dyn, tag};
 use lode::elf::segment::{Access, kind};
-use lode::error::{Fault, Kind, Name, Result, Stage, text};
+use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log};
 use lode::image::Table;
 use lode::process::{self, DebugHelp, Help, Mode, Options};
+use lode::restore;
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
 use lode::stages::Batch;
@@ -94,8 +96,12 @@ fn fail(program: &[u8], error: &lode::error::Error) -> ! {
 }
 
 fn say(text: &str) -> ! {
+    answer(text, 0)
+}
+
+fn answer(text: &str, status: i32) -> ! {
     call::write_all(1, text.as_bytes());
-    call::exit_group(0)
+    call::exit_group(status)
 }
 
 /// What the kernel left, and what is found out on the way to the program.
@@ -156,6 +162,7 @@ impl Launch {
         match options.mode {
             Mode::Help => say(&text(format_args!("{Help}"))),
             Mode::Version => say(process::VERSION),
+            Mode::Restore => restore(options.root),
             _ if options.debug_help => say(&text(format_args!("{DebugHelp}"))),
             _ => {}
         }
@@ -169,6 +176,7 @@ impl Launch {
         match self.start_program(&options, log) {
             Ok(never) => match never {},
             Err(_) if options.mode == Mode::Verify => call::exit_group(1),
+            Err(error) if options.mode == Mode::CheckLibc => answer(&text(format_args!("not supported: {error}\n")), 1),
             Err(error) => fail(self.program_name, &error),
         }
     }
@@ -254,6 +262,7 @@ impl Launch {
                 }
             ))),
             Mode::Verify => verify(&mapped),
+            Mode::CheckLibc => return check_libc(&mapped),
             _ => {}
         }
         let linked = mapped.link(&world, log)?;
@@ -524,7 +533,7 @@ impl Launch {
             Abi::Bare => None,
             Abi::Glibc(glibc) => {
                 glibc.early_init();
-                glibc.around_fork(before_fork, after_fork);
+                glibc.around_fork(before_fork, after_fork, after_fork_in_the_child);
                 Some(program.id)
             }
         };
@@ -546,6 +555,11 @@ impl Launch {
 extern "C" fn before_fork() {
     dl::before_fork();
     HEAP.hold();
+}
+
+extern "C" fn after_fork_in_the_child() {
+    dl::in_the_child();
+    after_fork();
 }
 
 extern "C" fn after_fork() {
@@ -622,6 +636,22 @@ fn verify(mapped: &Mapped) -> ! {
         _ => 0,
     };
     call::exit_group(status)
+}
+
+/// `--check-libc`: looks at a libc as a start would.
+fn check_libc(mapped: &Mapped) -> Result<core::convert::Infallible> {
+    let libc = mapped.batch.modules.first();
+    let row = libc.map_or(Ok(""), |libc| glibc::recognised(libc).map(|row| row.origin))?;
+    say(&text(format_args!("supported: {row}\n")))
+}
+
+/// `--restore`.
+fn restore(root: Option<&[u8]>) -> ! {
+    let (path, result) = restore::restore(root);
+    match result {
+        Ok(()) => say("the original loader is back\n"),
+        Err(errno) => answer(&text(format_args!("no original for {}: {errno}\n", Lossy(&path))), 1),
+    }
 }
 
 /// The order of the link map: the program, the kernel's library, then breadth-first; lode at its place, or last.

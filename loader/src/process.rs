@@ -123,6 +123,10 @@ pub enum Mode {
     List,
     /// Say by the exit status whether lode could start it.
     Verify,
+    /// Say whether lode has what a libc asks of its loader; the program is that libc, and is not started.
+    CheckLibc,
+    /// Give the loader that lode replaced its name back.
+    Restore,
     /// Print [`Help`].
     Help,
     /// Print [`VERSION`].
@@ -167,6 +171,8 @@ pub struct Options<'a> {
     pub debug: Interest,
     /// Whether the list of words for `LD_DEBUG` was asked for: print [`DebugHelp`] and exit with status 0.
     pub debug_help: bool,
+    /// The tree in which [`Mode::Restore`] works; the running system when there is none.
+    pub root: Option<&'a [u8]>,
     /// The file to report to, to which a dot and the process number are appended.
     pub debug_output: Option<&'a [u8]>,
     /// What was asked and is not done.
@@ -236,6 +242,16 @@ switches! {
 "  --verify              exit with 0 if PROGRAM is dynamic and names an
                         interpreter, 2 if it names none, 1 if it is not dynamic
 "
+    CheckLibc
+"  --check-libc          exit with 0 if lode supports PROGRAM, a libc.so.6, or 1,
+                        and say so; nothing of it runs
+"
+    Restore
+"  --restore             put back the loader that lode replaced
+"
+    Root
+"  --root DIR            the tree in which --restore works
+"
     LibraryPath
 "  --library-path PATH   look for libraries in PATH, not in LD_LIBRARY_PATH;
                         programs that PROGRAM starts do not inherit it
@@ -295,10 +311,10 @@ impl Switch {
 
     /// Whether a secure process obeys it. Those that choose what code is loaded, or where lode writes, are not obeyed.
     fn is_harmless(self) -> bool {
-        use Switch::{Argv0, BindNow, Help, InhibitCache, InhibitRpath, List, Verify, Version};
+        use Switch::{Argv0, BindNow, CheckLibc, Help, InhibitCache, InhibitRpath, List, Verify, Version};
         matches!(
             self,
-            List | Verify | Argv0 | InhibitCache | InhibitRpath | BindNow | Help | Version
+            List | Verify | CheckLibc | Argv0 | InhibitCache | InhibitRpath | BindNow | Help | Version
         )
     }
 }
@@ -458,7 +474,7 @@ impl<'a> Options<'a> {
             };
             self.obey(switch, word, value);
         }
-        let prints_only = matches!(self.mode, Mode::Help | Mode::Version) || self.debug_help;
+        let prints_only = matches!(self.mode, Mode::Help | Mode::Version | Mode::Restore) || self.debug_help;
         match program {
             Some((index, name)) => {
                 self.program = Some(name);
@@ -479,6 +495,9 @@ impl<'a> Options<'a> {
         match switch {
             Switch::List => self.mode = Mode::List,
             Switch::Verify => self.mode = Mode::Verify,
+            Switch::CheckLibc => self.mode = Mode::CheckLibc,
+            Switch::Restore => self.mode = Mode::Restore,
+            Switch::Root => self.root = non_empty(value),
             Switch::LibraryPath => self.library_path = non_empty(value),
             Switch::Preload => self.add_preloads(value),
             Switch::Argv0 => self.argv0 = Some(value),
@@ -737,6 +756,28 @@ mod tests {
         assert_eq!(command(&[b"ld-lode", b"--help"]).mode, Mode::Help);
         assert_eq!(command(&[b"ld-lode", b"--version"]).mode, Mode::Version);
         assert!(command(&[b"ld-lode", b"--debug", b"help"]).debug_help);
+    }
+
+    #[test]
+    fn restoring_needs_no_program_and_takes_a_tree() {
+        let options = command(&[b"ld-lode", b"--restore", b"--root", b"/srv/tree"]);
+        assert_eq!(options.mode, Mode::Restore);
+        assert_eq!(options.root, Some(b"/srv/tree".as_slice()));
+        assert_eq!(command(&[b"ld-lode", b"--restore"]).root, None);
+    }
+
+    #[test]
+    fn a_secure_command_looks_at_a_libc_and_restores_nothing() {
+        let read = |arguments| {
+            Options::read(&Arguments {
+                secure: true,
+                ..asked(arguments, &[])
+            })
+        };
+        let looks: &[&[u8]] = &[b"ld-lode", b"--check-libc", b"libc.so.6"];
+        assert_eq!(read(looks).unwrap().mode, Mode::CheckLibc);
+        let restores: &[&[u8]] = &[b"ld-lode", b"--restore"];
+        assert!(read(restores).is_err());
     }
 
     #[test]

@@ -69,8 +69,10 @@ pub enum Tie {
 pub const FRESH: u32 = 0;
 /// [`Module::state`]: constructors are running or ran.
 pub const INITIALISED: u32 = 1;
-/// [`Module::state`]: destructors are running or ran.
+/// [`Module::state`]: destructors are running or ran, at the end of the process.
 pub const FINALISED: u32 = 2;
+/// [`Module::state`]: destructors are running or ran because nobody needed the module any longer. It goes, even if one of them opens it.
+pub const CLOSED: u32 = 3;
 
 /// One mapped file.
 #[derive(Debug)]
@@ -112,7 +114,7 @@ pub struct Module {
     /// TLS number (low word) and static offset; see [`Module::tls`].
     tls_id: AtomicU64,
     tls_offset: AtomicU64,
-    /// [`FRESH`], [`INITIALISED`] or [`FINALISED`].
+    /// [`FRESH`], [`INITIALISED`], [`FINALISED`] or [`CLOSED`].
     pub state: AtomicU32,
     /// Address of its link_map, once it has one.
     pub link_map: AtomicUsize,

@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the loader as it is shipped, and `libcrt.a`.
+//! `cargo xtask build`: the loader as it is shipped, `libcrt.a` and `lode-tool`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the stripped release loader and `libcrt.a`; returns the loader's path.
+/// Builds the stripped release loader, `libcrt.a` and `lode-tool`; returns the loader's path.
 ///
 /// # Errors
 /// The build fails, or its product cannot be copied.
@@ -60,6 +60,12 @@ pub fn release() -> Result<PathBuf> {
         ".a",
     )?;
     install(&library, &workspace::libcrt(), |_| ())?;
+    let tool = workspace::cargo_artifact(
+        &["build", "--quiet", "--release", "-p", "lode-tool", "--bin", "lode-tool"],
+        &[("CARGO_PROFILE_RELEASE_STRIP", "symbols")],
+        "/lode-tool",
+    )?;
+    install(&tool, &workspace::tool(), |_| ())?;
     Ok(loader)
 }
 

@@ -48,6 +48,7 @@ const ROOMS: &[(&str, Imports)] = &[
     ("layout", Imports::Only(&["elf"])),
     ("symbols", Imports::Only(&["elf", "image"])),
     ("process", Imports::Only(&[])),
+    ("restore", Imports::Only(&["sys"])),
     ("search", Imports::Only(&["elf"])),
     ("world", Imports::Only(&["elf", "image", "layout", "symbols", "tls"])),
     ("scope", Imports::Only(&["elf", "image", "symbols", "world"])),
@@ -83,7 +84,7 @@ const ANYWHERE: &[&str] = &["error", "event"];
 
 /// Rooms that may import the package `crt`: those that talk to the kernel. Its error numbers and its reading of a line are plain values.
 const MAY_IMPORT_CRT: &[&str] = &[
-    "sys", "main", "lib", "exports", "abi", "dl", "debugger", "thread", "view",
+    "sys", "main", "lib", "exports", "abi", "dl", "debugger", "restore", "thread", "view",
 ];
 
 /// Rooms of `loader/src` in which `unsafe` may stand. All of `crt/` may, too.

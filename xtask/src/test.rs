@@ -79,7 +79,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             "ld-lode-crt",
             "--package",
             "lode-tests",
+            "--package",
+            "lode-tool",
             "--lib",
+            "--bin",
+            "lode-tool",
         ]),
         Some(suite) => command.args(["--package", "lode-tests", "--test", suite]),
     };
@@ -88,7 +92,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     command
         .env("LODE_LOADER", &loader)
-        .env("LODE_LIBCRT", workspace::libcrt());
+        .env("LODE_LIBCRT", workspace::libcrt())
+        .env("LODE_TOOL", workspace::tool());
     if arguments.bless {
         command.env("LODE_BLESS", "1");
     }

@@ -33,6 +33,11 @@ pub fn libcrt() -> PathBuf {
     products().join("libcrt.a")
 }
 
+/// The command that installs the loader.
+pub fn tool() -> PathBuf {
+    products().join("lode-tool")
+}
+
 /// The cargo that runs us, started in the workspace's root.
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -557,6 +557,7 @@ pub mod number {
     #![allow(missing_docs, reason = "each is the number of the call that it is named after")]
     pub const GETCWD: usize = 17;
     pub const FACCESSAT: usize = 48;
+    pub const CHROOT: usize = 51;
     pub const OPENAT: usize = 56;
     pub const CLOSE: usize = 57;
     pub const PIPE2: usize = 59;
@@ -583,6 +584,7 @@ pub mod number {
     pub const MPROTECT: usize = 226;
     pub const MADVISE: usize = 233;
     pub const PRLIMIT64: usize = 261;
+    pub const RENAMEAT2: usize = 276;
     pub const GETRANDOM: usize = 278;
     pub const RSEQ: usize = 293;
     pub const MSEAL: usize = 462;

@@ -640,6 +640,7 @@ pub mod number {
     pub const UNAME: usize = 63;
     pub const GETCWD: usize = 79;
     pub const ARCH_PRCTL: usize = 158;
+    pub const CHROOT: usize = 161;
     pub const GETTID: usize = 186;
     pub const FUTEX: usize = 202;
     pub const SET_TID_ADDRESS: usize = 218;
@@ -652,6 +653,7 @@ pub mod number {
     pub const SET_ROBUST_LIST: usize = 273;
     pub const PIPE2: usize = 293;
     pub const PRLIMIT64: usize = 302;
+    pub const RENAMEAT2: usize = 316;
     pub const GETRANDOM: usize = 318;
     pub const RSEQ: usize = 334;
     pub const MSEAL: usize = 462;

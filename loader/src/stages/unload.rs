@@ -9,7 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use crate::world::{Module, ModuleId, Role, World};
+use crate::world::{CLOSED, Module, ModuleId, Role, World};
 
 /// The modules that nothing leads to, dependents first: the order of their destructors.
 ///
@@ -22,7 +22,7 @@ pub fn unneeded(world: &World, is_kept: impl Fn(&Module) -> bool) -> Vec<Arc<Mod
         waiting.push(*id);
     }
     for module in &world.modules {
-        let opened = module.opened.load(Ordering::Acquire) != 0;
+        let opened = module.opened.load(Ordering::Acquire) != 0 && module.state.load(Ordering::Acquire) != CLOSED;
         if opened || module.role != Role::Opened || module.is_pinned() || is_kept(module) {
             waiting.push(module.id);
         }

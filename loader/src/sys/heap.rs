@@ -38,6 +38,8 @@ pub struct Heap {
     left: AtomicPtr<Left>,
     /// First address of the range and the first behind it; blocks elsewhere are mappings of their own.
     range: [AtomicUsize; 2],
+    /// [`Heap::hold`] found the lock taken by its own thread.
+    interrupted: AtomicBool,
     /// Threads have pointers, and signals may arrive: the program runs.
     guarded: AtomicBool,
     /// A request could not be met.
@@ -82,6 +84,7 @@ impl Heap {
             holder: AtomicU64::new(0),
             left: AtomicPtr::new(null_mut()),
             range: [const { AtomicUsize::new(0) }; 2],
+            interrupted: AtomicBool::new(false),
             guarded: AtomicBool::new(false),
             exhausted: AtomicBool::new(false),
         }
@@ -99,12 +102,16 @@ impl Heap {
 
     /// Takes the lock before a fork, so that the child finds the list whole.
     pub fn hold(&self) {
-        self.take();
+        let took = self.take();
+        self.interrupted.store(!took, Ordering::Relaxed);
     }
 
     /// Gives back what [`Heap::hold`] took, in the parent and in the child.
     pub fn release(&self) {
-        self.holder.store(0, Ordering::Release);
+        // A fork in a signal handler that interrupted an edit: the edit goes on, in the child too, and gives the lock back itself.
+        if !self.interrupted.load(Ordering::Relaxed) {
+            self.holder.store(0, Ordering::Release);
+        }
     }
 
     /// Takes the lock; `false` when the calling thread has it already.

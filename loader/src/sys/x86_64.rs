@@ -345,12 +345,15 @@ macro_rules! tls_get_addr {
 #[macro_export]
 macro_rules! door {
     ($(#[$doc:meta])* $name:ident => $target:path) => {
+        $crate::door!($(#[$doc])* $name => $target, ".text.lode_doors");
+    };
+    ($(#[$doc:meta])* $name:ident => $target:path, $section:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
         /// Arguments and answer are those of the function behind it.
         #[unsafe(naked)]
-        #[unsafe(link_section = ".text.lode_doors")]
+        #[unsafe(link_section = $section)]
         pub unsafe extern "C-unwind" fn $name() {
             ::core::arch::naked_asm!(
                 "push rbp",

@@ -8,7 +8,9 @@
 #![allow(unsafe_code)]
 
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crt::syscall as call;
 
 use super::layout::Layout;
 use super::record::Record;
@@ -231,6 +233,32 @@ impl Glibc {
     }
 }
 
+/// libc's lock over the lists of threads, which `fork` resets in the child: 0 free, 1 taken, 2 taken and waited for.
+struct StackLock(&'static AtomicU32);
+
+impl StackLock {
+    fn take(address: u64) -> Option<StackLock> {
+        // SAFETY: the member of `_rtld_global` that the row calls the lock: an aligned word that libc too changes by atomic instructions only.
+        let word = unsafe { AtomicU32::from_ptr(address as *mut u32) };
+        while word
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            call::sched_yield();
+        }
+        Some(StackLock(word))
+    }
+}
+
+impl Drop for StackLock {
+    fn drop(&mut self) {
+        if self.0.swap(0, Ordering::Release) == 2 {
+            // A thread of libc sleeps. Waking it cannot fail.
+            let _ = call::futex_wake(self.0, 1);
+        }
+    }
+}
+
 impl Glibc {
     /// Fills the static blocks of modules that were opened late, in every thread that libc knows.
     ///
@@ -246,6 +274,9 @@ impl Glibc {
             self.fill_threads_of_libpthread(global.get(member), modules);
             return;
         }
+        let _lock = at
+            .dl_stack_cache_lock
+            .and_then(|lock| StackLock::take(global.address_of(lock)?));
         for list in [&at.dl_stack_used, &at.dl_stack_user] {
             let Some(head) = list.and_then(|list| global.inner(list)) else {
                 continue;

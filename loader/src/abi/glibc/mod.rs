@@ -115,7 +115,10 @@ impl Glibc {
 }
 
 /// The row of a libc. Its build-id decides without another look; only a build that no row names is examined.
-fn recognised(libc: &Module) -> Result<&'static Row, Box<Error>> {
+///
+/// # Errors
+/// [`Kind::UnknownLibc`].
+pub fn recognised(libc: &Module) -> Result<&'static Row, Box<Error>> {
     let build_id = build_id(libc);
     match build_id.and_then(recognise::by_build_id) {
         Some(row) => Ok(row),

@@ -411,13 +411,13 @@ impl Glibc {
 
 impl Glibc {
     /// Has libc call `before` before each fork, and `after` behind it in the parent and in the child.
-    pub fn around_fork(&self, before: extern "C" fn(), after: extern "C" fn()) {
+    pub fn around_fork(&self, before: extern "C" fn(), after: extern "C" fn(), in_the_child: extern "C" fn()) {
         if let Some(function) = self.functions.register_atfork {
             // SAFETY: libc's own function of this signature; the last argument names the object whose closing would take the handlers back.
             let register: extern "C-unwind" fn(extern "C" fn(), extern "C" fn(), extern "C" fn(), usize) -> i32 =
                 unsafe { core::mem::transmute(function.0 as usize) };
             // When it has no memory, a fork in a process with threads is less safe, as it is under other loaders.
-            register(before, after, after, 0);
+            register(before, after, in_the_child, 0);
         }
     }
 }

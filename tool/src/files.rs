@@ -1,0 +1,104 @@
+//! Files that are there whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+/// Puts a file with these bytes at `place`: written as `new` in the same folder, on the disk before it gets its name, so that whoever
+/// looks finds the old file or the new one. `owner` is user and group.
+///
+/// # Errors
+/// The file cannot be written; the old one is there still.
+pub fn replace(place: &Path, new: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<()> {
+    let context = || format!("cannot write {}", new.display());
+    remove(new)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(new)
+        .with_context(context)?;
+    file.write_all(bytes).with_context(context)?;
+    if let Some((user, group)) = owner {
+        fchown(&file, Some(user), Some(group)).with_context(context)?;
+    }
+    file.set_permissions(fs::Permissions::from_mode(mode))
+        .with_context(context)?;
+    file.sync_all().with_context(context)?;
+    // No program starts while its loader is open for writing (ETXTBSY, execve(2)).
+    drop(file);
+    rename(new, place)
+}
+
+/// Renames a file in its folder, for good.
+///
+/// # Errors
+/// The kernel's.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).with_context(|| format!("cannot replace {}", to.display()))?;
+    sync_folder(to)
+}
+
+/// Removes a file that may not be there.
+///
+/// # Errors
+/// It is there and stays.
+pub fn remove(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other.with_context(|| format!("cannot remove {}", file.display())),
+    }
+}
+
+/// Brings the names in a file's folder to the disk.
+///
+/// # Errors
+/// The kernel's.
+pub fn sync_folder(file: &Path) -> Result<()> {
+    let folder = file.parent().context("a file lies in a folder")?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .with_context(|| format!("cannot sync {}", folder.display()))
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use temp_dir::TempDir;
+
+    #[test]
+    fn a_file_is_replaced_with_its_mode_and_leaves_nothing_beside_it() {
+        let folder = TempDir::new().unwrap();
+        let (place, new) = (folder.child("place"), folder.child("new"));
+        fs::write(&new, "left by an interruption").unwrap();
+        replace(&place, &new, b"bytes", 0o711, None).unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"bytes");
+        assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o7777, 0o711);
+        assert!(!new.exists());
+    }
+
+    #[test]
+    fn what_is_not_there_is_removed_already() {
+        let folder = TempDir::new().unwrap();
+        remove(&folder.child("gone")).unwrap();
+        assert!(remove(folder.path()).is_err());
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_standard() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(
+            digest(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}

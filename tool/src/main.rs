@@ -1,0 +1,178 @@
+//! lode-tool: puts lode in the place of a tree's loader, and takes it away again.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
+
+mod debian;
+mod files;
+mod installation;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+
+use installation::{Build, Health, Installation};
+
+/// Puts lode in the place of a tree's loader, and takes it away again.
+#[derive(Parser)]
+#[command(name = "lode-tool", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Put lode in the loader's place; the original is kept beside it
+    Install {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        build: Loader,
+        /// In a Debian tree: let updates of libc6 replace lode by their loader
+        #[arg(long)]
+        no_divert: bool,
+    },
+    /// Put the original back, and remove what `install` left beside it
+    Uninstall {
+        #[command(flatten)]
+        place: Place,
+        /// Even if the original is not the file that was kept
+        #[arg(long)]
+        force: bool,
+    },
+    /// Say how things are; the status is 0 if lode is installed, 3 if not, 4 if something is wrong
+    Status {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Replace an installed lode by another build
+    Upgrade {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        build: Loader,
+    },
+}
+
+/// Which loader of which tree.
+#[derive(Args)]
+struct Place {
+    /// The root folder of the tree
+    #[arg(long, value_name = "DIR")]
+    root: PathBuf,
+    /// The loader's name in /lib64
+    #[arg(long = "as", value_name = "NAME", default_value = "ld-linux-x86-64.so.2", value_parser = ["ld-linux-x86-64.so.2"])]
+    name: String,
+    /// Also if it is the loader that the running system uses
+    #[arg(long)]
+    yes_really: bool,
+}
+
+/// Which build of lode.
+#[derive(Args)]
+struct Loader {
+    /// The build of lode [default: ld-lode-x86_64.so.1 beside lode-tool]
+    #[arg(long, value_name = "FILE")]
+    loader: Option<PathBuf>,
+}
+
+impl Place {
+    fn find(&self) -> Result<Installation> {
+        Installation::find(&self.root, &self.name)
+    }
+
+    /// As `find`, to change something.
+    fn change(&self) -> Result<Installation> {
+        let installation = self.find()?;
+        if installation.is_running_system() && !self.yes_really {
+            bail!(
+                "{} is the loader of the running system; --yes-really is needed to replace it",
+                installation.loader().display()
+            );
+        }
+        Ok(installation)
+    }
+}
+
+impl Loader {
+    fn read(&self) -> Result<Build> {
+        match &self.loader {
+            Some(path) => Build::read(path),
+            None => {
+                let own = std::env::current_exe().context("cannot find out where lode-tool is")?;
+                Build::read(&own.with_file_name("ld-lode-x86_64.so.1"))
+            }
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Install {
+            place,
+            build,
+            no_divert,
+        } => {
+            let installation = place.change()?;
+            let changed = installation.install(&build.read()?, !no_divert)?;
+            say(
+                installation.loader(),
+                if changed {
+                    "is lode now"
+                } else {
+                    "is this build of lode already"
+                },
+            );
+        }
+        Command::Uninstall { place, force } => {
+            let installation = place.change()?;
+            let changed = installation.uninstall(*force)?;
+            say(
+                installation.loader(),
+                if changed {
+                    "is the original again"
+                } else {
+                    "is not lode"
+                },
+            );
+        }
+        Command::Upgrade { place, build } => {
+            let installation = place.change()?;
+            let changed = installation.upgrade(&build.read()?)?;
+            say(
+                installation.loader(),
+                if changed {
+                    "is the new build now"
+                } else {
+                    "is this build of lode already"
+                },
+            );
+        }
+        Command::Status { place } => {
+            return Ok(match place.find()?.status()? {
+                Health::Whole => ExitCode::SUCCESS,
+                Health::Absent => ExitCode::from(3),
+                Health::Damaged => ExitCode::from(4),
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(loader: &Path, what: &str) {
+    println!("{} {what}", loader.display());
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("lode-tool: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

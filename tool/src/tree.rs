@@ -1,0 +1,147 @@
+//! Paths inside a tree: a root file system that is, as a rule, not the running one. Symbolic links in it count from its own root.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// Symbolic links that are followed in one path: as many as the kernel would follow (path_resolution(7)).
+const LINKS: usize = 40;
+
+/// A root file system.
+#[derive(Debug)]
+pub struct Tree {
+    root: PathBuf,
+}
+
+impl Tree {
+    /// The tree at `root`.
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub fn open(root: &Path) -> Result<Tree> {
+        let root = root
+            .canonicalize()
+            .with_context(|| format!("no tree at {}", root.display()))?;
+        if !root.is_dir() {
+            bail!("{} is not a directory", root.display());
+        }
+        Ok(Tree { root })
+    }
+
+    /// The tree's root as the running system names it.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What the running system calls a path of the tree.
+    pub fn outside(&self, inside: &Path) -> PathBuf {
+        self.root.join(inside.strip_prefix("/").unwrap_or(inside))
+    }
+
+    /// The path of the tree, without symbolic links, that `path` leads to. It never leaves the tree: `..` ends at its root.
+    ///
+    /// # Errors
+    /// Nothing is there, or the links do not end.
+    pub fn resolve(&self, path: &Path) -> Result<PathBuf> {
+        let mut rest = parts(path);
+        let mut found = PathBuf::from("/");
+        let mut links = 0;
+        while let Some(part) = rest.pop_front() {
+            if part == ".." {
+                found.pop();
+                continue;
+            }
+            let next = found.join(&part);
+            let outside = self.outside(&next);
+            let metadata = fs::symlink_metadata(&outside).with_context(|| format!("{}", outside.display()))?;
+            if !metadata.is_symlink() {
+                if !rest.is_empty() && !metadata.is_dir() {
+                    bail!("{} is not a directory", outside.display());
+                }
+                found = next;
+                continue;
+            }
+            links += 1;
+            if links > LINKS {
+                bail!("{}: too many symbolic links", self.outside(path).display());
+            }
+            let target = fs::read_link(&outside)?;
+            if target.is_absolute() {
+                found = PathBuf::from("/");
+            }
+            for part in parts(&target).into_iter().rev() {
+                rest.push_front(part);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The names in a path, and `..`.
+fn parts(path: &Path) -> VecDeque<OsString> {
+    let parts = path
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    parts.map(|part| part.as_os_str().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use temp_dir::TempDir;
+
+    fn tree() -> (TempDir, Tree) {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir_all(folder.child("usr/lib64")).unwrap();
+        fs::create_dir_all(folder.child("usr/lib/x")).unwrap();
+        fs::write(folder.child("usr/lib/x/file"), "").unwrap();
+        let tree = Tree::open(folder.path()).unwrap();
+        (folder, tree)
+    }
+
+    #[test]
+    fn links_count_from_the_trees_own_root() {
+        let (folder, tree) = tree();
+        symlink("usr/lib", folder.child("lib")).unwrap();
+        symlink("/usr/lib64", folder.child("lib64")).unwrap();
+        symlink("/lib/x/file", folder.child("usr/lib64/name")).unwrap();
+        let found = tree.resolve(Path::new("/lib64/name")).unwrap();
+        assert_eq!(found, Path::new("/usr/lib/x/file"));
+        assert_eq!(tree.outside(&found), tree.root().join("usr/lib/x/file"));
+    }
+
+    #[test]
+    fn no_path_leaves_the_tree() {
+        let (folder, tree) = tree();
+        symlink("../../../../usr/lib/x/file", folder.child("usr/lib64/up")).unwrap();
+        assert_eq!(
+            tree.resolve(Path::new("/usr/lib64/up")).unwrap(),
+            Path::new("/usr/lib/x/file")
+        );
+        assert_eq!(tree.resolve(Path::new("/../..")).unwrap(), Path::new("/"));
+        symlink("/etc/hostname", folder.child("usr/lib64/out")).unwrap();
+        assert!(tree.resolve(Path::new("/usr/lib64/out")).is_err());
+    }
+
+    #[test]
+    fn dots_behind_a_link_count_from_where_it_leads() {
+        let (folder, tree) = tree();
+        symlink("/usr/lib/x", folder.child("short")).unwrap();
+        assert_eq!(
+            tree.resolve(Path::new("/short/../x/file")).unwrap(),
+            Path::new("/usr/lib/x/file")
+        );
+    }
+
+    #[test]
+    fn links_that_do_not_end_and_files_as_directories_are_errors() {
+        let (folder, tree) = tree();
+        symlink("loop", folder.child("loop")).unwrap();
+        assert!(tree.resolve(Path::new("/loop")).is_err());
+        assert!(tree.resolve(Path::new("/usr/lib/x/file/more")).is_err());
+    }
+}
