@@ -73,7 +73,7 @@ features! {
     XSAVE = 0, 2, 26; OSXSAVE = 0, 2, 27; AVX = 0, 2, 28; F16C = 0, 2, 29; RDRAND = 0, 2, 30;
     TSC = 0, 3, 4; CX8 = 0, 3, 8; CMOV = 0, 3, 15; CLFSH = 0, 3, 19; MMX = 0, 3, 23; FXSR = 0, 3, 24;
     SSE = 0, 3, 25; SSE2 = 0, 3, 26; HTT = 0, 3, 28;
-    BMI1 = 1, 1, 3; HLE = 1, 1, 4; AVX2 = 1, 1, 5; BMI2 = 1, 1, 8; ERMS = 1, 1, 9; RTM = 1, 1, 11;
+    FSGSBASE = 1, 1, 0; BMI1 = 1, 1, 3; HLE = 1, 1, 4; AVX2 = 1, 1, 5; BMI2 = 1, 1, 8; ERMS = 1, 1, 9; RTM = 1, 1, 11;
     AVX512F = 1, 1, 16; AVX512DQ = 1, 1, 17; RDSEED = 1, 1, 18; ADX = 1, 1, 19; AVX512_IFMA = 1, 1, 21;
     CLFLUSHOPT = 1, 1, 23; CLWB = 1, 1, 24; TRACE = 1, 1, 25; AVX512PF = 1, 1, 26; AVX512ER = 1, 1, 27;
     AVX512CD = 1, 1, 28; SHA = 1, 1, 29; AVX512BW = 1, 1, 30; AVX512VL = 1, 1, 31;

@@ -165,9 +165,10 @@ extern "C" fn _dl_mcount(_from: usize, _to: usize) {}
 #[unsafe(no_mangle)]
 extern "C" fn _dl_get_tls_static_info(size: *mut usize, align: *mut usize) {
     let (bytes, alignment) = dl::with_glibc(|glibc| {
-        let ro = glibc.global_ro?;
-        let at = &glibc.layout.rtld_global_ro;
-        Some((ro.get(at.dl_tls_static_size?), ro.get(at.dl_tls_static_align?)))
+        // Asked by the libpthread.so.0 of releases up to 2.33, which have the members here.
+        let global = glibc.global?;
+        let at = &glibc.layout.rtld_global;
+        Some((global.get(at.dl_tls_static_size?), global.get(at.dl_tls_static_align?)))
     })
     .flatten()
     .unwrap_or((0, 64));

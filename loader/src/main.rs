@@ -24,7 +24,7 @@ use crt::{Stack, auxv};
 use lode::abi::glibc;
 use lode::abi::glibc::cpu::CpuFacts;
 use lode::abi::glibc::facts::Kernel;
-use lode::abi::glibc::layout::{self, Layout};
+use lode::abi::glibc::layout::{self, Row};
 use lode::abi::glibc::start::Circumstances;
 use lode::abi::glibc::tunables::Tunables;
 use lode::abi::{Abi, bare};
@@ -314,7 +314,7 @@ impl Launch {
         if let Abi::Glibc(glibc) = &abi
             && options.mode == Mode::ListTunables
         {
-            self.list_tunables(glibc.layout);
+            self.list_tunables(glibc.layout.row);
         }
         let substitute = substitute(&abi, &linked.batch, &world);
         let binding = Binding {
@@ -468,9 +468,11 @@ impl Launch {
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Glibc(glibc) => {
-                glibc.tunables = self.tunables(glibc.layout);
+                glibc.tunables = self.tunables(glibc.layout.row);
                 let mut cpuid = machine::cpuid;
-                let facts = CpuFacts::compute(cpu, &mut cpuid, &glibc.tunables);
+                let rules = glibc.layout.cache_rules();
+                let mut facts = CpuFacts::compute(cpu, &mut cpuid, &glibc.tunables, rules);
+                facts.allow_base_registers(rules, self.auxiliary(auxv::AT_HWCAP2));
                 let circumstances = Circumstances {
                     kernel: Kernel {
                         page_size: self.page_size,
@@ -478,6 +480,8 @@ impl Launch {
                         clock_ticks: self.auxiliary(auxv::AT_CLKTCK),
                         hwcap2: self.auxiliary(auxv::AT_HWCAP2),
                         auxv: self.stack.auxv() as u64,
+                        rseq_size: self.auxiliary(auxv::AT_RSEQ_FEATURE_SIZE),
+                        rseq_align: self.auxiliary(auxv::AT_RSEQ_ALIGN),
                     },
                     cpu: &facts,
                     exports: exports::objects(),
@@ -507,14 +511,14 @@ impl Launch {
     }
 
     #[inline(never)]
-    fn tunables(&self, layout: &'static Layout) -> Tunables<'static> {
-        Tunables::from_environment(layout.tunables, self.environment.iter().copied(), self.secure)
+    fn tunables(&self, row: &'static Row) -> Tunables<'static> {
+        Tunables::from_environment(row.tunables, self.environment.iter().copied(), self.secure)
     }
 
     /// `--list-tunables`.
     #[inline(never)]
-    fn list_tunables(&self, layout: &'static Layout) -> ! {
-        say(&text(format_args!("{}", self.tunables(layout))))
+    fn list_tunables(&self, row: &'static Row) -> ! {
+        say(&text(format_args!("{}", self.tunables(row))))
     }
 
     /// 16 bytes for the guards: the kernel's, or drawn now.

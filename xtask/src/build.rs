@@ -47,7 +47,7 @@ pub fn release() -> Result<PathBuf> {
         "/ld-lode",
     )?;
     let loader = workspace::loader();
-    install(&built, &loader)?;
+    install(&built, &loader, with_known_sections)?;
     let library = workspace::cargo_artifact(
         &[
             "build",
@@ -59,13 +59,13 @@ pub fn release() -> Result<PathBuf> {
         &[],
         ".a",
     )?;
-    install(&library, &workspace::libcrt())?;
+    install(&library, &workspace::libcrt(), |_| ())?;
     let tool = workspace::cargo_artifact(
         &["build", "--quiet", "--release", "-p", "lode-tool", "--bin", "lode-tool"],
         &[("CARGO_PROFILE_RELEASE_STRIP", "symbols")],
         "/lode-tool",
     )?;
-    install(&tool, &workspace::tool())?;
+    install(&tool, &workspace::tool(), |_| ())?;
     Ok(loader)
 }
 
@@ -77,20 +77,83 @@ fn debug_loader() -> Result<PathBuf> {
         "/ld-lode",
     )?;
     let loader = workspace::debug_loader();
-    install(&built, &loader)?;
+    install(&built, &loader, with_known_sections)?;
     Ok(loader)
 }
 
+/// Gives the section of DT_RELR the type of plain data. The loader is an input of the static linker, and GNU ld before 2.38 refuses a file that has a
+/// section of type SHT_RELR; nothing but the section's name needs the type (gABI, "Sections").
+fn with_known_sections(file: &mut [u8]) {
+    /// Places in the ELF header of 64-bit files: `e_shoff`, and `e_shnum` behind it.
+    const TABLE: usize = 40;
+    const COUNT: usize = 60;
+    /// Size of a section header, and where its type is.
+    const HEADER: usize = 64;
+    const TYPE: usize = 4;
+    const SHT_PROGBITS: u32 = 1;
+    const SHT_RELR: u32 = 19;
+    let number = |at: usize, length: usize| {
+        let bytes = file.get(at..at.checked_add(length)?)?;
+        Some(
+            bytes
+                .iter()
+                .rev()
+                .fold(0usize, |number, byte| number << 8 | usize::from(*byte)),
+        )
+    };
+    let (Some(table), Some(count)) = (number(TABLE, 8), number(COUNT, 2)) else {
+        return;
+    };
+    for header in file
+        .get_mut(table..)
+        .unwrap_or_default()
+        .chunks_exact_mut(HEADER)
+        .take(count)
+    {
+        if let Some(kind) = header.get_mut(TYPE..TYPE + 4)
+            && *kind == SHT_RELR.to_le_bytes()
+        {
+            kind.copy_from_slice(&SHT_PROGBITS.to_le_bytes());
+        }
+    }
+}
+
 /// Puts a copy of `built` in place of `product` by a rename, so that running processes keep the old file.
-/// A product with equal content stays as it is.
-fn install(built: &Path, product: &Path) -> Result<()> {
-    let content = fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
+/// A product with equal content stays as it is. `edit` changes the copy.
+fn install(built: &Path, product: &Path, edit: fn(&mut [u8])) -> Result<()> {
+    let mut content = fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
+    edit(&mut content);
     if fs::read(product).is_ok_and(|old| old == content) {
         return Ok(());
     }
     let folder = product.parent().context("a product lies in a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let new = product.with_extension("new");
+    // The copy has the mode; its content is then replaced by the edited one.
     fs::copy(built, &new).with_context(|| format!("cannot write {}", new.display()))?;
+    fs::write(&new, content).with_context(|| format!("cannot write {}", new.display()))?;
     fs::rename(&new, product).with_context(|| format!("cannot replace {}", product.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_type_of_relr_sections_changes() {
+        let mut file = vec![0u8; 64 + 2 * 64];
+        file[40] = 64;
+        file[60] = 2;
+        file[64 + 4] = 19;
+        file[128 + 4] = 11;
+        let mut expected = file.clone();
+        expected[64 + 4] = 1;
+        with_known_sections(&mut file);
+        assert_eq!(file, expected);
+        // A table that is not there changes nothing.
+        with_known_sections(&mut [0; 20]);
+        let mut cut = vec![0xff; 64];
+        with_known_sections(&mut cut);
+        assert_eq!(cut, [0xff; 64]);
+    }
 }

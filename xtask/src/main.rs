@@ -10,6 +10,7 @@ mod mutate;
 mod run;
 mod tables;
 mod test;
+mod trees;
 mod workspace;
 
 use std::process::ExitCode;

@@ -14,9 +14,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use gimli::AttributeValue;
 use lode::abi::glibc::layout::{
-    CpuBasic, CpuFeatures, CpuidFeature, DlfcnHook, DtvPointer, DtvSlotinfo, DtvSlotinfoList, Field, InfoTable,
-    Libname, LinkMap, LinkNamespaces, List, Mutex, Object, PreferredBits, Presence, Pthread, RtldGlobal, RtldGlobalRo,
-    ScopeElem, Tcb, ThreadDb, Tunable,
+    CPUID_LEAVES, CpuBasic, CpuFeatures, CpuidFeature, DLFCN_HOOK, DtvPointer, DtvSlotinfo, DtvSlotinfoList, Field,
+    InfoTable, Libname, LinkMap, LinkNamespaces, List, Mutex, Object, PreferredBits, Presence, Pthread, RtldGlobal,
+    RtldGlobalRo, ScopeElem, Tcb, ThreadDb, Tunable,
 };
 use lode::abi::glibc::witness::{self, Function, Slots};
 use object::elf;
@@ -77,7 +77,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     std::fs::write(&output, text).with_context(|| format!("writing {}", output.display()))?;
     println!("wrote {}", output.display());
     write_names(&names)?;
-    println!("layout/mod.rs names it with `mod {name};` and `&{name}::LAYOUT` in ALL");
+    println!("layout/mod.rs names it with `{name},` in `rows!`");
     Ok(())
 }
 
@@ -328,6 +328,32 @@ impl<'a> Elf<'a> {
         bail!("{} has no GOT slot for {name}", self.path.display())
     }
 
+    /// The words that are addresses inside the file, by their own address, in the form that loaders have before DT_RELR.
+    fn relative_pointers(&self) -> BTreeMap<u64, u64> {
+        let relocations = self.file.dynamic_relocations().into_iter().flatten();
+        relocations
+            .filter_map(|(address, relocation)| match relocation.flags() {
+                RelocationFlags::Elf {
+                    r_type: elf::R_X86_64_RELATIVE,
+                } => Some((address, relocation.addend().cast_unsigned())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The text at a link-time address.
+    fn text(&self, address: u64) -> Result<String> {
+        for segment in self.file.segments() {
+            if let Some(inside) = address.checked_sub(segment.address()) {
+                let bytes = segment.data()?.get(usize::try_from(inside)?..);
+                if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
+                    return text_until_nul(bytes);
+                }
+            }
+        }
+        bail!("{}: no text at {address:#x}", self.path.display())
+    }
+
     /// A symbol of the full symbol table.
     fn local_symbol(&self, wanted: &str) -> Result<Symbol> {
         let endian = self.file.endian();
@@ -354,10 +380,10 @@ struct LibcFacts<'a> {
 impl<'a> LibcFacts<'a> {
     fn read(libc: &Elf<'a>) -> Result<Self> {
         let exports = libc.exports()?;
-        let version = *exports
-            .get("__nptl_version")
-            .context("libc.so.6 has no __nptl_version: releases before 2.34 are not supported")?;
-        let release = text_until_nul(libc.bytes(version)?)?;
+        let release = match exports.get("__nptl_version") {
+            Some(version) => text_until_nul(libc.bytes(*version)?)?,
+            None => banner_release(libc.file.data()).context("libc.so.6 does not state its release")?,
+        };
         Ok(Self {
             origin: banner(libc.file.data()).unwrap_or_else(|| format!("glibc {release}")),
             release,
@@ -392,6 +418,19 @@ impl<'a> LibcFacts<'a> {
 fn text_until_nul(bytes: &[u8]) -> Result<String> {
     let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
     Ok(std::str::from_utf8(text)?.to_owned())
+}
+
+/// The release in the banner, for libraries without an object that holds it (before 2.34).
+fn banner_release(bytes: &[u8]) -> Option<String> {
+    const START: &[u8] = b" stable release version ";
+    let start = bytes
+        .windows(START.len())
+        .position(|window| window == START)?
+        .checked_add(START.len())?;
+    let text = bytes.get(start..)?;
+    let end = text.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
+    let release = std::str::from_utf8(text.get(..end)?).ok()?;
+    Some(release.trim_end_matches('.').to_owned())
 }
 
 /// The distributor's version in the banner "GNU C Library (...) stable release version".
@@ -673,8 +712,16 @@ fn member<'a>(
     let mut offset = number(gimli::DW_AT_data_member_location)?.unwrap_or(0);
     let mut bits = None;
     if let Some(width) = number(gimli::DW_AT_bit_size)? {
-        let first = number(gimli::DW_AT_data_bit_offset)?
-            .context("bit fields in the form of DWARF before version 4 are not supported")?;
+        let first = match number(gimli::DW_AT_data_bit_offset)? {
+            Some(first) => first,
+            None => bits_from_the_top(
+                offset,
+                width,
+                number(gimli::DW_AT_byte_size)?,
+                number(gimli::DW_AT_bit_offset)?,
+            )
+            .context("a bit field of an unknown form")?,
+        };
         offset = first / 8;
         bits = Some((first % 8, width));
     }
@@ -684,6 +731,12 @@ fn member<'a>(
         bits,
         of: reference(unit, entry.attr_value(gimli::DW_AT_type)?)?,
     })
+}
+
+/// The first bit of a bit field as DWARF had them before version 4: counted from the most significant bit of a unit of storage.
+fn bits_from_the_top(offset: u64, width: u64, unit: Option<u64>, from_top: Option<u64>) -> Option<u64> {
+    let below = unit?.checked_mul(8)?.checked_sub(from_top?)?.checked_sub(width)?;
+    offset.checked_mul(8)?.checked_add(below)
 }
 
 /// Number of elements of one dimension of an array.
@@ -696,6 +749,37 @@ fn elements(entry: &gimli::DebuggingInformationEntry<'_, '_, Reader<'_>>) -> Res
     Ok(last.map_or(0, |last| last.saturating_add(1)))
 }
 
+/// The types that a row may be made of, in the order of the alphabet.
+const SCHEMA: &[&str] = &[
+    "Bits",
+    "CpuBasic",
+    "CpuFeatures",
+    "CpuidFeature",
+    "DtvPointer",
+    "DtvSlotinfo",
+    "DtvSlotinfoList",
+    "InfoTable",
+    "Libname",
+    "LinkMap",
+    "LinkNamespaces",
+    "List",
+    "Member",
+    "Mutex",
+    "Object",
+    "Picked",
+    "PreferredBits",
+    "Pthread",
+    "RtldGlobal",
+    "RtldGlobalRo",
+    "ScopeElem",
+    "Tcb",
+    "ThreadDb",
+    "Tunable",
+    "TunableKind",
+    "Witness",
+    "Word",
+];
+
 /// The whole row as Rust code, not formatted.
 fn row(
     types: &Types,
@@ -705,35 +789,47 @@ fn row(
     loader: &Elf<'_>,
     names: &mut Names,
 ) -> Result<String> {
-    let mut out = format!(
-        "//! glibc {release}, {origin}.\n//!\n//! Generated by `cargo xtask tables DEBUGFILE` from the debug \
-         information of that package's loader\n//! (build-id {loader_id}). Not edited by hand.\n\n\
-         use super::{{\nBits, CpuBasic, CpuFeatures, CpuidFeature, CpuidLeaf, DlfcnHook, DtvPointer, \
-         DtvSlotinfo, DtvSlotinfoList, InfoTable, Layout, Libname, LinkMap, LinkNamespaces, List, Member, Mutex, \
-         Object, PreferredBits, Pthread, RtldGlobal, RtldGlobalRo, ScopeElem, Tcb, ThreadDb, Tunable, TunableKind, \
-         TunableSecurity, Witness, Word,\n}};\n\n\
-         /// The row.\npub(super) static LAYOUT: Layout = Layout {{\n\
-         release: {release:?},\norigin: {origin:?},\n",
-        release = facts.release,
-        origin = facts.origin,
-        loader_id = hex(loader.build_id()?),
-    );
+    let mut body = String::new();
     let id: Vec<String> = facts.build_id.iter().map(|byte| format!("{byte:#04x}")).collect();
-    writeln!(out, "build_ids: &[&[{}]],", id.join(", "))?;
+    writeln!(body, "build_ids: &[&[{}]],", id.join(", "))?;
     writeln!(
-        out,
+        body,
         "imports: &Word::list({:?}),",
         facts.imports.iter().collect::<Vec<_>>()
     )?;
     names.extend(facts.imports.iter().map(ToString::to_string));
 
-    let interface = interface(types, debug, loader, names)?;
-    writeln!(out, "interface: {:#018x},", digest(&interface))?;
-    out.push_str(&interface);
-    writeln!(out, "thread_db: &[{}],", thread_db(facts, libc, names)?)?;
-    writeln!(out, "witnesses: &[{}],", witnesses(types, facts, libc, names)?)?;
-    out.push_str("};\n");
-    Ok(out)
+    let interface = interface(types)?;
+    let tunables = tunables(types, debug, loader, names)?;
+    let descriptors = thread_db(facts, libc, names)?;
+    writeln!(body, "interface: {:#018x},", digest(&format!("{interface}{tunables}")))?;
+    body.push_str(
+        "tunables: Picked { pool: &super::TUNABLES, picks: &Tunable::picks::<{ TUNABLES.len() }>(TUNABLES) },\n",
+    );
+    body.push_str(
+        "thread_db: Picked { pool: &super::THREAD_DB, picks: &ThreadDb::picks::<{ THREAD_DB.len() }>(THREAD_DB) },\n",
+    );
+    writeln!(body, "witnesses: &[{}],", witnesses(types, facts, libc, names)?)?;
+    let whole = format!("{body}{interface}{tunables}{descriptors}ThreadDb::");
+    let used: Vec<&str> = SCHEMA
+        .iter()
+        .copied()
+        .filter(|name| whole.contains(&format!("{name}::")) || whole.contains(&format!("{name} {{")))
+        .collect();
+    Ok(format!(
+        "//! glibc {release}, {origin}.\n//!\n//! Generated by `cargo xtask tables DEBUGFILE` from the debug \
+         information of that package's loader\n//! (build-id {loader_id}). Not edited by hand.\n\n\
+         use super::{{\n{used}, Row, Structures,\n}};\n\n\
+         /// The row.\npub(super) const ROW: Row = Row {{\n\
+         release: {release:?},\norigin: {origin:?},\n{body}}};\n\n\
+         /// Where everything is.\npub(super) const STRUCTURES: Structures = Structures {{\n{interface}}};\n\n\
+         /// Tunables by id.\npub(super) const TUNABLES: &[Tunable] = &[{tunables}];\n\n\
+         /// libc's descriptors for debuggers.\npub(super) const THREAD_DB: &[ThreadDb] = &[{descriptors}];\n",
+        release = facts.release,
+        origin = facts.origin,
+        loader_id = hex(loader.build_id()?),
+        used = used.join(", "),
+    ))
 }
 
 /// 64-bit FNV-1a.
@@ -744,7 +840,7 @@ fn digest(text: &str) -> u64 {
 }
 
 /// The fields that make two rows different to a loader.
-fn interface(types: &Types, debug: &Elf<'_>, loader: &Elf<'_>, names: &mut Names) -> Result<String> {
+fn interface(types: &Types) -> Result<String> {
     let mut out = String::new();
     macro_rules! records {
         ($( $field:ident: $name:ident, )*) => {
@@ -774,21 +870,16 @@ fn interface(types: &Types, debug: &Elf<'_>, loader: &Elf<'_>, names: &mut Names
         list: List,
         mutex: Mutex,
     }
-    writeln!(
-        out,
-        "dlfcn_hook: {},",
-        optional_record(types, "DlfcnHook", DlfcnHook::STRUCTURE, DlfcnHook::FIELDS)?
-    )?;
+    check_hook(types)?;
     records! {
         cpu_features: CpuFeatures,
         cpu_basic: CpuBasic,
     }
     let (name, fields) = (CpuidFeature::STRUCTURE, CpuidFeature::FIELDS);
-    let feature = optional_record(types, "CpuidFeature", name, fields)?;
+    let feature = record_or_none(types, "CpuidFeature", name, fields)?;
     writeln!(out, "cpuid_feature: {feature},")?;
-    writeln!(out, "cpuid_leaves: &[{}],", cpuid_leaves(types)?)?;
+    writeln!(out, "cpuid_leaves: {},", cpuid_leaves(types)?)?;
     writeln!(out, "preferred: {},", preferred(types)?)?;
-    writeln!(out, "tunables: &[{}],", tunables(types, debug, loader, names)?)?;
     Ok(out)
 }
 
@@ -840,11 +931,33 @@ fn place(member: &Found, presence: Presence) -> Result<String> {
     })
 }
 
-fn optional_record(types: &Types, name: &str, structure: &str, fields: &[Field]) -> Result<String> {
-    if !types.structures.contains_key(structure) {
-        return Ok("None".to_owned());
+/// The same of a structure that some glibc lacks: then it has no size and no members.
+fn record_or_none(types: &Types, name: &str, structure: &str, fields: &[Field]) -> Result<String> {
+    if types.structures.contains_key(structure) {
+        return record(types, name, structure, fields);
     }
-    Ok(format!("Some({})", record(types, name, structure, fields)?))
+    let members: String = fields.iter().map(|field| format!("{}: None, ", field.field)).collect();
+    Ok(format!("{name} {{ size: 0, {members} }}"))
+}
+
+/// Checks that the table of functions is the one that the loader fills: the members in that order, nothing else.
+fn check_hook(types: &Types) -> Result<()> {
+    const STRUCTURE: &str = "dlfcn_hook";
+    if !types.structures.contains_key(STRUCTURE) {
+        return Ok(());
+    }
+    let hook = types.structure(STRUCTURE, None)?;
+    for (index, name) in (0u64..).zip(DLFCN_HOOK) {
+        ensure!(
+            hook.member(name)?.offset == index * 8,
+            "{STRUCTURE}.{name} is not number {index}"
+        );
+    }
+    ensure!(
+        hook.members.len() == DLFCN_HOOK.len(),
+        "{STRUCTURE} has members that the loader does not fill"
+    );
+    Ok(())
 }
 
 /// DT_NUM is no part of the debug information. It was 35 until DT_RELR made it 38 in 2.36, and the
@@ -866,41 +979,65 @@ fn info_table(types: &Types) -> Result<String> {
     ))
 }
 
-/// The queries behind `cpu_features.features`, from the enumerators that index it.
-fn cpuid_leaves(types: &Types) -> Result<String> {
-    const LEAVES: [(&str, u32, u32); 10] = [
-        ("CPUID_INDEX_1", 1, 0),
-        ("CPUID_INDEX_7", 7, 0),
-        ("CPUID_INDEX_80000001", 0x8000_0001, 0),
-        ("CPUID_INDEX_D_ECX_1", 0xd, 1),
-        ("CPUID_INDEX_80000007", 0x8000_0007, 0),
-        ("CPUID_INDEX_80000008", 0x8000_0008, 0),
-        ("CPUID_INDEX_7_ECX_1", 7, 1),
-        ("CPUID_INDEX_19", 0x19, 0),
-        ("CPUID_INDEX_14_ECX_0", 0x14, 0),
-        ("CPUID_INDEX_24_ECX_0", 0x24, 0),
+/// How many leaves the array of features has; that they are the first of the loader's list is shown by the enumerators that index it.
+fn cpuid_leaves(types: &Types) -> Result<u64> {
+    const INDEXES: [&str; CPUID_LEAVES.len()] = [
+        "CPUID_INDEX_1",
+        "CPUID_INDEX_7",
+        "CPUID_INDEX_80000001",
+        "CPUID_INDEX_D_ECX_1",
+        "CPUID_INDEX_80000007",
+        "CPUID_INDEX_80000008",
+        "CPUID_INDEX_7_ECX_1",
+        "CPUID_INDEX_19",
+        "CPUID_INDEX_14_ECX_0",
+        "CPUID_INDEX_24_ECX_0",
     ];
-    let mut by_index = BTreeMap::new();
-    for (name, eax, ecx) in LEAVES {
-        if let Some(index) = types.enumerator(name)? {
-            by_index.insert(index, format!("CpuidLeaf::new({eax:#x}, {ecx})"));
+    let features = types.structure(CpuFeatures::STRUCTURE, None)?;
+    let (count, prefix) = match features.member("cpuid") {
+        Ok(array) => (array.size / 16, "COMMON_"),
+        Err(_) => {
+            let element = types.structure(CpuidFeature::STRUCTURE, None)?.size;
+            (features.member("features")?.size.checked_div(element).unwrap_or(0), "")
         }
+    };
+    for (index, name) in (0..count).zip(INDEXES) {
+        let known = types.enumerator(&format!("{prefix}{name}"))?;
+        ensure!(known == Some(index), "{prefix}{name} is {known:?}, not {index}");
     }
-    let element = types.structure(CpuidFeature::STRUCTURE, None)?.size;
-    let array = types.structure(CpuFeatures::STRUCTURE, None)?.member("features")?.size;
-    let count = array.checked_div(element).unwrap_or(0);
-    ensure!(
-        by_index.keys().copied().eq(0..count),
-        "cpu_features.features has {count} elements, but these indexes are known: {:?}",
-        by_index.keys()
-    );
-    Ok(by_index.into_values().collect::<Vec<_>>().join(", "))
+    ensure!(count <= 10, "cpu_features has {count} leaves of features");
+    Ok(count)
 }
 
 fn preferred(types: &Types) -> Result<String> {
+    /// Up to 2.32 the bits are macros of `cpu-features.h`, of which debug information says nothing.
+    const BEFORE_2_33: [&str; 16] = [
+        "I586",
+        "I686",
+        "Fast_Rep_String",
+        "Fast_Copy_Backward",
+        "Fast_Unaligned_Load",
+        "Fast_Unaligned_Copy",
+        "Slow_BSF",
+        "Slow_SSE4_2",
+        "AVX_Fast_Unaligned_Load",
+        "Prefer_MAP_32BIT_EXEC",
+        "Prefer_PMINUB_for_stringop",
+        "Prefer_No_VZEROUPPER",
+        "Prefer_ERMS",
+        "Prefer_FSRM",
+        "Prefer_No_AVX512",
+        "MathVec_Prefer_No_AVX512",
+    ];
+    let old = types.structure(CpuFeatures::STRUCTURE, None)?.member("feature").is_ok();
     let mut out = "PreferredBits {\n".to_owned();
     for (field, name) in PreferredBits::FIELDS {
-        let mask = types.enumerator(&format!("bit_arch_{name}"))?;
+        let mask = if old {
+            let bit = BEFORE_2_33.iter().position(|known| known == name);
+            bit.map(|bit| 1u64 << bit)
+        } else {
+            types.enumerator(&format!("bit_arch_{name}"))?
+        };
         let bit = match mask {
             Some(mask) => {
                 ensure!(mask.is_power_of_two(), "bit_arch_{name} is not one bit");
@@ -928,19 +1065,29 @@ fn tunables(types: &Types, debug: &Elf<'_>, loader: &Elf<'_>, names: &mut Names)
     let default = entry.member("def").or_else(|_| entry.member("val"))?;
     let list = debug.local_symbol("tunable_list")?;
     let bytes = loader.bytes(list)?;
+    let pointers = loader.relative_pointers();
     let mut out = String::new();
-    for tunable in bytes.chunks_exact(usize::try_from(entry.size)?) {
+    for (address, tunable) in (list.address..)
+        .step_by(usize::try_from(entry.size)?)
+        .zip(bytes.chunks_exact(usize::try_from(entry.size)?))
+    {
+        // Up to 2.32 a text is a pointer, later an array.
+        let text = |member: &Found| match pointers.get(&address.saturating_add(member.offset)) {
+            Some(text) => loader.text(*text),
+            None if member.size == 8 => Ok(String::new()),
+            None => array_text(tunable, member),
+        };
         let inner = |name: &str| -> Result<u64> {
             let member = bounds.member(name)?;
             number(tunable, kind.offset.saturating_add(member.offset), member.size)
         };
         let kind = tunable_kind(types, inner("type_code")?)?;
-        let full_name = array_text(tunable, entry.member("name")?)?;
+        let full_name = text(entry.member("name")?)?;
         let name = full_name
             .strip_prefix(Tunable::PREFIX)
             .with_context(|| format!("the tunable {full_name} is not one of glibc"))?;
         let alias = match entry.members.get("env_alias") {
-            Some(member) => array_text(tunable, member)?,
+            Some(member) => text(member)?,
             None => String::new(),
         };
         // A string's default is a pointer that is relocated; only the null pointer occurs.
@@ -949,16 +1096,17 @@ fn tunables(types: &Types, debug: &Elf<'_>, loader: &Elf<'_>, names: &mut Names)
             kind != "String" || value == 0,
             "the string tunable {name} has a default"
         );
-        let security = match entry.members.get("security_level") {
-            Some(member) => tunable_security(types, number(tunable, member.offset, member.size)?)?,
-            // Since 2.39 a secure process ignores all of GLIBC_TUNABLES and removes it.
-            None => "Erase",
-        };
+        // Since 2.39 a secure process ignores all of GLIBC_TUNABLES; before, each tunable had a level, and the loader has no way to honour one.
+        if let Some(member) = entry.members.get("security_level") {
+            let level = number(tunable, member.offset, member.size)?;
+            let honoured = types.enumerator("TUNABLE_SECLEVEL_NONE")?;
+            ensure!(honoured != Some(level), "a secure process honours the tunable {name}");
+        }
         let name = format!("{name} {alias}");
         let name = name.trim_end();
         writeln!(
             out,
-            "Tunable::new({name:?}, TunableKind::{kind}, {}..={}, {}, TunableSecurity::{security}),",
+            "Tunable::new({name:?}, TunableKind::{kind}, ({}, {}), {}),",
             literal(inner("min")?),
             literal(inner("max")?),
             literal(value),
@@ -1027,19 +1175,6 @@ fn tunable_kind(types: &Types, code: u64) -> Result<&'static str> {
     bail!("unknown type {code} of a tunable")
 }
 
-fn tunable_security(types: &Types, level: u64) -> Result<&'static str> {
-    for (enumerator, security) in [
-        ("TUNABLE_SECLEVEL_SXID_ERASE", "Erase"),
-        ("TUNABLE_SECLEVEL_SXID_IGNORE", "Ignore"),
-        ("TUNABLE_SECLEVEL_NONE", "Honour"),
-    ] {
-        if types.enumerator(enumerator)? == Some(level) {
-            return Ok(security);
-        }
-    }
-    bail!("unknown security level {level} of a tunable")
-}
-
 /// libc's descriptors for debuggers: one or three 32-bit numbers each.
 fn thread_db(facts: &LibcFacts<'_>, libc: &Elf<'_>, names: &mut Names) -> Result<String> {
     let mut out = String::new();
@@ -1049,6 +1184,10 @@ fn thread_db(facts: &LibcFacts<'_>, libc: &Elf<'_>, names: &mut Names) -> Result
         };
         let bytes = libc.bytes(symbol)?;
         let part = |offset| number(bytes, offset, 4);
+        // An array without an end says nothing.
+        if symbol.size == 12 && part(4)? > u64::from(u16::MAX) {
+            continue;
+        }
         match symbol.size {
             4 => writeln!(out, "ThreadDb::value({name:?}, {:#x}),", part(0)?)?,
             12 => writeln!(
@@ -1062,9 +1201,11 @@ fn thread_db(facts: &LibcFacts<'_>, libc: &Elf<'_>, names: &mut Names) -> Result
         }
         names.insert(name.to_owned());
     }
-    ensure!(!out.is_empty(), "libc.so.6 has no _thread_db_ descriptors");
     Ok(out)
 }
+
+/// Members that libc reads only where `_dl_naudit` is not zero, which the loader never sets.
+const AUDITING: [&str; 3] = ["_dl_rtld_map", "_dl_rtld_auditstate", "_dl_audit"];
 
 /// The witnesses: for each member that a function of the list uses, the first such function. Fails when libc
 /// uses a member that the schema does not know, because the loader would not fill it.
@@ -1090,7 +1231,9 @@ fn witnesses(types: &Types, facts: &LibcFacts<'_>, libc: &Elf<'_>, names: &mut N
             for displacement in facts.uses(libc, name, object)? {
                 let member = enclosing(&structure, displacement);
                 ensure!(
-                    member.is_some_and(|(name, _)| fields.iter().any(|field| field.member == name)),
+                    member.is_some_and(
+                        |(name, _)| AUDITING.contains(&name) || fields.iter().any(|field| field.member == name)
+                    ),
                     "{name} uses {} at {displacement:#x} ({member:?}), which is not in the schema",
                     object.symbol()
                 );
@@ -1099,7 +1242,8 @@ fn witnesses(types: &Types, facts: &LibcFacts<'_>, libc: &Elf<'_>, names: &mut N
         let mut witnessed = BTreeSet::new();
         for name in WITNESS_FUNCTIONS {
             for displacement in facts.uses(libc, name, object)? {
-                let Some(member) = exact(types, &structure, displacement)? else {
+                let Some(member) = exact(types, &structure, displacement)?.filter(|name| !AUDITING.contains(&&**name))
+                else {
                     continue;
                 };
                 // A displacement of zero shows nothing.
@@ -1209,6 +1353,21 @@ mod tests {
         let bytes = b"\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\0";
         assert_eq!(banner(bytes).as_deref(), Some("Debian GLIBC 2.36-9"));
         assert_eq!(banner(b"GNU C Library (cut"), None);
+    }
+
+    #[test]
+    fn the_banner_states_the_release() {
+        let bytes = b"\0GNU C Library (Debian GLIBC 2.31-13) stable release version 2.31.\nCopyright";
+        assert_eq!(banner_release(bytes).as_deref(), Some("2.31"));
+        assert_eq!(banner_release(b"stable release version"), None);
+    }
+
+    #[test]
+    fn old_bit_fields_are_counted_from_the_top_of_their_unit() {
+        // link_map.l_type of 2.31: two bits at the bottom of the byte at 0x31c, in a unit of 4 bytes.
+        assert_eq!(bits_from_the_top(0x31c, 2, Some(4), Some(30)), Some(0x31c * 8));
+        assert_eq!(bits_from_the_top(0x31c, 1, Some(4), Some(17)), Some(0x31d * 8 + 6));
+        assert_eq!(bits_from_the_top(0, 8, Some(1), Some(1)), None);
     }
 
     #[test]

@@ -5,14 +5,15 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::{build, mutate, workspace};
+use crate::{build, mutate, trees, workspace};
 
 /// Switches of `cargo xtask test`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Run only the tests whose name contains this
     filter: Option<String>,
-    /// Run one suite: `unit` (beside the code) or a test target of tests/, such as `programs`
+    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or `trees`: programs of Debian releases in trees that
+    /// LODE_TREES lists or that debootstrap makes
     #[arg(long)]
     suite: Option<String>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
@@ -65,6 +66,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let loader = build::release()?;
     let mut command = workspace::cargo();
     command.args(["test", "--no-fail-fast"]);
+    if arguments.suite.as_deref() == Some(trees::SUITE) {
+        command.env(trees::VARIABLE, trees::ready()?);
+    }
     match arguments.suite.as_deref() {
         None => command.arg("--workspace"),
         // The interpreter's binary has no tests, and none can be built into it: it has its own panic handler.

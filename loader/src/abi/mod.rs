@@ -51,7 +51,7 @@ impl Abi {
     pub fn name(&self) -> Name {
         match self {
             Abi::Bare => Name::from("none"),
-            Abi::Glibc(glibc) => Name::from(glibc.layout.origin),
+            Abi::Glibc(glibc) => Name::from(glibc.layout.row.origin),
         }
     }
 }

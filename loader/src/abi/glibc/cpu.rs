@@ -29,11 +29,11 @@ impl Preferences {
     }
 
     /// The word `cpu_features.preferred` for a glibc with these bit numbers, by [`Preferred`].
-    pub fn word(self, bits: &[Option<u8>]) -> u32 {
+    pub fn word(self, numbers: &[u8]) -> u32 {
         let mut word = 0;
-        for (preferred, bit) in bits.iter().enumerate() {
-            if let Some(bit) = bit {
-                word |= (self.0 >> preferred & 1).wrapping_shl(u32::from(*bit));
+        for (preferred, number) in numbers.iter().enumerate() {
+            if let Some(bit) = number.checked_sub(1) {
+                word |= (self.0 >> preferred & 1).wrapping_shl(u32::from(bit));
             }
         }
         word
@@ -128,6 +128,8 @@ pub struct CpuFacts {
     pub shared_cache_size: i64,
     /// `non_temporal_threshold`, bytes.
     pub non_temporal_threshold: u64,
+    /// `memset_non_temporal_threshold`, bytes.
+    pub memset_non_temporal_threshold: u64,
     /// `rep_movsb_threshold`, bytes.
     pub rep_movsb_threshold: u64,
     /// `rep_movsb_stop_threshold`, bytes.
@@ -148,9 +150,20 @@ pub struct CpuFacts {
     pub platform: Option<&'static str>,
 }
 
+/// How a release makes thresholds of cache sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheRules {
+    /// 2.31: libc measures the caches itself, and takes from its loader only what a tunable says.
+    Libcs,
+    /// Later.
+    Plain,
+    /// 2.38 and later, as of 2.41: a thread of an AMD processor has the last level of its core complex, and copies and fills there do not use `rep`.
+    Complex,
+}
+
 impl CpuFacts {
     /// Computes all members, asking `cpu` for the leaves it has not read.
-    pub fn compute(cpu: &mut Cpu, cpuid: Cpuid<'_>, tunables: &Tunables<'_>) -> Self {
+    pub fn compute(cpu: &mut Cpu, cpuid: Cpuid<'_>, tunables: &Tunables<'_>, rules: CacheRules) -> Self {
         cpu.read_features(cpuid);
         let kind = match cpu.vendor() {
             Vendor::Intel => Kind::Intel,
@@ -181,6 +194,7 @@ impl CpuFacts {
             data_cache_size: -1,
             shared_cache_size: -1,
             non_temporal_threshold: 0,
+            memset_non_temporal_threshold: 0,
             rep_movsb_threshold: 0,
             rep_movsb_stop_threshold: 0,
             rep_stosb_threshold: 0,
@@ -198,14 +212,21 @@ impl CpuFacts {
         }
         facts.size_save_area(cpu, cpuid);
         facts.apply_model_rules();
-        let shared = facts.measure_caches(cpu, cpuid);
-        facts.set_thresholds(shared, tunables);
+        let shared = facts.measure_caches(cpu, cpuid, rules);
+        facts.set_thresholds(shared, tunables, rules);
         if let Some(text) = tunables.text("glibc.cpu.hwcaps") {
             facts.apply_hwcaps(text);
         }
         facts.drop_state_without_xsave();
         facts.platform = facts.platform_directory();
         facts
+    }
+
+    /// Later releases say that programs may write the base registers where the kernel, by bit 1 of AT_HWCAP2, allows it.
+    pub fn allow_base_registers(&mut self, rules: CacheRules, hwcap2: u64) {
+        if rules == CacheRules::Complex && hwcap2 & 2 != 0 && self.cpuid.has(Feature::FSGSBASE) {
+            self.active.insert(Feature::FSGSBASE);
+        }
     }
 
     /// `_rtld_global_ro._dl_hwcap`, which `getauxval(AT_HWCAP)` returns: glibc's own numbers, not the kernel's.
@@ -220,6 +241,40 @@ impl CpuFacts {
         ];
         let server = self.kind == Kind::Intel && self.active.has_all(&SERVER) && !self.active.has(Feature::AVX512ER);
         if server { X86_64 | AVX512_1 } else { X86_64 }
+    }
+
+    /// The first word of `feature` in 2.31: the features that a program may use, each at its place in this list.
+    pub fn usable(&self) -> u32 {
+        const BITS: [Feature; 23] = [
+            Feature::AVX,
+            Feature::AVX2,
+            Feature::AVX512F,
+            Feature::AVX512CD,
+            Feature::AVX512ER,
+            Feature::AVX512PF,
+            Feature::AVX512VL,
+            Feature::AVX512DQ,
+            Feature::AVX512BW,
+            Feature::AVX512_4FMAPS,
+            Feature::AVX512_4VNNIW,
+            Feature::AVX512_BITALG,
+            Feature::AVX512_IFMA,
+            Feature::AVX512_VBMI,
+            Feature::AVX512_VBMI2,
+            Feature::AVX512_VNNI,
+            Feature::AVX512_VPOPCNTDQ,
+            Feature::FMA,
+            Feature::FMA4,
+            Feature::VAES,
+            Feature::VPCLMULQDQ,
+            Feature::XOP,
+            Feature::XSAVEC,
+        ];
+        let mut word = 0;
+        for (bit, feature) in BITS.iter().enumerate() {
+            word |= u32::from(self.active.has(*feature)) << bit;
+        }
+        word
     }
 
     fn platform_directory(&self) -> Option<&'static str> {
@@ -333,6 +388,10 @@ impl CpuFacts {
                 _ => {}
             }
         }
+        if (self.family, self.model) == (6, 0x55) {
+            // Skylake server and its kin.
+            self.preferred.set(Preferred::AvoidNonTemporalMemset, true);
+        }
         if self.cpuid.has(Feature::AVX512ER) {
             // Knights Landing and Mill.
             self.preferred.set(Preferred::PreferNoVzeroupper, true);
@@ -352,7 +411,7 @@ impl CpuFacts {
     }
 
     /// Fills the cache members and returns what the last level offers.
-    fn measure_caches(&mut self, cpu: &mut Cpu, cpuid: Cpuid<'_>) -> LastLevel {
+    fn measure_caches(&mut self, cpu: &mut Cpu, cpuid: Cpuid<'_>, rules: CacheRules) -> LastLevel {
         match self.kind {
             Kind::Intel | Kind::Zhaoxin => {
                 self.level1_icache = self.listed_cache(cpu, cpuid, Level::Instruction);
@@ -366,7 +425,11 @@ impl CpuFacts {
             }
             Kind::Amd => {
                 self.measure_amd_caches(cpu, cpuid);
-                self.share_on_amd(cpu, cpuid)
+                if rules == CacheRules::Complex {
+                    self.share_of_complex(cpu, cpuid)
+                } else {
+                    self.share_on_amd(cpu, cpuid)
+                }
             }
             Kind::Other => LastLevel::of(-1),
         }
@@ -396,6 +459,22 @@ impl CpuFacts {
         self.level2_cache = amd_outer_level(second.ecx, i64::from(second.ecx >> 16) << 10);
         let third = i64::from(second.edx >> 18 & 0xfff) << 19;
         self.level3_cache = amd_outer_level(second.edx, third);
+    }
+
+    /// The last level of an AMD processor by leaf 0x8000001d, which tells of one core complex; each thread may have all of it.
+    fn share_of_complex(&mut self, cpu: &mut Cpu, cpuid: Cpuid<'_>) -> LastLevel {
+        self.level4_cache_size = 0;
+        let core = self.level2_cache.size;
+        if self.family >= 0x17 && self.level3_cache.size > 0 {
+            let cache = cpu.leaf(cpuid, 0x8000_001d, 3);
+            let field = |shift: u32, mask: u32| i64::from(cache.ebx >> shift & mask) + 1;
+            let (assoc, linesize) = (field(22, 0x3ff), field(0, 0xfff));
+            let size = assoc * field(12, 0x3ff) * linesize * (i64::from(cache.ecx) + 1);
+            self.level3_cache = Cache { size, assoc, linesize };
+            return LastLevel::of(size);
+        }
+        // The caches exclude each other.
+        LastLevel::of(self.level3_cache.size.max(0) + core)
     }
 
     /// The last level of an AMD processor; a thread's share is that of its core complex.
@@ -502,7 +581,7 @@ impl CpuFacts {
         })
     }
 
-    fn set_thresholds(&mut self, shared: LastLevel, tunables: &Tunables<'_>) {
+    fn set_thresholds(&mut self, shared: LastLevel, tunables: &Tunables<'_>, rules: CacheRules) {
         /// libc's loops need this much to work.
         const LEAST_NON_TEMPORAL: u64 = 0x4040;
         /// libc multiplies the value by 16.
@@ -532,6 +611,9 @@ impl CpuFacts {
             wide => wide / 16 * 4096,
         };
 
+        if rules == CacheRules::Libcs {
+            (self.data_cache_size, self.shared_cache_size, non_temporal) = (0, 0, 0);
+        }
         let tuned = |name| tunables.number(name);
         if let Some(size) = tuned("glibc.cpu.x86_data_cache_size").filter(|&size| size != 0) {
             self.data_cache_size = size.cast_signed();
@@ -544,16 +626,25 @@ impl CpuFacts {
         {
             non_temporal = size;
         }
+        let without_rep = rules == CacheRules::Complex && self.kind == Kind::Amd;
+        if without_rep {
+            rep_movsb = non_temporal;
+        }
         if let Some(size) = tuned("glibc.cpu.x86_rep_movsb_threshold").filter(|&size| size > vector * 8) {
             rep_movsb = size;
         }
         self.non_temporal_threshold = non_temporal;
         self.rep_movsb_threshold = rep_movsb;
         self.rep_movsb_stop_threshold = match self.kind {
-            Kind::Amd => self.level2_cache.size.cast_unsigned(),
+            Kind::Amd if !without_rep => self.level2_cache.size.cast_unsigned(),
             _ => non_temporal,
         };
-        self.rep_stosb_threshold = tuned("glibc.cpu.x86_rep_stosb_threshold").unwrap_or(2048);
+        let rep_stosb = if without_rep { u64::MAX } else { 2048 };
+        self.rep_stosb_threshold = tuned("glibc.cpu.x86_rep_stosb_threshold").unwrap_or(rep_stosb);
+        let avoided =
+            self.preferred.has(Preferred::AvoidNonTemporalMemset) || !matches!(self.kind, Kind::Intel | Kind::Amd);
+        self.memset_non_temporal_threshold = tuned("glibc.cpu.x86_memset_non_temporal_threshold")
+            .unwrap_or(if avoided { u64::MAX } else { non_temporal });
     }
 
     /// Applies the tunable glibc.cpu.hwcaps: a comma list of names, `-` in front to switch off. It comes after
@@ -937,15 +1028,20 @@ fn amd_outer_level(register: u32, size: i64) -> Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::glibc::layout::{PreferredBits, Tunable, TunableKind, TunableSecurity};
+    use crate::abi::glibc::layout::{Picked, PreferredBits, Tunable, TunableKind};
     use crate::cpuid::recorded::{CORE2, EPYC, SKYLAKE_SERVER, Table};
     use alloc::vec::Vec;
 
     const fn row(name: &str, kind: TunableKind) -> Tunable {
-        Tunable::new(name, kind, 0..=u64::MAX, 0, TunableSecurity::Erase)
+        Tunable::new(name, kind, (0, u64::MAX), 0)
     }
 
-    const ROWS: &[Tunable] = &[
+    const ROWS: Picked<Tunable> = Picked {
+        pool: ALL,
+        picks: &[0, 1, 2, 3, 4, 5],
+    };
+
+    const ALL: &[Tunable] = &[
         row("cpu.hwcaps", TunableKind::String),
         row("cpu.x86_data_cache_size", TunableKind::SizeT),
         row("cpu.x86_shared_cache_size", TunableKind::SizeT),
@@ -978,10 +1074,14 @@ mod tests {
     };
 
     fn compute_with(table: &Table, setting: &'static str) -> (CpuFacts, Vec<(u32, u32)>) {
+        compute_by(table, setting, CacheRules::Plain)
+    }
+
+    fn compute_by(table: &Table, setting: &'static str, rules: CacheRules) -> (CpuFacts, Vec<(u32, u32)>) {
         let tunables = Tunables::from_environment(ROWS, core::iter::once(setting.as_bytes()), false);
         table.run(|cpuid, xgetbv| {
             let mut cpu = Cpu::read(cpuid, xgetbv);
-            CpuFacts::compute(&mut cpu, cpuid, &tunables)
+            CpuFacts::compute(&mut cpu, cpuid, &tunables, rules)
         })
     }
 
@@ -1045,6 +1145,38 @@ mod tests {
     }
 
     /// The values that glibc 2.36's loader computed when a debugger answered its CPUID instructions from the table.
+    /// The values that a debugger shows in a process started by glibc 2.41's loader on the recorded machine.
+    #[test]
+    fn a_later_glibc_gives_an_epyc_the_cache_of_a_complex() {
+        let facts = compute_by(&EPYC, "", CacheRules::Complex).0;
+        assert_eq!(facts.level3_cache, cache(0x200_0000, 16, 64));
+        assert_eq!(facts.level4_cache_size, 0);
+        assert_eq!(facts.shared_cache_size, 0x200_0000);
+        for threshold in [
+            facts.non_temporal_threshold,
+            facts.memset_non_temporal_threshold,
+            facts.rep_movsb_threshold,
+            facts.rep_movsb_stop_threshold,
+        ] {
+            assert_eq!(threshold, 0x180_0000);
+        }
+        assert_eq!(facts.rep_stosb_threshold, u64::MAX);
+    }
+
+    #[test]
+    fn the_first_glibc_measures_caches_itself_unless_told() {
+        let sizes = |facts: CpuFacts| {
+            (
+                facts.data_cache_size,
+                facts.shared_cache_size,
+                facts.non_temporal_threshold,
+            )
+        };
+        assert_eq!(sizes(compute_by(&EPYC, "", CacheRules::Libcs).0), (0, 0, 0));
+        let setting = "GLIBC_TUNABLES=glibc.cpu.x86_data_cache_size=70000";
+        assert_eq!(sizes(compute_by(&EPYC, setting, CacheRules::Libcs).0), (70000, 0, 0));
+    }
+
     #[test]
     fn a_skylake_server_gets_what_glibc_fills_in() {
         let facts = compute(&SKYLAKE_SERVER);

@@ -10,15 +10,17 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use super::record::Record;
 use crate::dl::{self, doors};
-use crate::elf::Address;
+use crate::elf::segment::Access;
+use crate::elf::{Address, Vaddr};
 use crate::symbols::{Use, Wanted};
 use crate::thread::{self, Dtv};
+use crate::world::Module;
 
 /// Stores the functions behind pointers.
-pub fn fill(layout: &Layout, ro: Record) {
+pub fn fill(layout: &Layout, global: Record, ro: Record) {
     let at = &layout.rtld_global_ro;
     ro.set(at.dl_debug_printf, debug_printf as *const () as u64);
     ro.set(at.dl_mcount, mcount as *const () as u64);
@@ -30,23 +32,63 @@ pub fn fill(layout: &Layout, ro: Record) {
     ro.set(at.dl_tls_get_addr_soft, tls_get_addr_soft as *const () as u64);
     ro.set_if(at.dl_libc_freeres, nothing as *const () as u64);
     ro.set_if(at.dl_find_object, find_object as *const () as u64);
-    if let (Some(member), Some(hook)) = (at.dl_dlfcn_hook, layout.dlfcn_hook)
-        && let Some(table) = Record::allocate(hook.size)
-    {
-        table.set(hook.dlopen, doors::dlopen as *const () as u64);
-        table.set(hook.dlclose, doors::dlclose as *const () as u64);
-        table.set(hook.dlsym, doors::dlsym as *const () as u64);
-        table.set(hook.dlvsym, doors::dlvsym as *const () as u64);
-        table.set(hook.dlerror, dl::dlerror as *const () as u64);
-        table.set(hook.dladdr, dl::dladdr as *const () as u64);
-        table.set(hook.dladdr1, dl::dladdr1 as *const () as u64);
-        table.set(hook.dlinfo, dl::dlinfo as *const () as u64);
-        table.set(hook.dlmopen, doors::dlmopen as *const () as u64);
-        table.set(hook.libc_dlopen_mode, doors::libc_dlopen_mode as *const () as u64);
-        table.set(hook.libc_dlsym, doors::libc_dlsym as *const () as u64);
-        table.set(hook.libc_dlvsym, doors::libc_dlvsym as *const () as u64);
-        table.set(hook.libc_dlclose, doors::dlclose as *const () as u64);
-        ro.set(member, table.address());
+    ro.set_if(at.dl_readonly_area, readonly_area as *const () as u64);
+    // libpthread.so.0 replaces them by its own when it starts; before, there is one thread.
+    for lock in [
+        layout.rtld_global.dl_rtld_lock_recursive,
+        layout.rtld_global.dl_rtld_unlock_recursive,
+    ] {
+        global.set_if(lock, nothing as *const () as u64);
+    }
+    ro.set_if(at.dl_dlfcn_hook, DLFCN_HOOK.0.as_ptr() as u64);
+}
+
+/// Addresses of functions, in memory that nobody writes.
+pub struct Functions<const N: usize>([*const (); N]);
+
+// SAFETY: the addresses of functions, which every thread may read.
+unsafe impl<const N: usize> Sync for Functions<N> {}
+
+/// `struct dlfcn_hook`: takes over every function of `dlfcn.h`, and libc's own ways to open a library. In the order of [`layout::DLFCN_HOOK`].
+static DLFCN_HOOK: Functions<{ layout::DLFCN_HOOK.len() }> = Functions([
+    doors::dlopen as *const (),
+    doors::dlclose as *const (),
+    doors::dlsym as *const (),
+    doors::dlvsym as *const (),
+    dl::dlerror as *const (),
+    dl::dladdr as *const (),
+    dl::dladdr1 as *const (),
+    dl::dlinfo as *const (),
+    doors::dlmopen as *const (),
+    doors::libc_dlopen_mode as *const (),
+    doors::libc_dlsym as *const (),
+    doors::libc_dlvsym as *const (),
+    doors::dlclose as *const (),
+]);
+
+/// `struct dl_open_hook` (2.31 to 2.33): libc's own ways to open a library.
+static DL_OPEN_HOOK: Functions<4> = Functions([
+    doors::libc_dlopen_mode as *const (),
+    doors::libc_dlsym as *const (),
+    doors::dlclose as *const (),
+    doors::libc_dlvsym as *const (),
+]);
+
+/// Up to 2.33 the hooks are pointers in libc.so.6 and in libdl.so.2, which count while `_dl_init_all_dirs` is null. Only these two libraries have such names.
+#[inline(never)]
+pub fn set_old_hooks(layout: &Layout, module: &Module) {
+    if layout.rtld_global_ro.dl_dlfcn_hook.is_some() {
+        return;
+    }
+    let mut patch = module.image.patch();
+    for (index, name) in ["_dlfcn_hook", "_dl_open_hook", "_dl_open_hook2"].iter().enumerate() {
+        let table = match index {
+            0 => &raw const DLFCN_HOOK as u64,
+            _ => &raw const DL_OPEN_HOOK as u64,
+        };
+        if let Some((_, symbol)) = super::find(module, name) {
+            patch.store(Vaddr(symbol.value), table);
+        }
     }
 }
 
@@ -98,6 +140,21 @@ unsafe extern "C" fn lookup_symbol_x(
     // SAFETY: libc passes the address of its pointer.
     unsafe { reference.write(found.map_or(core::ptr::null(), |address| address.0 as *const c_void)) };
     if found.is_some() { map } else { core::ptr::null() }
+}
+
+/// 0 when no byte of an area can be written, 1 when some can, 2 when it is in no module; 2.42 and later ask this of a format string that has a `%n`,
+/// and read the maps file of the process after 2.
+extern "C" fn readonly_area(start: *const c_void, size: usize) -> c_int {
+    dl::with_module_at(Address(start as u64), |module| {
+        let first = Vaddr((start as u64).wrapping_sub(module.image.bias().0));
+        let extent = module.image.extent(first, size as u64)?;
+        // RELRO is the start of a writable segment: where the last byte of the area is in it, all are.
+        let last = Vaddr(first.0 + (size as u64).saturating_sub(1));
+        let writable = extent.access.contains(Access::WRITE) && !module.layout.is_relro(last);
+        Some(writable.into())
+    })
+    .flatten()
+    .unwrap_or(2)
 }
 
 /// `struct dl_find_object` (glibc's public `dlfcn.h`).
@@ -242,7 +299,7 @@ pub unsafe fn change_stack_perm(pthread: *mut c_void) -> c_int {
     dl::with_glibc(|glibc| {
         let at = &glibc.layout.pthread;
         // SAFETY: the caller's promise.
-        let record = unsafe { Record::at(pthread.cast(), at.size) };
+        let record = unsafe { Record::at(pthread.cast(), at.size()) };
         let guard = record.get(at.guardsize);
         let start = record.get(at.stackblock).wrapping_add(guard);
         let length = record.get(at.stackblock_size).wrapping_sub(guard);

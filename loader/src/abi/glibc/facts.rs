@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::cpu::{Cache, CpuFacts};
-use super::layout::{CpuFeatures, Layout, Member};
+use super::layout::{CPUID_LEAVES, CpuFeatures, Layout, Member};
 use super::record::Record;
 
 /// What the kernel told at the start (getauxval(3)).
@@ -18,6 +18,10 @@ pub struct Kernel {
     pub hwcap2: u64,
     /// The auxiliary vector's address.
     pub auxv: u64,
+    /// AT_RSEQ_FEATURE_SIZE: bytes of an rseq area that this kernel uses; 0 from kernels before 6.3.
+    pub rseq_size: u64,
+    /// AT_RSEQ_ALIGN, or 0.
+    pub rseq_align: u64,
 }
 
 /// Fills the scalar members of `_rtld_global_ro` and its CPU features.
@@ -46,14 +50,23 @@ fn fill_features(layout: &Layout, features: Record, facts: &CpuFacts) {
         basic.set(place.model, facts.model.into());
         basic.set(place.stepping, facts.stepping.into());
     }
-    if let (Some(array), Some(element)) = (at.features, layout.cpuid_feature) {
-        for (index, leaf) in layout.cpuid_leaves.iter().enumerate() {
-            let Some(record) = features.part(array.offset() + index * element.size, element.size) else {
-                break;
-            };
-            set_registers(record, element.cpuid, facts.cpuid.registers(leaf.eax, leaf.ecx));
-            set_registers(record, element.active, facts.active.registers(leaf.eax, leaf.ecx));
+    let element = &layout.cpuid_feature;
+    let leaves = CPUID_LEAVES.iter().take(layout.cpuid_leaves as usize).enumerate();
+    for (index, leaf) in leaves {
+        for (array, stride, part, set) in [
+            (at.features, element.size(), element.cpuid, &facts.cpuid),
+            (at.features, element.size(), element.active, &facts.active),
+            (at.cpuid, 16, at.cpuid, &facts.cpuid),
+        ] {
+            if let (Some(array), Some(part)) = (array, part) {
+                let place = array.offset() + index * stride + part.offset();
+                set_registers(features, place, set.registers(leaf.eax, leaf.ecx));
+            }
         }
+    }
+    if let Some(words) = at.feature {
+        features.set_half(words.offset(), facts.usable());
+        features.set_half(words.offset() + 4, facts.preferred.word(&layout.preferred));
     }
     features.set_if(at.preferred, facts.preferred.word(&layout.preferred).into());
     features.set_if(at.isa_1, facts.isa_1.into());
@@ -62,6 +75,8 @@ fn fill_features(layout: &Layout, features: Record, facts: &CpuFacts) {
     features.set(at.data_cache_size, facts.data_cache_size as u64);
     features.set(at.shared_cache_size, facts.shared_cache_size as u64);
     features.set(at.non_temporal_threshold, facts.non_temporal_threshold);
+    features.set_if(at.memset_non_temporal_threshold, facts.memset_non_temporal_threshold);
+    features.set_if(at.cachesize_non_temporal_divisor, 4);
     features.set_if(at.rep_movsb_threshold, facts.rep_movsb_threshold);
     features.set_if(at.rep_movsb_stop_threshold, facts.rep_movsb_stop_threshold);
     features.set_if(at.rep_stosb_threshold, facts.rep_stosb_threshold);
@@ -96,9 +111,9 @@ fn fill_features(layout: &Layout, features: Record, facts: &CpuFacts) {
     features.set_if(at.level4_cache_size, facts.level4_cache_size as u64);
 }
 
-fn set_registers(record: Record, array: Member, registers: [u32; 4]) {
+fn set_registers(record: Record, array: usize, registers: [u32; 4]) {
     for (index, value) in registers.into_iter().enumerate() {
-        record.set_half(array.offset() + index * 4, value);
+        record.set_half(array + index * 4, value);
     }
 }
 

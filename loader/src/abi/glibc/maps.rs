@@ -12,9 +12,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crt::syscall as call;
 
-use super::Glibc;
 use super::layout::Layout;
 use super::record::Record;
+use super::{Glibc, entries};
 use crate::elf::dynamic::tag;
 use crate::elf::segment::Access;
 use crate::elf::{Vaddr, dynamic::Dyn};
@@ -53,8 +53,8 @@ impl Glibc {
         };
         // One piece of memory, which goes with the module: link_map, name list, and the two names.
         let soname = module.soname.unwrap_or(name);
-        let libname_at = at.size.next_multiple_of(16);
-        let name_at = libname_at + layout.libname.size;
+        let libname_at = at.size().next_multiple_of(16);
+        let name_at = libname_at + layout.libname.size();
         let soname_at = name_at + name.len() + 1;
         let memory = Memory::zeroed(soname_at + soname.len() + 1)?;
         // SAFETY: fresh memory that lives as long as the module; its parts do not overlap.
@@ -63,8 +63,8 @@ impl Glibc {
             core::ptr::copy_nonoverlapping(soname.as_ptr(), memory.base().add(soname_at), soname.len());
             let libname = memory.base().add(libname_at);
             (
-                Record::at(memory.base(), at.size),
-                Record::at(libname, layout.libname.size),
+                Record::at(memory.base(), at.size()),
+                Record::at(libname, layout.libname.size()),
             )
         };
         let name = map.address() + name_at as u64;
@@ -105,6 +105,7 @@ impl Glibc {
             map.set(at.l_loader, asker.link_map.load(Ordering::Relaxed) as u64);
         }
         module.link_map.store(map.address() as usize, Ordering::Release);
+        entries::set_old_hooks(layout, module);
         Some(map)
     }
 
@@ -228,7 +229,7 @@ impl Glibc {
     /// `address` must come from [`Module::link_map`].
     pub unsafe fn record_of(&self, address: u64) -> Record {
         // SAFETY: made by `map_of` with this size; such records are never freed.
-        unsafe { Record::at(address as *mut u8, self.layout.link_map.size) }
+        unsafe { Record::at(address as *mut u8, self.layout.link_map.size()) }
     }
 }
 
@@ -269,6 +270,10 @@ impl Glibc {
         }
         let Some(global) = self.global else { return };
         let at = &self.layout.rtld_global;
+        if let Some(member) = at.dl_init_static_tls {
+            self.fill_threads_of_libpthread(global.get(member), modules);
+            return;
+        }
         let _lock = at
             .dl_stack_cache_lock
             .and_then(|lock| StackLock::take(global.address_of(lock)?));
@@ -284,7 +289,22 @@ impl Glibc {
                     unsafe { StaticTls { pointer }.fill_one(module) };
                 }
                 // SAFETY: a list node inside a struct pthread.
-                node = unsafe { Record::at(node as *mut u8, self.layout.list.size) }.get(self.layout.list.next);
+                node = unsafe { Record::at(node as *mut u8, self.layout.list.size()) }.get(self.layout.list.next);
+            }
+        }
+    }
+
+    /// As [`Glibc::fill_threads`] up to 2.33, where the lists are libpthread's: it has left a function. Without it there is one thread.
+    fn fill_threads_of_libpthread(&self, function: u64, modules: &[Arc<Module>]) {
+        for module in modules {
+            if function == 0 {
+                let pointer = crate::sys::machine::thread_pointer();
+                // SAFETY: the calling thread, whose surplus below the pointer belongs to nobody yet.
+                unsafe { StaticTls { pointer }.fill_one(module) };
+            } else if module.tls().is_some_and(|slot| slot.offset.is_some()) {
+                // SAFETY: libpthread's own function of this signature, and a link_map that this room made.
+                let function: extern "C-unwind" fn(usize) = unsafe { core::mem::transmute(function as usize) };
+                function(module.link_map.load(Ordering::Relaxed));
             }
         }
     }
@@ -367,7 +387,7 @@ impl Glibc {
         // SAFETY: made by `start` with its length in its first member; elements behind it are checked against that. At null nothing is read.
         unsafe {
             let length = Record::at(list as *mut u8, head.slotinfo.offset()).get(head.len) as usize;
-            let size = head.slotinfo.offset() + length * self.layout.dtv_slotinfo.size;
+            let size = head.slotinfo.offset() + length * self.layout.dtv_slotinfo.size();
             (list != 0).then(|| Record::at(list as *mut u8, size))
         }
     }
@@ -375,5 +395,5 @@ impl Glibc {
 
 /// The first element of `_dl_ns`, which is the base namespace.
 pub fn base_namespace(layout: &Layout, global: Record) -> Option<Record> {
-    global.part(layout.rtld_global.dl_ns.offset(), layout.link_namespaces.size)
+    global.part(layout.rtld_global.dl_ns.offset(), layout.link_namespaces.size())
 }

@@ -23,7 +23,7 @@ pub mod witness;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use self::layout::{Layout, Object};
+use self::layout::{Layout, Object, Row};
 use self::recognise::{Definition, Evidence};
 use self::record::Record;
 use self::tunables::Tunables;
@@ -96,14 +96,14 @@ impl Glibc {
     /// # Errors
     /// [`Kind::UnknownLibc`].
     pub fn recognise(libc: &Module) -> Result<Glibc, Box<Error>> {
-        let layout = recognised(libc)?;
+        let layout: &Layout = Box::leak(Box::new(Layout::of(recognised(libc)?)));
         let function = |name: &str| find(libc, name).map(|(_, symbol)| libc.at(Vaddr(symbol.value)));
         Ok(Glibc {
             layout,
             libc: libc.id,
             global: None,
             global_ro: None,
-            tunables: Tunables::from_environment(layout.tunables, core::iter::empty(), true),
+            tunables: Tunables::from_environment(layout.row.tunables, core::iter::empty(), true),
             functions: Functions {
                 early_init: function("__libc_early_init"),
                 mutex_lock: function("pthread_mutex_lock"),
@@ -118,7 +118,7 @@ impl Glibc {
 ///
 /// # Errors
 /// [`Kind::UnknownLibc`].
-pub fn recognised(libc: &Module) -> Result<&'static Layout, Box<Error>> {
+pub fn recognised(libc: &Module) -> Result<&'static Row, Box<Error>> {
     let build_id = build_id(libc);
     match build_id.and_then(recognise::by_build_id) {
         Some(row) => Ok(row),
@@ -129,7 +129,7 @@ pub fn recognised(libc: &Module) -> Result<&'static Layout, Box<Error>> {
 /// The row of a libc whose build-id no row names, by what its code and its tables say.
 #[cold]
 #[inline(never)]
-fn examined(libc: &Module, build_id: Option<&[u8]>) -> Result<&'static Layout, Box<Error>> {
+fn examined(libc: &Module, build_id: Option<&[u8]>) -> Result<&'static Row, Box<Error>> {
     let imports = imports(libc);
     let symbol = |name: &str| definition(libc, name);
     let evidence = Evidence {
@@ -147,6 +147,7 @@ fn examined(libc: &Module, build_id: Option<&[u8]>) -> Result<&'static Layout, B
     })
 }
 
+#[inline(never)]
 fn find(module: &Module, name: &str) -> Option<(SymbolIndex, crate::elf::symbol::Symbol)> {
     let mut wanted = Wanted::new(name.as_bytes(), None, Use::Call);
     wanted.newest = true;

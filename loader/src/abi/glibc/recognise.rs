@@ -1,4 +1,4 @@
-//! Decides which glibc a process has, and so which [`Layout`] the loader fills; or refuses, with the reasons.
+//! Decides which glibc a process has, and so which [`Row`] the loader fills; or refuses, with the reasons.
 //!
 //! The version number alone does not say: release branches changed the private structures, and distributions add
 //! changes of their own. A libc.so.6 whose build-id is in a row is that row. Any other build must agree with a row of
@@ -12,7 +12,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
-use super::layout::{self, Descriptor, Layout, ThreadDb, Witness};
+use super::layout::{self, Descriptor, Row, ThreadDb, Witness};
 use super::witness::{self, Function, Slots};
 
 /// A symbol that libc.so.6 defines.
@@ -63,11 +63,8 @@ impl<'a> Evidence<'a> {
 }
 
 /// The row that names this build.
-pub fn by_build_id(build_id: &[u8]) -> Option<&'static Layout> {
-    layout::ALL
-        .iter()
-        .copied()
-        .find(|row| row.build_ids.contains(&build_id))
+pub fn by_build_id(build_id: &[u8]) -> Option<&'static Row> {
+    layout::ALL.iter().find(|row| row.build_ids.contains(&build_id))
 }
 
 /// The row of a build that no row names: the one of its release that agrees in everything that can be read.
@@ -75,17 +72,17 @@ pub fn by_build_id(build_id: &[u8]) -> Option<&'static Layout> {
 /// # Errors
 ///
 /// When not exactly one interface of its release agrees: what it is, and how it differs from the rows, for people.
-pub fn by_agreement(evidence: &Evidence<'_>) -> Result<&'static Layout, String> {
+pub fn by_agreement(evidence: &Evidence<'_>) -> Result<&'static Row, String> {
     among(layout::ALL, evidence)
 }
 
-fn among(rows: &[&'static Layout], evidence: &Evidence<'_>) -> Result<&'static Layout, String> {
+fn among(rows: &'static [Row], evidence: &Evidence<'_>) -> Result<&'static Row, String> {
     let version = evidence.version();
     let mut refusal = Refusal::introduction(version, evidence.build_id);
-    let mut agreeing: Option<&'static Layout> = None;
+    let mut agreeing: Option<&'static Row> = None;
     let mut certain = true;
     let mut known = false;
-    for &row in rows {
+    for row in rows {
         if Some(row.release) != version {
             continue;
         }
@@ -142,7 +139,7 @@ impl Refusal {
     }
 
     /// Begins the line of a row.
-    fn begin(&mut self, row: &Layout) {
+    fn begin(&mut self, row: &Row) {
         self.differences = 0;
         self.say(format_args!("\nit is not {}", row.origin));
     }
@@ -169,7 +166,7 @@ impl Refusal {
 }
 
 /// Every difference between a row and a libc.so.6 of its release.
-fn compare(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal) {
+fn compare(row: &Row, evidence: &Evidence<'_>, refusal: &mut Refusal) {
     for name in evidence.imports {
         if !row.imports.iter().any(|known| known.text() == *name) {
             refusal.differs(format_args!("it also imports {name}"));
@@ -181,7 +178,7 @@ fn compare(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal) {
             refusal.differs(format_args!("it does not import {name}"));
         }
     }
-    for descriptor in row.thread_db {
+    for descriptor in row.thread_db.iter() {
         let name = format!("{}{}", ThreadDb::PREFIX, descriptor.name.text());
         let expected = descriptor.content();
         match evidence.descriptor(&name) {
@@ -199,7 +196,6 @@ fn compare(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal) {
 
 #[cfg(test)]
 mod tests {
-    use alloc::boxed::Box;
     use alloc::collections::BTreeMap;
     use alloc::string::ToString as _;
     use alloc::vec;
@@ -278,7 +274,7 @@ mod tests {
             })
         }
 
-        fn among(&self, rows: &[&'static Layout]) -> Result<&'static Layout, String> {
+        fn among(&self, rows: &'static [Row]) -> Result<&'static Row, String> {
             let imports: Vec<&str> = self.imports.iter().map(String::as_str).collect();
             let symbol = |name: &str| {
                 let &(address, ref bytes) = self.symbols.get(name)?;
@@ -295,7 +291,7 @@ mod tests {
             )
         }
 
-        fn recognise(&self) -> Result<&'static Layout, String> {
+        fn recognise(&self) -> Result<&'static Row, String> {
             self.among(layout::ALL)
         }
 
@@ -326,7 +322,7 @@ mod tests {
     fn a_known_build_id_is_enough() {
         for row in layout::ALL {
             for build_id in row.build_ids {
-                assert_eq!(by_build_id(build_id), Some(*row));
+                assert_eq!(by_build_id(build_id), Some(row));
             }
         }
         assert_eq!(by_build_id(&[]), None);
@@ -420,16 +416,16 @@ mod tests {
             return;
         };
         let row = libc.recognise().unwrap();
-        let with = |interface| &*Box::leak(Box::new(Layout { interface, ..*row }));
-        assert!(libc.among(&[with(1), with(1)]).is_ok());
-        let refusal = libc.among(&[with(1), with(2)]).unwrap_err();
+        let with = |interface| Row { interface, ..*row };
+        assert!(libc.among(vec![with(1), with(1)].leak()).is_ok());
+        let refusal = libc.among(vec![with(1), with(2)].leak()).unwrap_err();
         let line = format!("\nit is not {} for certain: another layout agrees as well", row.origin);
         assert!(refusal.ends_with(&line.repeat(2)), "{refusal}");
     }
 
     #[test]
     fn the_refusal_names_three_differences_and_counts_the_others() {
-        let row = layout::ALL[0];
+        let row = &layout::ALL[0];
         let mut refusal = Refusal::introduction(Some("2.36"), None);
         refusal.begin(row);
         refusal.differs(format_args!("it does not import _dl_argv"));

@@ -8,8 +8,15 @@
 
 use core::ptr::NonNull;
 
-use super::layout::{Bits, Member};
+use super::layout::{Bits, Member, Structures, Words};
 use crate::image::Memory;
+
+/// The structures of a row from its words.
+pub fn structures(words: &Words) -> Structures {
+    // SAFETY: `Structures` has nothing but 4-byte words, in the order of `Words`, and `layout` proves that the words are those of a row: no member that
+    // every glibc has is 0 there.
+    unsafe { core::mem::transmute_copy(words.get()) }
+}
 
 /// A C structure in memory.
 #[derive(Clone, Copy, Debug)]

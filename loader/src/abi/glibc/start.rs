@@ -13,8 +13,10 @@ use super::layout::{Member, Word};
 use super::maps::base_namespace;
 use super::record::Record;
 use super::{Exports, Glibc, entries};
+use crate::elf::Vaddr;
 use crate::elf::segment::Access;
 use crate::error::{Errno, Fault, Kind};
+use crate::layout::TlsTemplate;
 use crate::sys::linux;
 use crate::thread::{Dtv, StaticTls};
 use crate::tls::TlsPlan;
@@ -27,7 +29,10 @@ const SURPLUS: u64 = 1664;
 const RSEQ_SIGNATURE: u32 = 0x5305_3053;
 
 /// Bytes of the rseq area as first released; the kernel takes this size from every program.
-const RSEQ_SIZE: u32 = 32;
+const RSEQ_SIZE: u64 = 32;
+
+/// Bytes of that area that have a meaning since the first release: what programs are told of at least.
+const RSEQ_ACTIVE: u64 = 20;
 
 /// What waking glibc needs besides the modules.
 #[derive(Debug)]
@@ -59,13 +64,25 @@ struct Shape {
     align: u64,
 }
 
+/// The area for restartable sequences that each thread has.
+struct Rseq {
+    /// From the thread pointer.
+    offset: i64,
+    /// What the kernel is told, in bytes.
+    size: u64,
+    /// What programs are told (`__rseq_size`), in bytes.
+    told: u64,
+    /// The tunable does not forbid it.
+    wanted: bool,
+}
+
 impl Glibc {
     fn shape(&self, plan: &TlsPlan) -> Option<Shape> {
         let align = plan.align.max(64);
         let size = plan
             .used
             .checked_add(SURPLUS)?
-            .checked_add(self.layout.pthread.size as u64)?
+            .checked_add(self.layout.pthread.size() as u64)?
             .checked_next_multiple_of(align)?;
         Some(Shape { size, align })
     }
@@ -75,8 +92,9 @@ impl Glibc {
     /// # Errors
     /// When there is no memory, or the kernel refuses the thread pointer.
     pub fn wake(&mut self, plan: &mut TlsPlan, roster: Roster<'_>, with: &Circumstances<'_>) -> Result<(), Fault> {
+        let rseq = self.place_rseq(plan, &with.kernel);
         let shape = self.shape(plan).ok_or(Kind::OutOfMemory)?;
-        let pthread_size = self.layout.pthread.size as u64;
+        let pthread_size = self.layout.pthread.size() as u64;
         plan.capacity = Some(shape.size - pthread_size);
         plan.floor = plan.used;
         let pointer = self.first_thread(&shape)?;
@@ -85,7 +103,7 @@ impl Glibc {
             return Err(Kind::OutOfMemory.into());
         }
         // SAFETY: `first_thread` allocated `shape.size` bytes, of which those of struct pthread are at and above the pointer.
-        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size) };
+        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size()) };
         self.fill_pthread(pthread, dtv, with);
         // SAFETY: the blocks lie below the pointer, no thread uses them yet.
         unsafe { StaticTls { pointer }.fill(roster, dtv) };
@@ -99,8 +117,8 @@ impl Glibc {
                 Record::at(with.exports.rtld_global_ro.0, with.exports.rtld_global_ro.1),
             )
         };
-        if self.layout.rtld_global.size > with.exports.rtld_global.1
-            || self.layout.rtld_global_ro.size > with.exports.rtld_global_ro.1
+        if self.layout.rtld_global.size() > with.exports.rtld_global.1
+            || self.layout.rtld_global_ro.size() > with.exports.rtld_global_ro.1
         {
             return Err(
                 Kind::Unsupported("the structures of this glibc are larger than those that lode exports").into(),
@@ -110,8 +128,12 @@ impl Glibc {
         self.global_ro = Some(global_ro);
         facts::fill(self.layout, global_ro, &with.kernel, with.cpu);
         self.fill_global_ro(global_ro, &shape, roster);
-        self.fill_global(global, global_ro, plan, dtv, with);
-        self.register_thread(pthread, with);
+        self.fill_global(global, global_ro, &shape, plan, dtv, with);
+        entries::fill(self.layout, global, global_ro);
+        self.register_thread(pthread);
+        if let Some(rseq) = rseq {
+            self.register_rseq(pointer, &rseq, with);
+        }
         self.fill_exports(with);
         self.first_maps(global, roster, plan, with)
             .ok_or_else(|| Kind::OutOfMemory.into())
@@ -126,7 +148,7 @@ impl Glibc {
     /// Memory for the blocks and the struct of a thread, `size` bytes in all; returns the thread pointer, aligned to `align`.
     pub fn thread_memory(&self, size: u64, align: u64) -> Option<u64> {
         let total = usize::try_from(size.checked_add(align)?).ok()?;
-        let below = size.checked_sub(self.layout.pthread.size as u64)?;
+        let below = size.checked_sub(self.layout.pthread.size() as u64)?;
         Some((linux::allocate(total)? as u64 + below).next_multiple_of(align))
     }
 
@@ -158,8 +180,8 @@ impl Glibc {
         pthread.set(at.stackblock_size, with.stack);
     }
 
-    /// Tells the kernel of the thread: where to clear its id, its robust mutexes, its restartable sequence.
-    fn register_thread(&self, pthread: Record, with: &Circumstances<'_>) {
+    /// Tells the kernel of the thread: where to clear its id, its robust mutexes.
+    fn register_thread(&self, pthread: Record) {
         let at = &self.layout.pthread;
         let clear = at.joinstate.unwrap_or(at.tid);
         if let Some(address) = pthread.address_of(clear) {
@@ -171,31 +193,55 @@ impl Glibc {
             // SAFETY: the list head was filled by `fill_pthread`. An old kernel without robust mutexes says no, as under glibc.
             let _ = unsafe { crt::syscall::set_robust_list(address as usize, 24) };
         }
-        if let Some(area) = at.rseq_area {
-            self.register_rseq(pthread, area, with);
-        }
     }
 
-    fn register_rseq(&self, pthread: Record, area: Member, with: &Circumstances<'_>) {
-        let wanted = self
-            .layout
-            .tunable(const { Word::new("pthread.rseq") })
-            .is_none_or(|id| self.tunables.get(id).0 != 0);
-        let Some(address) = pthread.address_of(area) else {
-            return;
-        };
-        // cpu_id: -1 not registered yet, -2 registration failed.
-        pthread.set_half(area.offset() + 4, u32::MAX);
-        // SAFETY: the area is zero but for cpu_id, aligned as struct pthread is, and lives as long as the thread.
-        let registered =
-            wanted && unsafe { crt::syscall::rseq(address as usize, RSEQ_SIZE, 0, RSEQ_SIGNATURE) }.is_ok();
-        if !registered {
-            pthread.set_half(area.offset() + 4, (-2i32) as u32);
+    /// Where each thread's rseq area is. Since 2.41 it lies below the blocks of the modules, as long as the kernel wants it; libc finds it by
+    /// `__rseq_offset`. `None` for a glibc without rseq, or when there is no room.
+    fn place_rseq(&self, plan: &mut TlsPlan, kernel: &Kernel) -> Option<Rseq> {
+        let switch = self.layout.tunable(const { Word::new("pthread.rseq") })?;
+        let wanted = self.tunables.get(switch).0 != 0;
+        if let Some(area) = self.layout.pthread.rseq_area {
+            return Some(Rseq {
+                offset: area.offset() as i64,
+                size: RSEQ_SIZE,
+                told: RSEQ_ACTIVE,
+                wanted,
+            });
         }
-        // SAFETY: lode's own exports.
+        let align = kernel.rseq_align.max(RSEQ_SIZE).checked_next_power_of_two()?;
+        let size = kernel.rseq_size.max(RSEQ_SIZE);
+        let below = plan.reserve(&TlsTemplate {
+            vaddr: Vaddr(0),
+            file_size: 0,
+            memory_size: size.checked_next_multiple_of(align)?,
+            align,
+        })?;
+        Some(Rseq {
+            offset: (below as i64).wrapping_neg(),
+            size,
+            told: kernel.rseq_size.max(RSEQ_ACTIVE),
+            wanted,
+        })
+    }
+
+    fn register_rseq(&self, pointer: u64, rseq: &Rseq, with: &Circumstances<'_>) {
+        let area = pointer.wrapping_add_signed(rseq.offset);
+        // cpu_id: -1 not registered yet, -2 registration failed.
+        let state = (area + 4) as *mut i32;
+        // SAFETY: the area is zero, aligned, in the memory of the first thread, and lives as long as the thread. The size is the kernel's own.
+        let registered = unsafe {
+            state.write(-1);
+            rseq.wanted && crt::syscall::rseq(area as usize, rseq.size as u32, 0, RSEQ_SIGNATURE).is_ok()
+        };
+        // SAFETY: as above; the rest are lode's own exports.
         unsafe {
-            with.exports.rseq_size.write(if registered { RSEQ_SIZE } else { 0 });
-            with.exports.rseq_offset.write(area.offset() as i64);
+            if !registered {
+                state.write(-2);
+            }
+            with.exports
+                .rseq_size
+                .write(if registered { rseq.told as u32 } else { 0 });
+            with.exports.rseq_offset.write(rseq.offset);
         }
     }
 
@@ -213,8 +259,10 @@ impl Glibc {
         ro.set_if(at.dl_tls_static_size, shape.size);
         ro.set_if(at.dl_tls_static_align, shape.align);
         ro.set_if(at.dl_tls_static_surplus, SURPLUS);
-        // Only compared and tested for null: a directory list that has no directories.
-        if let Some(nothing) = Record::allocate(64) {
+        // Only compared and tested for null: a directory list that has no directories. Null says that the old hooks count.
+        if at.dl_dlfcn_hook.is_some()
+            && let Some(nothing) = Record::allocate(64)
+        {
             ro.set(at.dl_init_all_dirs, nothing.address());
         }
         if let Some(vdso) = roster.iter().find(|module| module.role == Role::Vdso) {
@@ -226,11 +274,20 @@ impl Glibc {
             ro.set(at.dl_vdso_clock_getres_time64, function("__vdso_clock_getres"));
             ro.set_if(at.dl_vdso_getrandom, function("__vdso_getrandom"));
         }
-        entries::fill(self.layout, ro);
     }
 
-    fn fill_global(&self, global: Record, ro: Record, plan: &TlsPlan, dtv: Dtv, with: &Circumstances<'_>) {
+    fn fill_global(
+        &self,
+        global: Record,
+        ro: Record,
+        shape: &Shape,
+        plan: &TlsPlan,
+        dtv: Dtv,
+        with: &Circumstances<'_>,
+    ) {
         let at = &self.layout.rtld_global;
+        global.set_if(at.dl_tls_static_size, shape.size);
+        global.set_if(at.dl_tls_static_align, shape.align);
         global.set(at.dl_nns, 1);
         for lock in [Some(at.dl_load_lock), Some(at.dl_load_write_lock), at.dl_load_tls_lock] {
             if let Some(mutex) = lock.and_then(|lock| global.inner(lock)) {
@@ -306,7 +363,7 @@ impl Glibc {
         let at = &self.layout.dtv_slotinfo_list;
         let element = &self.layout.dtv_slotinfo;
         let length = modules as usize + 64;
-        let list = Record::allocate(at.slotinfo.offset() + (length + 1) * element.size)?;
+        let list = Record::allocate(at.slotinfo.offset() + (length + 1) * element.size())?;
         list.set(at.len, length as u64 + 1);
         for module in roster.iter() {
             self.note_slot(list, module, module.link_map.load(Ordering::Relaxed) as u64);
@@ -321,7 +378,7 @@ impl Glibc {
         let element = &self.layout.dtv_slotinfo;
         if let Some(slot) = module.tls()
             && slot.id < list.get(at.len)
-            && let Some(part) = list.part(at.slotinfo.offset() + slot.id as usize * element.size, element.size)
+            && let Some(part) = list.part(at.slotinfo.offset() + slot.id as usize * element.size(), element.size())
         {
             part.set(element.map, map);
         }
@@ -331,7 +388,7 @@ impl Glibc {
     fn join_list(&self, global: Record, list: Member) {
         let pointer = crate::sys::machine::thread_pointer();
         // SAFETY: the calling thread's struct pthread, made by `wake`.
-        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size) };
+        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size()) };
         let (Some(head), Some(node)) = (global.inner(list), pthread.inner(self.layout.pthread.list)) else {
             return;
         };
@@ -367,5 +424,5 @@ impl Glibc {
 
 #[inline(never)]
 fn vdso_function(vdso: &Module, name: &str) -> u64 {
-    super::find(vdso, name).map_or(0, |(_, symbol)| vdso.at(crate::elf::Vaddr(symbol.value)).0)
+    super::find(vdso, name).map_or(0, |(_, symbol)| vdso.at(Vaddr(symbol.value)).0)
 }

@@ -15,18 +15,275 @@
 
 use core::fmt;
 use core::num::NonZeroU32;
-use core::ops::RangeInclusive;
+use core::ops::Deref;
 
+use super::cpu::CacheRules;
+use super::record;
 use crate::error::Lossy;
 
-mod v2_36_debian12;
+/// Declares the rows, one for each generated file, and what they have in common.
+macro_rules! rows {
+    ($($row:ident,)*) => {
+        $( mod $row; )*
 
-/// Every known layout, one row per generated file.
-pub static ALL: &[&Layout] = &[&v2_36_debian12::LAYOUT];
+        /// Every known layout.
+        pub static ALL: &[Row] = &[$( $row::ROW, )*];
+
+        /// What the rows say of structures.
+        const STATES: &[[u32; WORDS]] = &[$( $row::STRUCTURES.words(), )*];
+
+        pool!(Tunable, TUNABLES, $($row)*);
+        pool!(ThreadDb, THREAD_DB, $($row)*);
+    };
+}
+
+/// Declares a table of everything that a list of some row has, each once, and how a row is told what of it makes its list: most
+/// rows have most of it, and it is much larger than a number.
+macro_rules! pool {
+    ($type:ident, $list:ident, $($row:ident)*) => {
+        impl $type {
+            const POOL: ([Self; 256], usize) = {
+                let lists: &[&[Self]] = &[$( $row::$list, )*];
+                let mut pool = [Self::NONE; 256];
+                let (mut count, mut list) = (0, 0);
+                while list < lists.len() {
+                    let mut index = 0;
+                    while index < lists[list].len() {
+                        if Self::find(&pool, count, &lists[list][index]) == count {
+                            pool[count] = lists[list][index];
+                            count += 1;
+                        }
+                        index += 1;
+                    }
+                    list += 1;
+                }
+                (pool, count)
+            };
+
+            /// The first of `count` that is the same as `wanted`, or `count`.
+            const fn find(pool: &[Self], count: usize, wanted: &Self) -> usize {
+                let mut index = 0;
+                while index < count && !pool[index].same(wanted) {
+                    index += 1;
+                }
+                index
+            }
+
+            /// The places in the pool of what `list` has, for the row whose list it is.
+            const fn picks<const N: usize>(list: &[Self]) -> [u8; N] {
+                let mut picks = [0; N];
+                let mut index = 0;
+                while index < N {
+                    picks[index] = Self::find(&Self::POOL.0, Self::POOL.1, &list[index]) as u8;
+                    index += 1;
+                }
+                picks
+            }
+        }
+
+        static $list: [$type; $type::POOL.1] = {
+            let mut all = [$type::NONE; $type::POOL.1];
+            let mut index = 0;
+            while index < all.len() {
+                all[index] = $type::POOL.0[index];
+                index += 1;
+            }
+            all
+        };
+    };
+}
+
+rows! {
+    v2_31_debian11,
+    v2_36_debian12,
+    v2_41_debian13,
+    v2_43_debian,
+}
+
+/// A list whose elements are picked from a table that several lists share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Picked<T: 'static> {
+    /// The table.
+    pub pool: &'static [T],
+    /// Where each element stands in it.
+    pub picks: &'static [u8],
+}
+
+impl<T> Picked<T> {
+    /// An element, counted from 0.
+    pub fn get(self, index: usize) -> Option<&'static T> {
+        self.pool.get(usize::from(*self.picks.get(index)?))
+    }
+
+    /// All elements in order.
+    pub fn iter(self) -> impl Iterator<Item = &'static T> {
+        self.picks
+            .iter()
+            .filter_map(move |pick| self.pool.get(usize::from(*pick)))
+    }
+}
+
+/// The structures of all rows, each as its difference from the row before it. Between two states of glibc most members move together, if they move.
+///
+/// A row is a list of runs. The first byte of a run has the number of its words in the lower six bits, and above them the form of each word's step: how
+/// much more it differs from the same word of the row before than the word in front of it does.
+static PACKED: [u8; pack::<0>().1] = pack().0;
+
+/// Forms of a step: none; a distance in eights, 1 byte; a distance, 2 bytes, and a change of size, 1 byte; the whole step, 4 bytes.
+const NONE: u8 = 0;
+const EIGHTS: u8 = 1;
+const PLACE: u8 = 2;
+
+/// The largest number of words in a run.
+const RUN: u8 = 0x3f;
+
+/// Half a word's width: above it is the offset of a member, below it the size.
+const OFFSET: u32 = 16;
+
+/// Bytes of a step of this form.
+const fn length(form: u8) -> usize {
+    (0x4310 >> (4 * form) & 0xf) as usize
+}
+
+/// Takes a number of `length` bytes from the front of `packed`, the lowest first.
+const fn number(packed: &mut &[u8], length: usize) -> u32 {
+    let mut number = 0;
+    let mut index = 0;
+    while index < length
+        && let [byte, rest @ ..] = *packed
+    {
+        number |= (*byte as u32) << (8 * index);
+        *packed = rest;
+        index += 1;
+    }
+    number
+}
+
+/// The packed rows as far as `N` bytes go, and how many bytes they are.
+const fn pack<const N: usize>() -> ([u8; N], usize) {
+    const fn form_of(step: u32) -> u8 {
+        if step == 0 {
+            NONE
+        } else if step == ((step.cast_signed() >> (OFFSET + 3)) as i8 as u32) << (OFFSET + 3) {
+            EIGHTS
+        } else if step.wrapping_sub(step as i8 as u32) << OFFSET == 0 {
+            PLACE
+        } else {
+            3
+        }
+    }
+    let mut packed = [0; N];
+    let mut total = 0;
+    let mut before = &[0; WORDS];
+    let mut state = 0;
+    while state < STATES.len() {
+        let words = &STATES[state];
+        let mut steps = [0; WORDS];
+        let mut carried = 0u32;
+        let mut index = 0;
+        while index < WORDS {
+            let difference = words[index].wrapping_sub(before[index]);
+            steps[index] = difference.wrapping_sub(carried);
+            carried = difference;
+            index += 1;
+        }
+        let mut start = 0;
+        while start < WORDS {
+            let form = form_of(steps[start]);
+            let mut end = start;
+            while end < WORDS && end - start < RUN as usize && form_of(steps[end]) == form {
+                end += 1;
+            }
+            let bytes = length(form);
+            let mut at = total;
+            total += 1 + bytes * (end - start);
+            if total <= N {
+                packed[at] = form << 6 | (end - start) as u8;
+                at += 1;
+                while start < end {
+                    let step = steps[start];
+                    let size = step as i8;
+                    let place = (step.wrapping_sub(size as u32) >> OFFSET).to_le_bytes();
+                    let content = match form {
+                        EIGHTS => [(step >> (OFFSET + 3)) as u8, 0, 0, 0],
+                        PLACE => [place[0], place[1], size as u8, 0],
+                        _ => step.to_le_bytes(),
+                    };
+                    let mut byte = 0;
+                    while byte < bytes {
+                        packed[at] = content[byte];
+                        at += 1;
+                        byte += 1;
+                    }
+                    start += 1;
+                }
+            }
+            start = end;
+        }
+        before = words;
+        state += 1;
+    }
+    (packed, total)
+}
+
+/// The words of a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Words([u32; WORDS]);
+
+impl Words {
+    /// Those of the row behind `rows` others.
+    const fn unpack(rows: usize) -> Self {
+        let mut words = [0u32; WORDS];
+        let mut packed = PACKED.as_slice();
+        let mut row = 0;
+        while row <= rows {
+            let mut run = 0;
+            let mut carried = 0u32;
+            let mut index = 0;
+            while index < WORDS {
+                if run & RUN == 0 {
+                    run = number(&mut packed, 1) as u8;
+                }
+                let form = run >> 6;
+                let content = number(&mut packed, length(form));
+                let step = match form {
+                    EIGHTS => (content as i8 as u32) << (OFFSET + 3),
+                    PLACE => (content << OFFSET).wrapping_add((content >> 16) as i8 as u32),
+                    _ => content,
+                };
+                run = run.wrapping_sub(1);
+                carried = carried.wrapping_add(step);
+                words[index] = words[index].wrapping_add(carried);
+                index += 1;
+            }
+            row += 1;
+        }
+        Self(words)
+    }
+
+    /// One for each field of [`Structures`], in order.
+    pub const fn get(&self) -> &[u32; WORDS] {
+        &self.0
+    }
+}
+
+/// What was packed comes out again: shown for every row by the compiler.
+const _: () = {
+    let mut row = 0;
+    while row < STATES.len() {
+        let words = Words::unpack(row);
+        let mut index = 0;
+        while index < WORDS {
+            assert!(words.0[index] == STATES[row][index]);
+            index += 1;
+        }
+        row += 1;
+    }
+};
 
 /// The row of the newest release, which is the last.
-pub fn newest() -> &'static Layout {
-    ALL.last().copied().unwrap_or(&v2_36_debian12::LAYOUT)
+pub fn newest() -> &'static Row {
+    const { &ALL[ALL.len() - 1] }
 }
 
 /// Every name that a row has, a line each, in order. Written by the generator.
@@ -78,6 +335,7 @@ impl Word {
 /// Where a member lies in its structure. One number, because hundreds of calls pass one: the size in the lower half, and above it one more
 /// than the offset, which leaves 0 for `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Member(NonZeroU32);
 
 impl Member {
@@ -100,45 +358,46 @@ impl Member {
     }
 }
 
-/// Where a bit field lies in its structure. Bit fields of these structures never cross a byte.
+/// Where a bit field lies in its structure. Bit fields of these structures never cross a byte. One number, as [`Member`]: the width in the lowest byte,
+/// the bit in the next, and above them one more than the offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bits {
-    offset: u16,
-    bit: u8,
-    width: u8,
-}
+#[repr(transparent)]
+pub struct Bits(NonZeroU32);
 
 impl Bits {
     /// A field of `width` bits whose lowest is bit `bit` (0 is the least significant) of the byte at `offset`.
     pub const fn new(offset: u16, bit: u8, width: u8) -> Self {
-        Self { offset, bit, width }
+        match NonZeroU32::new((offset as u32 + 1).wrapping_shl(16) | (bit as u32) << 8 | width as u32) {
+            Some(place) if offset < u16::MAX => Self(place),
+            _ => panic!("a member behind the end of every structure"),
+        }
     }
 
     /// Distance of the byte from the start of the structure.
     pub const fn offset(self) -> usize {
-        self.offset as usize
+        (self.0.get() >> 16) as usize - 1
     }
 
     /// The lowest bit of the field in its byte, 0 to 7.
     pub const fn bit(self) -> u8 {
-        self.bit
+        (self.0.get() >> 8) as u8
     }
 
     /// Number of bits, 1 to 8.
     pub const fn width(self) -> u8 {
-        self.width
+        self.0.get() as u8
     }
 
     /// The byte `old` with this field set to `value`; excess bits of `value` are dropped.
     pub const fn insert(self, old: u8, value: u8) -> u8 {
-        let ones = match 1u8.checked_shl(self.width as u32) {
+        let ones = match 1u8.checked_shl(self.width() as u32) {
             Some(power) => power.wrapping_sub(1),
             None => u8::MAX,
         };
-        let Some(mask) = ones.checked_shl(self.bit as u32) else {
+        let Some(mask) = ones.checked_shl(self.bit() as u32) else {
             return old;
         };
-        let Some(placed) = (value & ones).checked_shl(self.bit as u32) else {
+        let Some(placed) = (value & ones).checked_shl(self.bit() as u32) else {
             return old;
         };
         (old & !mask) | placed
@@ -215,9 +474,9 @@ macro_rules! record {
     ) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(C)]
         pub struct $name {
-            /// `sizeof` the structure, in bytes.
-            pub size: usize,
+            size: u32,
             $( $(#[$note])* pub $field: record!(@type $form), )*
         }
 
@@ -234,12 +493,27 @@ macro_rules! record {
                 }, )*
             ];
 
+            /// `sizeof` the structure, in bytes.
+            pub const fn size(&self) -> usize {
+                self.size as usize
+            }
+
+            /// Writes size and fields into words from `at` on; returns where the next word goes.
+            const fn write(&self, words: &mut [u32; WORDS], mut at: usize) -> usize {
+                words[at] = self.size;
+                $( at += 1; words[at] = record!(@word $form self.$field); )*
+                at + 1
+            }
+
             /// C name and place of every field, in the order of declaration.
             pub fn members(&self) -> impl Iterator<Item = (&'static str, Place)> {
                 [ $( ($member, Place::from(self.$field)), )* ].into_iter()
             }
         }
     };
+    (@word Member $value:expr) => { $value.0.get() };
+    (@word Bits $value:expr) => { $value.0.get() };
+    (@word $form:ident $value:expr) => { match $value { Some(value) => value.0.get(), None => 0 } };
     (@type Member) => { Member };
     (@type Optional) => { Option<Member> };
     (@type Bits) => { Bits };
@@ -642,37 +916,23 @@ record! {
     }
 }
 
-record! {
-    /// `struct dlfcn_hook`: the functions behind `dl_dlfcn_hook` (2.34 and later).
-    DlfcnHook = "dlfcn_hook" {
-        /// `void *(const char *file, int mode, void *caller)`.
-        dlopen: Member = "dlopen",
-        /// `int (void *handle)`.
-        dlclose: Member = "dlclose",
-        /// `void *(void *handle, const char *name, void *caller)`.
-        dlsym: Member = "dlsym",
-        /// `void *(void *handle, const char *name, const char *version, void *caller)`.
-        dlvsym: Member = "dlvsym",
-        /// `char *(void)`.
-        dlerror: Member = "dlerror",
-        /// `int (const void *address, Dl_info *info)`.
-        dladdr: Member = "dladdr",
-        /// `int (const void *address, Dl_info *info, void **extra, int flags)`.
-        dladdr1: Member = "dladdr1",
-        /// `int (void *handle, int request, void *argument)`.
-        dlinfo: Member = "dlinfo",
-        /// `void *(Lmid_t namespace, const char *file, int mode, void *caller)`.
-        dlmopen: Member = "dlmopen",
-        /// `void *(const char *name, int mode)`, libc's own dlopen.
-        libc_dlopen_mode: Member = "libc_dlopen_mode",
-        /// `void *(void *map, const char *name)`, libc's own dlsym.
-        libc_dlsym: Member = "libc_dlsym",
-        /// `void *(void *map, const char *name, const char *version)`, libc's own dlvsym.
-        libc_dlvsym: Member = "libc_dlvsym",
-        /// `int (void *map)`, libc's own dlclose.
-        libc_dlclose: Member = "libc_dlclose",
-    }
-}
+/// The members of `struct dlfcn_hook` in order, each a pointer to a function: the table behind `dl_dlfcn_hook`. The structure has been the same
+/// since 2.34; before, libdl.so.2 had the first nine.
+pub const DLFCN_HOOK: [&str; 13] = [
+    "dlopen",
+    "dlclose",
+    "dlsym",
+    "dlvsym",
+    "dlerror",
+    "dladdr",
+    "dladdr1",
+    "dlinfo",
+    "dlmopen",
+    "libc_dlopen_mode",
+    "libc_dlsym",
+    "libc_dlvsym",
+    "libc_dlclose",
+];
 
 record! {
     /// `struct cpu_features`: what libc's IFUNC resolvers read.
@@ -753,12 +1013,12 @@ record! {
 }
 
 record! {
-    /// Element of `cpu_features.features`: registers eax, ebx, ecx, edx twice; `size` is the stride.
+    /// Element of `cpu_features.features` (2.33 and later): registers eax, ebx, ecx, edx twice; the size is the stride.
     CpuidFeature = "cpuid_feature_internal" {
         /// As the processor reports.
-        cpuid: Member = "cpuid",
+        cpuid: Optional = "cpuid",
         /// The part that the system supports too.
-        active: Member = "active",
+        active: Optional = "active",
     }
 }
 
@@ -783,10 +1043,20 @@ macro_rules! preferred {
             pub const FIELDS: &'static [(&'static str, &'static str)] =
                 &[ $( (stringify!($field), $name), )* ];
 
-            /// The bit numbers by [`Preferred`].
-            pub const fn numbers(self) -> [Option<u8>; Self::FIELDS.len()] {
-                [ $( self.$field, )* ]
+            /// By [`Preferred`] one more than the number of the bit; 0 where there is none.
+            pub const fn numbers(self) -> [u8; Self::ROOM] {
+                let numbers = [ $( match self.$field { Some(bit) => bit + 1, None => 0 }, )* ];
+                let mut all = [0; Self::ROOM];
+                let mut index = 0;
+                while index < numbers.len() {
+                    all[index] = numbers[index];
+                    index += 1;
+                }
+                all
             }
+
+            /// The bits rounded up to whole words.
+            const ROOM: usize = Self::FIELDS.len().next_multiple_of(4);
         }
     };
 }
@@ -848,15 +1118,30 @@ impl CpuidLeaf {
     }
 }
 
+/// The queries behind the array of features of `cpu_features`, in the order that every glibc has; early ones end sooner.
+pub const CPUID_LEAVES: [CpuidLeaf; 10] = [
+    CpuidLeaf::new(1, 0),
+    CpuidLeaf::new(7, 0),
+    CpuidLeaf::new(0x8000_0001, 0),
+    CpuidLeaf::new(0xd, 1),
+    CpuidLeaf::new(0x8000_0007, 0),
+    CpuidLeaf::new(0x8000_0008, 0),
+    CpuidLeaf::new(7, 1),
+    CpuidLeaf::new(0x19, 0),
+    CpuidLeaf::new(0x14, 0),
+    CpuidLeaf::new(0x24, 0),
+];
+
 /// How `link_map.l_info` is divided (`elf.h` and glibc's `get-dynamic-info.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub struct InfoTable {
     /// Number of elements.
-    pub len: usize,
+    pub len: u32,
     /// DT_NUM: tags below it are their own index.
-    pub ordinary: usize,
+    pub ordinary: u32,
     /// DT_THISPROCNUM: length of the block for processor tags behind those.
-    pub processor: usize,
+    pub processor: u32,
 }
 
 /// Type of a tunable: how wide its value is in the caller of `__tunable_get_val`.
@@ -872,26 +1157,13 @@ pub enum TunableKind {
     String,
 }
 
-/// What a secure process (AT_SECURE) does with a tunable of the environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TunableSecurity {
-    /// Not used, and removed from the environment.
-    Erase,
-    /// Not used, but left for programs that this one starts.
-    Ignore,
-    /// Used.
-    Honour,
-}
-
-/// One entry of glibc's list of tunables; its position in [`Layout::tunables`] is its id.
+/// One entry of glibc's list of tunables, none of which a secure process (AT_SECURE) honours; its position in [`Layout::tunables`] is its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tunable {
     /// Name without [`Tunable::PREFIX`]; behind a blank the environment variable of its own, if there is one.
     word: Word,
     /// Type of the value.
     pub kind: TunableKind,
-    /// What a secure process does.
-    pub security: TunableSecurity,
     /// Bounds and default are kept in 4 bytes and read with their sign extended, so that -1 is `u64::MAX`.
     min: i32,
     max: i32,
@@ -902,17 +1174,27 @@ impl Tunable {
     /// What every name in GLIBC_TUNABLES begins with.
     pub const PREFIX: &'static str = "glibc.";
 
+    const NONE: Self = Self {
+        word: Word(0),
+        kind: TunableKind::Int32,
+        min: 0,
+        max: 0,
+        default: 0,
+    };
+
+    const fn same(&self, other: &Self) -> bool {
+        self.word.0 == other.word.0
+            && self.kind as u8 == other.kind as u8
+            && self.min == other.min
+            && self.max == other.max
+            && self.default == other.default
+    }
+
     /// A tunable: `name` without its prefix and, behind a blank, the environment variable that is older than
-    /// GLIBC_TUNABLES; the values that are accepted; the value before the environment (a string's default is the null pointer, 0).
+    /// GLIBC_TUNABLES; the smallest and the largest value accepted; the value before the environment (a string's default is the null pointer, 0).
     ///
     /// For constants: a number of more than 31 bits that is not the sign extension of its lower half does not compile.
-    pub const fn new(
-        name: &str,
-        kind: TunableKind,
-        range: RangeInclusive<u64>,
-        default: u64,
-        security: TunableSecurity,
-    ) -> Self {
+    pub const fn new(name: &str, kind: TunableKind, (min, max): (u64, u64), default: u64) -> Self {
         const fn narrow(value: u64) -> i32 {
             assert!(value as i32 as u64 == value);
             value as i32
@@ -920,9 +1202,8 @@ impl Tunable {
         Self {
             word: Word::new(name),
             kind,
-            security,
-            min: narrow(*range.start()),
-            max: narrow(*range.end()),
+            min: narrow(min),
+            max: narrow(max),
             default: narrow(default),
         }
     }
@@ -1014,7 +1295,7 @@ pub struct ThreadDb {
     pub name: Word,
     /// 0 for a value.
     bits: u16,
-    count_or_value: u32,
+    count_or_value: u16,
     offset: u16,
 }
 
@@ -1022,8 +1303,22 @@ impl ThreadDb {
     /// What the name of every such object begins with.
     pub const PREFIX: &'static str = "_thread_db_";
 
+    const NONE: Self = Self {
+        name: Word(0),
+        bits: 0,
+        count_or_value: 0,
+        offset: 0,
+    };
+
+    const fn same(&self, other: &Self) -> bool {
+        self.name.0 == other.name.0
+            && self.bits == other.bits
+            && self.count_or_value == other.count_or_value
+            && self.offset == other.offset
+    }
+
     /// A size or a constant.
-    pub const fn value(name: &str, value: u32) -> Self {
+    pub const fn value(name: &str, value: u16) -> Self {
         Self {
             name: Word::new(name),
             bits: 0,
@@ -1033,7 +1328,7 @@ impl ThreadDb {
     }
 
     /// The place of a member: width of an element in bits (not 0), number of elements, offset in bytes.
-    pub const fn field(name: &str, bits: u16, count: u32, offset: u16) -> Self {
+    pub const fn field(name: &str, bits: u16, count: u16, offset: u16) -> Self {
         Self {
             name: Word::new(name),
             bits,
@@ -1045,10 +1340,10 @@ impl ThreadDb {
     /// Content.
     pub fn content(&self) -> Descriptor {
         match self.bits {
-            0 => Descriptor::Value(self.count_or_value),
+            0 => Descriptor::Value(self.count_or_value.into()),
             bits => Descriptor::Field {
                 bits: bits.into(),
-                count: self.count_or_value,
+                count: self.count_or_value.into(),
                 offset: self.offset.into(),
             },
         }
@@ -1113,9 +1408,86 @@ impl fmt::Display for Witness {
     }
 }
 
-/// One state of glibc's private interface.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Layout {
+/// Declares what a row says of structures: all of it 4-byte words, so that rows can be packed.
+macro_rules! structures {
+    ($( $(#[$note:meta])* $field:ident: $name:ident, )*) => {
+        /// Where everything is in one state of glibc's private interface.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(C)]
+        pub struct Structures {
+            $( $(#[$note])* pub $field: $name, )*
+            /// Division of `link_map.l_info`.
+            pub info: InfoTable,
+            /// How many of [`CPUID_LEAVES`] are in `cpu_features.features`, or in `cpu_features.cpuid`.
+            pub cpuid_leaves: u32,
+            /// Bit numbers in `cpu_features.preferred`, or in the second word of `cpu_features.feature`: see [`PreferredBits::numbers`].
+            pub preferred: [u8; PreferredBits::ROOM],
+        }
+
+        impl Structures {
+            /// The words of all fields in order.
+            const fn words(&self) -> [u32; WORDS] {
+                let mut words = [0; WORDS];
+                let mut at = 0;
+                $( at = self.$field.write(&mut words, at); )*
+                words[at] = self.info.len;
+                words[at + 1] = self.info.ordinary;
+                words[at + 2] = self.info.processor;
+                words[at + 3] = self.cpuid_leaves;
+                at += 4;
+                let mut bits = self.preferred.as_slice();
+                while let [a, b, c, d, rest @ ..] = bits {
+                    words[at] = u32::from_le_bytes([*a, *b, *c, *d]);
+                    at += 1;
+                    bits = rest;
+                }
+                words
+            }
+        }
+    };
+}
+
+structures! {
+    /// `_rtld_global_ro`.
+    rtld_global_ro: RtldGlobalRo,
+    /// `_rtld_global`.
+    rtld_global: RtldGlobal,
+    /// Element of `_rtld_global._dl_ns`.
+    link_namespaces: LinkNamespaces,
+    /// `struct link_map`.
+    link_map: LinkMap,
+    /// `struct pthread`.
+    pthread: Pthread,
+    /// `tcbhead_t`.
+    tcb: Tcb,
+    /// Element of a dtv.
+    dtv_pointer: DtvPointer,
+    /// Element of a slotinfo list.
+    dtv_slotinfo: DtvSlotinfo,
+    /// Slotinfo list.
+    dtv_slotinfo_list: DtvSlotinfoList,
+    /// `struct r_scope_elem`.
+    scope_elem: ScopeElem,
+    /// `struct libname_list`.
+    libname: Libname,
+    /// `list_t`.
+    list: List,
+    /// Mutex inside the loader's locks.
+    mutex: Mutex,
+    /// `struct cpu_features`.
+    cpu_features: CpuFeatures,
+    /// Head of `cpu_features`.
+    cpu_basic: CpuBasic,
+    /// Element of `cpu_features.features`.
+    cpuid_feature: CpuidFeature,
+}
+
+/// Number of words in [`Structures`].
+pub const WORDS: usize = size_of::<Structures>() / 4;
+
+/// One state of glibc's private interface, but for its structures, which are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
     /// glibc release, as in `gnu_get_libc_version()`.
     pub release: &'static str,
     /// Package and version the row was made from, for people.
@@ -1124,54 +1496,39 @@ pub struct Layout {
     pub build_ids: &'static [&'static [u8]],
     /// Every name that libc.so.6 imports from the loader, sorted.
     pub imports: &'static [Word],
-    /// Digest over all fields from here to `tunables`, so that rows are compared without the code for it.
+    /// Digest over the structures and the tunables, so that rows are compared without the code for it.
     pub interface: u64,
-    /// `_rtld_global_ro`.
-    pub rtld_global_ro: RtldGlobalRo,
-    /// `_rtld_global`.
-    pub rtld_global: RtldGlobal,
-    /// Element of `_rtld_global._dl_ns`.
-    pub link_namespaces: LinkNamespaces,
-    /// `struct link_map`.
-    pub link_map: LinkMap,
-    /// Division of `link_map.l_info`.
-    pub info: InfoTable,
-    /// `struct pthread`.
-    pub pthread: Pthread,
-    /// `tcbhead_t`.
-    pub tcb: Tcb,
-    /// Element of a dtv.
-    pub dtv_pointer: DtvPointer,
-    /// Element of a slotinfo list.
-    pub dtv_slotinfo: DtvSlotinfo,
-    /// Slotinfo list.
-    pub dtv_slotinfo_list: DtvSlotinfoList,
-    /// `struct r_scope_elem`.
-    pub scope_elem: ScopeElem,
-    /// `struct libname_list`.
-    pub libname: Libname,
-    /// `list_t`.
-    pub list: List,
-    /// Mutex inside the loader's locks.
-    pub mutex: Mutex,
-    /// Table behind `dl_dlfcn_hook` (2.34 and later).
-    pub dlfcn_hook: Option<DlfcnHook>,
-    /// `struct cpu_features`.
-    pub cpu_features: CpuFeatures,
-    /// Head of `cpu_features`.
-    pub cpu_basic: CpuBasic,
-    /// Element of `cpu_features.features` (2.33 and later).
-    pub cpuid_feature: Option<CpuidFeature>,
-    /// CPUID queries in the order of `cpu_features.features`.
-    pub cpuid_leaves: &'static [CpuidLeaf],
-    /// Bit numbers in `cpu_features.preferred` by [`Preferred`].
-    pub preferred: [Option<u8>; PreferredBits::FIELDS.len()],
     /// Tunables by id.
-    pub tunables: &'static [Tunable],
+    pub tunables: Picked<Tunable>,
     /// libc's own statements about shared structures, sorted by name.
-    pub thread_db: &'static [ThreadDb],
+    pub thread_db: Picked<ThreadDb>,
     /// Displacements that libc's code applies to the loader objects.
     pub witnesses: &'static [Witness],
+}
+
+impl Row {
+    /// Whether two rows are the same to a loader: every structure, bit and tunable agrees, whatever builds
+    /// they were made from.
+    pub fn same_interface(&self, other: &Self) -> bool {
+        self.release == other.release && self.interface == other.interface
+    }
+}
+
+/// A row with its structures.
+#[derive(Debug)]
+pub struct Layout {
+    /// The row.
+    pub row: &'static Row,
+    /// Where everything is.
+    structures: Structures,
+}
+
+impl Deref for Layout {
+    type Target = Structures;
+
+    fn deref(&self) -> &Structures {
+        &self.structures
+    }
 }
 
 /// Ranges of dynamic tags that share an index rule: highest tag, number of tags (gABI, `elf.h`).
@@ -1187,10 +1544,31 @@ impl InfoTable {
 }
 
 impl Layout {
+    /// Unpacks a row of [`ALL`].
+    pub fn of(row: &'static Row) -> Self {
+        let before = ALL.iter().take_while(|other| !core::ptr::eq(*other, row)).count();
+        Self {
+            row,
+            structures: record::structures(&Words::unpack(before)),
+        }
+    }
+
+    /// How this glibc makes thresholds of cache sizes.
+    pub fn cache_rules(&self) -> CacheRules {
+        let at = &self.cpu_features;
+        if at.cachesize_non_temporal_divisor.is_some() {
+            CacheRules::Complex
+        } else if at.rep_movsb_threshold.is_some() {
+            CacheRules::Plain
+        } else {
+            CacheRules::Libcs
+        }
+    }
+
     /// Index in `link_map.l_info` of the dynamic tag `tag`; `None` for tags that glibc does not record.
     pub fn info_index(&self, tag: u64) -> Option<usize> {
-        let ordinary = u64::try_from(self.info.ordinary).ok()?;
-        let processor = u64::try_from(self.info.processor).ok()?;
+        let ordinary = u64::from(self.info.ordinary);
+        let processor = u64::from(self.info.processor);
         let index = if tag < ordinary {
             tag
         } else if let Some(nth) = tag.checked_sub(FIRST_PROCESSOR_TAG).filter(|&nth| nth < processor) {
@@ -1206,18 +1584,14 @@ impl Layout {
             }
             found?
         };
-        usize::try_from(index).ok().filter(|&index| index < self.info.len)
+        usize::try_from(index)
+            .ok()
+            .filter(|&index| index < self.info.len as usize)
     }
 
     /// The id of the tunable whose name is `name`, without its prefix.
     pub fn tunable(&self, name: Word) -> Option<usize> {
-        self.tunables.iter().position(|tunable| tunable.word == name)
-    }
-
-    /// Whether two rows are the same to a loader: every structure, bit and tunable agrees, whatever builds
-    /// they were made from.
-    pub fn same_interface(&self, other: &Self) -> bool {
-        self.release == other.release && self.interface == other.interface
+        self.row.tunables.iter().position(|tunable| tunable.word == name)
     }
 }
 
