@@ -96,8 +96,8 @@ static LOADING: AtomicU64 = AtomicU64::new(0);
 /// The directories that searches have met. Used under the long lock.
 static DIRECTORIES: Mutex<Directories> = Mutex::new(Directories::new());
 
-/// How many of them may wait before a publication waits for a moment without readers.
-const MOST_FORMER: usize = 16;
+/// When so many more of them have come together, a publication waits for a moment without readers.
+const MANY_FORMER: usize = 64;
 
 struct FormerWorld(*mut World);
 // SAFETY: the pointer is owned by the list; it is freed by whoever finds no reader.
@@ -120,8 +120,9 @@ pub fn publish(world: World) {
     if !old.is_null() {
         former.push(FormerWorld(old));
     }
-    // Where threads read without a pause, the memory of what was unloaded must not pile up: give them a chance to pause.
-    let mut patience = if former.len() < MOST_FORMER { 0 } else { 1000 };
+    // Where threads read without a pause, the memory of what was unloaded must not pile up: now and then, give them a chance to pause.
+    let piles_up = former.len() % MANY_FORMER == MANY_FORMER - 1;
+    let mut patience = if piles_up { 1000 } else { 0 };
     while patience != 0 && READERS.load(Ordering::SeqCst) != 0 {
         patience -= 1;
         crt::syscall::sched_yield();
