@@ -30,7 +30,7 @@ use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Errno, Error, Fault, Kind, Lossy, Name, Result, Stage};
 use crate::event::{Event, Interest, Log, Statistics};
-use crate::scope::{Definition, Scope, breadth_first};
+use crate::scope::{Definition, Scope, breadth_first, note_binding};
 use crate::search::{Directories, Purpose, Searcher};
 use crate::stages::init::{self, Ready};
 use crate::stages::link::dependencies_first;
@@ -600,9 +600,8 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
     take_away();
     let file = file.filter(|file| !file.is_empty());
     let Some(file) = file else {
-        return with_world(|world, _| world.program().map(|program| program.link_map.load(Ordering::Acquire)))
-            .flatten()
-            .ok_or_else(too_early);
+        let program = with_world(|world, _| world.first_map());
+        return program.filter(|map| *map != 0).ok_or_else(too_early);
     };
     let loading = Loading::start().map_err(|kind| call_error(kind, file))?;
     let loaded = load(runtime, file, mode, caller);
@@ -685,9 +684,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     let resolved = relocated.awake().resolve(&world, &runtime.linux, runtime.log)?;
     refill_tls(&resolved);
     let protected = resolved.protect(&runtime.linux, runtime.linux.page_size)?;
-    let first = world
-        .program()
-        .map_or(0, |program| program.link_map.load(Ordering::Acquire) as u64);
+    let first = world.first_map() as u64;
     debugger::tell(first, State::Add);
     let ready = protected.publish(&mut world);
     if mode & RTLD_GLOBAL != 0 {
@@ -733,11 +730,7 @@ fn reopen(mut world: World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> 
         module.is_some_and(|module| module.role == Role::Opened && module.state.load(Ordering::Acquire) == FRESH)
     };
     let ready = order.iter().any(is_fresh).then(|| Ready {
-        modules: dependencies_first(world.roster(), order, ModuleId(0))
-            .iter()
-            .filter_map(|id| world.get(*id).cloned())
-            .filter(|module| !module.is_final)
-            .collect(),
+        modules: init::to_initialise(&world, &dependencies_first(world.roster(), order, ModuleId(0))),
         order: Vec::new(),
         statistics: Statistics::default(),
     });
@@ -834,9 +827,7 @@ fn unpublish(gone: &[Arc<Module>]) {
     let Some(next) = with_world(|world, _| world.without(gone)) else {
         return;
     };
-    let first = next
-        .program()
-        .map_or(0, |program| program.link_map.load(Ordering::Acquire) as u64);
+    let first = next.first_map() as u64;
     debugger::tell(first, State::Delete);
     with_glibc(|glibc| glibc.forget(gone, next.tls.modules));
     publish(next);
@@ -930,11 +921,8 @@ fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller: Address) 
         };
         let found = scope.find(&wanted, None, runtime.log);
         // What RTLD_DEFAULT finds stays as long as the asker does, as if a reference of it had been bound.
-        if let (0, Some(asker), Some(found)) = (handle, asker, &found)
-            && found.module.role == Role::Opened
-            && !breadth_first(roster, &[asker.id]).contains(&found.module.id)
-        {
-            asker.bind_to(found.module);
+        if let (0, Some(asker), Some(found)) = (handle, asker, &found) {
+            note_binding(roster, asker, found.module);
         }
         let Some(found) = found else {
             return Err(call_error(

@@ -11,7 +11,7 @@ use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex};
 use crate::event::{Event, Interest, Log};
 use crate::symbols::{Use, Version, Wanted};
-use crate::world::{Module, ModuleId, Roster, Unique};
+use crate::world::{Module, ModuleId, Role, Roster, Unique};
 
 /// `LD_DYNAMIC_WEAK`: a definition that is not weak wins over weak ones that come before it. Set before the first look-up.
 pub static DYNAMIC_WEAK: AtomicBool = AtomicBool::new(false);
@@ -195,6 +195,13 @@ impl<'a> Scope<'a, '_> {
             return Some(if canonical { found } else { own });
         }
         Some(found)
+    }
+}
+
+/// Notes that `from` is bound to `target` from now on, unless it keeps it anyway because it needs it, directly or not.
+pub fn note_binding(roster: Roster<'_>, from: &Module, target: &Module) {
+    if target.role == Role::Opened && !breadth_first(roster, &[from.id]).contains(&target.id) {
+        from.bind_to(target);
     }
 }
 

@@ -381,6 +381,12 @@ impl World {
         self.modules.iter().find(|module| module.role == Role::Program)
     }
 
+    /// The address of the program's link_map, the first of the list that debuggers and libc walk; 0 before there is one.
+    pub fn first_map(&self) -> usize {
+        self.program()
+            .map_or(0, |program| program.link_map.load(Ordering::Acquire))
+    }
+
     /// Makes [`World::ranges`] anew.
     pub fn index_ranges(&mut self) {
         self.ranges.clear();

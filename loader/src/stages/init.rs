@@ -43,14 +43,7 @@ impl Protected {
         world.names.extend(batch.names);
         world.tls = batch.tls;
         world.unique = batch.unique;
-        let mut modules = Vec::with_capacity(batch.init_order.len());
-        for id in &batch.init_order {
-            if let Some(module) = world.get(*id)
-                && !module.is_final
-            {
-                modules.push(module.clone());
-            }
-        }
+        let mut modules = to_initialise(world, &batch.init_order);
         // glibc's order: of all modules with DF_1_INITFIRST it is the one that was loaded last.
         let first = modules
             .iter()
@@ -68,6 +61,19 @@ impl Protected {
             statistics: batch.statistics,
         }
     }
+}
+
+/// The modules of `order` whose constructors lode runs.
+pub fn to_initialise(world: &World, order: &[ModuleId]) -> Vec<Arc<Module>> {
+    let mut modules = Vec::with_capacity(order.len());
+    for id in order {
+        if let Some(module) = world.get(*id)
+            && !module.is_final
+        {
+            modules.push(module.clone());
+        }
+    }
+    modules
 }
 
 /// DT_PREINIT_ARRAY of the program: called before every other constructor. A program that starts itself calls its own.

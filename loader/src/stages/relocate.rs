@@ -21,7 +21,7 @@ use crate::elf::{Address, SymbolIndex, Vaddr, relr};
 use crate::error::{Fault, Kind, Name, Result, Rule, Stage, Unresolved};
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Plain, Table};
-use crate::scope::{Definition, Scope, breadth_first};
+use crate::scope::{Definition, Scope, breadth_first, note_binding};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
 use crate::world::{Host, Module, ModuleId, Role, Roster, TlsSlot, Unique, World};
@@ -829,9 +829,7 @@ pub fn bind_slot(
                 .into(),
             )
         })?;
-    if !breadth_first(roster, &[module.id]).contains(&found.module.id) {
-        module.bind_to(found.module);
-    }
+    note_binding(roster, module, found.module);
     let address = if found.is_indirect() {
         check_resolver(found.module, found.address()).map_err(fault)?;
         host.resolve(found.address())

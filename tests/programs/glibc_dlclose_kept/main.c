@@ -21,17 +21,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-
-static int is_mapped(const char *name)
-{
-    char line[512];
-    int found = 0;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    while (fgets(line, sizeof line, maps))
-        found |= strstr(line, name) != NULL;
-    fclose(maps);
-    return found;
-}
+#include "maps.h"
 
 static void open_and_close(const char *path, int mode)
 {

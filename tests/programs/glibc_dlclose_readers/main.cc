@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <dlfcn.h>
 #include <link.h>
+#include "maps.h"
 
 static unsigned long long adds, subs;
 
@@ -21,17 +22,6 @@ static int counts(dl_phdr_info *info, size_t, void *)
     return 1;
 }
 
-static int mappings()
-{
-    char line[512];
-    int number = 0;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    while (fgets(line, sizeof line, maps))
-        number++;
-    fclose(maps);
-    return number;
-}
-
 int main()
 {
     try {
@@ -40,10 +30,10 @@ int main()
         puts("caught");
     }
     dlclose(dlopen("./libone.so", RTLD_NOW));
-    int before = mappings();
+    int before = mappings_of("");
     for (int i = 0; i < 200; i++)
         dlclose(dlopen("./libone.so", RTLD_NOW));
-    printf("mappings stay %d\n", mappings() < before + 20);
+    printf("mappings stay %d\n", mappings_of("") < before + 20);
     void *one = dlopen("./libone.so", RTLD_NOW);
     dl_iterate_phdr(counts, nullptr);
     unsigned long long adds_before = adds, subs_before = subs;

@@ -16,17 +16,7 @@
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
-
-static int mappings(void)
-{
-    char line[512];
-    int number = 0;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    while (fgets(line, sizeof line, maps))
-        number += strstr(line, ".so") != NULL;
-    fclose(maps);
-    return number;
-}
+#include "maps.h"
 
 static int count(struct dl_phdr_info *info, size_t size, void *data)
 {
@@ -44,7 +34,7 @@ static int modules(void)
 
 int main(void)
 {
-    int modules_before = modules(), mappings_before = mappings();
+    int modules_before = modules(), mappings_before = mappings_of(".so");
     for (int round = 0; round < 20; round++) {
         if (dlopen("./libtop.so", RTLD_NOW | RTLD_GLOBAL))
             puts("opened");
@@ -58,7 +48,7 @@ int main(void)
             puts(text);
     }
     printf("modules as before %d\n", modules() == modules_before);
-    printf("mappings as before %d\n", mappings() == mappings_before);
+    printf("mappings as before %d\n", mappings_of(".so") == mappings_before);
     printf("symbol of what failed %d\n", dlsym(RTLD_DEFAULT, "top") != NULL);
     return 0;
 }
