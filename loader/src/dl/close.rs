@@ -1,0 +1,93 @@
+//! `dlclose`: what nobody needs any longer is finalised, unpublished and, when nobody reads it, unmapped.
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::answer;
+use super::constructors::finalise_module;
+use super::locks::{LOADING, LongLock};
+use super::published::{publish, with_module_of_map, with_world};
+use super::{call_error, with_glibc};
+use crate::debugger::{self, State};
+use crate::error::Kind;
+use crate::stages::unload::unneeded;
+use crate::sys::machine;
+use crate::thread;
+use crate::world::{CLOSED, Module, Role};
+
+/// The thread, by its pointer, that is taking modules away; 0 when there is none.
+pub(super) static CLOSING: AtomicU64 = AtomicU64::new(0);
+
+/// Something was closed while modules were being loaded or taken away; whoever does that looks again. Used under the long lock.
+pub(super) static CLOSED_MEANWHILE: AtomicBool = AtomicBool::new(false);
+
+/// `dlclose(3)`. A library that nobody needs any longer is finalised and unmapped, and so is what only it needed.
+pub extern "C-unwind" fn dlclose(handle: *const c_void) -> c_int {
+    let lock = LongLock::take();
+    let closed = with_module_of_map(handle as usize, |module| {
+        let count = |count: u32| count.checked_sub(1);
+        module.role != Role::Opened
+            || module
+                .opened
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, count)
+                .is_ok()
+    });
+    if closed != Some(true) {
+        let error = call_error(Kind::Unsupported("shared object not open"), b"");
+        return answer(Err(error), -1);
+    }
+    CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
+    take_away();
+    drop(lock);
+    0
+}
+
+/// Finalises and unmaps what nobody needs, if something was closed. Called with the long lock held.
+///
+/// Destructors may open and close libraries, so the modules are looked for anew after they have run. A call that comes from a destructor, or
+/// while this thread is loading, leaves the work to the one that it interrupted.
+pub(super) fn take_away() {
+    let thread = machine::thread_pointer();
+    if CLOSING.load(Ordering::Relaxed) == thread || LOADING.load(Ordering::Relaxed) == thread {
+        return;
+    }
+    CLOSING.store(thread, Ordering::Relaxed);
+    while CLOSED_MEANWHILE.swap(false, Ordering::Relaxed) {
+        let Some(gone) = with_world(|world, _| unneeded(world, has_thread_destructors)) else {
+            break;
+        };
+        let mut ran = false;
+        for module in &gone {
+            ran |= finalise_module(module, CLOSED);
+        }
+        if ran {
+            CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
+        } else if !gone.is_empty() {
+            unpublish(&gone);
+        }
+    }
+    CLOSING.store(0, Ordering::Relaxed);
+}
+
+/// Whether libc has still destructors of thread-local objects to call in a module.
+fn has_thread_destructors(module: &Module) -> bool {
+    with_glibc(|glibc| glibc.thread_destructors(module) != 0) == Some(true)
+}
+
+/// Publishes the world without `gone`. Their memory goes when nobody reads a world that has them.
+fn unpublish(gone: &[Arc<Module>]) {
+    let Some(next) = with_world(|world, _| world.without(gone)) else {
+        return;
+    };
+    let first = next.first_map() as u64;
+    debugger::tell(first, State::Delete);
+    with_glibc(|glibc| glibc.forget(gone, next.tls.modules));
+    publish(next);
+    if gone.iter().any(|module| module.tls().is_some()) {
+        // Behind the publication: see `thread::GENERATION`.
+        thread::GENERATION.fetch_add(1, Ordering::SeqCst);
+    }
+    debugger::tell(first, State::Consistent);
+}

@@ -1,0 +1,74 @@
+//! Constructors and destructors: each module's once, whoever asks first.
+//!
+//! # Safety
+//! Calls what the tables of relocated modules name as functions, as the gABI ("Initialization and Termination Functions") has it.
+#![allow(unsafe_code)]
+
+use core::sync::atomic::Ordering;
+
+use super::locks::LongLock;
+use super::published::Reading;
+use super::{Arguments, Runtime, runtime};
+use crate::elf::Address;
+use crate::event::{Event, Interest};
+use crate::stages::init::{self, Ready};
+use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId};
+
+type Constructor = extern "C-unwind" fn(usize, usize, usize);
+
+/// Calls functions of the program with argc, argv and envp.
+pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments) {
+    for function in functions {
+        // SAFETY: an address that DT_INIT, DT_INIT_ARRAY or DT_PREINIT_ARRAY of a relocated module names: code by the ABI.
+        let function: Constructor = unsafe { core::mem::transmute(function.0 as usize) };
+        function(arguments.count, arguments.values, arguments.environment);
+    }
+}
+
+/// Runs the constructors of a published batch, each module's once.
+pub fn initialise(ready: &Ready, runtime: &Runtime, skip: Option<ModuleId>) {
+    for module in &ready.modules {
+        if Some(module.id) == skip {
+            continue;
+        }
+        if module
+            .state
+            .compare_exchange(FRESH, INITIALISED, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            continue;
+        }
+        runtime.log.emit(Interest::FILES, || Event::Initialising(&module.name));
+        call_all(init::constructors(module), runtime.arguments);
+    }
+}
+
+/// What the program's entry gets in rdx: runs the destructors of every module that was initialised, dependents first.
+pub extern "C-unwind" fn finalise() {
+    // A library that another thread is closing is finalised by that thread, in its order.
+    drop(LongLock::take());
+    let reading = Reading::start();
+    let Some(world) = reading.world() else { return };
+    for module in world.fini_order.iter().filter_map(|id| world.get(*id)) {
+        finalise_module(module, FINALISED);
+    }
+}
+
+/// Runs the destructors of a module, if its constructors ran, and leaves it in `state`. Says whether it did.
+pub(super) fn finalise_module(module: &Module, state: u32) -> bool {
+    let was = module
+        .state
+        .compare_exchange(INITIALISED, state, Ordering::AcqRel, Ordering::Acquire);
+    if was.is_err() || module.is_final {
+        return false;
+    }
+    if let Some(runtime) = runtime() {
+        runtime.log.emit(Interest::FILES, || Event::Finalising(&module.name));
+    }
+    for function in init::destructors(module) {
+        // SAFETY: an address that DT_FINI or DT_FINI_ARRAY of an initialised module names.
+        let function: extern "C-unwind" fn() = unsafe { core::mem::transmute(function.0 as usize) };
+        function();
+    }
+    true
+}

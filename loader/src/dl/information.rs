@@ -1,0 +1,258 @@
+//! What is where: `dladdr`, `dlinfo`, `dl_iterate_phdr`.
+//!
+//! # Safety
+//! The C functions take what C callers pass: structures with the room that the interface states. Addresses and handles may be
+//! anything; they are looked up, never followed.
+#![allow(unsafe_code)]
+
+use core::ffi::{c_char, c_int, c_void};
+use core::sync::atomic::Ordering;
+
+use super::answer;
+use super::published::{Reading, module_of_map, with_module_at, with_world};
+use super::{call_error, runtime, too_early};
+use crate::elf::symbol::STT_TLS;
+use crate::elf::{Address, SymbolIndex, Vaddr};
+use crate::error::{Kind, Result};
+use crate::thread;
+use crate::world::{Host, Module, Role};
+
+/// `Dl_info` (`dlfcn.h`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct Info {
+    file: *const c_char,
+    base: *const c_void,
+    symbol: *const c_char,
+    address: *const c_void,
+}
+
+const RTLD_DL_SYMENT: c_int = 1;
+const RTLD_DL_LINKMAP: c_int = 2;
+
+/// `dladdr(3)`.
+///
+/// # Safety
+/// `info` has room for the structure.
+pub unsafe extern "C" fn dladdr(address: *const c_void, info: *mut Info) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { dladdr1(address, info, core::ptr::null_mut(), 0) }
+}
+
+/// `dladdr1(3)`.
+///
+/// # Safety
+/// `info` has room for the structure, `extra` for a pointer when `flags` ask for one.
+pub unsafe extern "C" fn dladdr1(
+    address: *const c_void,
+    info: *mut Info,
+    extra: *mut *const c_void,
+    flags: c_int,
+) -> c_int {
+    let reading = Reading::start();
+    let Some(module) = reading.world().and_then(|world| world.at(Address(address as u64))) else {
+        return 0;
+    };
+    let (mut name, mut place, mut entry) = (core::ptr::null(), 0, 0);
+    if let Some((index, symbol)) = nearest_symbol(module, Address(address as u64)) {
+        name = module.symbols.name(&symbol).as_ptr().cast();
+        place = module.at(Vaddr(symbol.value)).0;
+        entry = module.symbol_address(index).map_or(0, |entry| entry.0);
+    }
+    // SAFETY: the caller's promises.
+    unsafe {
+        info.write(Info {
+            file: file_name(module),
+            base: module.range().0.0 as *const c_void,
+            symbol: name,
+            address: place as *const c_void,
+        });
+        match flags {
+            RTLD_DL_SYMENT => extra.write(entry as *const c_void),
+            RTLD_DL_LINKMAP => extra.write(module.link_map.load(Ordering::Acquire) as *const c_void),
+            _ => {}
+        }
+    }
+    1
+}
+
+/// The path in the link_map; for the program, argv[0].
+fn file_name(module: &Module) -> *const c_char {
+    if module.role == Role::Program {
+        return runtime().map_or(core::ptr::null(), |runtime| runtime.program.as_ptr());
+    }
+    let map = module.link_map.load(Ordering::Acquire);
+    if map == 0 {
+        return c"".as_ptr();
+    }
+    // SAFETY: a link_map that lode made; its second word is l_name (`link.h`).
+    unsafe { (map as *const *const c_char).add(1).read() }
+}
+
+/// The symbol whose bytes hold the address; one without a size only at its very place.
+fn nearest_symbol(module: &Module, address: Address) -> Option<(SymbolIndex, crate::elf::symbol::Symbol)> {
+    let at = address.in_image(module.image.bias()).0;
+    let mut best: Option<(SymbolIndex, crate::elf::symbol::Symbol)> = None;
+    for index in 1..module.symbols.count() {
+        let index = SymbolIndex(index);
+        let Some(symbol) = module.symbols.get(index) else { break };
+        let covers = symbol.is_defined()
+            && symbol.kind() != STT_TLS
+            && symbol.value <= at
+            && (at - symbol.value < symbol.size || (symbol.size == 0 && symbol.value == at));
+        if covers && best.is_none_or(|(_, known)| known.value < symbol.value) {
+            best = Some((index, symbol));
+        }
+    }
+    best
+}
+
+const RTLD_DI_LMID: c_int = 1;
+const RTLD_DI_LINKMAP: c_int = 2;
+const RTLD_DI_SERINFO: c_int = 4;
+const RTLD_DI_SERINFOSIZE: c_int = 5;
+const RTLD_DI_ORIGIN: c_int = 6;
+const RTLD_DI_TLS_MODID: c_int = 9;
+const RTLD_DI_TLS_DATA: c_int = 10;
+const RTLD_DI_PHDR: c_int = 11;
+
+/// `dlinfo(3)`.
+///
+/// # Safety
+/// `argument` has the room that the request states.
+pub unsafe extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, argument: *mut c_void) -> c_int {
+    let result = with_world(|world, _| {
+        let module = module_of_map(world, handle as usize).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?;
+        // SAFETY: the caller's promise.
+        unsafe { inform(module, request, argument) }
+    });
+    answer(result.unwrap_or_else(|| Err(too_early())), -1)
+}
+
+/// # Safety
+/// See [`dlinfo`].
+unsafe fn inform(module: &Module, request: c_int, argument: *mut c_void) -> Result<c_int> {
+    // SAFETY: the room that each request states (dlinfo(3)).
+    unsafe {
+        match request {
+            RTLD_DI_LMID => argument.cast::<isize>().write(0),
+            RTLD_DI_LINKMAP => argument.cast::<usize>().write(module.link_map.load(Ordering::Acquire)),
+            RTLD_DI_ORIGIN => {
+                let origin = match (&module.origin, module.role) {
+                    (Some(origin), _) => Some(origin.clone()),
+                    (None, Role::Program) => runtime().and_then(|runtime| runtime.linux.program_origin()),
+                    _ => None,
+                };
+                let bytes = origin.as_ref().map_or(&b""[..], |origin| origin.bytes());
+                core::ptr::copy_nonoverlapping(bytes.as_ptr(), argument.cast(), bytes.len());
+                argument.cast::<u8>().add(bytes.len()).write(0);
+            }
+            RTLD_DI_TLS_MODID => argument.cast::<u64>().write(module.tls().map_or(0, |slot| slot.id)),
+            RTLD_DI_TLS_DATA => {
+                let block = thread::existing_block(module);
+                argument.cast::<u64>().write(block.unwrap_or(0));
+            }
+            RTLD_DI_PHDR => {
+                let phdr = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);
+                argument.cast::<u64>().write(phdr);
+                return Ok(module.headers.len() as c_int);
+            }
+            RTLD_DI_SERINFO | RTLD_DI_SERINFOSIZE => search_information(argument, request == RTLD_DI_SERINFO),
+            _ => return Err(call_error(Kind::Unsupported("unsupported dlinfo request"), b"")),
+        }
+    }
+    Ok(0)
+}
+
+/// `Dl_serinfo`: the directories of the search, as far as they do not depend on the module.
+///
+/// # Safety
+/// See [`dlinfo`]; for the directories, `dls_size` bytes.
+unsafe fn search_information(argument: *mut c_void, fill: bool) {
+    let Some(runtime) = runtime() else { return };
+    let searcher = &runtime.searcher;
+    let directories = || searcher.library_path().iter().chain(searcher.default_directories());
+    let head = 16;
+    let (mut count, mut text) = (0, 0);
+    for directory in directories() {
+        count += 1;
+        text += directory.len() + 1;
+    }
+    let table = count * 16;
+    // SAFETY: size and count stand first; behind them the pairs of name and flags, then the texts.
+    unsafe {
+        let base = argument.cast::<u8>();
+        if fill {
+            let mut next = base.add(head + table);
+            for (index, directory) in directories().enumerate() {
+                base.add(head + index * 16).cast::<*mut u8>().write_unaligned(next);
+                base.add(head + index * 16 + 8).cast::<u32>().write_unaligned(0);
+                core::ptr::copy_nonoverlapping(directory.as_ptr(), next, directory.len());
+                next.add(directory.len()).write(0);
+                next = next.add(directory.len() + 1);
+            }
+        }
+        base.cast::<usize>().write_unaligned(head + table + text);
+        base.add(8).cast::<u32>().write_unaligned(count as u32);
+    }
+}
+
+/// `struct dl_phdr_info` (`link.h`).
+#[repr(C)]
+#[derive(Debug)]
+pub struct PhdrInfo {
+    address: u64,
+    name: *const c_char,
+    headers: *const c_void,
+    count: u16,
+    adds: u64,
+    subs: u64,
+    tls_id: u64,
+    tls_data: u64,
+}
+
+/// `dl_iterate_phdr(3)`: lode's own, which takes no lock. libc's takes one that `fork` does not reset.
+///
+/// # Safety
+/// `callback` is a function of the interface's type.
+pub unsafe extern "C-unwind" fn iterate_phdr(
+    callback: extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_int,
+    data: *mut c_void,
+) -> c_int {
+    let reading = Reading::start();
+    let Some(world) = reading.world() else { return 0 };
+    for id in &world.list {
+        let Some(module) = world.get(*id) else {
+            continue;
+        };
+        let headers = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);
+        let slot = module.tls();
+        let mut info = PhdrInfo {
+            address: module.image.bias().0,
+            name: if module.role == Role::Program {
+                c"".as_ptr()
+            } else {
+                file_name(module)
+            },
+            headers: headers as *const c_void,
+            count: module.headers.len() as u16,
+            adds: u64::from(world.next.0),
+            subs: u64::from(world.next.0) - world.modules.len() as u64,
+            tls_id: slot.map_or(0, |slot| slot.id),
+            tls_data: thread::existing_block(module).unwrap_or(0),
+        };
+        let answer = callback(&raw mut info, size_of::<PhdrInfo>(), data);
+        if answer != 0 {
+            return answer;
+        }
+    }
+    0
+}
+
+/// `_dl_find_dso_for_object`: the link_map of the module that an address belongs to, or null.
+pub extern "C" fn find_dso_for_object(address: *const c_void) -> *const c_void {
+    with_module_at(Address(address as u64), |module| {
+        module.link_map.load(Ordering::Acquire)
+    })
+    .map_or(core::ptr::null(), |map| map as *const c_void)
+}

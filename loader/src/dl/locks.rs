@@ -1,0 +1,107 @@
+//! Who may change what is loaded, and what a `fork` has to find whole.
+//!
+//! The long lock is libc's own recursive mutex where there is a libc, because `fork` resets that in the child. A call that comes in while
+//! the same thread is in the middle of loading (from a resolver, from a signal handler) is refused with a text.
+//!
+//! # Safety
+//! Calls libc's functions on libc's mutex, both found by name in a relocated libc.
+#![allow(unsafe_code)]
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use super::close::{CLOSED_MEANWHILE, CLOSING};
+use super::open::DIRECTORIES;
+use super::published::{FORMER, READERS};
+use super::with_glibc;
+use crate::elf::Address;
+use crate::error::{Fault, Kind};
+use crate::sys::machine;
+
+/// The thread, by its pointer, whose batch is between its first mapping and its publication; 0 when there is none.
+pub(super) static LOADING: AtomicU64 = AtomicU64::new(0);
+
+/// The lock that orders operations which load. Recursive.
+pub(super) struct LongLock(Option<(Address, u64)>);
+
+impl LongLock {
+    pub(super) fn take() -> LongLock {
+        let Some((lock, unlock, mutex)) = with_glibc(|glibc| {
+            let global = glibc.global?;
+            let mutex = global.address_of(glibc.layout.rtld_global.dl_load_lock)?;
+            Some((glibc.functions.mutex_lock?, glibc.functions.mutex_unlock?, mutex))
+        })
+        .flatten() else {
+            return LongLock(None);
+        };
+        call_mutex(lock, mutex);
+        LongLock(Some((unlock, mutex)))
+    }
+}
+
+impl Drop for LongLock {
+    fn drop(&mut self) {
+        if let Some((unlock, mutex)) = self.0 {
+            call_mutex(unlock, mutex);
+        }
+    }
+}
+
+fn call_mutex(function: Address, mutex: u64) {
+    // SAFETY: libc's pthread_mutex_lock or pthread_mutex_unlock, found by name and relocated, and libc's own mutex.
+    let function: extern "C" fn(u64) -> c_int = unsafe { core::mem::transmute(function.0 as usize) };
+    function(mutex);
+}
+
+/// A batch is being loaded by this thread: whatever of the program runs meanwhile (resolvers, signal handlers) cannot load.
+#[derive(Debug)]
+pub struct Loading;
+
+impl Loading {
+    /// Called with the long lock held. Another thread's mark is one that `fork` left behind: that thread is not in this process.
+    ///
+    /// # Errors
+    /// [`Kind::Busy`] when this thread is loading already.
+    pub fn start() -> core::result::Result<Loading, Fault> {
+        let thread = machine::thread_pointer();
+        if LOADING.swap(thread, Ordering::Acquire) == thread {
+            return Err(Kind::Busy.into());
+        }
+        Ok(Loading)
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        LOADING.store(0, Ordering::Release);
+    }
+}
+
+/// Takes the short locks before a fork, so that the child finds whole what they guard. A batch that another thread has not published is a
+/// leak in the child, never a corruption.
+pub fn before_fork() {
+    core::mem::forget(FORMER.lock());
+    core::mem::forget(DIRECTORIES.lock());
+}
+
+/// In the child, where no other thread is: their readers and their half-done work are not here either.
+pub fn in_the_child() {
+    READERS.store(0, Ordering::SeqCst);
+    let thread = machine::thread_pointer();
+    for mark in [&LOADING, &CLOSING] {
+        let owner = mark.load(Ordering::Relaxed);
+        if owner != 0 && owner != thread {
+            mark.store(0, Ordering::Relaxed);
+            CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Gives them back, in the parent and in the child.
+pub fn after_fork() {
+    // SAFETY: `before_fork` took both in this thread, and the fork copied them into the child.
+    unsafe {
+        DIRECTORIES.force_unlock();
+        FORMER.force_unlock();
+    }
+}

@@ -1,0 +1,259 @@
+//! `dlopen`: the stages of the start with another root, from a name to a published batch whose constructors have run.
+//!
+//! A batch that fails anywhere is dropped, and nothing of it was visible.
+//!
+//! # Safety
+//! The C functions take what C callers pass: names that end in NUL.
+#![allow(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::sync::atomic::Ordering;
+
+use spin::Mutex;
+
+use super::answer;
+use super::close::take_away;
+use super::constructors::initialise;
+use super::locks::{Loading, LongLock};
+use super::published::{publish, with_world};
+use super::threads::refill_tls;
+use super::{Runtime, call_error, runtime, too_early};
+use crate::abi::Abi;
+use crate::debugger::{self, State};
+use crate::elf::Address;
+use crate::elf::dynamic::Flags1;
+use crate::error::{Errno, Kind, Result, Stage};
+use crate::event::Statistics;
+use crate::search::{Directories, Purpose};
+use crate::stages::init::{self, Ready};
+use crate::stages::link::dependencies_first;
+use crate::stages::map::{Context, Mapped, Wish};
+use crate::stages::relocate::Binding;
+use crate::sys::machine;
+use crate::world::{FRESH, Module, ModuleId, Role, World};
+
+/// The directories that searches have met. Used under the long lock.
+pub(super) static DIRECTORIES: Mutex<Directories> = Mutex::new(Directories::new());
+
+const RTLD_LAZY: c_int = 1;
+const RTLD_NOW: c_int = 2;
+const RTLD_NOLOAD: c_int = 4;
+const RTLD_DEEPBIND: c_int = 8;
+const RTLD_GLOBAL: c_int = 0x100;
+const RTLD_NODELETE: c_int = 0x1000;
+
+/// `dlopen(3)`, with the address of the caller.
+///
+/// # Safety
+/// `file` is null or a C string.
+pub unsafe extern "C-unwind" fn dlopen(file: *const c_char, mode: c_int, caller: *const c_void) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let file = (!file.is_null()).then(|| unsafe { CStr::from_ptr(file) }.to_bytes());
+    answer(open(file, mode, Address(caller as u64)), 0) as *mut c_void
+}
+
+/// libc's own dlopen, for NSS, character sets and the unwinder.
+///
+/// # Safety
+/// `name` is a C string.
+pub unsafe extern "C-unwind" fn libc_dlopen_mode(name: *const c_char, mode: c_int) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    // libc looks at the answer only; the program's dlerror is none of its business.
+    open(Some(name), mode, Address(0)).unwrap_or(0) as *mut c_void
+}
+
+/// `dlmopen(3)`: the base namespace, for the time being.
+///
+/// # Safety
+/// `file` is null or a C string.
+pub unsafe extern "C-unwind" fn dlmopen(
+    namespace: isize,
+    file: *const c_char,
+    mode: c_int,
+    caller: *const c_void,
+) -> *mut c_void {
+    if namespace != 0 {
+        let kind = Kind::Unsupported("lode has no link-map namespace beyond the base one yet");
+        return answer(Err(call_error(kind, b"")), core::ptr::null_mut());
+    }
+    // SAFETY: the caller's promise.
+    unsafe { dlopen(file, mode, caller) }
+}
+
+/// Opens a library and returns its link_map's address.
+fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
+    if mode & (RTLD_LAZY | RTLD_NOW) == 0 {
+        let kind = Kind::os("invalid mode for dlopen()", Errno::EINVAL);
+        return Err(call_error(kind, file.unwrap_or(b"")));
+    }
+    let Some(runtime) = runtime() else {
+        return Err(too_early());
+    };
+    let lock = LongLock::take();
+    // In the child of a fork: what a thread that is not here was taking away.
+    take_away();
+    let file = file.filter(|file| !file.is_empty());
+    let Some(file) = file else {
+        let program = with_world(|world, _| world.first_map());
+        return program.filter(|map| *map != 0).ok_or_else(too_early);
+    };
+    let loading = Loading::start().map_err(|kind| call_error(kind, file))?;
+    let loaded = load(runtime, file, mode, caller);
+    drop(loading);
+    // A resolver or a signal handler may have closed something meanwhile.
+    take_away();
+    let (handle, ready) = loaded?;
+    if let Some(ready) = ready {
+        // The batch is published: constructors may open, close and look up whatever they like.
+        initialise(&ready, runtime, None);
+    }
+    drop(lock);
+    Ok(handle)
+}
+
+/// From a name to a published batch. A call, so that constructors do not run on top of the room that this takes.
+#[inline(never)]
+fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) -> Result<(usize, Option<Ready>)> {
+    let Some(mut world) = with_world(|world, _| world.without(&[])) else {
+        return Err(call_error(Kind::Busy, file));
+    };
+    let asker = world.at(caller).or(world.program()).map(|module| module.id);
+    let mut directories = core::mem::take(&mut *DIRECTORIES.lock());
+    let mut context = Context {
+        host: &runtime.linux,
+        searcher: &runtime.searcher,
+        directories: &mut directories,
+        machine: machine::MACHINE,
+        page_size: runtime.linux.page_size,
+        cpu_level: runtime.cpu_level,
+        tolerant: false,
+        trusted_preloads: false,
+        log: runtime.log,
+    };
+    let wish = Wish {
+        name: file,
+        purpose: Purpose::Open,
+        asker,
+    };
+    let mapped = Mapped::load(None, &[wish], &world, &mut context);
+    *DIRECTORIES.lock() = directories;
+    let mut mapped = mapped?;
+    for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
+        module.binds_deep = mode & RTLD_DEEPBIND != 0;
+    }
+    let Some(root) = mapped.root else {
+        return Err(call_error(Kind::InvalidHandle, file));
+    };
+    if mapped.batch.modules.is_empty() {
+        return Ok(reopen(world, root, mode, &mapped.batch.order));
+    }
+    if mode & RTLD_NOLOAD != 0 {
+        // What was mapped to look at it is dropped again.
+        return Ok((0, None));
+    }
+    for module in mapped.batch.fresh() {
+        if let Some(kind) = not_to_be_opened(module, module.id == root) {
+            return Err(module.fault(Stage::Map, kind));
+        }
+    }
+    let linked = mapped.link(&world, runtime.log)?;
+    let binding = Binding {
+        machine: machine::MACHINE,
+        now: runtime.bind_now || mode & RTLD_NOW != 0,
+        entries: machine::entries(),
+        substitute: runtime.substitute,
+    };
+    let relocated = linked.relocate(&world, binding, runtime.log)?;
+    let mut maps = Vec::new();
+    if let Abi::Glibc(glibc) = &runtime.abi {
+        let roster = relocated.batch.roster(&world);
+        for module in &relocated.batch.modules {
+            let map = glibc
+                .map_of(module, roster)
+                .ok_or_else(|| module.fault(Stage::Wake, Kind::OutOfMemory))?;
+            maps.push(map);
+        }
+        glibc.fill_threads(&relocated.batch.modules);
+    }
+    let resolved = relocated.awake().resolve(&world, &runtime.linux, runtime.log)?;
+    refill_tls(&resolved);
+    let protected = resolved.protect(&runtime.linux, runtime.linux.page_size)?;
+    let first = world.first_map() as u64;
+    debugger::tell(first, State::Add);
+    let ready = protected.publish(&mut world);
+    if mode & RTLD_GLOBAL != 0 {
+        add_new(&mut world.global, &ready.order);
+    }
+    if let Abi::Glibc(glibc) = &runtime.abi {
+        glibc.adopt(&maps, world.tls.modules, &ready.modules);
+    }
+    for module in &ready.modules {
+        if module.dynamic.flags_1.contains(Flags1::NODELETE) {
+            module.pin();
+        }
+    }
+    let handle = open_once_more(&world, root, mode);
+    publish(world);
+    if let Abi::Glibc(glibc) = &runtime.abi {
+        // Once more, for threads that were made while the modules were not published. Nobody has touched the blocks yet.
+        glibc.fill_threads(&ready.modules);
+    }
+    debugger::tell(first, State::Consistent);
+    Ok((handle, Some(ready)))
+}
+
+/// Why a file that could be mapped is no library to open.
+fn not_to_be_opened(module: &Module, is_root: bool) -> Option<Kind> {
+    if module.layout.fixed {
+        return Some(Kind::Unsupported("cannot dynamically load executable"));
+    }
+    if module.dynamic.flags_1.contains(Flags1::PIE) {
+        return Some(Kind::Unsupported(
+            "cannot dynamically load position-independent executable",
+        ));
+    }
+    (is_root && module.dynamic.flags_1.contains(Flags1::NOOPEN)).then_some(Kind::NotToBeOpened)
+}
+
+/// A library that is loaded already is opened once more. Constructors that have not run yet (the caller is another one of the same
+/// batch, or a child whose parent was about to run them) run now.
+fn reopen(mut world: World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> (usize, Option<Ready>) {
+    let handle = open_once_more(&world, root, mode);
+    let is_fresh = |id: &ModuleId| {
+        let module = world.get(*id);
+        module.is_some_and(|module| module.role == Role::Opened && module.state.load(Ordering::Acquire) == FRESH)
+    };
+    let ready = order.iter().any(is_fresh).then(|| Ready {
+        modules: init::to_initialise(&world, &dependencies_first(world.roster(), order, ModuleId(0))),
+        order: Vec::new(),
+        statistics: Statistics::default(),
+    });
+    if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
+        add_new(&mut world.global, order);
+        publish(world);
+    }
+    (handle, ready)
+}
+
+/// Counts that `dlopen` returns a module, and gives its handle.
+fn open_once_more(world: &World, root: ModuleId, mode: c_int) -> usize {
+    world.get(root).map_or(0, |module| {
+        module.opened.fetch_add(1, Ordering::AcqRel);
+        if mode & RTLD_NODELETE != 0 {
+            module.pin();
+        }
+        module.link_map.load(Ordering::Acquire)
+    })
+}
+
+/// Appends the modules of `more` that are not in `list`.
+pub(super) fn add_new(list: &mut Vec<ModuleId>, more: &[ModuleId]) {
+    for id in more {
+        if !list.contains(id) {
+            list.push(*id);
+        }
+    }
+}

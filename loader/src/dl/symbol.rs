@@ -1,0 +1,208 @@
+//! `dlsym` and the lazy binder: an address for a name, on the published world.
+//!
+//! # Safety
+//! The C functions take what C callers pass: names that end in NUL, handles that may be anything (they are looked up, never followed).
+#![allow(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ffi::{CStr, c_char, c_void};
+use core::fmt::Write;
+
+use super::answer;
+use super::open::add_new;
+use super::published::{module_of_map, with_world};
+use super::{Runtime, call_error, runtime, stop, too_early};
+use crate::elf::Address;
+use crate::elf::symbol::STT_TLS;
+use crate::error::{Kind, Name, Result};
+use crate::scope::{Definition, Scope, breadth_first, note_binding};
+use crate::stages::relocate;
+use crate::symbols::{Use, Wanted};
+use crate::thread;
+use crate::world::{Host, Module, ModuleId, Role, Roster, World};
+
+/// RTLD_NEXT
+const NEXT: usize = usize::MAX;
+
+/// `dlsym(3)`.
+///
+/// # Safety
+/// `name` is a C string.
+pub unsafe extern "C-unwind" fn dlsym(
+    handle: *const c_void,
+    name: *const c_char,
+    caller: *const c_void,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    answer(look_up(handle as usize, name, None, Address(caller as u64)), 0) as *mut c_void
+}
+
+/// `dlvsym(3)`.
+///
+/// # Safety
+/// `name` and `version` are C strings.
+pub unsafe extern "C-unwind" fn dlvsym(
+    handle: *const c_void,
+    name: *const c_char,
+    version: *const c_char,
+    caller: *const c_void,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let (name, version) = unsafe { (CStr::from_ptr(name).to_bytes(), CStr::from_ptr(version).to_bytes()) };
+    answer(look_up(handle as usize, name, Some(version), Address(caller as u64)), 0) as *mut c_void
+}
+
+/// libc's own dlsym.
+///
+/// # Safety
+/// `name` is a C string.
+pub unsafe extern "C-unwind" fn libc_dlsym(map: *const c_void, name: *const c_char) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    look_up(map as usize, name, None, Address(0)).unwrap_or(0) as *mut c_void
+}
+
+/// libc's own dlvsym.
+///
+/// # Safety
+/// `name` and `version` are C strings.
+pub unsafe extern "C-unwind" fn libc_dlvsym(
+    map: *const c_void,
+    name: *const c_char,
+    version: *const c_char,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let (name, version) = unsafe { (CStr::from_ptr(name).to_bytes(), CStr::from_ptr(version).to_bytes()) };
+    look_up(map as usize, name, Some(version), Address(0)).unwrap_or(0) as *mut c_void
+}
+
+pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller: Address) -> Result<usize> {
+    let Some(runtime) = runtime() else {
+        return Err(too_early());
+    };
+    let generation = thread::generation();
+    let (address, is_resolver) = with_world(|world, roster| {
+        let asker = world.at(caller).or(world.program());
+        let (list, culprit) = search_list(world, roster, handle, asker)?;
+        let mut wanted = Wanted::new(name, None, Use::Call);
+        wanted.newest = true;
+        // A version that libc's callers name is a definition's: it must be met exactly.
+        let wanted_version = version.map(|version| crate::symbols::Version {
+            hash: crate::elf::hash::sysv_hash(version),
+            name: unbounded(version),
+            file: None,
+            hidden: true,
+        });
+        wanted.version = wanted_version;
+        let scope = Scope {
+            roster,
+            lists: [&list, &[]],
+            unique: &world.unique,
+        };
+        let found = scope.find(&wanted, None, runtime.log);
+        // What RTLD_DEFAULT finds stays as long as the asker does, as if a reference of it had been bound.
+        if let (0, Some(asker), Some(found)) = (handle, asker, &found) {
+            note_binding(roster, asker, found.module);
+        }
+        let Some(found) = found else {
+            return Err(call_error(
+                Kind::NoSymbol {
+                    symbol: Name::new(name),
+                    version: version.map(Name::new),
+                },
+                culprit,
+            ));
+        };
+        place_of(&found, roster, generation, runtime)
+    })
+    .unwrap_or_else(|| Err(too_early()))?;
+    // Only now is code of the program called: it may load something itself, or never return.
+    let address = if is_resolver {
+        runtime.linux.resolve(address)
+    } else {
+        address
+    };
+    Ok(address.0 as usize)
+}
+
+/// Extends the life of a version name over a look-up that ends before the caller's string does.
+fn unbounded(name: &[u8]) -> &'static [u8] {
+    // SAFETY: used for one look-up inside the call that borrowed the name; no copy of the reference outlives it.
+    unsafe { core::slice::from_raw_parts(name.as_ptr(), name.len()) }
+}
+
+/// Where a definition is, and whether that is a resolver that has yet to be asked.
+fn place_of(found: &Definition<'_>, roster: Roster<'_>, generation: u64, runtime: &Runtime) -> Result<(Address, bool)> {
+    if let Some(address) = runtime.substitute.and_then(|substitute| substitute.of(found)) {
+        return Ok((address, false));
+    }
+    if found.symbol.kind() == STT_TLS {
+        let block =
+            thread::block(found.module, roster, generation).ok_or_else(|| call_error(Kind::OutOfMemory, b""))?;
+        return Ok((Address(block.wrapping_add(found.symbol.value)), false));
+    }
+    Ok((found.address(), found.is_indirect()))
+}
+
+/// The modules that a handle means, in order, and the name that a failure is reported under.
+fn search_list<'w>(
+    world: &'w World,
+    roster: Roster<'w>,
+    handle: usize,
+    asker: Option<&'w Arc<Module>>,
+) -> Result<(Vec<ModuleId>, &'w [u8])> {
+    let named = match handle {
+        0 | NEXT => None,
+        _ => Some(module_of_map(world, handle).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?),
+    };
+    let culprit = named.or(asker).map_or(&b""[..], |module| module.name.bytes());
+    if let Some(module) = named
+        && module.role != Role::Program
+    {
+        return Ok((breadth_first(roster, &[module.id]), culprit));
+    }
+    let mut list = world.global.clone();
+    if named.is_none()
+        && let Some(asker) = asker
+    {
+        add_new(&mut list, &asker.group);
+    }
+    if handle == NEXT {
+        let Some(position) = asker.and_then(|asker| list.iter().position(|id| *id == asker.id)) else {
+            let kind = Kind::Unsupported("RTLD_NEXT used in code not dynamically loaded");
+            return Err(call_error(kind, b""));
+        };
+        list = list.get(position + 1..).unwrap_or_default().to_vec();
+    }
+    Ok((list, culprit))
+}
+
+/// Looks up the slot with this index in DT_JMPREL of module `module`, now that it is called. Ends the process, with the line that glibc prints,
+/// when nothing defines the symbol.
+pub fn bind_slot(module: u64, index: u64) -> Address {
+    let Some(runtime) = runtime() else {
+        stop("a function slot was used before the start ended");
+    };
+    let bound = with_world(|world, roster| {
+        let module = u32::try_from(module).ok().and_then(|id| roster.get(ModuleId(id)))?;
+        Some(relocate::bind_slot(
+            roster,
+            &world.global,
+            &world.unique,
+            module,
+            index,
+            &runtime.linux,
+            runtime.log,
+        ))
+    });
+    match bound.flatten() {
+        Some(Ok(address)) => address,
+        Some(Err(error)) => {
+            let _ = write!(crt::Stderr, "{}", error.report(runtime.program.to_bytes()));
+            crt::syscall::exit_group(127)
+        }
+        None => stop("a function slot of a module that is not loaded was used"),
+    }
+}
