@@ -167,6 +167,27 @@ impl Layout {
         reserved.0.checked_add(skew).map(Address)
     }
 
+    /// What to reserve the span with, where the first piece can do it: its place in the file and its access. It is mapped as long as the span, and the
+    /// other pieces replace what lies behind it; that saves a mapping that only reserves. `None` where something of it would be left between
+    /// pieces, or where its place or its access asks for more.
+    pub fn reserving_piece(&self) -> Option<(FileOffset, Access)> {
+        let first = self.pieces.first()?;
+        let Source::File { offset } = first.source else {
+            return None;
+        };
+        let (start, length) = self.span;
+        let mut end = start.0;
+        for piece in &self.pieces {
+            if piece.at.0 > end {
+                return None;
+            }
+            end = end.max(piece.at.0.checked_add(piece.length)?);
+        }
+        let is_plain = first.clear.is_none() && !first.access.contains(Access::WRITE) && !self.fixed;
+        let is_whole = first.at == start && end.wrapping_sub(start.0) == length && self.align == self.page_size;
+        (is_plain && is_whole).then_some((offset, first.access))
+    }
+
     /// The whole pages of PT_GNU_RELRO: first address and length in bytes. The start is rounded down, and so is the end, because what else lies in
     /// the last page stays writable. `None` when no whole page is left.
     pub fn relro_pages(&self, page_size: u64) -> Option<(Vaddr, u64)> {
@@ -659,6 +680,25 @@ mod tests {
         assert_eq!(extents, [(0, 0x5a0), (0x1000, 0x1a5), (0x3df0, 0x2a10)]);
         assert_eq!(layout.phdr, Some(Vaddr(64)));
         assert!(!layout.fixed);
+    }
+
+    #[test]
+    fn the_first_piece_reserves_only_where_nothing_of_it_is_left_between_pieces() {
+        // `usual` has a hole at 0x2000.
+        assert_eq!(plan(&usual()).unwrap().reserving_piece(), None);
+        let mut headers = usual();
+        headers[1].file_size = 0x1800;
+        headers[1].memory_size = 0x1800;
+        assert_eq!(plan(&headers).unwrap().reserving_piece(), Some((FileOffset(0), READ)));
+        let mut aligned = headers.clone();
+        aligned[0].align = 0x4000;
+        assert_eq!(plan(&aligned).unwrap().reserving_piece(), None);
+        headers[0].access = DATA;
+        assert_eq!(plan(&headers).unwrap().reserving_piece(), None);
+        assert_eq!(
+            plan(&headers[1..]).unwrap().reserving_piece(),
+            Some((FileOffset(0x1000), CODE))
+        );
     }
 
     #[test]

@@ -6,16 +6,16 @@ use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::answer;
-use super::constructors::finalise_module;
-use super::locks::{LOADING, LongLock};
-use super::published::{publish, with_module_of_map, with_world};
+use super::constructors::{destroy, leaves};
+use super::locks::{LOADING, Loading, LongLock};
+use super::published::{free_former, publish, with_module_of_map, with_world};
 use super::{call_error, with_glibc};
 use crate::debugger::{self, State};
 use crate::error::Kind;
 use crate::stages::unload::unneeded;
 use crate::sys::machine;
 use crate::thread;
-use crate::world::{CLOSED, Module, Role};
+use crate::world::{CLOSED, INITIALISED, Module, Role};
 
 /// The thread, by its pointer, that is taking modules away; 0 when there is none.
 pub(super) static CLOSING: AtomicU64 = AtomicU64::new(0);
@@ -41,6 +41,7 @@ pub extern "C-unwind" fn dlclose(handle: *const c_void) -> c_int {
     CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
     take_away();
     drop(lock);
+    free_former();
     0
 }
 
@@ -55,18 +56,22 @@ pub(super) fn take_away() {
     }
     CLOSING.store(thread, Ordering::Relaxed);
     while CLOSED_MEANWHILE.swap(false, Ordering::Relaxed) {
-        let Some(gone) = with_world(|world, _| unneeded(world, has_thread_destructors)) else {
+        // A signal handler must not open what is about to go, nor publish a world in between.
+        let Ok(mark) = Loading::start() else { break };
+        let Some(mut gone) = with_world(|world, _| unneeded(world, has_thread_destructors)) else {
             break;
         };
-        let mut ran = false;
-        for module in &gone {
-            ran |= finalise_module(module, CLOSED);
-        }
-        if ran {
-            CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
-        } else if !gone.is_empty() {
+        if !gone
+            .iter()
+            .any(|module| module.state.load(Ordering::Acquire) == INITIALISED)
+        {
             unpublish(&gone);
+            continue;
         }
+        gone.retain(|module| leaves(module, CLOSED));
+        CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
+        drop(mark);
+        gone.iter().for_each(|module| destroy(module));
     }
     CLOSING.store(0, Ordering::Relaxed);
 }
@@ -78,6 +83,9 @@ fn has_thread_destructors(module: &Module) -> bool {
 
 /// Publishes the world without `gone`. Their memory goes when nobody reads a world that has them.
 fn unpublish(gone: &[Arc<Module>]) {
+    if gone.is_empty() {
+        return;
+    }
     let Some(next) = with_world(|world, _| world.without(gone)) else {
         return;
     };

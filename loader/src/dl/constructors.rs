@@ -50,18 +50,22 @@ pub extern "C-unwind" fn finalise() {
     let reading = Reading::start();
     let Some(world) = reading.world() else { return };
     for module in world.fini_order.iter().filter_map(|id| world.get(*id)) {
-        finalise_module(module, FINALISED);
+        if leaves(module, FINALISED) {
+            destroy(module);
+        }
     }
 }
 
-/// Runs the destructors of a module, if its constructors ran, and leaves it in `state`. Says whether it did.
-pub(super) fn finalise_module(module: &Module, state: u32) -> bool {
+/// Leaves a module whose constructors ran in `state`, and says whether its destructors are now to be called.
+pub(super) fn leaves(module: &Module, state: u32) -> bool {
     let was = module
         .state
         .compare_exchange(INITIALISED, state, Ordering::AcqRel, Ordering::Acquire);
-    if was.is_err() || module.is_final {
-        return false;
-    }
+    was.is_ok() && !module.is_final
+}
+
+/// Runs the destructors of a module.
+pub(super) fn destroy(module: &Module) {
     if let Some(runtime) = runtime() {
         runtime.log.emit(Interest::FILES, || Event::Finalising(&module.name));
     }
@@ -70,5 +74,4 @@ pub(super) fn finalise_module(module: &Module, state: u32) -> bool {
         let function: extern "C-unwind" fn() = unsafe { core::mem::transmute(function.0 as usize) };
         function();
     }
-    true
 }

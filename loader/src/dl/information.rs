@@ -8,14 +8,13 @@
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::Ordering;
 
-use super::answer;
 use super::published::{Reading, module_of_map, with_module_at, with_world};
-use super::{call_error, runtime, too_early};
+use super::{answer, call_error, doors, runtime, too_early};
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Kind, Result};
 use crate::thread;
-use crate::world::{Host, Module, Role};
+use crate::world::{Host, Module, Role, World};
 
 /// `Dl_info` (`dlfcn.h`).
 #[repr(C)]
@@ -211,16 +210,30 @@ pub struct PhdrInfo {
     tls_data: u64,
 }
 
+/// What `dl_iterate_phdr` calls for each module.
+type Visitor = extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_int;
+
 /// `dl_iterate_phdr(3)`: lode's own, which takes no lock. libc's takes one that `fork` does not reset.
 ///
 /// # Safety
-/// `callback` is a function of the interface's type.
-pub unsafe extern "C-unwind" fn iterate_phdr(
-    callback: extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_int,
-    data: *mut c_void,
-) -> c_int {
+/// `visitor` is a function of the interface's type.
+pub unsafe extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void) -> c_int {
+    type Visit = unsafe extern "C-unwind" fn(Visitor, *mut c_void, &World) -> c_int;
     let reading = Reading::start();
     let Some(world) = reading.world() else { return 0 };
+    // An exception may leave the visitor and pass this frame, so the unwinder has to find out by the code which reader it takes away.
+    let door = if reading.is_first() {
+        doors::visit_first
+    } else {
+        doors::visit_second
+    };
+    // SAFETY: both are doors of `visit`, whose type this is, and the world is the one that was read.
+    unsafe { core::mem::transmute::<*const (), Visit>(door as *const ())(visitor, data, world) }
+}
+
+/// # Safety
+/// As [`iterate_phdr`].
+pub unsafe extern "C-unwind" fn visit(visitor: Visitor, data: *mut c_void, world: &World) -> c_int {
     for id in &world.list {
         let Some(module) = world.get(*id) else {
             continue;
@@ -241,7 +254,7 @@ pub unsafe extern "C-unwind" fn iterate_phdr(
             tls_id: slot.map_or(0, |slot| slot.id),
             tls_data: thread::existing_block(module).unwrap_or(0),
         };
-        let answer = callback(&raw mut info, size_of::<PhdrInfo>(), data);
+        let answer = visitor(&raw mut info, size_of::<PhdrInfo>(), data);
         if answer != 0 {
             return answer;
         }

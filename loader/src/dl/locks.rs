@@ -12,11 +12,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::close::{CLOSED_MEANWHILE, CLOSING};
 use super::open::DIRECTORIES;
-use super::published::{FORMER, READERS};
+use super::published::forget_readers;
 use super::with_glibc;
 use crate::elf::Address;
 use crate::error::{Fault, Kind};
 use crate::sys::machine;
+use crate::thread;
 
 /// The thread, by its pointer, whose batch is between its first mapping and its publication; 0 when there is none.
 pub(super) static LOADING: AtomicU64 = AtomicU64::new(0);
@@ -77,31 +78,29 @@ impl Drop for Loading {
     }
 }
 
-/// Takes the short locks before a fork, so that the child finds whole what they guard. A batch that another thread has not published is a
+/// Takes the short lock before a fork, so that the child finds whole what it guards. A batch that another thread has not published is a
 /// leak in the child, never a corruption.
 pub fn before_fork() {
-    core::mem::forget(FORMER.lock());
     core::mem::forget(DIRECTORIES.lock());
 }
 
 /// In the child, where no other thread is: their readers and their half-done work are not here either.
 pub fn in_the_child() {
-    READERS.store(0, Ordering::SeqCst);
+    forget_readers();
     let thread = machine::thread_pointer();
     for mark in [&LOADING, &CLOSING] {
         let owner = mark.load(Ordering::Relaxed);
         if owner != 0 && owner != thread {
             mark.store(0, Ordering::Relaxed);
             CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
+            // It may have published a world without saying that TLS numbers are free.
+            thread::GENERATION.fetch_add(1, Ordering::SeqCst);
         }
     }
 }
 
-/// Gives them back, in the parent and in the child.
+/// Gives it back, in the parent and in the child.
 pub fn after_fork() {
-    // SAFETY: `before_fork` took both in this thread, and the fork copied them into the child.
-    unsafe {
-        DIRECTORIES.force_unlock();
-        FORMER.force_unlock();
-    }
+    // SAFETY: `before_fork` took it in this thread, and the fork copied it into the child.
+    unsafe { DIRECTORIES.force_unlock() };
 }

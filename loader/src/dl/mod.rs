@@ -153,8 +153,16 @@ pub mod doors {
         libc_dlvsym => super::symbol::libc_dlvsym
     );
     crate::door!(
-        /// [`super::information::iterate_phdr`], with a rule of its own: see [`super::published::lode_leave_reading`].
-        iterate_phdr => super::information::iterate_phdr, ".text.lode_iterate"
+        /// [`super::information::iterate_phdr`]
+        iterate_phdr => super::information::iterate_phdr
+    );
+    crate::door!(
+        /// [`super::information::visit`] for readers of the first count, who have an unwind rule of their own.
+        visit_first => super::information::visit, ".text.lode_first_readers"
+    );
+    crate::door!(
+        /// [`super::information::visit`] for readers of the second count.
+        visit_second => super::information::visit, ".text.lode_second_readers"
     );
     crate::door!(
         /// [`super::constructors::finalise`]

@@ -17,7 +17,7 @@ use super::answer;
 use super::close::take_away;
 use super::constructors::initialise;
 use super::locks::{Loading, LongLock};
-use super::published::{publish, with_world};
+use super::published::{free_former, publish, with_world};
 use super::threads::refill_tls;
 use super::{Runtime, call_error, runtime, too_early};
 use crate::abi::Abi;
@@ -111,6 +111,7 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
         initialise(&ready, runtime, None);
     }
     drop(lock);
+    free_former();
     Ok(handle)
 }
 

@@ -1,98 +1,181 @@
 //! What everybody reads: the published world, its readers, and former worlds that some of them may still hold.
 //!
-//! A reader takes no lock: it counts itself and uses the world that is published. A former world is freed when nobody is counted.
+//! A reader takes no lock: it counts itself and uses the world that is published. There are two counts, and new readers go to one of them only, so
+//! that the other runs empty even where threads read without a pause. A former world is freed when both counts have been seen empty
+//! since it was replaced: whoever held it was in one of them.
 //!
 //! # Safety
-//! A world is freed by whoever unpublished it and found no reader.
+//! A world is freed by whoever unpublished it and saw that no reader is left that could have met it.
 #![allow(unsafe_code)]
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-
-use spin::Mutex;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use crate::elf::Address;
 use crate::world::{Module, Roster, World};
 
+/// A world with what its end takes.
+struct Published {
+    world: World,
+    /// In [`FORMER`]: the one that was replaced before.
+    next: *mut Published,
+    /// Whether [`FIRST`] has been empty since it was replaced.
+    left_by_first: bool,
+    /// Whether [`SECOND`] has.
+    left_by_second: bool,
+}
+
 /// The published world. Null before the start has one.
-static WORLD: AtomicPtr<World> = AtomicPtr::new(core::ptr::null_mut());
+static WORLD: AtomicPtr<Published> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Worlds that are no longer published but may still be read: a list that one pushes to, or takes whole, in one instruction, so that
+/// neither a signal handler nor the child of a `fork` finds it half done.
+static FORMER: AtomicPtr<Published> = AtomicPtr::new(core::ptr::null_mut());
+
+/// When so many of them have come together, whoever frees them gives readers that were interrupted a chance to end.
+const MANY_FORMER: usize = 256;
 
 /// How many threads are looking at a published world. A reader that is left by `longjmp` is counted for ever: former worlds are then kept,
 /// which is only memory.
-pub(super) static READERS: AtomicUsize = AtomicUsize::new(0);
+static FIRST: AtomicUsize = AtomicUsize::new(0);
+/// As [`FIRST`]: those who came in while that one was running empty.
+static SECOND: AtomicUsize = AtomicUsize::new(0);
+/// Whether who begins now goes to [`SECOND`].
+static TO_SECOND: AtomicBool = AtomicBool::new(false);
 
-/// Worlds that are no longer published but may still be read.
-pub(super) static FORMER: Mutex<Vec<FormerWorld>> = Mutex::new(Vec::new());
-
-/// When so many more of them have come together, a publication waits for a moment without readers.
-const MANY_FORMER: usize = 64;
-
-pub(super) struct FormerWorld(*mut World);
-// SAFETY: the pointer is owned by the list; it is freed by whoever finds no reader.
-unsafe impl Send for FormerWorld {}
-
-/// Makes `world` the one that everybody reads.
+/// Makes `world` the one that everybody reads. Called under the long lock; the one that it replaces goes with [`free_former`].
 pub fn publish(world: World) {
-    let new = Box::into_raw(Box::new(world));
+    let new = Box::into_raw(Box::new(Published {
+        world,
+        next: core::ptr::null_mut(),
+        left_by_first: false,
+        left_by_second: false,
+    }));
     let old = WORLD.swap(new, Ordering::SeqCst);
-    let mut former = FORMER.lock();
     if !old.is_null() {
-        former.push(FormerWorld(old));
+        push_former(old);
     }
-    // Where threads read without a pause, the memory of what was unloaded must not pile up: now and then, give them a chance to pause.
-    let piles_up = former.len() % MANY_FORMER == MANY_FORMER - 1;
-    let mut patience = if piles_up { 1000 } else { 0 };
-    while patience != 0 && READERS.load(Ordering::SeqCst) != 0 {
-        patience -= 1;
-        crt::syscall::sched_yield();
-    }
-    // Whoever counts itself from here on reads the new world, so a zero means that nobody has an old one.
-    if READERS.load(Ordering::SeqCst) == 0 {
-        for FormerWorld(old) in former.drain(..) {
-            // SAFETY: made by `Box::into_raw` above, unpublished, and read by nobody.
-            drop(unsafe { Box::from_raw(old) });
+}
+
+fn push_former(one: *mut Published) {
+    let mut head = FORMER.load(Ordering::Relaxed);
+    loop {
+        // SAFETY: a former world belongs to whoever holds its pointer, until it is in the list; readers do not look at this member.
+        unsafe { (&raw mut (*one).next).write(head) };
+        match FORMER.compare_exchange_weak(head, one, Ordering::AcqRel, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(other) => head = other,
         }
     }
 }
 
-pub(super) struct Reading;
+/// Frees the former worlds that nobody reads, and unmaps what they alone kept. Better called without the long lock, because it takes its time.
+pub(super) fn free_former() {
+    let mut patience = 10;
+    while free_some_former() >= MANY_FORMER && patience != 0 {
+        patience -= 1;
+        crt::syscall::sched_yield();
+    }
+}
+
+/// Returns how many are left.
+fn free_some_former() -> usize {
+    let mut next = FORMER.swap(core::ptr::null_mut(), Ordering::AcqRel);
+    if next.is_null() {
+        return 0;
+    }
+    // Whoever counts itself from here on reads a world that was published later than those of the list.
+    let first_is_empty = FIRST.load(Ordering::SeqCst) == 0;
+    let second_is_empty = SECOND.load(Ordering::SeqCst) == 0;
+    if first_is_empty || second_is_empty {
+        // Who comes now leaves the other count alone, which runs empty.
+        TO_SECOND.store(second_is_empty, Ordering::Relaxed);
+    }
+    let mut left = 0;
+    while !next.is_null() {
+        let one = next;
+        // SAFETY: the list was taken whole, so its elements are this call's. Readers may still look at the world in one, not at these members.
+        let is_read = unsafe {
+            next = (*one).next;
+            (*one).left_by_first |= first_is_empty;
+            (*one).left_by_second |= second_is_empty;
+            !((*one).left_by_first && (*one).left_by_second)
+        };
+        if is_read {
+            left += 1;
+            push_former(one);
+        } else {
+            // SAFETY: made by `Box::into_raw` in `publish`, replaced, and read by nobody: both counts were empty since.
+            drop(unsafe { Box::from_raw(one) });
+        }
+    }
+    left
+}
+
+/// A reader, by the count that it is in.
+pub(super) struct Reading(&'static AtomicUsize);
 
 impl Reading {
     pub(super) fn start() -> Reading {
-        READERS.fetch_add(1, Ordering::SeqCst);
-        Reading
+        let readers = if TO_SECOND.load(Ordering::Relaxed) {
+            &SECOND
+        } else {
+            &FIRST
+        };
+        readers.fetch_add(1, Ordering::SeqCst);
+        Reading(readers)
+    }
+    /// Whether it is in [`FIRST`].
+    pub(super) fn is_first(&self) -> bool {
+        core::ptr::eq(self.0, &FIRST)
     }
     pub(super) fn world(&self) -> Option<&World> {
-        let world = WORLD.load(Ordering::SeqCst);
-        // SAFETY: a published world is freed only when no reader is counted, and this one is.
-        unsafe { world.as_ref() }
+        let published = WORLD.load(Ordering::SeqCst);
+        if published.is_null() {
+            return None;
+        }
+        // SAFETY: a world is freed only when both counts were empty after another one was published, and this reader was counted before it looked.
+        Some(unsafe { &(*published).world })
     }
 }
 
 impl Drop for Reading {
+    /// In the child of a `fork` made by a reader the count began anew, so it may be 0 already.
+    #[inline(never)]
     fn drop(&mut self) {
-        stop_reading();
+        let _ = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1));
     }
 }
 
-/// Counts a reader out. In the child of a `fork` made by a reader the count began anew, so it may be 0 already.
-fn stop_reading() {
-    let _ = READERS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1));
-}
-
-/// What an unwinder asks of the door of `dl_iterate_phdr` (Itanium C++ ABI, "Personality Routine") when an exception, the end of a thread or its
+/// What an unwinder asks of a door of `dl_iterate_phdr` (Itanium C++ ABI, "Personality Routine") when an exception, the end of a thread or its
 /// cancellation passes it: the reader that it leaves is counted out, and unwinding goes on.
-#[unsafe(no_mangle)]
-extern "C" fn lode_leave_reading(_version: c_int, actions: c_int) -> c_int {
+fn leave(readers: &'static AtomicUsize, actions: c_int) -> c_int {
     const CLEANUP_PHASE: c_int = 2;
     const CONTINUE_UNWIND: c_int = 8;
     if actions & CLEANUP_PHASE != 0 {
-        stop_reading();
+        drop(Reading(readers));
     }
     CONTINUE_UNWIND
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn lode_leave_first_readers(_version: c_int, actions: c_int) -> c_int {
+    leave(&FIRST, actions)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn lode_leave_second_readers(_version: c_int, actions: c_int) -> c_int {
+    leave(&SECOND, actions)
+}
+
+/// In the child of a `fork`, where no other thread is.
+pub(super) fn forget_readers() {
+    FIRST.store(0, Ordering::SeqCst);
+    SECOND.store(0, Ordering::SeqCst);
 }
 
 /// Calls `body` with the published world. `None` before there is one.

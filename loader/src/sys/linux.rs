@@ -161,8 +161,9 @@ pub fn allocate(length: usize) -> Option<usize> {
 }
 
 impl Linux {
-    /// Reserves the address range of a module; nothing in it is accessible yet.
-    fn reserve(&self, layout: &Layout) -> Result<Reservation, Fault> {
+    /// Reserves the address range of a module. Nothing in it is accessible yet, or its first piece is mapped as far as the range goes
+    /// ([`Layout::reserving_piece`]).
+    fn reserve(&self, file: &File, layout: &Layout) -> Result<Reservation, Fault> {
         let (start, length) = layout.span;
         let fault = |errno| Kind::os("failed to map segment from shared object", errno);
         let flags = call::MAP_PRIVATE | call::MAP_ANONYMOUS | call::MAP_NORESERVE;
@@ -183,8 +184,12 @@ impl Linux {
         }
         // A larger alignment than the page's: reserve enough to find an aligned start inside, give the rest back.
         let total = layout.reservation_length();
+        let (access, flags, descriptor, offset) = match layout.reserving_piece() {
+            Some((offset, access)) => (protection(access), call::MAP_PRIVATE, file.descriptor, offset.0),
+            None => (call::PROT_NONE, flags, -1, 0),
+        };
         // SAFETY: a new mapping, wherever the kernel likes.
-        let at = unsafe { call::mmap(0, total as usize, call::PROT_NONE, flags, -1, 0) }.map_err(fault)? as u64;
+        let at = unsafe { call::mmap(0, total as usize, access, flags, descriptor, offset) }.map_err(fault)? as u64;
         let end = at + total;
         let first = match layout.place_in(Address(at)) {
             Some(first) if first.0.checked_add(length).is_some_and(|last| last <= end) => first.0,
@@ -208,7 +213,8 @@ impl Linux {
 
     fn fill(&self, file: &File, layout: &Layout, bias: Bias) -> Result<(), Fault> {
         let fault = |what| move |errno| Kind::os(what, errno);
-        for piece in &layout.pieces {
+        let mapped_already = usize::from(layout.reserving_piece().is_some());
+        for piece in layout.pieces.iter().skip(mapped_already) {
             let at = piece.at.at(bias).0 as usize;
             let length = piece.length as usize;
             let clears = piece.clear.is_some();
@@ -308,7 +314,7 @@ impl Host for Linux {
     }
 
     fn map(&self, file: &File, layout: &Layout) -> Result<Image, Fault> {
-        let reservation = self.reserve(layout)?;
+        let reservation = self.reserve(file, layout)?;
         let bias = Bias(reservation.start.0.wrapping_sub(layout.span.0.0));
         self.fill(file, layout, bias)?;
         let extents = extents(layout, bias);
