@@ -150,7 +150,7 @@ fn init_stands_before_its_array_and_fini_behind_its_own_backwards() {
 }
 
 #[test]
-fn resolvers_are_called_dependencies_first_and_when_every_plain_word_is_final() {
+fn resolvers_of_dependencies_are_called_first_and_when_every_plain_word_is_final() {
     let mut main = Module::program("");
     main.needed("liba.so");
     let text = main.text(&[0xc3; 16]);
@@ -184,7 +184,7 @@ fn resolvers_are_called_dependencies_first_and_when_every_plain_word_is_final() 
     let own = stand.at(PROGRAM, text);
     assert_eq!(
         *stand.host.resolved.borrow(),
-        [resolver + 1, own, resolver, resolver, resolver]
+        [resolver + 1, resolver, resolver, resolver, own]
     );
     assert_eq!(stand.word(PROGRAM, word), own + ANSWER);
     assert_eq!(stand.word(PROGRAM, pointer), resolver + ANSWER + 4);

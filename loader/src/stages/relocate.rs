@@ -31,7 +31,7 @@ use crate::world::{Host, Module, ModuleId, Role, Roster, TlsSlot, Unique, World}
 pub struct Relocated {
     /// The modules.
     pub batch: Box<Batch>,
-    /// Words that a resolver decides, dependencies first.
+    /// Words that a resolver decides, those of dependencies first.
     pub indirect: Vec<Indirect>,
     /// Data to be copied into the program.
     pub copies: Vec<Copy>,
@@ -46,6 +46,8 @@ pub struct Indirect {
     pub at: Vaddr,
     /// The resolver.
     pub resolver: Address,
+    /// The module that the resolver belongs to.
+    pub provider: ModuleId,
     /// Added to the answer.
     pub addend: u64,
 }
@@ -490,6 +492,7 @@ impl<'a> Work<'a> {
             module: tables.module.id,
             at,
             resolver,
+            provider: of.id,
             addend,
         });
         tables

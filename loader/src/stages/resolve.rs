@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Batch;
-use super::relocate::{Copy, Relocated, scope_of};
+use super::relocate::{Copy, Indirect, Relocated, scope_of};
 use crate::elf::Vaddr;
 use crate::error::{Kind, Name, Result, Rule, Stage, Unresolved};
 use crate::event::{Event, Interest, Log};
@@ -51,28 +51,26 @@ impl Awake {
         } = self.0;
         let roster = batch.roster(world);
         let mut tls_images: Vec<ModuleId> = Vec::new();
-        for word in &indirect {
-            let Some(module) = roster.get(word.module) else {
-                continue;
-            };
-            let answer = host.resolve(word.resolver);
-            log.emit(Interest::BINDINGS, || Event::Resolved {
-                module: &module.name,
-                resolver: word.resolver,
-                answer,
-            });
-            module
-                .image
-                .patch()
-                .store(word.at, answer.0.wrapping_add(word.addend))
-                .ok_or_else(|| module.fault(Stage::Resolve, Kind::malformed(Rule::RelocationOutside, word.at.0, 0)))?;
-            let inside = module
-                .layout
-                .tls
-                .is_some_and(|image| word.at.0.wrapping_sub(image.vaddr.0) < image.file_size);
-            if inside && !tls_images.contains(&module.id) {
-                tls_images.push(module.id);
+        // A resolver may call any function, so the answers of a module that needs less are stored everywhere before a module that needs more is
+        // asked: first those of modules that were there before, libc's for one.
+        let mut left = indirect.len();
+        let mut provider = None;
+        let mut providers = batch.init_order.iter();
+        while left != 0 {
+            for word in &indirect {
+                let is_turn = match provider {
+                    None => !batch.init_order.contains(&word.provider),
+                    Some(provider) => word.provider == provider,
+                };
+                if is_turn {
+                    left -= 1;
+                    store_answer(roster, word, host, &mut tls_images, log)?;
+                }
             }
+            provider = match providers.next() {
+                Some(next) => Some(*next),
+                None => break,
+            };
         }
         for copy in &copies {
             let Some(module) = roster.get(copy.module) else {
@@ -84,6 +82,37 @@ impl Awake {
         batch.statistics.copies = copies.len() as u64;
         Ok(Resolved { batch, tls_images })
     }
+}
+
+fn store_answer(
+    roster: Roster<'_>,
+    word: &Indirect,
+    host: &dyn Host,
+    tls_images: &mut Vec<ModuleId>,
+    log: Log<'_>,
+) -> Result<()> {
+    let Some(module) = roster.get(word.module) else {
+        return Ok(());
+    };
+    let answer = host.resolve(word.resolver);
+    log.emit(Interest::BINDINGS, || Event::Resolved {
+        module: &module.name,
+        resolver: word.resolver,
+        answer,
+    });
+    module
+        .image
+        .patch()
+        .store(word.at, answer.0.wrapping_add(word.addend))
+        .ok_or_else(|| module.fault(Stage::Resolve, Kind::malformed(Rule::RelocationOutside, word.at.0, 0)))?;
+    let inside = module
+        .layout
+        .tls
+        .is_some_and(|image| word.at.0.wrapping_sub(image.vaddr.0) < image.file_size);
+    if inside && !tls_images.contains(&module.id) {
+        tls_images.push(module.id);
+    }
+    Ok(())
 }
 
 fn copy_data(roster: Roster<'_>, batch: &Batch, module: &Module, copy: &Copy, log: Log<'_>) -> Result<()> {
