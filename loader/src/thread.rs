@@ -229,29 +229,30 @@ impl StaticTls {
     pub unsafe fn fill_one(self, module: &Module) -> Option<u64> {
         let block = self.pointer.wrapping_sub(module.tls()?.offset?);
         // SAFETY: the plan gave the module `memory_size` bytes here.
-        unsafe { copy_image(module, block)? };
+        unsafe {
+            let (behind, zeros) = copy_image(module, block as *mut u8)?;
+            core::ptr::write_bytes(behind, 0, zeros);
+        }
         Some(block)
     }
 }
 
-/// Writes a module's TLS image to `block`: the initial bytes, then zeros (gABI, PT_TLS).
+/// Copies the initial bytes of a module's TLS image to `block`; returns where zeros belong behind them, and how many (gABI, PT_TLS).
 ///
 /// # Safety
-/// `memory_size` bytes at `block` must be writable and not in use.
-unsafe fn copy_image(module: &Module, block: u64) -> Option<()> {
+/// As many bytes as the image has must be writable at `block` and not in use.
+unsafe fn copy_image(module: &Module, block: *mut u8) -> Option<(*mut u8, usize)> {
     let template = module.layout.tls?;
     let file_size = template.file_size as usize;
     let zeros = (template.memory_size as usize).checked_sub(file_size)?;
-    let block = block as *mut u8;
     // SAFETY: the source is checked by the image, the destination promised by the caller.
     unsafe {
         if file_size != 0 {
             let image = module.image.host_range(template.vaddr, template.file_size)?;
             core::ptr::copy_nonoverlapping(image, block, file_size);
         }
-        core::ptr::write_bytes(block.add(file_size), 0, zeros);
+        Some((block.add(file_size), zeros))
     }
-    Some(())
 }
 
 /// The calling thread's dtv.
@@ -268,9 +269,21 @@ pub fn existing_block(module: &Module) -> Option<u64> {
         return Some(machine::thread_pointer().wrapping_sub(offset));
     }
     let dtv = current();
-    let block = dtv.get(slot.id);
     let is_current = dtv.generation() == generation();
-    (block != UNALLOCATED && block != 0 && (is_current || is_of(block, module, slot))).then_some(block)
+    let block = dtv.get(slot.id);
+    let exists = block != UNALLOCATED && block != 0;
+    (exists && (is_current || undisturbed(|| is_of(block, module, slot)))).then_some(block)
+}
+
+/// Calls `body` while signals wait: a handler may touch thread-local variables, which changes the vector and the list of blocks.
+fn undisturbed<T>(body: impl FnOnce() -> T) -> T {
+    let mask = crt::syscall::signal_mask(crt::syscall::SIG_SETMASK, u64::MAX);
+    let result = body();
+    if let Ok(mask) = mask {
+        // Restoring a mask that the kernel gave cannot fail.
+        let _ = crt::syscall::signal_mask(crt::syscall::SIG_SETMASK, mask);
+    }
+    result
 }
 
 /// Whether a block that a pair of the calling thread names is this module's, and not that of one that had its number before.
@@ -326,17 +339,11 @@ pub fn generation() -> u64 {
 
 /// The block of a module in the calling thread, made now if it does not exist; `generation` was read before the roster. `None` when there
 /// is no memory.
-///
-/// A signal handler may touch the same variable, so signals wait meanwhile.
 pub fn block(module: &Module, roster: Roster<'_>, generation: u64) -> Option<u64> {
-    let mask = crt::syscall::signal_mask(crt::syscall::SIG_SETMASK, u64::MAX);
-    catch_up(roster, generation);
-    let block = block_now(module);
-    if let Ok(mask) = mask {
-        // Restoring a mask that the kernel gave cannot fail.
-        let _ = crt::syscall::signal_mask(crt::syscall::SIG_SETMASK, mask);
-    }
-    block
+    undisturbed(|| {
+        catch_up(roster, generation);
+        block_now(module)
+    })
 }
 
 fn block_now(module: &Module) -> Option<u64> {
@@ -414,7 +421,8 @@ fn dynamic_block(dtv: Dtv, module: &Module) -> Option<u64> {
             length,
             shape,
         });
-        copy_image(module, block as u64)?;
+        // What follows the initial bytes is zero in fresh memory, and stays untouched: a large block may never be used.
+        copy_image(module, block as *mut u8)?;
         list.write(header);
     }
     Some(block as u64)

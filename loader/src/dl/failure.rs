@@ -1,5 +1,7 @@
 //! `dlerror`: the last failure of each thread.
 //!
+//! A signal handler may fail, and ask why, between any two instructions, so a text has one owner: who swapped it out of the slot.
+//!
 //! # Safety
 //! Each thread has one word below its thread pointer, which holds null or a box that this file made.
 #![allow(unsafe_code)]
@@ -7,7 +9,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::ffi::c_char;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use super::runtime;
 use crate::error::Error;
@@ -22,8 +24,10 @@ pub fn set_own_words(distance: u64) {
     OWN_WORDS.store(distance, Ordering::Relaxed);
 }
 
-fn slot_of(pointer: u64) -> *mut *mut Failure {
-    pointer.wrapping_sub(OWN_WORDS.load(Ordering::Relaxed)) as *mut *mut Failure
+fn slot_of(pointer: u64) -> &'static AtomicPtr<Failure> {
+    let slot = pointer.wrapping_sub(OWN_WORDS.load(Ordering::Relaxed));
+    // SAFETY: an aligned word of static TLS, lode's own, which lives as long as the thread; nobody keeps the reference for longer.
+    unsafe { AtomicPtr::from_ptr(slot as *mut *mut Failure) }
 }
 
 /// The last failure of a thread.
@@ -34,7 +38,7 @@ struct Failure {
     told: bool,
 }
 
-fn failure_slot() -> *mut *mut Failure {
+fn failure_slot() -> &'static AtomicPtr<Failure> {
     slot_of(machine::thread_pointer())
 }
 
@@ -48,9 +52,7 @@ pub(super) fn set_failure(error: &Error) {
     // A C string: `Lossy` shows a NUL in a name as text.
     let text = crate::error::text(format_args!("{error}\0"));
     let failure = Box::into_raw(Box::new(Failure { text, told: false }));
-    // SAFETY: the slot is the calling thread's own; it holds null or a box that this file made.
-    let old = unsafe { core::ptr::replace(failure_slot(), failure) };
-    free_failure(old);
+    free_failure(failure_slot().swap(failure, Ordering::Relaxed));
 }
 
 fn free_failure(failure: *mut Failure) {
@@ -60,34 +62,30 @@ fn free_failure(failure: *mut Failure) {
     }
 }
 
-/// Gives back what a dead thread left in its slot.
+/// Gives back what a dead thread left in its slot. Nobody runs on it, and its stack is still there.
 pub fn forget_thread(pointer: u64) {
-    // SAFETY: nobody runs on the thread; its slot is readable as long as its stack is.
-    let old = unsafe { core::ptr::replace(slot_of(pointer), core::ptr::null_mut()) };
-    free_failure(old);
+    free_failure(slot_of(pointer).swap(core::ptr::null_mut(), Ordering::Relaxed));
 }
 
 /// Empties the slot of a thread that has not run, whatever its stack held before.
 pub fn clear_thread(pointer: u64) {
-    // SAFETY: as in `forget_thread`.
-    unsafe { slot_of(pointer).write(core::ptr::null_mut()) };
+    slot_of(pointer).store(core::ptr::null_mut(), Ordering::Relaxed);
 }
 
-/// `dlerror(3)`.
+/// `dlerror(3)`. The text stays until the thread's next failure, or its next question.
 pub extern "C" fn dlerror() -> *const c_char {
-    // SAFETY: the calling thread's own slot.
-    unsafe {
-        let slot = failure_slot();
-        match slot.read().as_mut() {
-            None => core::ptr::null(),
-            Some(failure) if failure.told => {
-                free_failure(core::ptr::replace(slot, core::ptr::null_mut()));
-                core::ptr::null()
-            }
-            Some(failure) => {
-                failure.told = true;
-                failure.text.as_ptr().cast()
-            }
-        }
+    let slot = failure_slot();
+    let failure = slot.swap(core::ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: a box that `set_failure` made, out of its slot.
+    let Some(known) = (unsafe { failure.as_mut() }) else {
+        return core::ptr::null();
+    };
+    if core::mem::replace(&mut known.told, true) {
+        free_failure(failure);
+        return core::ptr::null();
     }
+    let text = known.text.as_ptr().cast();
+    // What a handler left meanwhile goes: it has had its answer.
+    free_failure(slot.swap(failure, Ordering::Relaxed));
+    text
 }

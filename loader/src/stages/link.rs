@@ -176,8 +176,8 @@ fn place_tls(module: &Module, roster: Roster<'_>, plan: &mut TlsPlan) -> Result<
 
 /// The new modules of `order` so that each stands behind what it needs.
 ///
-/// A depth-first walk from the end of the breadth-first list that writes a module down when all it needs are written: on cycles the
-/// module that was reached first comes last. This is the order that glibc's programs see. It keeps its own stack, so a chain of a
+/// A depth-first walk from the end of the breadth-first list that writes a module down when all it needs are written; the first of the list comes last,
+/// also where a cycle leads back to it. This is the order that glibc's programs see. It keeps its own stack, so a chain of a
 /// thousand libraries takes no more of the real one than a chain of two.
 pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: ModuleId) -> Vec<ModuleId> {
     let total = roster.world.len() + roster.batch.len();
@@ -190,8 +190,12 @@ pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: Mod
             .and_then(|place| seen.get_mut(place))
             .is_some_and(|seen| !core::mem::replace(seen, true))
     };
-    for root in order.iter().rev() {
-        if !visit(*root) {
+    let Some((first, rest)) = order.split_first() else {
+        return sorted;
+    };
+    visit(*first);
+    for root in rest.iter().rev().chain([first]) {
+        if root != first && !visit(*root) {
             continue;
         }
         path.push((*root, 0));
