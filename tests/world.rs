@@ -10,6 +10,7 @@
 //! | `relocations` | what each type stores, and what is refused |
 //! | `order` | constructors, resolvers, copies |
 //! | `damage` | that no content of a file makes a stage panic |
+//! | `namespaces` | what is loaded and found in a namespace of its own |
 //! | `keeping` | what must not change: modules that arrive final, and a world whose next batch fails |
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
@@ -24,6 +25,8 @@ mod finding;
 mod keeping;
 #[path = "world/memory.rs"]
 mod memory;
+#[path = "world/namespaces.rs"]
+mod namespaces;
 #[path = "world/order.rs"]
 mod order;
 #[path = "world/relocations.rs"]

@@ -27,6 +27,7 @@ use lode::abi::glibc::facts::Kernel;
 use lode::abi::glibc::layout::{self, Row};
 use lode::abi::glibc::start::Circumstances;
 use lode::abi::glibc::tunables::Tunables;
+use lode::abi::glibc::{AroundFork, Glibc};
 use lode::abi::{Abi, bare};
 use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
@@ -55,7 +56,7 @@ use lode::sys::machine::{self, CONVENTIONS, MACHINE};
 use lode::sys::present::{self, Given};
 use lode::view::debug::DebugText;
 use lode::view::list::{List, Unused};
-use lode::world::{Host, INITIALISED, Module, ModuleId, Parts, Role, Roster, World};
+use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, Roster, World};
 
 #[global_allocator]
 static HEAP: Heap = Heap::new();
@@ -299,7 +300,7 @@ impl Launch {
             trusted_preloads: options.preload_trusted_only,
             log,
         };
-        let mapped = Mapped::load(Some(program), &wishes, &world, &mut context)?;
+        let mapped = Mapped::load(Some(program), &wishes, Namespace::BASE, &world, &mut context)?;
         if options.mode == Mode::List {
             return list(options, mapped, &world, &linux, log);
         }
@@ -336,6 +337,11 @@ impl Launch {
             substitute,
             program: c_string(self.program_name),
             arguments: self.constructor_arguments(),
+            around_fork: AroundFork {
+                before: before_fork,
+                after: after_fork,
+                in_the_child: after_fork_in_the_child,
+            },
         });
         // Resolvers may ask for the kernel's library: what was there before is published for them.
         dl::publish(world.without(&[]));
@@ -588,8 +594,7 @@ impl Launch {
         let skip = match &runtime.abi {
             Abi::Bare => None,
             Abi::Glibc(glibc) => {
-                glibc.early_init();
-                glibc.around_fork(before_fork, after_fork, after_fork_in_the_child);
+                Glibc::early_init(&glibc.functions, true, &runtime.around_fork);
                 Some(program.id)
             }
         };
@@ -811,7 +816,7 @@ fn substitute(abi: &Abi, batch: &Batch, world: &World) -> Option<Substitute> {
     let libc = batch.roster(world).get(glibc.libc)?;
     let (index, _) = libc.symbols.find(&Wanted::new(b"dl_iterate_phdr", None, Use::Call))?;
     Some(Substitute {
-        module: libc.id,
+        file: libc.identity,
         index,
         address: Address(dl::doors::iterate_phdr as *const () as u64),
     })

@@ -11,7 +11,7 @@ use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex};
 use crate::event::{Event, Interest, Log};
 use crate::symbols::{Use, Version, Wanted};
-use crate::world::{Module, ModuleId, Role, Roster, Unique};
+use crate::world::{Module, ModuleId, Namespace, Role, Roster, Unique};
 
 /// `LD_DYNAMIC_WEAK`: a definition that is not weak wins over weak ones that come before it. Set before the first look-up.
 pub static DYNAMIC_WEAK: AtomicBool = AtomicBool::new(false);
@@ -48,6 +48,8 @@ impl Definition<'_> {
 pub struct Scope<'a, 'l> {
     /// All modules.
     pub roster: Roster<'a>,
+    /// Modules of others are passed over.
+    pub namespace: Namespace,
     /// Lists of modules in order; a module may stand in several.
     pub lists: [&'l [ModuleId]; 2],
     /// STB_GNU_UNIQUE symbols that have their definition already.
@@ -95,7 +97,9 @@ impl<'a> Scope<'a, '_> {
             if Some(*id) == skip {
                 continue;
             }
-            let Some(module) = self.roster.get(*id) else { continue };
+            let Some(module) = self.roster.get(*id).filter(|module| module.is_in(self.namespace)) else {
+                continue;
+            };
             log.emit(Interest::SYMBOLS, || Event::LookedUp {
                 symbol: wanted.name,
                 module: &module.name,
@@ -116,9 +120,13 @@ impl<'a> Scope<'a, '_> {
         None
     }
 
-    fn first_of_its_name(&self, name: &[u8]) -> Option<Definition<'a>> {
-        let (_, id, index) = self.unique.iter().find(|(known, _, _)| known.bytes() == name)?;
-        let module = self.roster.get(*id)?;
+    /// The definition that a STB_GNU_UNIQUE name has already.
+    pub fn first_of_its_name(&self, name: &[u8]) -> Option<Definition<'a>> {
+        let mut known = self.unique.iter().filter(|(known, _, _)| known.bytes() == name);
+        let (module, index) = known.find_map(|(_, id, index)| {
+            let module = self.roster.get(*id).filter(|module| module.is_in(self.namespace))?;
+            Some((module, index))
+        })?;
         let symbol = module.symbols.get(*index)?;
         Some(Definition {
             module,

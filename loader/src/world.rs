@@ -21,6 +21,19 @@ use crate::symbols::Symbols;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModuleId(pub u32);
 
+/// Which namespace a module is in (`dlmopen(3)`): references and names lead to modules of the same one. Modules of role [`Role::Loader`] and
+/// [`Role::Vdso`] are in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct Namespace(pub u8);
+
+impl Namespace {
+    /// That of the program.
+    pub const BASE: Namespace = Namespace(0);
+    /// How many there may be: glibc's number.
+    pub const MOST: u8 = 16;
+}
+
 /// What a module is to the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -85,6 +98,8 @@ pub struct Module {
     pub origin: Option<Name>,
     /// What it is to the process.
     pub role: Role,
+    /// Where it can be found from.
+    pub namespace: Namespace,
     /// Device and inode, if it came from a file that lode opened.
     pub identity: Option<Identity>,
     /// Its memory.
@@ -195,6 +210,7 @@ impl Module {
             name,
             origin,
             role,
+            namespace: Namespace::BASE,
             identity,
             image,
             layout,
@@ -268,6 +284,16 @@ impl Module {
         start <= address && address < end && self.image.extent(address.in_image(self.image.bias()), 1).is_some()
     }
 
+    /// Whether modules of a namespace find it.
+    pub fn is_in(&self, namespace: Namespace) -> bool {
+        self.namespace == namespace || self.is_everywhere()
+    }
+
+    /// Whether there is one for all namespaces.
+    fn is_everywhere(&self) -> bool {
+        matches!(self.role, Role::Loader | Role::Vdso)
+    }
+
     /// Keeps it for ever: DF_1_NODELETE, RTLD_NODELETE, or a reference to it from what is never unloaded.
     pub fn pin(&self) {
         self.pinned.store(true, Ordering::Release);
@@ -331,7 +357,8 @@ pub struct World {
     pub fini_order: Vec<ModuleId>,
     /// First and first-behind-the-last address of each module, ascending.
     pub ranges: Vec<(Address, Address, ModuleId)>,
-    /// The global scope: the program, its preloads and libraries, and what RTLD_GLOBAL added.
+    /// The global scopes of all namespaces, one behind the other: the program, its preloads and libraries, and what RTLD_GLOBAL added; and what
+    /// was first opened in each further namespace with all that it needs.
     pub global: Vec<ModuleId>,
     /// The names that modules were asked by, besides their path and soname.
     pub names: Vec<(Name, ModuleId)>,
@@ -374,6 +401,12 @@ impl World {
             self.next = ModuleId(last.id.0 + 1);
         }
         self.modules.extend(modules);
+    }
+
+    /// Whether a namespace holds anything of its own.
+    pub fn has(&self, namespace: Namespace) -> bool {
+        let is_own = |module: &Arc<Module>| module.namespace == namespace && !module.is_everywhere();
+        self.modules.iter().any(is_own)
     }
 
     /// The program.

@@ -11,7 +11,7 @@ use lode::stages::init::Ready;
 use lode::stages::link::Linked;
 use lode::stages::map::{Context, Mapped, Wish, map_file};
 use lode::stages::relocate::{Binding, Entries, Relocated};
-use lode::world::{Host, Module, ModuleId, Role, World};
+use lode::world::{Host, Module, ModuleId, Namespace, Role, World};
 
 use crate::memory::Memory;
 
@@ -134,7 +134,7 @@ impl Stand {
             .collect();
         self.mapping(|context| {
             let program = map_file(&file, Name::from(PROGRAM), Role::Program, None, context)?;
-            Mapped::load(Some(program), &wishes, &self.world, context)
+            Mapped::load(Some(program), &wishes, Namespace::BASE, &self.world, context)
         })
     }
 
@@ -176,12 +176,17 @@ impl Stand {
 
     /// What `dlopen` does, without constructors.
     pub fn open(&mut self, name: &str) -> Result<Ready> {
+        self.open_in(Namespace::BASE, name)
+    }
+
+    /// What `dlmopen` does, without constructors.
+    pub fn open_in(&mut self, namespace: Namespace, name: &str) -> Result<Ready> {
         let wish = Wish {
             name: name.as_bytes(),
             purpose: Purpose::Open,
             asker: None,
         };
-        let mapped = self.mapping(|context| Mapped::load(None, &[wish], &self.world, context))?;
+        let mapped = self.mapping(|context| Mapped::load(None, &[wish], namespace, &self.world, context))?;
         let linked = mapped.link(&self.world, self.log())?;
         let relocated = self.store(linked)?;
         self.finish(relocated)

@@ -31,7 +31,7 @@ impl Abi {
     pub fn recognise(linked: &Linked, world: &World) -> Result<Abi> {
         let roster = linked.batch.roster(world);
         let named = |name: &[u8]| roster.iter().find(|module| module.soname == Some(name));
-        if let Some(libc) = named(b"libc.so.6") {
+        if let Some(libc) = named(glibc::LIBC) {
             return glibc::Glibc::recognise(libc)
                 .map(|glibc| Abi::Glibc(Box::new(glibc)))
                 .map_err(|error| roster.with_asker(error));

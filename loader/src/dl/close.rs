@@ -39,7 +39,10 @@ pub extern "C-unwind" fn dlclose(handle: *const c_void) -> c_int {
         return answer(Err(error), -1);
     }
     CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
-    take_away();
+    // Without the lock, whoever has it or takes it next does the rest.
+    if lock.is_some() {
+        take_away();
+    }
     drop(lock);
     free_former();
     0

@@ -49,9 +49,13 @@ pub extern "C-unwind" fn finalise() {
     drop(LongLock::take());
     let reading = Reading::start();
     let Some(world) = reading.world() else { return };
-    for module in world.fini_order.iter().filter_map(|id| world.get(*id)) {
-        if leaves(module, FINALISED) {
-            destroy(module);
+    // The program's namespace comes last, as under glibc.
+    let last = world.modules.iter().map(|module| module.namespace.0).max();
+    for namespace in (0..=last.unwrap_or(0)).rev() {
+        for module in world.fini_order.iter().filter_map(|id| world.get(*id)) {
+            if module.namespace.0 == namespace && leaves(module, FINALISED) {
+                destroy(module);
+            }
         }
     }
 }

@@ -30,6 +30,13 @@ fn slot_of(pointer: u64) -> &'static AtomicPtr<Failure> {
     unsafe { AtomicPtr::from_ptr(slot as *mut *mut Failure) }
 }
 
+/// The second of lode's words of a thread, for [`super::locks`].
+pub(super) fn second_word(pointer: u64) -> &'static AtomicU64 {
+    let word = pointer.wrapping_sub(OWN_WORDS.load(Ordering::Relaxed)) as *mut u64;
+    // SAFETY: as in `slot_of`; there are two words.
+    unsafe { AtomicU64::from_ptr(word.add(1)) }
+}
+
 /// The last failure of a thread.
 struct Failure {
     /// Ends in NUL.
@@ -67,8 +74,9 @@ pub fn forget_thread(pointer: u64) {
     free_failure(slot_of(pointer).swap(core::ptr::null_mut(), Ordering::Relaxed));
 }
 
-/// Empties the slot of a thread that has not run, whatever its stack held before.
+/// Empties the words of a thread that has not run, whatever its stack held before.
 pub fn clear_thread(pointer: u64) {
+    second_word(pointer).store(0, Ordering::Relaxed);
     slot_of(pointer).store(core::ptr::null_mut(), Ordering::Relaxed);
 }
 

@@ -14,7 +14,7 @@ use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Kind, Result};
 use crate::thread;
-use crate::world::{Host, Module, Role, World};
+use crate::world::{Host, Module, Namespace, Role, World};
 
 /// `Dl_info` (`dlfcn.h`).
 #[repr(C)]
@@ -134,7 +134,7 @@ unsafe fn inform(module: &Module, request: c_int, argument: *mut c_void) -> Resu
     // SAFETY: the room that each request states (dlinfo(3)).
     unsafe {
         match request {
-            RTLD_DI_LMID => argument.cast::<isize>().write(0),
+            RTLD_DI_LMID => argument.cast::<isize>().write(module.namespace.0.into()),
             RTLD_DI_LINKMAP => argument.cast::<usize>().write(module.link_map.load(Ordering::Acquire)),
             RTLD_DI_ORIGIN => {
                 let origin = match (&module.origin, module.role) {
@@ -213,14 +213,16 @@ pub struct PhdrInfo {
 /// What `dl_iterate_phdr` calls for each module.
 type Visitor = extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_int;
 
-/// `dl_iterate_phdr(3)`: lode's own, which takes no lock. libc's takes one that `fork` does not reset.
+/// `dl_iterate_phdr(3)` over the caller's namespace: lode's own, which takes no lock. libc's takes one that `fork` does not reset.
 ///
 /// # Safety
 /// `visitor` is a function of the interface's type.
-pub unsafe extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void) -> c_int {
-    type Visit = unsafe extern "C-unwind" fn(Visitor, *mut c_void, &World) -> c_int;
+pub unsafe extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void, caller: *const c_void) -> c_int {
+    type Visit = unsafe extern "C-unwind" fn(Visitor, *mut c_void, &World, Namespace) -> c_int;
     let reading = Reading::start();
     let Some(world) = reading.world() else { return 0 };
+    let caller = world.at(Address(caller as u64));
+    let namespace = caller.map_or(Namespace::BASE, |caller| caller.namespace);
     // An exception may leave the visitor and pass this frame, so the unwinder has to find out by the code which reader it takes away.
     let door = if reading.is_first() {
         doors::visit_first
@@ -228,14 +230,19 @@ pub unsafe extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void
         doors::visit_second
     };
     // SAFETY: both are doors of `visit`, whose type this is, and the world is the one that was read.
-    unsafe { core::mem::transmute::<*const (), Visit>(door as *const ())(visitor, data, world) }
+    unsafe { core::mem::transmute::<*const (), Visit>(door as *const ())(visitor, data, world, namespace) }
 }
 
 /// # Safety
 /// As [`iterate_phdr`].
-pub unsafe extern "C-unwind" fn visit(visitor: Visitor, data: *mut c_void, world: &World) -> c_int {
+pub unsafe extern "C-unwind" fn visit(
+    visitor: Visitor,
+    data: *mut c_void,
+    world: &World,
+    namespace: Namespace,
+) -> c_int {
     for id in &world.list {
-        let Some(module) = world.get(*id) else {
+        let Some(module) = world.get(*id).filter(|module| module.is_in(namespace)) else {
             continue;
         };
         let headers = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);

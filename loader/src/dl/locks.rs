@@ -11,6 +11,7 @@ use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::close::{CLOSED_MEANWHILE, CLOSING};
+use super::failure;
 use super::open::DIRECTORIES;
 use super::published::forget_readers;
 use super::with_glibc;
@@ -26,17 +27,17 @@ pub(super) static LOADING: AtomicU64 = AtomicU64::new(0);
 pub(super) struct LongLock(Option<(Address, u64)>);
 
 impl LongLock {
-    pub(super) fn take() -> LongLock {
+    /// `None` for a signal handler that interrupted its own thread inside libc's mutex, which is not recursive there.
+    pub(super) fn take() -> Option<LongLock> {
         let Some((lock, unlock, mutex)) = with_glibc(|glibc| {
             let global = glibc.global?;
             let mutex = global.address_of(glibc.layout.rtld_global.dl_load_lock)?;
             Some((glibc.functions.mutex_lock?, glibc.functions.mutex_unlock?, mutex))
         })
         .flatten() else {
-            return LongLock(None);
+            return Some(LongLock(None));
         };
-        call_mutex(lock, mutex);
-        LongLock(Some((unlock, mutex)))
+        call_mutex(lock, mutex).then_some(LongLock(Some((unlock, mutex))))
     }
 }
 
@@ -48,10 +49,21 @@ impl Drop for LongLock {
     }
 }
 
-fn call_mutex(function: Address, mutex: u64) {
+/// Calls `function`, unless this thread is inside such a call already: then this is a signal handler, deeper in the stack. A mark that a handler
+/// left by a jump is no deeper than whoever calls later.
+fn call_mutex(function: Address, mutex: u64) -> bool {
+    let here = 0u8;
+    let place = (&raw const here) as u64;
+    let inside = failure::second_word(machine::thread_pointer());
+    if inside.load(Ordering::Relaxed) > place {
+        return false;
+    }
+    inside.store(place, Ordering::Relaxed);
     // SAFETY: libc's pthread_mutex_lock or pthread_mutex_unlock, found by name and relocated, and libc's own mutex.
     let function: extern "C" fn(u64) -> c_int = unsafe { core::mem::transmute(function.0 as usize) };
     function(mutex);
+    inside.store(0, Ordering::Relaxed);
+    true
 }
 
 /// A batch is being loaded by this thread: whatever of the program runs meanwhile (resolvers, signal handlers) cannot load.

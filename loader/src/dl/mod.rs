@@ -24,7 +24,7 @@ use core::fmt::Write;
 use spin::Once;
 
 use crate::abi::Abi;
-use crate::abi::glibc::Glibc;
+use crate::abi::glibc::{AroundFork, Glibc};
 use crate::error::{Error, Fault, Kind, Lossy, Name, Result, Stage};
 use crate::event::Log;
 use crate::search::Searcher;
@@ -60,6 +60,8 @@ pub struct Runtime {
     pub program: &'static CStr,
     /// What constructors are called with.
     pub arguments: Arguments,
+    /// What each libc is to call around a fork.
+    pub around_fork: AroundFork,
 }
 
 /// The arguments of constructors, by address.
@@ -142,7 +144,7 @@ pub mod doors {
     );
     crate::door!(
         /// [`super::open::libc_dlopen_mode`]
-        libc_dlopen_mode => super::open::libc_dlopen_mode
+        libc_dlopen_mode => super::open::libc_dlopen_mode, ".text.lode_doors", "mov rdx, [rbp + 8]"
     );
     crate::door!(
         /// [`super::symbol::libc_dlsym`]
@@ -154,7 +156,7 @@ pub mod doors {
     );
     crate::door!(
         /// [`super::information::iterate_phdr`]
-        iterate_phdr => super::information::iterate_phdr
+        iterate_phdr => super::information::iterate_phdr, ".text.lode_doors", "mov rdx, [rbp + 8]"
     );
     crate::door!(
         /// [`super::information::visit`] for readers of the first count, who have an unwind rule of their own.

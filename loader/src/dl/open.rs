@@ -21,6 +21,7 @@ use super::published::{free_former, publish, with_world};
 use super::threads::refill_tls;
 use super::{Runtime, call_error, runtime, too_early};
 use crate::abi::Abi;
+use crate::abi::glibc::{Functions, Glibc, LIBC, is_another};
 use crate::debugger::{self, State};
 use crate::elf::Address;
 use crate::elf::dynamic::Flags1;
@@ -32,7 +33,7 @@ use crate::stages::link::dependencies_first;
 use crate::stages::map::{Context, Mapped, Wish};
 use crate::stages::relocate::Binding;
 use crate::sys::machine;
-use crate::world::{FRESH, Module, ModuleId, Role, World};
+use crate::world::{FRESH, Module, ModuleId, Namespace, Role, World};
 
 /// The directories that searches have met. Used under the long lock.
 pub(super) static DIRECTORIES: Mutex<Directories> = Mutex::new(Directories::new());
@@ -44,6 +45,13 @@ const RTLD_DEEPBIND: c_int = 8;
 const RTLD_GLOBAL: c_int = 0x100;
 const RTLD_NODELETE: c_int = 0x1000;
 
+/// The program's namespace.
+const LM_ID_BASE: isize = 0;
+/// A new one.
+const LM_ID_NEWLM: isize = -1;
+/// That of the caller: what `dlopen` means.
+const OF_CALLER: isize = -2;
+
 /// `dlopen(3)`, with the address of the caller.
 ///
 /// # Safety
@@ -51,21 +59,25 @@ const RTLD_NODELETE: c_int = 0x1000;
 pub unsafe extern "C-unwind" fn dlopen(file: *const c_char, mode: c_int, caller: *const c_void) -> *mut c_void {
     // SAFETY: the caller's promise.
     let file = (!file.is_null()).then(|| unsafe { CStr::from_ptr(file) }.to_bytes());
-    answer(open(file, mode, Address(caller as u64)), 0) as *mut c_void
+    answer(open(file, mode, OF_CALLER, Address(caller as u64)), 0) as *mut c_void
 }
 
 /// libc's own dlopen, for NSS, character sets and the unwinder.
 ///
 /// # Safety
 /// `name` is a C string.
-pub unsafe extern "C-unwind" fn libc_dlopen_mode(name: *const c_char, mode: c_int) -> *mut c_void {
+pub unsafe extern "C-unwind" fn libc_dlopen_mode(
+    name: *const c_char,
+    mode: c_int,
+    caller: *const c_void,
+) -> *mut c_void {
     // SAFETY: the caller's promise.
     let name = unsafe { CStr::from_ptr(name) }.to_bytes();
     // libc looks at the answer only; the program's dlerror is none of its business.
-    open(Some(name), mode, Address(0)).unwrap_or(0) as *mut c_void
+    open(Some(name), mode, OF_CALLER, Address(caller as u64)).unwrap_or(0) as *mut c_void
 }
 
-/// `dlmopen(3)`: the base namespace, for the time being.
+/// `dlmopen(3)`, with the address of the caller.
 ///
 /// # Safety
 /// `file` is null or a C string.
@@ -75,16 +87,22 @@ pub unsafe extern "C-unwind" fn dlmopen(
     mode: c_int,
     caller: *const c_void,
 ) -> *mut c_void {
-    if namespace != 0 {
-        let kind = Kind::Unsupported("lode has no link-map namespace beyond the base one yet");
-        return answer(Err(call_error(kind, b"")), core::ptr::null_mut());
-    }
     // SAFETY: the caller's promise.
-    unsafe { dlopen(file, mode, caller) }
+    let name = (!file.is_null()).then(|| unsafe { CStr::from_ptr(file) }.to_bytes());
+    let refused = match name {
+        _ if namespace == LM_ID_BASE => None,
+        None => Some("invalid namespace"),
+        Some(_) => (mode & RTLD_GLOBAL != 0).then_some("invalid mode"),
+    };
+    let opened = match refused {
+        Some(what) => Err(call_error(Kind::os(what, Errno::EINVAL), b"")),
+        None => open(name, mode, namespace, Address(caller as u64)),
+    };
+    answer(opened, 0) as *mut c_void
 }
 
 /// Opens a library and returns its link_map's address.
-fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
+fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> Result<usize> {
     if mode & (RTLD_LAZY | RTLD_NOW) == 0 {
         let kind = Kind::os("invalid mode for dlopen()", Errno::EINVAL);
         return Err(call_error(kind, file.unwrap_or(b"")));
@@ -92,7 +110,7 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
     let Some(runtime) = runtime() else {
         return Err(too_early());
     };
-    let lock = LongLock::take();
+    let lock = LongLock::take().ok_or_else(|| call_error(Kind::Busy, file.unwrap_or(b"")))?;
     // In the child of a fork: what a thread that is not here was taking away.
     take_away();
     let file = file.filter(|file| !file.is_empty());
@@ -101,12 +119,17 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
         return program.filter(|map| *map != 0).ok_or_else(too_early);
     };
     let loading = Loading::start().map_err(|kind| call_error(kind, file))?;
-    let loaded = load(runtime, file, mode, caller);
+    let loaded = load(runtime, file, mode, namespace, caller);
     drop(loading);
     // A resolver or a signal handler may have closed something meanwhile.
     take_away();
     let (handle, ready) = loaded?;
     if let Some(ready) = ready {
+        for module in &ready.modules {
+            if module.namespace != Namespace::BASE && module.soname == Some(LIBC) {
+                Glibc::early_init(&Functions::of(module), false, &runtime.around_fork);
+            }
+        }
         // The batch is published: constructors may open, close and look up whatever they like.
         initialise(&ready, runtime, None);
     }
@@ -117,11 +140,24 @@ fn open(file: Option<&[u8]>, mode: c_int, caller: Address) -> Result<usize> {
 
 /// From a name to a published batch. A call, so that constructors do not run on top of the room that this takes.
 #[inline(never)]
-fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) -> Result<(usize, Option<Ready>)> {
+fn load(
+    runtime: &'static Runtime,
+    file: &[u8],
+    mode: c_int,
+    namespace: isize,
+    caller: Address,
+) -> Result<(usize, Option<Ready>)> {
     let Some(mut world) = with_world(|world, _| world.without(&[])) else {
         return Err(call_error(Kind::Busy, file));
     };
-    let asker = world.at(caller).or(world.program()).map(|module| module.id);
+    let asker = world.at(caller).or(world.program());
+    let namespace = namespace_of(
+        namespace,
+        asker.map_or(Namespace::BASE, |asker| asker.namespace),
+        &world,
+    )
+    .map_err(|what| call_error(Kind::os(what, Errno::EINVAL), file))?;
+    let asker = asker.map(|module| module.id);
     let mut directories = core::mem::take(&mut *DIRECTORIES.lock());
     let mut context = Context {
         host: &runtime.linux,
@@ -139,7 +175,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
         purpose: Purpose::Open,
         asker,
     };
-    let mapped = Mapped::load(None, &[wish], &world, &mut context);
+    let mapped = Mapped::load(None, &[wish], namespace, &world, &mut context);
     *DIRECTORIES.lock() = directories;
     let mut mapped = mapped?;
     for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
@@ -157,6 +193,12 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     }
     for module in mapped.batch.fresh() {
         if let Some(kind) = not_to_be_opened(module, module.id == root) {
+            return Err(module.fault(Stage::Map, kind));
+        }
+        if let Abi::Glibc(glibc) = &runtime.abi
+            && is_another(module, world.get(glibc.libc).map(|libc| &**libc))
+        {
+            let kind = Kind::Unsupported("another build of glibc than the one that the program runs with");
             return Err(module.fault(Stage::Map, kind));
         }
     }
@@ -189,7 +231,7 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
         add_new(&mut world.global, &ready.order);
     }
     if let Abi::Glibc(glibc) = &runtime.abi {
-        glibc.adopt(&maps, world.tls.modules, &ready.modules);
+        glibc.adopt(&maps, namespace, world.tls.modules, &ready.modules);
     }
     for module in &ready.modules {
         if module.dynamic.flags_1.contains(Flags1::NODELETE) {
@@ -204,6 +246,23 @@ fn load(runtime: &'static Runtime, file: &[u8], mode: c_int, caller: Address) ->
     }
     debugger::tell(first, State::Consistent);
     Ok((handle, Some(ready)))
+}
+
+/// The namespace that a call means, whose caller is in `own`; or what glibc says of one that cannot be meant.
+fn namespace_of(number: isize, own: Namespace, world: &World) -> core::result::Result<Namespace, &'static str> {
+    match number {
+        OF_CALLER => Ok(own),
+        LM_ID_NEWLM => (1..Namespace::MOST)
+            .map(Namespace)
+            .find(|free| !world.has(*free))
+            .ok_or("no more namespaces available for dlmopen()"),
+        // A namespace begins with LM_ID_NEWLM, and ends with its last library.
+        _ => u8::try_from(number)
+            .ok()
+            .map(Namespace)
+            .filter(|namespace| world.has(*namespace))
+            .ok_or("invalid target namespace in dlmopen()"),
+    }
 }
 
 /// Why a file that could be mapped is no library to open.

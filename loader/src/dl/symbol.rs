@@ -20,7 +20,7 @@ use crate::scope::{Definition, Scope, breadth_first, note_binding};
 use crate::stages::relocate;
 use crate::symbols::{Use, Wanted};
 use crate::thread;
-use crate::world::{Host, Module, ModuleId, Role, Roster, World};
+use crate::world::{Host, Module, ModuleId, Namespace, Role, Roster, World};
 
 /// RTLD_NEXT
 const NEXT: usize = usize::MAX;
@@ -85,7 +85,7 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
     let generation = thread::generation();
     let (address, is_resolver) = with_world(|world, roster| {
         let asker = world.at(caller).or(world.program());
-        let (list, culprit) = search_list(world, roster, handle, asker)?;
+        let (list, whose) = search_list(world, roster, handle, asker)?;
         let mut wanted = Wanted::new(name, None, Use::Call);
         wanted.newest = true;
         // A version that libc's callers name is a definition's: it must be met exactly.
@@ -98,6 +98,7 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
         wanted.version = wanted_version;
         let scope = Scope {
             roster,
+            namespace: whose.map_or(Namespace::BASE, |module| module.namespace),
             lists: [&list, &[]],
             unique: &world.unique,
         };
@@ -107,6 +108,7 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
             note_binding(roster, asker, found.module);
         }
         let Some(found) = found else {
+            let culprit = whose.map_or(&b""[..], |module| module.name.bytes());
             return Err(call_error(
                 Kind::NoSymbol {
                     symbol: Name::new(name),
@@ -146,22 +148,21 @@ fn place_of(found: &Definition<'_>, roster: Roster<'_>, generation: u64, runtime
     Ok((found.address(), found.is_indirect()))
 }
 
-/// The modules that a handle means, in order, and the name that a failure is reported under.
+/// The modules that a handle means, in order, and the module in whose name they are searched.
 fn search_list<'w>(
     world: &'w World,
     roster: Roster<'w>,
     handle: usize,
     asker: Option<&'w Arc<Module>>,
-) -> Result<(Vec<ModuleId>, &'w [u8])> {
+) -> Result<(Vec<ModuleId>, Option<&'w Arc<Module>>)> {
     let named = match handle {
         0 | NEXT => None,
         _ => Some(module_of_map(world, handle).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?),
     };
-    let culprit = named.or(asker).map_or(&b""[..], |module| module.name.bytes());
     if let Some(module) = named
         && module.role != Role::Program
     {
-        return Ok((breadth_first(roster, &[module.id]), culprit));
+        return Ok((breadth_first(roster, &[module.id]), named));
     }
     let mut list = world.global.clone();
     if named.is_none()
@@ -176,7 +177,7 @@ fn search_list<'w>(
         };
         list = list.get(position + 1..).unwrap_or_default().to_vec();
     }
-    Ok((list, culprit))
+    Ok((list, named.or(asker)))
 }
 
 /// Looks up the slot with this index in DT_JMPREL of module `module`, now that it is called. Ends the process, with the line that glibc prints,

@@ -46,8 +46,8 @@ impl Mapped {
         }
         batch.tls = tls;
         batch.init_order = dependencies_first(batch.roster(world), &batch.order, world.next);
-        if batch.global.is_empty() {
-            batch.global.clone_from(&batch.order);
+        if !world.has(batch.namespace) {
+            batch.global.extend_from_slice(&batch.order);
         }
         let group: Arc<[ModuleId]> = Arc::from(batch.order.as_slice());
         for module in batch.modules.iter_mut().filter_map(Arc::get_mut) {

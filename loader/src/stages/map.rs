@@ -18,7 +18,7 @@ use crate::event::{Event, Interest, Log};
 use crate::image::Image;
 use crate::layout::Layout;
 use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, tokens};
-use crate::world::{File, Host, Module, ModuleId, NOWHERE, Parts, Role, Roster, Tie, World};
+use crate::world::{File, Host, Module, ModuleId, NOWHERE, Namespace, Parts, Role, Roster, Tie, World};
 
 /// Modules that are mapped and decoded, in search order. Nothing is bound.
 #[derive(Debug)]
@@ -76,20 +76,21 @@ pub struct Wish<'a> {
 }
 
 impl Mapped {
-    /// Maps the program, the wishes, and all that they need.
+    /// Maps the program, the wishes, and all that they need. What is new goes to `namespace`, and what is there already counts.
     ///
     /// # Errors
     /// The first file that is missing, damaged or not for this machine. What was mapped is unmapped.
     pub fn load(
         program: Option<Parts>,
         wishes: &[Wish<'_>],
+        namespace: Namespace,
         world: &World,
         context: &mut Context<'_>,
     ) -> Result<Mapped> {
         let mut work = Work {
             world,
             context,
-            batch: Box::new(Batch::new(world)),
+            batch: Box::new(Batch::new(world, namespace)),
             listed: vec![false; world.modules.len()],
             missing: Vec::new(),
         };
@@ -164,6 +165,7 @@ impl Work<'_, '_, '_> {
         let name = parts.name.clone();
         let mut module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
         module.is_final |= starts_itself(&module);
+        module.namespace = self.batch.namespace;
         check_cpu(&module, self.context.cpu_level).map_err(|kind| kind.of(Stage::Map, &name))?;
         self.context.log.emit(Interest::FILES, || Event::Mapped(&module));
         self.batch.modules.push(Arc::new(module));
@@ -330,7 +332,7 @@ impl Work<'_, '_, '_> {
         let same = self
             .roster()
             .iter()
-            .find(|module| module.identity == Some(file.identity))
+            .find(|module| module.identity == Some(file.identity) && module.is_in(self.batch.namespace))
             .map(|module| module.id);
         if let Some(id) = same {
             return Ok(id);
@@ -358,14 +360,20 @@ impl Work<'_, '_, '_> {
 
 /// The loaded module that a name means: the path it was found at, its soname, or a name that it was asked by before.
 pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
-    let has_name =
-        |module: &Module| module.role != Role::Program && (module.soname == Some(name) || module.name.bytes() == name);
+    let has_name = |module: &Module| {
+        module.is_in(batch.namespace)
+            && module.role != Role::Program
+            && (module.soname == Some(name) || module.name.bytes() == name)
+    };
     let roster = batch.roster(world);
     if let Some(module) = roster.iter().find(|module| has_name(module)) {
         return Some(module.id);
     }
     let mut names = world.names.iter().chain(&batch.names);
-    names.find(|(known, _)| known.bytes() == name).map(|(_, id)| *id)
+    let is_here = |id| roster.get(id).is_some_and(|module| module.is_in(batch.namespace));
+    names
+        .find(|(known, id)| known.bytes() == name && is_here(*id))
+        .map(|(_, id)| *id)
 }
 
 /// Why the search goes on after this failure. The error comes back when it must end: out of descriptors or memory, a damaged file.

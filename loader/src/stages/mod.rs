@@ -23,11 +23,13 @@ use alloc::vec::Vec;
 use crate::error::Name;
 use crate::event::Statistics;
 use crate::tls::TlsPlan;
-use crate::world::{Module, ModuleId, Roster, Unique, World};
+use crate::world::{Module, ModuleId, Namespace, Roster, Unique, World};
 
 /// The modules that are loaded together: what every stage carries. The world gets all of it when the batch is published.
 #[derive(Debug)]
 pub struct Batch {
+    /// Where its new modules go.
+    pub namespace: Namespace,
     /// New modules; their numbers go on from the world's. Nobody else has them before they are published.
     pub modules: Vec<Arc<Module>>,
     /// What the roots and all they need are, in breadth-first order; holds modules of the world too.
@@ -36,7 +38,7 @@ pub struct Batch {
     pub names: Vec<(Name, ModuleId)>,
     /// The order of constructors, dependencies first, of this batch's modules only. Decided by `link`.
     pub init_order: Vec<ModuleId>,
-    /// The global scope: the world's, and after `link` that with this batch.
+    /// The global scopes: the world's, and after `link` those with this batch.
     pub global: Vec<ModuleId>,
     /// The places of thread-local storage: the world's, and after `link` those with this batch.
     pub tls: TlsPlan,
@@ -48,8 +50,9 @@ pub struct Batch {
 
 impl Batch {
     /// A batch that nothing has been mapped for.
-    pub fn new(world: &World) -> Batch {
+    pub fn new(world: &World, namespace: Namespace) -> Batch {
         Batch {
+            namespace,
             modules: Vec::with_capacity(8),
             order: Vec::with_capacity(8),
             names: Vec::new(),

@@ -24,7 +24,7 @@ use crate::image::{Patch, Plain, Table};
 use crate::scope::{Definition, Scope, breadth_first, note_binding};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
-use crate::world::{Host, Module, ModuleId, Role, Roster, TlsSlot, Unique, World};
+use crate::world::{Host, Identity, Module, ModuleId, Role, Roster, TlsSlot, Unique, World};
 
 /// Modules whose plain words are final.
 #[derive(Debug)]
@@ -97,8 +97,8 @@ pub static BIND_NOT: AtomicBool = AtomicBool::new(false);
 /// A definition that is not used where it is found: another address stands for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Substitute {
-    /// The module that has the definition.
-    pub module: ModuleId,
+    /// The file that has the definition, in whatever namespace.
+    pub file: Option<Identity>,
     /// Its symbol.
     pub index: SymbolIndex,
     /// What is used instead.
@@ -108,7 +108,7 @@ pub struct Substitute {
 impl Substitute {
     /// The address to use for `found`, if it is this definition.
     pub fn of(&self, found: &Definition<'_>) -> Option<Address> {
-        (found.module.id == self.module && found.index == self.index).then_some(self.address)
+        (found.index == self.index && found.module.identity == self.file).then_some(self.address)
     }
 }
 
@@ -468,7 +468,7 @@ impl<'a> Work<'a> {
             }
             if definition.symbol.binding() == symbol::STB_GNU_UNIQUE {
                 let name = definition.module.symbols.name(&definition.symbol);
-                if !self.unique.iter().any(|(known, _, _)| known.bytes() == name) {
+                if scope.first_of_its_name(name).is_none() {
                     self.unique
                         .push((Name::new(name), definition.module.id, definition.index));
                 }
@@ -622,7 +622,12 @@ pub fn scope_of<'a, 'l>(
     } else {
         [global, &*module.group]
     };
-    Scope { roster, lists, unique }
+    Scope {
+        roster,
+        namespace: module.namespace,
+        lists,
+        unique,
+    }
 }
 
 /// The addend of a relocation: in the table (RELA) or at the place (REL).

@@ -341,13 +341,14 @@ macro_rules! tls_get_addr {
 }
 
 /// Defines a door: a function that the program enters lode by and that it may unwind through, with an exception or when a thread is
-/// cancelled. It saves the registers that its caller counts on where the unwind rule of the linker script says, and calls.
+/// cancelled. It saves the registers that its caller counts on where the unwind rule of the linker script says, and calls. `$more` comes before the
+/// call: `mov rdx, [rbp + 8]` makes the address of the caller the third argument.
 #[macro_export]
 macro_rules! door {
     ($(#[$doc:meta])* $name:ident => $target:path) => {
         $crate::door!($(#[$doc])* $name => $target, ".text.lode_doors");
     };
-    ($(#[$doc:meta])* $name:ident => $target:path, $section:literal) => {
+    ($(#[$doc:meta])* $name:ident => $target:path, $section:literal $(, $more:literal)?) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -364,6 +365,7 @@ macro_rules! door {
                 "push r14",
                 "push r15",
                 "sub rsp, 8",
+                $($more,)?
                 "call {target}",
                 "add rsp, 8",
                 "pop r15",

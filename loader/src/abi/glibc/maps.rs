@@ -20,7 +20,7 @@ use crate::elf::segment::Access;
 use crate::elf::{Vaddr, dynamic::Dyn};
 use crate::image::Memory;
 use crate::thread::StaticTls;
-use crate::world::{Module, Role, Roster};
+use crate::world::{Module, Namespace, Role, Roster};
 
 /// `l_type` (glibc's `link.h`).
 const EXECUTABLE: u8 = 0;
@@ -72,7 +72,7 @@ impl Glibc {
         map.set(at.l_addr, module.image.bias().0);
         map.set(at.l_name, name);
         map.set(at.l_real, map.address());
-        map.set(at.l_ns, 0);
+        map.set(at.l_ns, module.namespace.0.into());
         libname.set(layout.libname.name, map.address() + soname_at as u64);
         libname.set(layout.libname.dont_free, 1);
         map.set(at.l_libname, libname.address());
@@ -309,27 +309,28 @@ impl Glibc {
         }
     }
 
-    /// Appends the maps of a batch to the list that libc and debuggers walk.
-    pub fn adopt(&self, maps: &[Record], tls_modules: u64, modules: &[Arc<Module>]) {
+    /// Appends the maps of a batch to the list of its namespace, which libc and debuggers walk.
+    pub fn adopt(&self, maps: &[Record], number: Namespace, tls_modules: u64, modules: &[Arc<Module>]) {
         let Some(global) = self.global else { return };
-        let Some(namespace) = base_namespace(self.layout, global) else {
+        let (Some(namespace), Some(first)) = (namespace(self.layout, global, number), maps.first()) else {
             return;
         };
-        let at = &self.layout.link_map;
-        let mut last = namespace.get(self.layout.link_namespaces.ns_loaded);
-        loop {
+        let at = &self.layout.link_namespaces;
+        let mut last = None;
+        let mut next = namespace.get(at.ns_loaded);
+        while next != 0 {
             // SAFETY: the list holds maps that this room made.
-            let next = unsafe { self.record_of(last) }.get(at.l_next);
-            if next == 0 {
-                break;
-            }
-            last = next;
+            let map = unsafe { self.record_of(next) };
+            next = map.get(self.layout.link_map.l_next);
+            last = Some(map);
         }
-        // SAFETY: as above.
-        self.chain(Some(unsafe { self.record_of(last) }), maps);
-        let counted = namespace.get(self.layout.link_namespaces.ns_nloaded) + maps.len() as u64;
-        namespace.set(self.layout.link_namespaces.ns_nloaded, counted);
+        self.chain(last, maps);
+        if last.is_none() {
+            namespace.set(at.ns_loaded, first.address());
+        }
+        namespace.set(at.ns_nloaded, namespace.get(at.ns_nloaded) + maps.len() as u64);
         let members = &self.layout.rtld_global;
+        global.set(members.dl_nns, global.get(members.dl_nns).max(u64::from(number.0) + 1));
         global.set(
             members.dl_load_adds,
             global.get(members.dl_load_adds) + maps.len() as u64,
@@ -356,27 +357,27 @@ impl Glibc {
     /// Takes the maps of modules that are going out of the list that libc and debuggers walk, and their TLS numbers out of libc's list.
     pub fn forget(&self, gone: &[Arc<Module>], tls_modules: u64) {
         let Some(global) = self.global else { return };
-        let Some(namespace) = base_namespace(self.layout, global) else {
-            return;
-        };
         let at = &self.layout.link_map;
         for module in gone {
+            let Some(namespace) = namespace(self.layout, global, module.namespace) else {
+                continue;
+            };
             let map = module.link_map.load(Ordering::Acquire) as u64;
             // SAFETY: maps that this room made; those of modules that went before are out of the list. At null nothing is stored.
             unsafe {
                 let (next, previous) = (self.record_of(map).get(at.l_next), self.record_of(map).get(at.l_prev));
                 self.record_of(next).set(at.l_prev, previous);
                 self.record_of(previous).set(at.l_next, next);
+                let lists = &self.layout.link_namespaces;
+                if previous == 0 {
+                    namespace.set(lists.ns_loaded, next);
+                }
+                namespace.set(lists.ns_nloaded, namespace.get(lists.ns_nloaded).saturating_sub(1));
             }
             if let Some(list) = self.slot_list(global) {
                 self.note_slot(list, module, 0);
             }
         }
-        let loaded = namespace.get(self.layout.link_namespaces.ns_nloaded);
-        namespace.set(
-            self.layout.link_namespaces.ns_nloaded,
-            loaded.saturating_sub(gone.len() as u64),
-        );
         global.set(self.layout.rtld_global.dl_tls_max_dtv_idx, tls_modules);
     }
 
@@ -393,7 +394,8 @@ impl Glibc {
     }
 }
 
-/// The first element of `_dl_ns`, which is the base namespace.
-pub fn base_namespace(layout: &Layout, global: Record) -> Option<Record> {
-    global.part(layout.rtld_global.dl_ns.offset(), layout.link_namespaces.size())
+/// The element of `_dl_ns` for a namespace.
+pub fn namespace(layout: &Layout, global: Record, number: Namespace) -> Option<Record> {
+    let size = layout.link_namespaces.size();
+    global.part(layout.rtld_global.dl_ns.offset() + usize::from(number.0) * size, size)
 }

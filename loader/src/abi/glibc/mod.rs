@@ -34,6 +34,9 @@ use crate::symbols::{Use, Wanted};
 use crate::sys::machine::MACHINE;
 use crate::world::{Module, ModuleId};
 
+/// The soname of glibc's libc.
+pub const LIBC: &[u8] = b"libc.so.6";
+
 /// The data objects that lode exports to glibc: defined in the binary, filled here.
 #[derive(Clone, Copy, Debug)]
 pub struct Exports {
@@ -72,6 +75,17 @@ pub struct Glibc {
     pub functions: Functions,
 }
 
+/// lode's own work around a fork, which libc calls.
+#[derive(Clone, Copy, Debug)]
+pub struct AroundFork {
+    /// Before it.
+    pub before: extern "C" fn(),
+    /// Behind it in the parent.
+    pub after: extern "C" fn(),
+    /// Behind it in the child.
+    pub in_the_child: extern "C" fn(),
+}
+
 /// Functions of libc that lode calls once they are relocated. Link-time lookup, run-time addresses.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Functions {
@@ -83,6 +97,19 @@ pub struct Functions {
     pub mutex_unlock: Option<Address>,
     /// `__register_atfork`, behind pthread_atfork.
     pub register_atfork: Option<Address>,
+}
+
+impl Functions {
+    /// Those of a copy of libc.so.6.
+    pub fn of(libc: &Module) -> Functions {
+        let function = |name: &str| find(libc, name).map(|(_, symbol)| libc.at(Vaddr(symbol.value)));
+        Functions {
+            early_init: function("__libc_early_init"),
+            mutex_lock: function("pthread_mutex_lock"),
+            mutex_unlock: function("pthread_mutex_unlock"),
+            register_atfork: function("__register_atfork"),
+        }
+    }
 }
 
 // SAFETY: the records point to memory that lives as long as the process; writers hold the long lock.
@@ -97,21 +124,21 @@ impl Glibc {
     /// [`Kind::UnknownLibc`].
     pub fn recognise(libc: &Module) -> Result<Glibc, Box<Error>> {
         let layout: &Layout = Box::leak(Box::new(Layout::of(recognised(libc)?)));
-        let function = |name: &str| find(libc, name).map(|(_, symbol)| libc.at(Vaddr(symbol.value)));
         Ok(Glibc {
             layout,
             libc: libc.id,
             global: None,
             global_ro: None,
             tunables: Tunables::from_environment(layout.row.tunables, core::iter::empty(), true),
-            functions: Functions {
-                early_init: function("__libc_early_init"),
-                mutex_lock: function("pthread_mutex_lock"),
-                mutex_unlock: function("pthread_mutex_unlock"),
-                register_atfork: function("__register_atfork"),
-            },
+            functions: Functions::of(libc),
         })
     }
+}
+
+/// Whether a file is a libc.so.6 of another build than the process's: the loader's structures can be as one of them expects, no more.
+pub fn is_another(module: &Module, libc: Option<&Module>) -> bool {
+    let is_same = |libc: &Module| build_id(libc).is_some() && build_id(module) == build_id(libc);
+    module.soname == Some(LIBC) && !libc.is_some_and(is_same)
 }
 
 /// The row of a libc. Its build-id decides without another look; only a build that no row names is examined.

@@ -10,9 +10,9 @@ use core::sync::atomic::Ordering;
 use super::cpu::CpuFacts;
 use super::facts::{self, Kernel};
 use super::layout::{Member, Word};
-use super::maps::base_namespace;
+use super::maps::namespace;
 use super::record::Record;
-use super::{Exports, Glibc, entries};
+use super::{AroundFork, Exports, Functions, Glibc, entries};
 use crate::elf::Vaddr;
 use crate::elf::segment::Access;
 use crate::error::{Errno, Fault, Kind};
@@ -20,10 +20,17 @@ use crate::layout::TlsTemplate;
 use crate::sys::linux;
 use crate::thread::{Dtv, StaticTls};
 use crate::tls::TlsPlan;
-use crate::world::{Module, Role, Roster};
+use crate::world::{Module, Namespace, Role, Roster};
 
-/// Static TLS that stays free for libraries opened later: glibc's defaults of rtld.nns (4) and rtld.optional_static_tls (512).
-const SURPLUS: u64 = 1664;
+/// Static TLS that stays free for libraries opened later, in bytes: for each namespace's own libc but the first's, for each namespace's other libraries,
+/// and for any use. The first two are what glibc's loader reserves; together they are 1664 by default, which was the amount before there were tunables.
+const SURPLUS_OF_LIBC: u64 = 192;
+/// See [`SURPLUS_OF_LIBC`].
+const SURPLUS_OF_NAMESPACE: u64 = 144;
+/// Default of `rtld.nns`.
+const NAMESPACES: u64 = 4;
+/// Default of `rtld.optional_static_tls`.
+const OPTIONAL: u64 = 512;
 
 /// Signature that the kernel looks for before an abort handler of a restartable sequence (rseq(2), x86).
 const RSEQ_SIGNATURE: u32 = 0x5305_3053;
@@ -62,6 +69,8 @@ struct Shape {
     /// `_dl_tls_static_size`: blocks, surplus and struct pthread.
     size: u64,
     align: u64,
+    /// What of it is for libraries opened later.
+    surplus: u64,
 }
 
 /// The area for restartable sequences that each thread has.
@@ -79,12 +88,20 @@ struct Rseq {
 impl Glibc {
     fn shape(&self, plan: &TlsPlan) -> Option<Shape> {
         let align = plan.align.max(64);
+        let tunable = |name, default| {
+            let id = self.layout.tunable(name);
+            id.map_or(default, |id| self.tunables.get(id).0)
+        };
+        let namespaces = tunable(const { Word::new("rtld.nns") }, NAMESPACES);
+        let surplus = (namespaces.saturating_sub(1) * SURPLUS_OF_LIBC)
+            .checked_add(namespaces * SURPLUS_OF_NAMESPACE)?
+            .checked_add(tunable(const { Word::new("rtld.optional_static_tls") }, OPTIONAL))?;
         let size = plan
             .used
-            .checked_add(SURPLUS)?
+            .checked_add(surplus)?
             .checked_add(self.layout.pthread.size() as u64)?
             .checked_next_multiple_of(align)?;
-        Some(Shape { size, align })
+        Some(Shape { size, align, surplus })
     }
 
     /// Makes the first thread and fills every structure that libc reads. From here on code of the program may run.
@@ -258,7 +275,7 @@ impl Glibc {
         let at = &self.layout.rtld_global_ro;
         ro.set_if(at.dl_tls_static_size, shape.size);
         ro.set_if(at.dl_tls_static_align, shape.align);
-        ro.set_if(at.dl_tls_static_surplus, SURPLUS);
+        ro.set_if(at.dl_tls_static_surplus, shape.surplus);
         // Only compared and tested for null: a directory list that has no directories. Null says that the old hooks count.
         if at.dl_dlfcn_hook.is_some()
             && let Some(nothing) = Record::allocate(64)
@@ -323,7 +340,7 @@ impl Glibc {
             maps.push(self.map_of(roster.get(*id)?, roster)?);
         }
         self.chain(None, &maps);
-        let namespace = base_namespace(self.layout, global)?;
+        let namespace = namespace(self.layout, global, Namespace::BASE)?;
         let at = &self.layout.link_namespaces;
         let first = maps.first()?;
         namespace.set(at.ns_loaded, first.address());
@@ -399,25 +416,19 @@ impl Glibc {
         }
     }
 
-    /// Runs `__libc_early_init(true)`: every resolver has run, no constructor has.
-    pub fn early_init(&self) {
-        if let Some(function) = self.functions.early_init {
+    /// Wakes a copy of libc.so.6, the first (`initial`) or that of another namespace: every resolver has run, no constructor has.
+    pub fn early_init(functions: &Functions, initial: bool, around_fork: &AroundFork) {
+        if let Some(function) = functions.early_init {
             // SAFETY: libc's own function of this signature since 2.32, in a process that has all it reads.
             let function: extern "C-unwind" fn(u8) = unsafe { core::mem::transmute(function.0 as usize) };
-            function(1);
+            function(initial.into());
         }
-    }
-}
-
-impl Glibc {
-    /// Has libc call `before` before each fork, and `after` behind it in the parent and in the child.
-    pub fn around_fork(&self, before: extern "C" fn(), after: extern "C" fn(), in_the_child: extern "C" fn()) {
-        if let Some(function) = self.functions.register_atfork {
+        if let Some(function) = functions.register_atfork {
             // SAFETY: libc's own function of this signature; the last argument names the object whose closing would take the handlers back.
             let register: extern "C-unwind" fn(extern "C" fn(), extern "C" fn(), extern "C" fn(), usize) -> i32 =
                 unsafe { core::mem::transmute(function.0 as usize) };
             // When it has no memory, a fork in a process with threads is less safe, as it is under other loaders.
-            register(before, after, in_the_child, 0);
+            register(around_fork.before, around_fork.after, around_fork.in_the_child, 0);
         }
     }
 }
