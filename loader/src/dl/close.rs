@@ -23,6 +23,9 @@ pub(super) static CLOSING: AtomicU64 = AtomicU64::new(0);
 /// Something was closed while modules were being loaded or taken away; whoever does that looks again. Used under the long lock.
 pub(super) static CLOSED_MEANWHILE: AtomicBool = AtomicBool::new(false);
 
+/// A thread that is not in this process, which is the child of a `fork`, was taking modules away.
+pub(super) static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
+
 /// `dlclose(3)`. A library that nobody needs any longer is finalised and unmapped, and so is what only it needed.
 pub extern "C-unwind" fn dlclose(handle: *const c_void) -> c_int {
     let lock = LongLock::take();
@@ -58,6 +61,14 @@ pub(super) fn take_away() {
         return;
     }
     CLOSING.store(thread, Ordering::Relaxed);
+    if LEFT_BEHIND.swap(false, Ordering::Relaxed)
+        && let Ok(_mark) = Loading::start()
+        && let Some(mut gone) = with_world(|world, _| unneeded(world, has_thread_destructors))
+    {
+        // A destructor may wait for a lock that the absent thread had. What was not to be called yet stays until something else is closed.
+        gone.retain(|module| module.state.load(Ordering::Acquire) != INITIALISED);
+        unpublish(&gone);
+    }
     while CLOSED_MEANWHILE.swap(false, Ordering::Relaxed) {
         // A signal handler must not open what is about to go, nor publish a world in between.
         let Ok(mark) = Loading::start() else { break };
