@@ -101,6 +101,38 @@ extern "C" fn _dl_debug_state() {
 
 lode::tls_get_addr!();
 
+// What valgrind's memcheck looks for in a file of this soname before it starts anything: it replaces both, and refuses a loader without a symbol for each.
+// They are real, and nobody calls them. As dynamic symbols they are still there when the file is stripped; their version is not the default one, so
+// that neither a relocation nor `dlsym` nor a static linker that asks for a plain `strlen` finds them here.
+core::arch::global_asm!(
+    ".pushsection .text.lode_leaves, \"ax\", @progbits",
+    ".globl lode_strlen",
+    ".type lode_strlen, @function",
+    "lode_strlen:",
+    "jmp {strlen}",
+    ".size lode_strlen, . - lode_strlen",
+    ".globl lode_index",
+    ".type lode_index, @function",
+    "lode_index:",
+    "mov rax, rdi",
+    "2: cmp byte ptr [rax], sil",
+    "je 3f",
+    "cmp byte ptr [rax], 0",
+    "lea rax, [rax + 1]",
+    "jne 2b",
+    "xor eax, eax",
+    "3: ret",
+    ".size lode_index, . - lode_index",
+    ".symver lode_strlen, strlen@GLIBC_PRIVATE",
+    ".symver lode_index, index@GLIBC_PRIVATE",
+    ".popsection",
+    strlen = sym strlen,
+);
+
+unsafe extern "C" {
+    fn strlen(text: *const c_char) -> usize;
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn _dl_find_dso_for_object(address: *const c_void) -> *const c_void {
     dl::find_dso_for_object(address)

@@ -123,7 +123,7 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
     drop(loading);
     // A resolver or a signal handler may have closed something meanwhile.
     take_away();
-    let (handle, ready) = loaded?;
+    let (handle, ready) = loaded.inspect_err(|_| debugger::tell_of_failure())?;
     if let Some(ready) = ready {
         for module in &ready.modules {
             if module.namespace != Namespace::BASE && module.soname == Some(LIBC) {
