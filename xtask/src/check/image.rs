@@ -129,7 +129,7 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
     expect(!symbols.is_empty(), "no dynamic symbols");
     let versions = sections.versions(endian, bytes)?.unwrap_or_default();
     let mut replaceable = Vec::new();
-    for (index, symbol) in symbols.enumerate() {
+    for (index, symbol) in symbols.enumerate().skip(1) {
         let name = String::from_utf8_lossy(symbol.name(endian, symbols.strings())?).into_owned();
         if symbol.st_shndx(endian) == SHN_UNDEF {
             expect(false, &format!("it asks for the symbol {name}"));
