@@ -247,6 +247,31 @@ fn gdb_catches_loading_and_unloading() {
     assert_eq!(normal(&shown), normal(&catch(SYSTEM).unwrap()));
 }
 
+#[test]
+fn gdb_sees_a_library_in_a_namespace_of_its_own() {
+    let Some(stand) = Stand::new(&["gdb"]) else { return };
+    assert!(stand.program("namespace.c", &[]));
+    let commands = [
+        "set breakpoint pending on",
+        "break stop_here",
+        "break work",
+        "run",
+        "info sharedlibrary",
+        "continue",
+        "bt",
+        "continue",
+        "info sharedlibrary",
+        "continue",
+    ];
+    let look = |under| stand.gdb(under, &[], &commands);
+    let Some(shown) = look(LODE) else { return };
+    // Once in the list, which the first stop shows and the second one does not any more; and the breakpoint in it is reached.
+    assert_eq!(lines(&shown, &["Yes         ./other.so"]).len(), 1, "{shown}");
+    assert_eq!(lines(&shown, &["Breakpoint 2, work (number=1)"]).len(), 1, "{shown}");
+    let told = |shown: &str| stand.normal(&lines(shown, &["Breakpoint", "#1 ", "./other.so"]).join("\n"));
+    assert_eq!(told(&shown), told(&look(SYSTEM).unwrap()));
+}
+
 /// What of the threads is printed: where they are, and their thread-local variables: the program's, an opened library's, libc's.
 const THREADS: [&str; 7] = [
     "info threads",

@@ -55,14 +55,21 @@ static mut __rseq_flags: u32 = 0;
 #[unsafe(no_mangle)]
 static mut __nptl_initial_report_events: u8 = 0;
 
-#[unsafe(no_mangle)]
-static mut _r_debug: debugger::RDebug = debugger::RDebug {
-    version: 0,
-    map: 0,
-    stop_at: 0,
-    state: 0,
-    loader_base: 0,
-};
+// The symbol has the size of the first version of the protocol, which programs copy; debuggers find the rest behind it.
+core::arch::global_asm!(
+    ".pushsection .bss.r_debug, \"aw\", @nobits",
+    ".globl _r_debug",
+    ".type _r_debug, @object",
+    ".p2align 3",
+    "_r_debug: .space {size}",
+    ".size _r_debug, 40",
+    ".popsection",
+    size = const size_of::<debugger::RDebug>(),
+);
+
+unsafe extern "C" {
+    static mut _r_debug: debugger::RDebug;
+}
 
 /// Exists so that libraries may require the version node GLIBC_2.34 of the loader.
 #[unsafe(no_mangle)]
