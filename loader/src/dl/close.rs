@@ -15,7 +15,7 @@ use crate::error::Kind;
 use crate::stages::unload::unneeded;
 use crate::sys::machine;
 use crate::thread;
-use crate::world::{CLOSED, INITIALISED, Module, Role};
+use crate::world::{CLOSED, INITIALISED, Module, Namespace, Role, World};
 
 /// The thread, by its pointer, that is taking modules away; 0 when there is none.
 pub(super) static CLOSING: AtomicU64 = AtomicU64::new(0);
@@ -103,13 +103,19 @@ fn unpublish(gone: &[Arc<Module>]) {
     let Some(next) = with_world(|world, _| world.without(gone)) else {
         return;
     };
-    let first = next.first_map() as u64;
-    debugger::tell(first, State::Delete);
+    let tell = |world: &World, state| {
+        for namespace in (0..Namespace::MOST).map(Namespace) {
+            if gone.iter().any(|module| module.namespace == namespace) {
+                debugger::tell(namespace, world.first_map(namespace), state);
+            }
+        }
+    };
+    tell(&next, State::Delete);
     with_glibc(|glibc| glibc.forget(gone, next.tls.modules));
     publish(next);
     if gone.iter().any(|module| module.tls().is_some()) {
         // Behind the publication: see `thread::GENERATION`.
         thread::GENERATION.fetch_add(1, Ordering::SeqCst);
     }
-    debugger::tell(first, State::Consistent);
+    with_world(|world, _| tell(world, State::Consistent));
 }
