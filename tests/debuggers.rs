@@ -223,6 +223,28 @@ fn gdb_follows_libraries_by_probes() {
 }
 
 #[test]
+fn gdb_reads_the_arguments_of_a_probe() {
+    let Some(stand) = Stand::new(&["gdb"]) else { return };
+    assert!(stand.program("loop.c", &[]));
+    let commands = [
+        "break main",
+        "run",
+        "break -probe-stap rtld:reloc_complete",
+        "continue",
+        // The namespace, whether the second argument is what DT_DEBUG points to, and the name in the link_map that is new.
+        "print $_probe_arg0",
+        "print $_probe_arg1 == (long)&_r_debug",
+        "x/s *(char **)($_probe_arg2 + 8)",
+        "kill",
+    ];
+    let Some(shown) = stand.gdb(LODE, &[], &commands) else {
+        return;
+    };
+    assert!(shown.contains("$1 = 0\n") && shown.contains("$2 = 1\n"), "{shown}");
+    assert!(shown.contains("\"./other.so\""), "{shown}");
+}
+
+#[test]
 fn gdb_catches_loading_and_unloading() {
     let Some(stand) = Stand::new(&["gdb"]) else { return };
     assert!(stand.program("loop.c", &[]));
