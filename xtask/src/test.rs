@@ -78,6 +78,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             "--package",
             "ld-lode-crt",
             "--package",
+            "lode-scan",
+            "--package",
             "lode-tests",
             "--package",
             "lode-tool",
