@@ -211,65 +211,91 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Scans a libc.so.6 and the libraries of its glibc that lie beside it.
-///
-/// # Errors
-/// A file cannot be read, or lode refuses the libc.
-pub fn check(libc: &Path, reviewed: &Reviewed<'_>) -> Result<Report, Failure> {
-    let unreadable = Failure::Unreadable;
-    let library = Library::read(libc).map_err(unreadable)?;
-    let row = library.row().map_err(Failure::Refused)?;
-    let layout = Layout::of(row);
-    let mut libraries = vec![library];
-    for name in SIBLINGS {
-        let path = libc.with_file_name(name);
-        if path.exists() {
-            libraries.push(Library::read(&path).map_err(unreadable)?);
+/// What a glibc's libraries use of their loader's structures, before anybody asks whether lode fills it.
+#[derive(Debug)]
+pub struct Findings {
+    libc: PathBuf,
+    row: &'static Row,
+    scanned: Vec<(PathBuf, usize)>,
+    members: BTreeMap<Part, (Directions, BTreeSet<String>)>,
+}
+
+impl Findings {
+    /// Scans a libc.so.6 and the libraries of its glibc that lie beside it.
+    ///
+    /// # Errors
+    /// A file cannot be read, or lode refuses the libc.
+    pub fn of(libc: &Path) -> Result<Self, Failure> {
+        let unreadable = Failure::Unreadable;
+        let library = Library::read(libc).map_err(unreadable)?;
+        let row = library.row().map_err(Failure::Refused)?;
+        let layout = Layout::of(row);
+        let mut libraries = vec![library];
+        for name in SIBLINGS {
+            let path = libc.with_file_name(name);
+            if path.exists() {
+                libraries.push(Library::read(&path).map_err(unreadable)?);
+            }
         }
+        let mut findings = Self {
+            libc: libc.to_owned(),
+            row,
+            scanned: Vec::new(),
+            members: BTreeMap::new(),
+        };
+        for library in &libraries {
+            findings.add(&layout, library);
+        }
+        // Bytes between members may be read and stored in pieces of other sizes.
+        let stored = findings.members.iter().filter(|(_, used)| used.0.is_stored);
+        let stored: Vec<Part> = stored.map(|(part, _)| part.clone()).collect();
+        for (part, (directions, _)) in &mut findings.members {
+            directions.is_stored |= stored.iter().any(|other| other.meets(part));
+        }
+        Ok(findings)
     }
-    let mut scanned = Vec::new();
-    let mut found: BTreeMap<Part, (Directions, BTreeSet<String>)> = BTreeMap::new();
-    for library in &libraries {
-        let uses = flow::uses(library, &InRow(&layout));
-        scanned.push((library.path.clone(), uses.instructions));
+
+    fn add(&mut self, layout: &Layout, library: &Library) {
+        let uses = flow::uses(library, &InRow(layout));
+        self.scanned.push((library.path.clone(), uses.instructions));
         for (used, places) in &uses.found {
-            for part in members::parts(&layout, used.structure, used.offset, used.size) {
-                let (directions, functions) = found.entry(part).or_default();
+            for part in members::parts(layout, used.structure, used.offset, used.size) {
+                let (directions, functions) = self.members.entry(part).or_default();
                 directions.is_read |= !used.is_store;
                 directions.is_stored |= used.is_store;
                 functions.extend(places.iter().map(|place| library.name_of(*place)));
             }
         }
-    }
-    for (structure, offset, size) in libraries.iter().flat_map(Library::read_by_debuggers) {
-        for part in members::parts(&layout, structure, offset, size) {
-            let (directions, functions) = found.entry(part).or_default();
-            directions.is_read = true;
-            functions.insert("debuggers".to_owned());
+        for (structure, offset, size) in library.read_by_debuggers() {
+            for part in members::parts(layout, structure, offset, size) {
+                let (directions, functions) = self.members.entry(part).or_default();
+                directions.is_read = true;
+                functions.insert("debuggers".to_owned());
+            }
         }
     }
-    // Bytes between members may be read and stored in pieces of other sizes.
-    let stored: Vec<Part> = found
-        .iter()
-        .filter(|(_, used)| used.0.is_stored)
-        .map(|(part, _)| part.clone())
-        .collect();
-    let members = found
-        .into_iter()
-        .map(|(part, (mut directions, functions))| {
-            directions.is_stored |= stored.iter().any(|other| other.meets(&part));
-            Member {
-                verdict: reviewed.verdict(&part, directions),
-                part,
-                directions,
-                functions,
-            }
-        })
-        .collect();
-    Ok(Report {
-        libc: libc.to_owned(),
-        row,
-        scanned,
-        members,
-    })
+
+    /// What a lode of which `reviewed` is true does about each member.
+    pub fn report(&self, reviewed: &Reviewed<'_>) -> Report {
+        let member = |(part, (directions, functions)): (&Part, &(Directions, BTreeSet<String>))| Member {
+            verdict: reviewed.verdict(part, *directions),
+            part: part.clone(),
+            directions: *directions,
+            functions: functions.clone(),
+        };
+        Report {
+            libc: self.libc.clone(),
+            row: self.row,
+            scanned: self.scanned.clone(),
+            members: self.members.iter().map(member).collect(),
+        }
+    }
+}
+
+/// What this lode does about each member that a libc.so.6 and the libraries of its glibc beside it use.
+///
+/// # Errors
+/// A file cannot be read, or lode refuses the libc.
+pub fn check(libc: &Path) -> Result<Report, Failure> {
+    Ok(Findings::of(libc)?.report(&reviewed::LODE))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use scan::{Failure, reviewed};
+use scan::Failure;
 
 /// Prints every member of the loader's structures that a libc.so.6 and its siblings use, and what lode does about it. The status is 1 if lode refuses the
 /// libc or leaves a member unset that is read.
@@ -11,7 +11,7 @@ use scan::{Failure, reviewed};
 /// # Errors
 /// A file cannot be read.
 pub fn run(libc: &Path) -> anyhow::Result<ExitCode> {
-    match scan::check(libc, &reviewed::LODE) {
+    match scan::check(libc) {
         Ok(report) => {
             println!("{report}");
             let is_proven = report.faults().next().is_none();

@@ -87,6 +87,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             "--bin",
             "lode-tool",
         ]),
+        // What the trees' libcs read is for the slow proof.
+        Some(trees::SUITE) => command.args(["--package", "lode-tests", "--test", trees::SUITE, "--test", "members"]),
         Some(suite) => command.args(["--package", "lode-tests", "--test", suite]),
     };
     if let Some(filter) = &arguments.filter {
