@@ -101,6 +101,51 @@ fn no_libc_of_a_tree_reads_what_lode_leaves_unset() {
     }
 }
 
+/// lode's own, quick answer: one line and a status, for a libc of each kind.
+#[test]
+fn the_quick_answer_agrees_with_the_slow_one() {
+    let Some(loader) = loader() else { return };
+    let answer = |libc: &Path| {
+        let output = run(Command::new(&loader).arg("--check-libc").arg(libc));
+        assert_eq!(text(&output.stderr), "", "{}", libc.display());
+        (output.status.code(), text(&output.stdout))
+    };
+    for libc in libcs_of_trees().iter().map(PathBuf::as_path).chain(installed()) {
+        let row = Library::read(libc).unwrap().row().unwrap();
+        assert_eq!(
+            answer(libc),
+            (Some(0), format!("supported: {}\n", row.origin)),
+            "{}",
+            libc.display()
+        );
+    }
+    let Some(libc) = installed() else { return };
+    let folder = TempDir::with_prefix("lode-members-").unwrap();
+    let forged = folder.child("libc.so.6");
+    fs::write(&forged, unsupported(&fs::read(libc).unwrap())).unwrap();
+    assert!(Library::read(&forged).unwrap().row().is_err());
+    for (file, why) in [
+        (&*forged, "this build of glibc (2."),
+        (
+            &libc.with_file_name("libm.so.6"),
+            "this build of glibc (of unknown version) is not one that lode knows\n",
+        ),
+        (Path::new("/etc/passwd"), "invalid ELF header\n"),
+        (
+            Path::new("/gone"),
+            "cannot open shared object file: No such file or directory\n",
+        ),
+    ] {
+        let (status, line) = answer(file);
+        assert_eq!(status, Some(1), "{line}");
+        assert!(
+            line.starts_with(&format!("not supported: {}: {why}", file.display())),
+            "{line}"
+        );
+        assert_eq!(line.lines().count(), 1, "{line}");
+    }
+}
+
 /// Whatever is struck out of what lode fills is missed, by the name of the function that reads it.
 #[test]
 fn a_member_that_is_struck_out_is_reported_with_its_reader() {

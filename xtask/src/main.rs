@@ -51,6 +51,8 @@ cargo xtask build   Build the stripped release loader into target/lode
                         cargo xtask build
 cargo xtask run     Run a program under lode
                         cargo xtask run /bin/ls -l /
+                    or a program that needs no C library, on a host whose own lode does not start
+                        cargo xtask run --demo
 cargo xtask test    Run every test, or those whose name contains FILTER
                         cargo xtask test relocation
 cargo xtask check   Check formatting, lints, the rules of the house and the built image

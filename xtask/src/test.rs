@@ -7,13 +7,16 @@ use anyhow::{Context, Result};
 
 use crate::{build, mutate, trees, workspace};
 
+/// The suite that takes rows out and makes them anew. It builds the loader twice, so it runs by its name only.
+const ROWS: &str = "rows";
+
 /// Switches of `cargo xtask test`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Run only the tests whose name contains this
     filter: Option<String>,
-    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or `trees`: programs of Debian releases in trees that
-    /// LODE_TREES lists or that debootstrap makes
+    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of two that run by their name only. `trees`: programs
+    /// of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `rows`: the table without the installed glibc, and how it gets there
     #[arg(long)]
     suite: Option<String>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
@@ -68,6 +71,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     command.args(["test", "--no-fail-fast"]);
     if arguments.suite.as_deref() == Some(trees::SUITE) {
         command.env(trees::VARIABLE, trees::ready()?);
+    }
+    if arguments.suite.as_deref() == Some(ROWS) {
+        command.env("LODE_ROWS", "1");
     }
     match arguments.suite.as_deref() {
         None => command.arg("--workspace"),
