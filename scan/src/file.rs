@@ -203,7 +203,9 @@ impl Library {
             if sh_flags & u64::from(elf::SHF_EXECINSTR) == 0 {
                 continue;
             }
-            let end = section.address().saturating_add(section.size());
+            // Not more than is loaded, whatever the section header says.
+            let size = section.size().min(self.bytes(section.address()).len() as u64);
+            let end = section.address().saturating_add(size);
             if section.name()?.starts_with(".plt") {
                 // A table of stubs, each of which is a function.
                 let stub = section.elf_section_header().sh_entsize(file.endian()).max(8);
