@@ -197,8 +197,9 @@ const MAY_BE_ZERO: &[&str] = &[
     "l_tls_firstbyte_offset",
     "l_tls_offset",
     "l_tls_modid",
-    // The program is the first kind of module.
+    // The program is the first kind of module, in the first namespace.
     "l_type",
+    "l_ns",
     // An old kernel, and an old processor.
     "_dl_vdso_getrandom",
     "_dl_vdso_getcpu",
@@ -215,6 +216,8 @@ const MAY_BE_ZERO: &[&str] = &[
     "l_ld_readonly",
     // No debugger is there.
     "report_events",
+    // The kernel keeps the processor's number there, and the first is 0.
+    "rseq_area",
 ];
 
 /// Members that are listed as left, but that are not zero when a program runs.

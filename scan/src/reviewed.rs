@@ -100,7 +100,6 @@ pub const LODE: Reviewed<'static> = Reviewed {
         (RtldGlobal, "_dl_in_flight_stack", "0: libc changes no list yet"),
         (RtldGlobal, "_dl_stack_cache_lock", "0: free"),
         (Namespace, "_ns_global_scope_alloc", "0: nothing is to be freed"),
-        (LinkMap, "l_ns", "0: the base namespace"),
         (LinkMap, "l_scope", "read by dlsym where it is not hooked"),
         (LinkMap, "l_local_scope", "read by dlsym where it is not hooked"),
         (LinkMap, "l_tls_dtor_count", "0: libc counts here"),
