@@ -1,7 +1,7 @@
 //! The route for a distribution whose glibc lode does not know: its refusal names a command, the command makes a row, and with the row programs run.
 //!
-//! The installed glibc plays the unknown one: in a copy of the sources its rows are taken out. What the command makes has to be, byte for byte, what was
-//! taken out. `LODE_ROWS` has to be set, because two loaders and the project's commands are built for it: `cargo xtask test --suite rows`.
+//! The installed glibc plays the unknown one: in a copy of the sources its rows are taken out. What the command makes has to be, byte for byte,
+//! what was taken out. `LODE_ROWS` has to be set, because two loaders and the project's commands are built for it: `cargo xtask test --suite rows`.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 

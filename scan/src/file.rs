@@ -177,8 +177,8 @@ impl Library {
         Ok(())
     }
 
-    /// Bounds come from the unwind table, which has nearly every function, and from symbols; what is between them, such as the tables of stubs, counts as
-    /// functions too.
+    /// Bounds come from the unwind table, which has nearly every function, and from symbols; what is between them, such as the tables of stubs,
+    /// counts as functions too.
     fn read_functions(&mut self, file: &ElfFile64<'_, Endianness>, names: &BTreeMap<u64, String>) -> Result<()> {
         let mut starts: BTreeSet<u64> = names.keys().copied().collect();
         for symbol in file.dynamic_symbols().filter(is_function) {

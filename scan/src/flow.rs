@@ -1,9 +1,9 @@
 //! What code does with the loader's structures: their addresses are followed through registers, the stack, branches, calls and returns.
 //!
-//! An address begins where code loads it from the slot of one of the two objects, reads the thread pointer, or gets a link_map from the loader. From there
-//! on each register and each word of the stack has a set of addresses that it may hold; where two paths meet, it may hold those of either. So a use that
-//! lies on some path is found whatever other paths do. Not followed are addresses that pass through other memory, and calls of functions that
-//! are not known before the program runs.
+//! An address begins where code loads it from the slot of one of the two objects, reads the thread pointer, or gets a link_map from the loader.
+//! From there on each register and each word of the stack has a set of addresses that it may hold; where two paths meet, it may hold those of
+//! either. So a use that lies on some path is found whatever other paths do. Not followed are addresses that pass through other memory, and calls
+//! of functions that are not known before the program runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 

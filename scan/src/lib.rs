@@ -1,12 +1,13 @@
 //! What the machine code of a glibc reads of its loader's structures, and whether lode fills it.
 //!
-//! libc.so.6 has the offsets of its loader's private members in its code. The rows of `loader/src/abi/glibc/layout/` say which members lode knows; a
-//! member that libc reads and lode leaves unset would be a silent mistake. So [`check`] disassembles a whole library ([`file`], [`flow`]), finds every use
-//! of `_rtld_global`, `_rtld_global_ro`, a link_map or a thread's head, adds what libthread_db reads for debuggers, and compares it with the row that the loader picks for the libc and with what
-//! is known of lode ([`reviewed`]). It is the slow proof behind the quick recognition that a start makes.
+//! libc.so.6 has the offsets of its loader's private members in its code. The rows of `loader/src/abi/glibc/layout/` say which members lode knows;
+//! a member that libc reads and lode leaves unset would be a silent mistake. So [`check`] disassembles a whole library ([`file`], [`flow`]), finds
+//! every use of `_rtld_global`, `_rtld_global_ro`, a link_map or a thread's head, adds what libthread_db reads for debuggers, and compares it with
+//! the row that the loader picks for the libc and with what is known of lode ([`reviewed`]). It is the slow proof behind the quick recognition that
+//! a start makes.
 //!
-//! A use is found where the address comes from a slot, the thread pointer, a list of the loader or a call, and goes through registers and the stack; not
-//! where it passes through other memory, as in the arguments that one function leaves in a structure for another.
+//! A use is found where the address comes from a slot, the thread pointer, a list of the loader or a call, and goes through registers and the
+//! stack; not where it passes through other memory, as in the arguments that one function leaves in a structure for another.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]

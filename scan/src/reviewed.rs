@@ -1,6 +1,7 @@
 //! What lode does about each member that a libc may use: the one list that `lode-tool check-libc` and `cargo xtask tables --verify` share.
 //!
-//! lode fills every member of a row but those that are listed here, each with the reason. `tests/members.rs` holds the list against a process under lode.
+//! lode fills every member of a row but those that are listed here, each with the reason. `tests/members.rs` holds the list against a process under
+//! lode.
 
 use crate::Structure::{self, LinkMap, Namespace, RtldGlobal, RtldGlobalRo, Thread};
 use crate::members::Part;

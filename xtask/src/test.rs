@@ -15,8 +15,9 @@ const ROWS: &str = "rows";
 pub struct Arguments {
     /// Run only the tests whose name contains this
     filter: Option<String>,
-    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of two that run by their name only. `trees`: programs
-    /// of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `rows`: the table without the installed glibc, and how it gets there
+    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of two that run by their name only. `trees`:
+    /// programs of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `rows`: the table without the installed glibc, and how
+    /// it gets there
     #[arg(long)]
     suite: Option<String>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail

@@ -20,7 +20,8 @@ const MUSL: &str = "/usr/lib/x86_64-linux-musl/libc.so";
 /// The line that is added to the loader's own.
 const OFFER: &str = include_str!("run/offer.txt");
 
-/// `cargo xtask run` with these arguments, where libraries come from `libraries` first. One at a time, because each looks whether the loader is up to date.
+/// `cargo xtask run` with these arguments, where libraries come from `libraries` first. One at a time, because each looks whether the loader is up
+/// to date.
 fn xtask(arguments: &[&str], libraries: &Path) -> Output {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock();
