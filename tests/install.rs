@@ -21,8 +21,8 @@ use std::process::{Command, Output};
 
 use interruption::{Calls, End, run_while};
 use temp_dir::TempDir;
-use tools::{has, loader, namespace, run, skip, succeed, text};
-use tree::{LIBRARIES, Layout, NAME, Tree, as_root, assert_same, copy, has_dpkg, is_lode, package, unsupported};
+use tools::{has, loader, namespace, run, skip, succeed, text, unsupported};
+use tree::{LIBRARIES, Layout, NAME, Tree, as_root, assert_same, copy, has_dpkg, is_lode, package};
 
 /// lode-tool, the loader, and another build of it.
 struct Tool {

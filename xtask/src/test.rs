@@ -7,13 +7,17 @@ use anyhow::{Context, Result};
 
 use crate::{build, mutate, trees, workspace};
 
+/// The suite that takes rows out and makes them anew. It builds the loader twice, so it runs by its name only.
+const ROWS: &str = "rows";
+
 /// Switches of `cargo xtask test`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Run only the tests whose name contains this
     filter: Option<String>,
-    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or `trees`: programs of Debian releases in trees that
-    /// LODE_TREES lists or that debootstrap makes
+    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of two that run by their name only. `trees`:
+    /// programs of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `rows`: the table without the installed glibc, and how
+    /// it gets there
     #[arg(long)]
     suite: Option<String>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
@@ -69,6 +73,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.suite.as_deref() == Some(trees::SUITE) {
         command.env(trees::VARIABLE, trees::ready()?);
     }
+    if arguments.suite.as_deref() == Some(ROWS) {
+        command.env("LODE_ROWS", "1");
+    }
     match arguments.suite.as_deref() {
         None => command.arg("--workspace"),
         // The interpreter's binary has no tests, and none can be built into it: it has its own panic handler.
@@ -78,6 +85,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             "--package",
             "ld-lode-crt",
             "--package",
+            "lode-scan",
+            "--package",
             "lode-tests",
             "--package",
             "lode-tool",
@@ -85,6 +94,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             "--bin",
             "lode-tool",
         ]),
+        // What the trees' libcs read is for the slow proof.
+        Some(trees::SUITE) => command.args(["--package", "lode-tests", "--test", trees::SUITE, "--test", "members"]),
         Some(suite) => command.args(["--package", "lode-tests", "--test", suite]),
     };
     if let Some(filter) = &arguments.filter {
