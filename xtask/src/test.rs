@@ -16,6 +16,9 @@ pub struct Arguments {
     /// LODE_TREES lists or that debootstrap makes
     #[arg(long)]
     suite: Option<String>,
+    /// With `--suite trees`, only the tree of this release of Debian; `by-commit` stands for the one whose turn it is at the commit
+    #[arg(long, value_name = "RELEASE", requires = "suite")]
+    tree: Option<String>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
     #[arg(long)]
     mutate: bool,
@@ -67,7 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut command = workspace::cargo();
     command.args(["test", "--no-fail-fast"]);
     if arguments.suite.as_deref() == Some(trees::SUITE) {
-        command.env(trees::VARIABLE, trees::ready()?);
+        command.env(trees::VARIABLE, trees::ready(arguments.tree.as_deref())?);
     }
     match arguments.suite.as_deref() {
         None => command.arg("--workspace"),
