@@ -95,7 +95,7 @@ fn whole_systems_live_on_lode_alone() {
             return;
         };
         for ((script, own), lode) in scripts.iter().zip(own).zip(lode) {
-            if own.0 != lode.0 {
+            if own.0 != lode.0 || own.0.status.trim() != "0" {
                 all.push_str(&format!(
                     "{}: {script}\nits own loader ({}):\n{}{}lode ({}):\n{}{}",
                     tree.display(),

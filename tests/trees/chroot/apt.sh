@@ -1,4 +1,5 @@
 # apt with a repository in a folder: its methods are programs of their own, and before it unpacks it asks lode about every libc.
+set -e
 exec 2>&1
 apt-get --version | head -1
 apt-get check

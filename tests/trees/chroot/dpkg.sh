@@ -1,4 +1,5 @@
 # A package with a configuration script is unpacked, configured, installed again and purged; every step starts dozens of programs.
+set -e
 exec 2>&1
 count() { sed "s/[0-9]* files and/N files and/"; }
 mkdir -p p/DEBIAN p/usr/share/lode-test
@@ -16,4 +17,5 @@ dpkg --install p.deb | count
 dpkg --listfiles lode-test
 dpkg --purge lode-test | count
 dpkg --audit
-dpkg --configure -a && echo configured
+dpkg --configure -a
+echo configured

@@ -1,6 +1,7 @@
 # A locale is compiled and used; localedef, messages, sorting and time in it.
+set -e
 exec 2>&1
-localedef -i de_DE -f UTF-8 de_DE.UTF-8; echo $?
+localedef -i de_DE -f UTF-8 de_DE.UTF-8
 locale -a
 LC_ALL=de_DE.UTF-8 locale -k LC_TIME | md5sum
 LC_ALL=de_DE.UTF-8 date -u -d @0 '+%A %B'

@@ -1,4 +1,5 @@
 # perl with modules that are shared libraries, threads of its interpreter, and children.
+set -e
 exec 2>&1
 perl -v | grep -c 'This is perl'
 perl -e '

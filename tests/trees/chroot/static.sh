@@ -1,4 +1,5 @@
 # A static program that asks for a user: it opens libc.so.6, whose loader stands in its DT_NEEDED, as a library.
+set -e
 cat > s.c <<'C'
 #include <pwd.h>
 #include <stdio.h>
@@ -13,4 +14,5 @@ int main(void)
 	return getpwnam("nothing") != 0;
 }
 C
-gcc -w -static -o s s.c 2>/dev/null && ./s; echo $?
+gcc -w -static -o s s.c 2>/dev/null
+./s
