@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{build, mutate, trees, workspace};
 
@@ -17,7 +17,7 @@ pub struct Arguments {
     #[arg(long)]
     suite: Option<String>,
     /// With `--suite trees`, only the tree of this release of Debian; `by-commit` stands for the one whose turn it is at the commit
-    #[arg(long, value_name = "RELEASE", requires = "suite")]
+    #[arg(long, value_name = "RELEASE")]
     tree: Option<String>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
     #[arg(long)]
@@ -71,6 +71,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     command.args(["test", "--no-fail-fast"]);
     if arguments.suite.as_deref() == Some(trees::SUITE) {
         command.env(trees::VARIABLE, trees::ready(arguments.tree.as_deref())?);
+    } else {
+        ensure!(arguments.tree.is_none(), "--tree belongs to --suite {}", trees::SUITE);
     }
     match arguments.suite.as_deref() {
         None => command.arg("--workspace"),
