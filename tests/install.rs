@@ -35,14 +35,7 @@ struct Tool {
 impl Tool {
     fn new() -> Option<Tool> {
         let loader = loader()?;
-        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/lode/lode-tool");
-        let tool = std::env::var_os("LODE_TOOL")
-            .map_or(built, PathBuf::from)
-            .canonicalize();
-        let Ok(tool) = tool else {
-            skip("there is no lode-tool to test; `cargo xtask build` makes it");
-            return None;
-        };
+        let tool = tools::tool()?;
         let folder = TempDir::with_prefix("lode-install-").unwrap();
         let other = folder.child("ld-lode");
         let mut bytes = fs::read(&loader).unwrap();

@@ -25,6 +25,16 @@ pub fn loader() -> Option<PathBuf> {
     found.ok()
 }
 
+/// The lode-tool under test, absolute: `LODE_TOOL`, or the one that `cargo xtask build` left.
+pub fn tool() -> Option<PathBuf> {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/lode/lode-tool");
+    let found = env::var_os("LODE_TOOL").map_or(built, PathBuf::from).canonicalize();
+    if found.is_err() {
+        skip("there is no lode-tool to test; `cargo xtask build` makes it");
+    }
+    found.ok()
+}
+
 /// Whether a program can be found.
 pub fn has(program: &str) -> bool {
     let found = env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(program).exists());

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{build, mutate, trees, workspace};
 
@@ -20,6 +20,9 @@ pub struct Arguments {
     /// it gets there
     #[arg(long)]
     suite: Option<String>,
+    /// With `--suite trees`, only the tree of this release of Debian; `by-commit` stands for the one whose turn it is at the commit
+    #[arg(long, value_name = "RELEASE")]
+    tree: Option<String>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
     #[arg(long)]
     mutate: bool,
@@ -71,7 +74,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut command = workspace::cargo();
     command.args(["test", "--no-fail-fast"]);
     if arguments.suite.as_deref() == Some(trees::SUITE) {
-        command.env(trees::VARIABLE, trees::ready()?);
+        command.env(trees::VARIABLE, trees::ready(arguments.tree.as_deref())?);
+    } else {
+        ensure!(arguments.tree.is_none(), "--tree belongs to --suite {}", trees::SUITE);
     }
     if arguments.suite.as_deref() == Some(ROWS) {
         command.env("LODE_ROWS", "1");
