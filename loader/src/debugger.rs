@@ -223,6 +223,7 @@ mod tests {
         let first: LinkMap = [1, 0, 0, (&raw const second) as u64, 0];
         // SAFETY: leaked; the one test that announces anything.
         let read = |place: *const RDebug| unsafe { place.read_volatile() };
+        // SAFETY: as above.
         unsafe { announce(base, 0, 0x1000) };
         let program = first.as_ptr().addr();
         tell(Namespace::BASE, program, State::Add);
