@@ -131,16 +131,20 @@ impl Libc {
 
 /// Whether lode starts the libc that the program would load, if there is one. Nothing of either is run.
 fn starts_its_libc(loader: &Path, program: &Path) -> bool {
-    let mut listing = Command::new(loader);
-    listing.arg(program).env("LD_TRACE_LOADED_OBJECTS", "1");
-    let Ok(listed) = listing.output() else {
+    // What the loader is to tell of the program's own start, it does not tell of these two questions.
+    let asked = || {
+        let mut command = Command::new(loader);
+        command.env_remove("LD_DEBUG").env_remove("LD_DEBUG_OUTPUT");
+        command
+    };
+    let Ok(listed) = asked().arg(program).env("LD_TRACE_LOADED_OBJECTS", "1").output() else {
         return true;
     };
     match Libc::listed(&String::from_utf8_lossy(&listed.stdout)) {
         Libc::None => true,
         Libc::Other => false,
         Libc::Glibc(file) => {
-            let answer = Command::new(loader).arg("--check-libc").arg(file).output();
+            let answer = asked().arg("--check-libc").arg(file).output();
             answer.is_ok_and(|answer| answer.status.success())
         }
     }
