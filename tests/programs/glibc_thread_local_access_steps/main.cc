@@ -36,7 +36,7 @@ int main()
             dlclose(handles[i]);
         long after = count();
         // The signal that begins and the return from it are in both counts.
-        printf("%s: as few as before %d, few %d\n", name[1], after <= before, after < 400);
+        printf("%s: as few as before %d, few %d\n", name[1], after <= before, after < 100);
     }
     return 0;
 }
