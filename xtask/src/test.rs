@@ -13,7 +13,7 @@ pub struct Arguments {
     /// Run only the tests whose name contains this
     filter: Option<String>,
     /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or `trees`: programs of Debian releases in trees that
-    /// LODE_TREES lists or that debootstrap makes
+    /// LODE_TREES lists or that debootstrap makes, or `upstream`: the same under a loader with the rows of glibc's own releases only
     #[arg(long)]
     suite: Option<String>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
@@ -63,13 +63,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.mutate {
         return mutate::run(arguments.filter.as_deref());
     }
-    let loader = build::release()?;
+    let mut suite = arguments.suite.as_deref();
     let mut command = workspace::cargo();
     command.args(["test", "--no-fail-fast"]);
-    if arguments.suite.as_deref() == Some(trees::SUITE) {
+    let loader = if suite == Some(trees::UPSTREAM) {
+        command.env(trees::ROWS, trees::UPSTREAM);
+        suite = Some(trees::SUITE);
+        build::upstream_rows_only()?
+    } else {
+        build::release()?
+    };
+    if suite == Some(trees::SUITE) {
         command.env(trees::VARIABLE, trees::ready()?);
     }
-    match arguments.suite.as_deref() {
+    match suite {
         None => command.arg("--workspace"),
         // The interpreter's binary has no tests, and none can be built into it: it has its own panic handler.
         Some("unit") => command.args([

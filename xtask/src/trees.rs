@@ -12,6 +12,10 @@ use crate::workspace;
 
 /// The name of the suite.
 pub const SUITE: &str = "trees";
+/// The name of the suite that runs the same programs under a loader that has upstream's rows only.
+pub const UPSTREAM: &str = "upstream";
+/// The variable that tells the tests so.
+pub const ROWS: &str = "LODE_ROWS";
 /// The variable that names the trees to the tests, separated by colons.
 pub const VARIABLE: &str = "LODE_TREES";
 
