@@ -97,8 +97,7 @@ pub fn by_agreement(evidence: &Evidence<'_>) -> Result<&'static Row, String> {
 pub fn among(counts: &dyn Fn(&Row) -> bool, evidence: &Evidence<'_>) -> Result<&'static Row, String> {
     let release = evidence.release();
     let mut refusal = Refusal::introduction(evidence.version(), evidence.build_id);
-    let mut agreeing: Option<Layout> = None;
-    let mut certain = true;
+    let mut agreeing = Agreeing::default();
     let mut known = false;
     Layout::each(&mut |layout| {
         if Some(layout.row.release) == release && counts(layout.row) {
@@ -106,8 +105,7 @@ pub fn among(counts: &dyn Fn(&Row) -> bool, evidence: &Evidence<'_>) -> Result<&
             refusal.begin(layout.row);
             compare(layout, evidence, &mut refusal);
             if refusal.end() {
-                certain &= agreeing.is_none_or(|other| other.same_interface(layout));
-                agreeing = Some(*layout);
+                agreeing.add(layout);
             }
         }
         false
@@ -115,8 +113,28 @@ pub fn among(counts: &dyn Fn(&Row) -> bool, evidence: &Evidence<'_>) -> Result<&
     if !known {
         refusal.say(format_args!(": no layout of this release is known"));
     }
-    let agreeing = agreeing.filter(|_| certain);
-    agreeing.map(|layout| layout.row).ok_or(refusal.text)
+    agreeing.only().ok_or(refusal.text)
+}
+
+/// The rows that a libc agrees with.
+#[derive(Default)]
+struct Agreeing {
+    last: Option<Layout>,
+    /// Two of them are different to a loader.
+    differ: bool,
+}
+
+impl Agreeing {
+    fn add(&mut self, layout: &Layout) {
+        self.differ |= self.last.is_some_and(|other| !other.same_interface(layout));
+        self.last = Some(*layout);
+    }
+
+    /// The row, where all that agree are the same to a loader.
+    fn only(self) -> Option<&'static Row> {
+        let certain = self.last.filter(|_| !self.differ);
+        certain.map(|layout| layout.row)
+    }
 }
 
 /// The text that says why a libc.so.6 is none of the rows.
@@ -507,6 +525,29 @@ mod tests {
         assert_eq!(
             libc.recognise().unwrap_err(),
             "glibc 9.99 (build-id abcd): no layout of this release is known"
+        );
+    }
+
+    #[test]
+    fn rows_that_agree_must_be_the_same_to_a_loader() {
+        let all = |release: u8, package: bool| {
+            let mut agreeing = Agreeing::default();
+            Layout::each(&mut |layout| {
+                if layout.row.release == release && (package || layout.row.build_id().is_none()) {
+                    agreeing.add(layout);
+                }
+                false
+            });
+            agreeing.only().map(|row| row.release)
+        };
+        // One state of 2.42, one and a package of it of 2.43, and several of 2.35.
+        assert_eq!(
+            [42, 43, 35, 99].map(|release| all(release, true)),
+            [Some(42), Some(43), None, None]
+        );
+        assert_eq!(
+            [42, 43, 35, 99].map(|release| all(release, false)),
+            [Some(42), Some(43), None, None]
         );
     }
 
