@@ -271,7 +271,7 @@ impl Launch {
     fn start_program(&mut self, options: &Options<'static>, log: Log<'static>) -> Result<core::convert::Infallible> {
         let mut cpuid = machine::cpuid;
         let mut cpu = Cpu::read(&mut cpuid, &mut machine::xgetbv);
-        machine::set_vector_state(&cpu.save_area(&mut cpuid));
+        machine::set_vector_state(&cpu.save_area());
         let linux = Linux {
             page_size: self.page_size,
             program: options.program.filter(|_| self.as_command),
@@ -357,7 +357,7 @@ impl Launch {
     }
 
     #[inline(never)]
-    fn search_settings<'a>(&self, options: &Options<'a>, cpu: &Cpu, linux: &Linux) -> Settings<'a> {
+    fn search_settings<'a>(&self, options: &Options<'a>, cpu: &Cpu<'_>, linux: &Linux) -> Settings<'a> {
         let origin = options
             .library_path
             .filter(|path| lode::search::tokens::names_origin(path))
@@ -383,7 +383,7 @@ impl Launch {
         options: &Options<'static>,
         searcher: &mut Searcher<'static>,
         linux: &Linux,
-        cpu: &Cpu,
+        cpu: &Cpu<'_>,
         log: Log<'static>,
     ) -> Result<Parts> {
         let Some(path) = options.program.filter(|_| self.as_command) else {
@@ -460,7 +460,7 @@ impl Launch {
         relocated: &mut Relocated,
         world: &World,
         order: &[ModuleId],
-        cpu: &mut Cpu,
+        cpu: &mut Cpu<'_>,
     ) -> Result<()> {
         let mut tls = relocated.batch.tls;
         dl::set_own_words(tls.own);
@@ -475,9 +475,8 @@ impl Launch {
             }
             Abi::Glibc(glibc) => {
                 glibc.tunables = self.tunables(glibc.layout.row);
-                let mut cpuid = machine::cpuid;
                 let rules = glibc.layout.cache_rules();
-                let mut facts = CpuFacts::compute(cpu, &mut cpuid, &glibc.tunables, rules);
+                let mut facts = CpuFacts::compute(cpu, &glibc.tunables, rules);
                 facts.allow_base_registers(rules, self.auxiliary(auxv::AT_HWCAP2));
                 let circumstances = Circumstances {
                     kernel: Kernel {
