@@ -101,6 +101,11 @@ fn fail(program: &[u8], error: &lode::error::Error) -> ! {
     call::exit_group(error.exit_status())
 }
 
+/// The process's number, for people.
+fn own_number() -> u64 {
+    call::getpid().cast_unsigned().into()
+}
+
 fn say(text: &str) -> ! {
     answer(text, 0)
 }
@@ -246,7 +251,7 @@ impl Launch {
     fn log(&self, options: &Options<'static>) -> Log<'static> {
         let mut descriptor = 2;
         if let Some(path) = options.debug_output.filter(|_| !options.debug.is_empty()) {
-            let path = text(format_args!("{}.{}\0", lode::error::Lossy(path), call::getpid()));
+            let path = text(format_args!("{}.{}\0", Lossy(path), own_number()));
             let flags = call::O_WRONLY | call::O_CREAT | call::O_APPEND | call::O_CLOEXEC;
             if let Ok(path) = CStr::from_bytes_with_nul(path.as_bytes())
                 && let Ok(opened) = call::openat(call::AT_FDCWD, path, flags, 0o666)
@@ -254,7 +259,7 @@ impl Launch {
                 descriptor = opened;
             }
         }
-        let process = if options.debug.is_empty() { 0 } else { call::getpid() };
+        let process = if options.debug.is_empty() { 0 } else { own_number() };
         let sink = alloc::boxed::Box::leak(alloc::boxed::Box::new(DebugText {
             descriptor,
             process,

@@ -8,12 +8,12 @@
 
 #![forbid(unsafe_code)]
 
-use alloc::format;
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
 use super::layout::{self, Descriptor, Row, ThreadDb, Witness};
 use super::witness::{self, Function, Slots};
+use crate::error::text;
 
 /// A symbol that libc.so.6 defines.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +126,7 @@ impl Refusal {
         ));
         for (index, byte) in build_id.unwrap_or_default().iter().enumerate() {
             let separator = if index == 0 { " " } else { "" };
-            refusal.say(format_args!("{separator}{byte:02x}"));
+            refusal.say(format_args!("{separator}{:02x}", u64::from(*byte)));
         }
         refusal.say(format_args!(")"));
         refusal
@@ -179,7 +179,7 @@ fn compare(row: &Row, evidence: &Evidence<'_>, refusal: &mut Refusal) {
         }
     }
     for descriptor in row.thread_db.iter() {
-        let name = format!("{}{}", ThreadDb::PREFIX, descriptor.name.text());
+        let name = text(format_args!("{}{}", ThreadDb::PREFIX, descriptor.name.text()));
         let expected = descriptor.content();
         match evidence.descriptor(&name) {
             Some(found) if found == expected => {}
@@ -197,6 +197,7 @@ fn compare(row: &Row, evidence: &Evidence<'_>, refusal: &mut Refusal) {
 #[cfg(test)]
 mod tests {
     use alloc::collections::BTreeMap;
+    use alloc::format;
     use alloc::string::ToString as _;
     use alloc::vec;
     use alloc::vec::Vec;

@@ -1403,7 +1403,7 @@ impl fmt::Display for Witness {
             self.function.text(),
             self.object.symbol(),
             self.member.text(),
-            self.displacement
+            u64::from(self.displacement)
         )
     }
 }
