@@ -482,11 +482,17 @@ impl<'a> Roster<'a> {
     /// An error of a stage after mapping, which knows its culprit only, with the module that asked for the culprit.
     #[cold]
     pub fn with_asker(&self, error: Box<Error>) -> Box<Error> {
-        let culprit = self.iter().find(|module| module.name == error.culprit);
+        let culprit = self.find(&|module| module.name == error.culprit);
         match culprit.and_then(|module| self.get(module.asked_by?)) {
             Some(asker) => error.asked_by(&asker.name),
             None => error,
         }
+    }
+
+    /// The first module that is like this.
+    #[inline(never)]
+    pub fn find(&self, is_wanted: &dyn Fn(&Module) -> bool) -> Option<&'a Module> {
+        self.iter().find(|module| is_wanted(module))
     }
 
     /// Every module.

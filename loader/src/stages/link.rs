@@ -131,7 +131,7 @@ pub fn provider<'a>(roster: Roster<'a>, module: &Module, file: &[u8]) -> Option<
     let direct = module.needed_names.iter().position(|name| *name == file);
     match direct.and_then(|index| module.needed.get(index)) {
         Some(id) => roster.get(*id),
-        None => roster.iter().find(|other| other.soname == Some(file)),
+        None => roster.find(&|other| other.soname == Some(file)),
     }
 }
 

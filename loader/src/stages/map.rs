@@ -331,8 +331,7 @@ impl Work<'_, '_, '_> {
         }
         let same = self
             .roster()
-            .iter()
-            .find(|module| module.identity == Some(file.identity) && module.is_in(self.batch.namespace))
+            .find(&|module| module.identity == Some(file.identity) && module.is_in(self.batch.namespace))
             .map(|module| module.id);
         if let Some(id) = same {
             return Ok(id);
@@ -366,7 +365,7 @@ pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
             && (module.soname == Some(name) || module.name.bytes() == name)
     };
     let roster = batch.roster(world);
-    if let Some(module) = roster.iter().find(|module| has_name(module)) {
+    if let Some(module) = roster.find(&has_name) {
         return Some(module.id);
     }
     let mut names = world.names.iter().chain(&batch.names);
@@ -538,7 +537,7 @@ impl Ancestor {
 
 impl Lineage {
     fn new(roster: Roster<'_>, asker: Option<ModuleId>, wanted: &[u8], host: &dyn Host) -> Lineage {
-        let program = roster.iter().find(|module| module.role == Role::Program);
+        let program = roster.find(&|module| module.role == Role::Program);
         let mut members: Vec<Ancestor> = Vec::new();
         let mut next = asker.and_then(|id| roster.get(id)).or(program);
         while let Some(module) = next {

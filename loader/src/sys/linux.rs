@@ -38,10 +38,10 @@ fn with_path<T>(path: &[u8], body: impl FnOnce(&CStr) -> Result<T, Errno>) -> Re
     let mut text = Vec::with_capacity(path.len() + 1);
     text.extend_from_slice(path);
     text.extend_from_slice(b"\0");
-    match CStr::from_bytes_until_nul(&text) {
-        Ok(text) if text.count_bytes() == path.len() => body(text),
+    match CStr::from_bytes_with_nul(&text) {
+        Ok(text) => body(text),
         // No file has a NUL in its name.
-        _ => Err(Errno::ENOENT),
+        Err(_) => Err(Errno::ENOENT),
     }
 }
 
