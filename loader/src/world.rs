@@ -125,7 +125,7 @@ pub struct Module {
     /// Arrived relocated: nothing is stored into it, and no constructor of it is run.
     pub is_final: bool,
     /// The modules that its group of `dlopen` brought, in breadth-first order; for modules of the start the global scope.
-    pub group: Arc<[ModuleId]>,
+    pub group: Arc<Vec<ModuleId>>,
     /// TLS number (low word) and static offset; see [`Module::tls`].
     tls_id: AtomicU64,
     tls_offset: AtomicU64,
@@ -223,7 +223,7 @@ impl Module {
             needed_names,
             asked_by,
             is_final,
-            group: Arc::from([]),
+            group: Arc::default(),
             tls_id: AtomicU64::new(0),
             tls_offset: AtomicU64::new(NOT_STATIC),
             state: AtomicU32::new(FRESH),
