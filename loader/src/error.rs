@@ -91,7 +91,7 @@ pub fn text(arguments: fmt::Arguments<'_>) -> String {
 
 /// A system error number (errno(3)), positive.
 pub use crt::Errno;
-pub use crt::line;
+pub use crt::{has_byte, line};
 
 /// Where on the straight line something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

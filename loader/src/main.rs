@@ -251,11 +251,9 @@ impl Launch {
     fn log(&self, options: &Options<'static>) -> Log<'static> {
         let mut descriptor = 2;
         if let Some(path) = options.debug_output.filter(|_| !options.debug.is_empty()) {
-            let path = text(format_args!("{}.{}\0", Lossy(path), own_number()));
+            let path = c_string(text(format_args!("{}.{}", Lossy(path), own_number())).as_bytes());
             let flags = call::O_WRONLY | call::O_CREAT | call::O_APPEND | call::O_CLOEXEC;
-            if let Ok(path) = CStr::from_bytes_with_nul(path.as_bytes())
-                && let Ok(opened) = call::openat(call::AT_FDCWD, path, flags, 0o666)
-            {
+            if let Ok(opened) = call::openat(call::AT_FDCWD, path, flags, 0o666) {
                 descriptor = opened;
             }
         }
@@ -797,15 +795,12 @@ fn bind(linked: Linked, world: &World, linux: &Linux, now: bool, log: Log<'_>) {
 /// The order of the link map: the program, the kernel's library, then breadth-first; lode at its place, or last.
 fn list_order(batch: &Batch, world: &World) -> Vec<ModuleId> {
     let mut list = Vec::with_capacity(batch.order.len() + 2);
-    list.extend(batch.order.first());
-    list.extend(
-        world
-            .modules
-            .iter()
-            .find(|module| module.role == Role::Vdso)
-            .map(|module| module.id),
-    );
-    list.extend(batch.order.iter().skip(1));
+    let (program, libraries) = batch.order.split_at_checked(1).unwrap_or_default();
+    list.extend_from_slice(program);
+    if let Some(vdso) = world.roster().find(&|module| module.role == Role::Vdso) {
+        list.push(vdso.id);
+    }
+    list.extend_from_slice(libraries);
     for module in &world.modules {
         if !list.contains(&module.id) {
             list.push(module.id);

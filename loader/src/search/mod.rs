@@ -36,7 +36,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::error::Name;
+use crate::error::{Name, has_byte};
 
 pub mod cache;
 pub mod hwcaps;
@@ -384,7 +384,7 @@ impl<'c> Searcher<'c> {
         if request.name.is_empty() {
             return plan;
         }
-        if request.name.contains(&b'/') {
+        if has_byte(request.name, b'/') {
             plan.push(Source::Direct);
             return plan;
         }
@@ -456,7 +456,7 @@ impl<'c> Searcher<'c> {
         }
         // A list may be as long as its user likes: what stood in it before is found by bisection.
         let mut seen = Directories::new();
-        for element in list.split(|byte| separators.contains(byte)) {
+        for element in list.split(|byte| has_byte(separators, *byte)) {
             self.expand(element, origin, is_program, &mut |mut path| {
                 while path.len() > 1 && path.ends_with(b"/") {
                     path.pop();
