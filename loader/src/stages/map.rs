@@ -11,7 +11,7 @@ use crate::arch::Machine;
 use crate::elf::dynamic::Flags1;
 use crate::elf::header::Header;
 use crate::elf::note;
-use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader, Segments};
+use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader};
 use crate::elf::{FileOffset, Vaddr};
 use crate::error::{Errno, Error, Fault, Kind, Name, Rejected, Result, Rule, Stage, Tried};
 use crate::event::{Event, Interest, Log};
@@ -441,7 +441,7 @@ pub fn map_file(
             &elsewhere
         }
     };
-    let headers: Vec<ProgramHeader> = Segments::decode(bytes, header.phnum).map_err(fault)?.collect();
+    let headers = ProgramHeader::table(bytes, header.phnum).map_err(fault)?;
     let layout = Layout::plan(&header, &headers, Some(file.length), context.page_size).map_err(fault)?;
     let image = context.host.map(file, &layout).map_err(fault)?;
     let origin = directory_of(name.bytes(), context.host);
