@@ -154,12 +154,12 @@ pub struct Settings<'a> {
 }
 
 /// A module, as far as its search paths go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Link<'a> {
     /// Its name, for messages and for `--inhibit-rpath`.
-    pub name: &'a Name,
+    pub name: Name,
     /// The directory of its file, absolute and with links resolved; `None` when it is not known.
-    pub origin: Option<&'a [u8]>,
+    pub origin: Option<Name>,
     /// DT_RPATH.
     pub rpath: Option<&'a [u8]>,
     /// DT_RUNPATH. It makes DT_RPATH of the same module void.
@@ -168,6 +168,12 @@ pub struct Link<'a> {
     pub no_default_directories: bool,
     /// Whether it is the program, whose place its user may have chosen.
     pub is_program: bool,
+}
+
+impl Link<'_> {
+    fn origin(&self) -> Option<&[u8]> {
+        self.origin.as_ref().map(Name::bytes)
+    }
 }
 
 /// Why a name is looked for.
@@ -417,7 +423,7 @@ impl<'c> Searcher<'c> {
     fn direct(&self, request: &Request<'_>) -> Vec<Vec<u8>> {
         let mut paths = Vec::new();
         let asker = request.lineage.first();
-        let origin = asker.and_then(|asker| asker.origin);
+        let origin = asker.and_then(Link::origin);
         let is_program = asker.is_none_or(|asker| asker.is_program);
         self.expand(request.name, origin, is_program, &mut |path| {
             let refused = match request.purpose {
@@ -482,7 +488,7 @@ impl<'c> Searcher<'c> {
         if self.inhibit_rpath.as_ref().is_some_and(inhibited) {
             return Vec::new();
         }
-        self.elements(path.unwrap_or_default(), b":", link.origin, link.is_program)
+        self.elements(path.unwrap_or_default(), b":", link.origin(), link.is_program)
     }
 }
 
@@ -710,10 +716,10 @@ mod tests {
     };
 
     /// A library of the name, in /opt/lib.
-    fn library(name: &Name) -> Link<'_> {
+    fn library(name: &Name) -> Link<'static> {
         Link {
-            name,
-            origin: Some(b"/opt/lib"),
+            name: name.clone(),
+            origin: Some(Name::from("/opt/lib")),
             rpath: None,
             runpath: None,
             no_default_directories: false,
@@ -722,9 +728,9 @@ mod tests {
     }
 
     /// The program, in /opt/app/bin.
-    fn program(name: &Name) -> Link<'_> {
+    fn program(name: &Name) -> Link<'static> {
         Link {
-            origin: Some(b"/opt/app/bin"),
+            origin: Some(Name::from("/opt/app/bin")),
             is_program: true,
             ..library(name)
         }
@@ -1127,7 +1133,7 @@ mod tests {
         };
         assert!(paths_before_defaults(&SECURE, &[link]).is_empty());
         let installed = Link {
-            origin: Some(b"/usr/bin"),
+            origin: Some(Name::from("/usr/bin")),
             ..link
         };
         assert_eq!(
@@ -1135,7 +1141,7 @@ mod tests {
             ["/usr/bin/../lib/libx.so"]
         );
         let escaping = Link {
-            origin: Some(b"/usr/lib"),
+            origin: Some(Name::from("/usr/lib")),
             runpath: Some(b"$ORIGIN/../../tmp"),
             ..link
         };

@@ -253,11 +253,10 @@ impl Work<'_, '_, '_> {
 
     /// Tries each candidate that the search offers.
     fn find(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
-        let lineage = Lineage::new(self.roster(), asker, name, self.context.host);
-        let links = lineage.links();
+        let lineage = lineage(self.roster(), asker, name, self.context.host);
         let request = Request {
             name,
-            lineage: &links,
+            lineage: &lineage,
             purpose,
         };
         let searcher = self.context.searcher;
@@ -504,67 +503,34 @@ fn property_bytes(image: &Image, layout: &Layout) -> Option<&'static [u8]> {
     image.fixed_bytes(at, size)
 }
 
+/// What a search for `wanted` needs of one module.
+fn link(module: &Module, wanted: &[u8], host: &dyn Host) -> Link<'static> {
+    let text = |offset: Option<u64>| offset.and_then(|offset| module.symbols.string(offset).ok());
+    Link {
+        name: module.name.clone(),
+        origin: origin_if_named(module, wanted, host),
+        rpath: text(module.dynamic.rpath),
+        runpath: text(module.dynamic.runpath),
+        no_default_directories: module.dynamic.flags_1.contains(Flags1::NODEFLIB),
+        is_program: module.role == Role::Program,
+    }
+}
+
 /// The chain of modules whose search paths count for one name: the asker, who asked for it, and so on up to the program.
-struct Lineage {
-    members: Vec<Ancestor>,
-}
-
-/// What a search needs of one module in the chain.
-struct Ancestor {
-    id: ModuleId,
-    name: Name,
-    origin: Option<Name>,
-    rpath: Option<&'static [u8]>,
-    runpath: Option<&'static [u8]>,
-    no_default_directories: bool,
-    is_program: bool,
-}
-
-impl Ancestor {
-    fn new(module: &Module, wanted: &[u8], host: &dyn Host) -> Ancestor {
-        let text = |offset: Option<u64>| offset.and_then(|offset| module.symbols.string(offset).ok());
-        Ancestor {
-            id: module.id,
-            name: module.name.clone(),
-            origin: origin_if_named(module, wanted, host),
-            rpath: text(module.dynamic.rpath),
-            runpath: text(module.dynamic.runpath),
-            no_default_directories: module.dynamic.flags_1.contains(Flags1::NODEFLIB),
-            is_program: module.role == Role::Program,
-        }
+fn lineage(roster: Roster<'_>, asker: Option<ModuleId>, wanted: &[u8], host: &dyn Host) -> Vec<Link<'static>> {
+    let program = roster.find(&|module| module.role == Role::Program);
+    let mut lineage: Vec<Link<'static>> = Vec::new();
+    let mut next = asker.and_then(|id| roster.get(id)).or(program);
+    while let Some(module) = next {
+        lineage.push(link(module, wanted, host));
+        next = module.asked_by.and_then(|id| roster.get(id));
     }
-}
-
-impl Lineage {
-    fn new(roster: Roster<'_>, asker: Option<ModuleId>, wanted: &[u8], host: &dyn Host) -> Lineage {
-        let program = roster.find(&|module| module.role == Role::Program);
-        let mut members: Vec<Ancestor> = Vec::new();
-        let mut next = asker.and_then(|id| roster.get(id)).or(program);
-        while let Some(module) = next {
-            members.push(Ancestor::new(module, wanted, host));
-            next = module.asked_by.and_then(|id| roster.get(id));
-        }
-        if let Some(program) = program
-            && members.last().is_none_or(|last| last.id != program.id)
-        {
-            members.push(Ancestor::new(program, wanted, host));
-        }
-        Lineage { members }
+    if let Some(program) = program
+        && lineage.last().is_none_or(|last| !last.is_program)
+    {
+        lineage.push(link(program, wanted, host));
     }
-
-    fn links(&self) -> Vec<Link<'_>> {
-        self.members
-            .iter()
-            .map(|member| Link {
-                name: &member.name,
-                origin: member.origin.as_ref().map(Name::bytes),
-                rpath: member.rpath,
-                runpath: member.runpath,
-                no_default_directories: member.no_default_directories,
-                is_program: member.is_program,
-            })
-            .collect()
-    }
+    lineage
 }
 
 /// A module's directory. The program's costs a system call, so it is asked for only when a path names it.
