@@ -75,6 +75,12 @@ impl fmt::Display for Lossy<'_> {
     }
 }
 
+/// `bytes` as text, if they are UTF-8. It is the search for what is not that [`Lossy`] has already.
+pub fn utf8(bytes: &[u8]) -> Option<&str> {
+    let text = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    (text.len() == bytes.len()).then_some(text)
+}
+
 #[inline(never)]
 fn escaped(out: &mut fmt::Formatter<'_>, code: u64) -> fmt::Result {
     write!(out, "\\x{code:02x}")

@@ -376,7 +376,8 @@ impl Host for Linux {
 
     fn working_directory(&self) -> Option<Vec<u8>> {
         let mut buffer = path_buffer()?;
-        let path = call::getcwd(&mut buffer).ok()?;
-        Some(path.to_bytes().to_vec())
+        let length = call::getcwd(&mut buffer).ok()?.count_bytes();
+        buffer.truncate(length);
+        Some(buffer)
     }
 }

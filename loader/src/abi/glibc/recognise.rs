@@ -43,7 +43,7 @@ impl<'a> Evidence<'a> {
     pub fn version(&self) -> Option<&'a str> {
         let content = (self.symbol)("__nptl_version")?.bytes;
         let text = content.split(|&byte| byte == 0).next()?;
-        core::str::from_utf8(text).ok()
+        crate::error::utf8(text)
     }
 
     fn descriptor(&self, name: &str) -> Option<Descriptor> {
