@@ -16,6 +16,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::fmt::Write;
+use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crt::syscall as call;
@@ -269,7 +270,7 @@ impl Launch {
         }
     }
 
-    /// The list of stages.
+    /// The list of stages. One that fails ends the process, so what they share is not given back.
     #[inline(never)]
     fn start_program(&mut self, options: &Options<'static>, log: Log<'static>) -> Result<core::convert::Infallible> {
         let mut cpuid = machine::cpuid;
@@ -280,7 +281,7 @@ impl Launch {
             program: options.program.filter(|_| self.as_command),
             origin_path: options.origin_path,
         };
-        let mut searcher = Searcher::new(&self.search_settings(options, &cpu, &linux), None);
+        let mut searcher = ManuallyDrop::new(Searcher::new(&self.search_settings(options, &cpu, &linux), None));
         let program = self.program(options, &mut searcher, &linux, &cpu, log)?;
         if options.mode == Mode::Verify {
             verify(&program);
@@ -288,10 +289,10 @@ impl Launch {
         if needs_something(&program) || !options.preload.is_empty() {
             searcher.cache = cache(options);
         }
-        let mut world = self.what_is_there(&program)?;
+        let mut world = ManuallyDrop::new(self.what_is_there(&program)?);
         let preload_file = linux::read_file(b"/etc/ld.so.preload", 1 << 16).unwrap_or_default();
         let wishes = wishes(options, &preload_file);
-        let mut directories = Directories::new();
+        let mut directories = ManuallyDrop::new(Directories::new());
         let mut context = Context {
             host: &linux,
             searcher: &searcher,
@@ -332,7 +333,7 @@ impl Launch {
         self.wake(&mut abi, &mut relocated, &world, &order, &mut cpu)?;
         let runtime = dl::set_runtime(Runtime {
             linux,
-            searcher,
+            searcher: ManuallyDrop::into_inner(searcher),
             cpu_level: cpu.isa_level(),
             bind_now: options.bind_now,
             log,
@@ -356,7 +357,7 @@ impl Launch {
         world.list = order;
         let ready = protected.publish(&mut world);
         drop(loading);
-        self.give_over(runtime, world, ready, log)
+        self.give_over(runtime, ManuallyDrop::into_inner(world), ready, log)
     }
 
     #[inline(never)]
