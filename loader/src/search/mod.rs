@@ -828,9 +828,9 @@ mod tests {
         let with_runpath = [
             Link {
                 runpath: Some(b"/r"),
-                ..with_rpath[0]
+                ..with_rpath[0].clone()
             },
-            with_rpath[1],
+            with_rpath[1].clone(),
         ];
         assert_eq!(
             lists(&searcher, &needed("libx.so", &with_runpath)),
@@ -1092,7 +1092,7 @@ mod tests {
         let plain = program(&main);
         let strict = Link {
             no_default_directories: true,
-            ..plain
+            ..plain.clone()
         };
         assert_eq!(
             paths(&searcher, &needed("libx.so", &[plain]))[..2],
@@ -1131,10 +1131,10 @@ mod tests {
             runpath: Some(b"$ORIGIN/../lib:/x/$ORIGIN:$ORIGIN"),
             ..program(&main)
         };
-        assert!(paths_before_defaults(&SECURE, &[link]).is_empty());
+        assert!(paths_before_defaults(&SECURE, core::slice::from_ref(&link)).is_empty());
         let installed = Link {
             origin: Some(Name::from("/usr/bin")),
-            ..link
+            ..link.clone()
         };
         assert_eq!(
             paths_before_defaults(&SECURE, &[installed]),
