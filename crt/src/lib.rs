@@ -43,5 +43,5 @@ pub mod stack;
 pub mod syscall;
 
 pub use errno::Errno;
-pub use print::{Stderr, has_byte, line};
+pub use print::{Stderr, line};
 pub use stack::Stack;

@@ -23,16 +23,6 @@ impl fmt::Write for Stderr {
     }
 }
 
-/// Whether `text` has this byte.
-#[inline(never)]
-#[expect(
-    clippy::manual_contains,
-    reason = "`contains` brings a search that is made for long texts"
-)]
-pub fn has_byte(text: &[u8], byte: u8) -> bool {
-    text.iter().any(|one| *one == byte)
-}
-
 /// Line `number` of `text`, counted from 0, without its newline; empty behind the last. Names that are seldom printed are kept
 /// this way: in a table each of them would take an address and a length, and the address a relocation.
 #[inline(never)]

@@ -95,9 +95,19 @@ pub fn text(arguments: fmt::Arguments<'_>) -> String {
     text
 }
 
+/// Whether `text` has this byte.
+#[inline(never)]
+#[expect(
+    clippy::manual_contains,
+    reason = "`contains` brings a search that is made for long texts"
+)]
+pub fn has_byte(text: &[u8], byte: u8) -> bool {
+    text.iter().any(|one| *one == byte)
+}
+
 /// A system error number (errno(3)), positive.
 pub use crt::Errno;
-pub use crt::{has_byte, line};
+pub use crt::line;
 
 /// Where on the straight line something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
