@@ -21,8 +21,8 @@ use std::process::{Command, Output};
 
 use interruption::{Calls, End, run_while};
 use temp_dir::TempDir;
-use tools::{has, loader, namespace, run, skip, succeed, text};
-use tree::{LIBRARIES, Layout, NAME, Tree, as_root, assert_same, copy, has_dpkg, is_lode, package, unsupported};
+use tools::{has, loader, namespace, run, skip, succeed, text, unsupported};
+use tree::{LIBRARIES, Layout, NAME, Tree, as_root, assert_same, copy, has_dpkg, is_lode, package};
 
 /// lode-tool, the loader, and another build of it.
 struct Tool {
@@ -35,14 +35,7 @@ struct Tool {
 impl Tool {
     fn new() -> Option<Tool> {
         let loader = loader()?;
-        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/lode/lode-tool");
-        let tool = std::env::var_os("LODE_TOOL")
-            .map_or(built, PathBuf::from)
-            .canonicalize();
-        let Ok(tool) = tool else {
-            skip("there is no lode-tool to test; `cargo xtask build` makes it");
-            return None;
-        };
+        let tool = tools::tool()?;
         let folder = TempDir::with_prefix("lode-install-").unwrap();
         let other = folder.child("ld-lode");
         let mut bytes = fs::read(&loader).unwrap();

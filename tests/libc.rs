@@ -190,6 +190,33 @@ fn a_libc_whose_own_descriptors_differ_is_refused_by_name() {
 }
 
 #[test]
+fn a_second_libc_of_another_build_is_refused_in_a_namespace_too() {
+    let Some((loader, folder, _)) = hello() else { return };
+    let Some(copy) = Copy::of_unknown_build() else { return };
+    fs::write(folder.child("libc.so.6"), &copy.bytes).unwrap();
+    let source = r#"
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <stdio.h>
+        int main(int count, char **names) {
+            for (int i = 1; i < count; i++) {
+                Lmid_t namespace = i == 1 ? LM_ID_BASE : LM_ID_NEWLM;
+                puts(dlmopen(namespace, names[i], RTLD_NOW) ? "opened" : dlerror());
+            }
+            return 0;
+        }"#;
+    let program = compile(&loader, &folder, source, "program", &[]);
+    let other = folder.child("libc.so.6").display().to_string();
+    let output = run(Command::new(&program).args([&other, &other, LIBC]));
+    let refused = "another build of glibc than the one that the program runs with";
+    assert_eq!(
+        text(&output.stdout),
+        format!("{other}: {refused}\n{other}: {refused}\nopened\n"),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn an_abi_version_beyond_what_lode_knows_is_refused_with_value_and_range() {
     let Some((loader, folder, program)) = hello() else {
         return;

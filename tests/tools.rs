@@ -6,6 +6,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use object::read::elf::ElfFile64;
+use object::{Endianness, Object as _, ObjectSegment as _, ObjectSymbol as _};
+
 /// Says why a test cannot run here. In CI that is a failure: there every tool is installed.
 pub fn skip(why: &str) {
     assert!(env::var("CI").as_deref() != Ok("true"), "{why}");
@@ -18,6 +21,16 @@ pub fn loader() -> Option<PathBuf> {
     let found = env::var_os("LODE_LOADER").map_or(built, PathBuf::from).canonicalize();
     if found.is_err() {
         skip("there is no loader to test; `cargo xtask build` makes it");
+    }
+    found.ok()
+}
+
+/// The lode-tool under test, absolute: `LODE_TOOL`, or the one that `cargo xtask build` left.
+pub fn tool() -> Option<PathBuf> {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/lode/lode-tool");
+    let found = env::var_os("LODE_TOOL").map_or(built, PathBuf::from).canonicalize();
+    if found.is_err() {
+        skip("there is no lode-tool to test; `cargo xtask build` makes it");
     }
     found.ok()
 }
@@ -67,4 +80,25 @@ pub fn namespace() -> Option<Command> {
     }
     skip("no mount namespace can be had");
     None
+}
+
+/// A libc with a build-id that no row names and a descriptor that no row has.
+pub fn unsupported(libc: &[u8]) -> Vec<u8> {
+    let file = ElfFile64::<Endianness>::parse(libc).unwrap();
+    let build_id = file.build_id().unwrap().unwrap();
+    let symbol = file
+        .dynamic_symbols()
+        .find(|symbol| symbol.name() == Ok("_thread_db_pthread_tid") && symbol.is_definition())
+        .unwrap();
+    let descriptor = file.segments().find_map(|segment| {
+        let into = symbol.address().checked_sub(segment.address())?;
+        let (offset, size) = segment.file_range();
+        (into < size).then_some((offset + into) as usize)
+    });
+    let mut bytes = libc.to_vec();
+    let note = (0..libc.len()).find(|at| libc[*at..].starts_with(build_id)).unwrap();
+    bytes[note] ^= 0xff;
+    // Its third word is the offset.
+    bytes[descriptor.unwrap() + 8] ^= 8;
+    bytes
 }

@@ -1,11 +1,13 @@
 //! Programs of other systems, each in its own tree: root file systems of Debian releases with another glibc. In a private mount namespace lode is bound
-//! over the tree's loader, and everything that the programs print has to be what they print under that loader.
+//! over the tree's loader, or installed in a copy, and everything that the programs print has to be what they print under that loader.
 //!
 //! `LODE_TREES` lists the trees, separated by colons; without it there is nothing to do. `cargo xtask test --suite trees` sets it, and makes the
 //! trees with debootstrap where it is not set.
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+#[path = "trees/chroot.rs"]
+mod chroot;
 mod tools;
 
 use std::env;
@@ -74,6 +76,11 @@ int main() { void *frames[9]; int n = backtrace(frames, 9); char **names = backt
 while (n--) printf(\"%%.*s\\\\n\", (int)__builtin_strcspn(names[n], \"[\"), names[n]); }' > b.c && gcc -rdynamic -o b b.c && ./b",
     ),
 ];
+
+/// The trees that the environment names.
+fn trees() -> Vec<PathBuf> {
+    env::var_os("LODE_TREES").map_or_else(Vec::new, |trees| env::split_paths(&trees).collect())
+}
 
 /// The file that the name of the interpreter leads to inside the tree.
 fn interpreter(tree: &Path) -> PathBuf {
@@ -162,11 +169,11 @@ fn differences(tree: &Path, loader: &Path) -> Option<String> {
 
 #[test]
 fn programs_of_other_systems_agree_with_their_own_loader() {
-    let (Some(trees), Some(loader)) = (env::var_os("LODE_TREES"), loader()) else {
+    let Some(loader) = loader() else {
         return;
     };
     let mut all = String::new();
-    for tree in env::split_paths(&trees) {
+    for tree in trees() {
         let Some(differences) = differences(&tree, &loader) else {
             return;
         };
@@ -261,11 +268,11 @@ fn unlike(members: impl Iterator<Item = (&'static str, Place)>, own: &[u8], lode
 
 #[test]
 fn shared_structures_are_what_the_own_loader_makes_of_them() {
-    let (Some(trees), Some(loader)) = (env::var_os("LODE_TREES"), loader()) else {
+    let Some(loader) = loader() else {
         return;
     };
     let mut all = Vec::new();
-    for tree in env::split_paths(&trees).filter(|tree| has(tree, "gcc")) {
+    for tree in trees().into_iter().filter(|tree| has(tree, "gcc")) {
         let row = row(&tree);
         let sizes = [
             &row.rtld_global_ro.size(),
@@ -313,15 +320,16 @@ fn shared_structures_are_what_the_own_loader_makes_of_them() {
 /// Another build of a release is known by what it says, not by its name; without descriptors for debuggers (2.31) nothing but the name will do.
 #[test]
 fn a_libc_with_another_build_id_is_accepted_when_all_else_agrees() {
-    let (Some(trees), Some(loader)) = (env::var_os("LODE_TREES"), loader()) else {
+    let Some(loader) = loader() else {
         return;
     };
     let folder = temp_dir::TempDir::with_prefix("lode-trees-").unwrap();
-    for tree in env::split_paths(&trees) {
+    for tree in trees() {
         let row = row(&tree).row;
         let mut bytes = fs::read(libc_of(&tree)).unwrap();
-        let name = row.build_ids[0];
-        let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+        let names = row.build_ids.iter();
+        let mut places = names.filter_map(|name| bytes.windows(name.len()).position(|window| window == *name));
+        let at = places.next().unwrap();
         bytes[at] ^= 0xff;
         let libc = folder.path().join("libc.so.6");
         fs::write(&libc, bytes).unwrap();

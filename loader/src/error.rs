@@ -401,6 +401,8 @@ pub enum Kind {
         needed: u64,
         /// Bytes free.
         free: u64,
+        /// Libraries opened after the start that have some of it, and how many bytes.
+        held: Vec<(Name, u64)>,
     },
     /// The libc is one that lode has no layout for.
     UnknownLibc {
@@ -755,7 +757,13 @@ impl Kind {
                 }
                 Ok(())
             }
-            Kind::StaticTls { needed, free } => writeln!(out, "  {needed} bytes needed, {free} bytes free"),
+            Kind::StaticTls { needed, free, ref held } => {
+                writeln!(out, "  {needed} bytes needed, {free} bytes free")?;
+                for (holder, bytes) in held {
+                    writeln!(out, "  {bytes} bytes held by {holder}")?;
+                }
+                Ok(())
+            }
             Kind::UnknownLibc { ref why, .. } => {
                 for line in why.bytes().split(|byte| *byte == b'\n') {
                     writeln!(out, "  {}", Lossy(line))?;

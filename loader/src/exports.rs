@@ -54,14 +54,21 @@ static mut __rseq_flags: u32 = 0;
 #[unsafe(no_mangle)]
 static mut __nptl_initial_report_events: u8 = 0;
 
-#[unsafe(no_mangle)]
-static mut _r_debug: debugger::RDebug = debugger::RDebug {
-    version: 0,
-    map: 0,
-    stop_at: 0,
-    state: 0,
-    loader_base: 0,
-};
+// The symbol has the size of the first version of the protocol, which programs copy; debuggers find the rest behind it.
+core::arch::global_asm!(
+    ".pushsection .bss.r_debug, \"aw\", @nobits",
+    ".globl _r_debug",
+    ".type _r_debug, @object",
+    ".p2align 3",
+    "_r_debug: .space {size}",
+    ".size _r_debug, 40",
+    ".popsection",
+    size = const size_of::<debugger::RDebug>(),
+);
+
+unsafe extern "C" {
+    static mut _r_debug: debugger::RDebug;
+}
 
 /// Exists so that libraries may require the version node GLIBC_2.34 of the loader.
 #[unsafe(no_mangle)]
@@ -99,6 +106,38 @@ extern "C" fn _dl_debug_state() {
 }
 
 lode::tls_get_addr!();
+
+// What valgrind's memcheck looks for in a file of this soname before it starts anything: it replaces both, and refuses a loader without a symbol for each.
+// They are real, and nobody calls them. As dynamic symbols they are still there when the file is stripped; their version is not the default one, so
+// that neither a relocation nor `dlsym` nor a static linker that asks for a plain `strlen` finds them here.
+core::arch::global_asm!(
+    ".pushsection .text.lode_leaves, \"ax\", @progbits",
+    ".globl lode_strlen",
+    ".type lode_strlen, @function",
+    "lode_strlen:",
+    "jmp {strlen}",
+    ".size lode_strlen, . - lode_strlen",
+    ".globl lode_index",
+    ".type lode_index, @function",
+    "lode_index:",
+    "mov rax, rdi",
+    "2: cmp byte ptr [rax], sil",
+    "je 3f",
+    "cmp byte ptr [rax], 0",
+    "lea rax, [rax + 1]",
+    "jne 2b",
+    "xor eax, eax",
+    "3: ret",
+    ".size lode_index, . - lode_index",
+    ".symver lode_strlen, strlen@GLIBC_PRIVATE",
+    ".symver lode_index, index@GLIBC_PRIVATE",
+    ".popsection",
+    strlen = sym strlen,
+);
+
+unsafe extern "C" {
+    fn strlen(text: *const c_char) -> usize;
+}
 
 #[unsafe(no_mangle)]
 extern "C" fn _dl_find_dso_for_object(address: *const c_void) -> *const c_void {

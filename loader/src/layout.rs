@@ -275,14 +275,16 @@ impl Layout {
         Ok((template.memory_size != 0).then_some(template))
     }
 
-    /// RELRO has to start in a writable segment and may go on to the end of that segment's last page: some linkers round its size up.
+    /// RELRO has to start in a writable segment and may go on to the end of the last page of that one, because some linkers round its size up, or
+    /// of another that follows it: GNU ld parts the two where thread-local data has an alignment beyond a page.
     fn check_relro(&self, at: Vaddr, size: u64) -> Result<(), Fault> {
         let outside = || Err(Kind::malformed(Rule::RelroOutside, at.0, size));
         let pages = Pages::new(self.page_size)?;
-        let Some(range) = self.extent(at, 1).filter(|range| range.access.contains(Access::WRITE)) else {
+        let from = self.extents.iter().skip_while(|range| !range.holds(at, 1));
+        let Some(last) = from.take_while(|range| range.access.contains(Access::WRITE)).last() else {
             return outside();
         };
-        let limit = range.end().and_then(|end| pages.up(end));
+        let limit = last.end().and_then(|end| pages.up(end));
         let end = at.0.checked_add(size);
         match (end, limit) {
             (Some(end), Some(limit)) if end <= limit => Ok(()),
@@ -998,6 +1000,19 @@ mod tests {
             ..base
         };
         assert_eq!(plan(&with(zero)).unwrap().tls.map(|tls| tls.align), Some(1));
+    }
+
+    #[test]
+    fn relro_goes_on_into_a_writable_segment_that_follows() {
+        let headers = |access, end: u64| {
+            let mut headers = with(segment(kind::LOAD, access, 0x3000, 0xa000, 0x10));
+            headers.push(segment(kind::GNU_RELRO, READ, 0x2df0, 0x3df0, end - 0x3df0));
+            headers
+        };
+        let both = plan(&headers(DATA, 0xb000)).unwrap();
+        assert_eq!(both.relro_pages(0x1000), Some((Vaddr(0x3000), 0x8000)));
+        assert_eq!(broken(&headers(DATA, 0xb001)), Some(Rule::RelroOutside));
+        assert_eq!(broken(&headers(READ, 0xb000)), Some(Rule::RelroOutside));
     }
 
     #[test]

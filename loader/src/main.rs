@@ -512,8 +512,8 @@ impl Launch {
             .find(|module| module.role == Role::Program)
         {
             point_at_debugger(program);
-            let first = program.link_map.load(Ordering::Relaxed) as u64;
-            debugger::tell(first, State::Add);
+            let first = program.link_map.load(Ordering::Relaxed);
+            debugger::tell(Namespace::BASE, first, State::Add);
         }
         relocated.batch.tls = tls;
         Ok(())
@@ -601,7 +601,8 @@ impl Launch {
                 Some(program.id)
             }
         };
-        debugger::tell(program.link_map.load(Ordering::Relaxed) as u64, State::Consistent);
+        let first = program.link_map.load(Ordering::Relaxed);
+        debugger::tell(Namespace::BASE, first, State::Consistent);
         HEAP.guard();
         RUNNING.store(true, Ordering::Relaxed);
         dl::call_all(init::preconstructors(&program), runtime.arguments);

@@ -414,10 +414,14 @@ impl World {
         self.modules.iter().find(|module| module.role == Role::Program)
     }
 
-    /// The address of the program's link_map, the first of the list that debuggers and libc walk; 0 before there is one.
-    pub fn first_map(&self) -> usize {
-        self.program()
-            .map_or(0, |program| program.link_map.load(Ordering::Acquire))
+    /// The address of the first link_map of a namespace, with which the list begins that debuggers and libc walk; 0 if there is none.
+    pub fn first_map(&self, namespace: Namespace) -> usize {
+        let is_first = |module: &&Arc<Module>| match namespace {
+            Namespace::BASE => module.role == Role::Program,
+            _ => module.namespace == namespace && !module.is_everywhere(),
+        };
+        let first = self.modules.iter().find(is_first);
+        first.map_or(0, |module| module.link_map.load(Ordering::Acquire))
     }
 
     /// Makes [`World::ranges`] anew.

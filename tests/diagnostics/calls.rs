@@ -69,10 +69,16 @@ pub fn cases(cases: &mut Vec<Case>) {
         called("invalid-handle", "invalid-handle", "dlsym((void *)0x1234, \"puts\")"),
         called("invalid-handle-closed", "unsupported", "dlclose((void *)0x1234)"),
         called("invalid-mode", "system-call", "dlopen(\"libm.so.6\", 0)"),
+        called("empty-namespace", "system-call", "dlmopen(5, \"libm.so.6\", RTLD_NOW)"),
         called(
-            "another-namespace",
-            "unsupported",
-            "dlmopen(LM_ID_NEWLM, \"libm.so.6\", RTLD_NOW)",
+            "no-namespace-for-the-program",
+            "system-call",
+            "dlmopen(LM_ID_NEWLM, NULL, RTLD_NOW)",
+        ),
+        called(
+            "global-in-a-namespace",
+            "system-call",
+            "dlmopen(LM_ID_NEWLM, \"libm.so.6\", RTLD_NOW | RTLD_GLOBAL)",
         ),
         called("opened-program", "unsupported", "dlopen(\"./program\", RTLD_NOW)"),
         called(

@@ -58,7 +58,7 @@ all!(kinds: Kind {
     Kind::Overflow { .. } => Kind::Overflow { relocation: "", at: lode::elf::Vaddr(0), symbol: None, value: 0 },
     Kind::CopySize { .. } => Kind::CopySize { symbol: Name::from(""), here: 0, there: 0 },
     Kind::NotThreadLocal(_) => Kind::NotThreadLocal(Name::from("")),
-    Kind::StaticTls { .. } => Kind::StaticTls { needed: 0, free: 0 },
+    Kind::StaticTls { .. } => Kind::StaticTls { needed: 0, free: 0, held: Vec::new() },
     Kind::UnknownLibc { .. } => Kind::UnknownLibc { version: Name::from(""), why: Name::from("") },
     Kind::Unsupported(_) => Kind::Unsupported(""),
     Kind::NotToBeOpened => Kind::NotToBeOpened,

@@ -7,11 +7,9 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use object::read::elf::ElfFile64;
-use object::{Endianness, Object as _, ObjectSegment as _, ObjectSymbol as _};
 use temp_dir::TempDir;
 
-use super::tools::{has, run, skip, text};
+use super::tools::{has, run, skip, text, unsupported};
 
 pub const NAME: &str = "ld-linux-x86-64.so.2";
 /// Where Debian has libc and the loader.
@@ -183,27 +181,6 @@ pub fn assert_same(before: &BTreeMap<PathBuf, Known>, after: &BTreeMap<PathBuf, 
     let differs = |path: &&PathBuf| before.get(*path) != after.get(*path);
     let paths: Vec<&PathBuf> = before.keys().chain(after.keys()).filter(differs).collect();
     assert!(paths.is_empty(), "{when}: {paths:?} changed");
-}
-
-/// A libc with a build-id that no row names and a descriptor that no row has.
-pub fn unsupported(libc: &[u8]) -> Vec<u8> {
-    let file = ElfFile64::<Endianness>::parse(libc).unwrap();
-    let build_id = file.build_id().unwrap().unwrap();
-    let symbol = file
-        .dynamic_symbols()
-        .find(|symbol| symbol.name() == Ok("_thread_db_pthread_tid") && symbol.is_definition())
-        .unwrap();
-    let descriptor = file.segments().find_map(|segment| {
-        let into = symbol.address().checked_sub(segment.address())?;
-        let (offset, size) = segment.file_range();
-        (into < size).then_some((offset + into) as usize)
-    });
-    let mut bytes = libc.to_vec();
-    let note = (0..libc.len()).find(|at| libc[*at..].starts_with(build_id)).unwrap();
-    bytes[note] ^= 0xff;
-    // Its third word is the offset.
-    bytes[descriptor.unwrap() + 8] ^= 8;
-    bytes
 }
 
 pub fn is_lode(bytes: &[u8]) -> bool {

@@ -642,6 +642,14 @@ fn a_library_that_is_opened_gets_static_storage_only_if_it_was_linked_for_it() {
     stand.open("libgeneral.so").unwrap();
     stand.open("libfixed.so").unwrap();
     stand.open("libunmarked.so").unwrap();
+    // What is left is not enough for one more, and who has it is said.
+    let mut large = Module::library("liblarge.so");
+    large.tls(&[1; 40], 0, 8);
+    large.tag(DT_FLAGS, DF_STATIC_TLS);
+    stand.add("/lib/liblarge.so", &large);
+    let refused = error(stand.open("liblarge.so")).report(b"program").to_string();
+    let told = "  40 bytes needed, 32 bytes free\n  16 bytes held by /lib/libfixed.so\n  16 bytes held by /lib/libunmarked.so\n";
+    assert!(refused.contains(told), "{refused}");
     let slot = |path| stand.module(path).tls().unwrap();
     assert_eq!(
         (slot("/lib/libgeneral.so").id, slot("/lib/libgeneral.so").offset),

@@ -1,8 +1,9 @@
-//! lode-tool: puts lode in the place of a tree's loader, and takes it away again.
+//! lode-tool: puts lode in the place of a tree's loader, and takes it away again; and proves that it fits a libc.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
+mod check_libc;
 mod debian;
 mod files;
 mod installation;
@@ -55,6 +56,11 @@ enum Command {
         place: Place,
         #[command(flatten)]
         build: Loader,
+    },
+    /// Disassemble a libc.so.6, and list what it reads of its loader and whether lode fills it; the status is 1 if lode does not
+    CheckLibc {
+        /// The libc.so.6; libm.so.6 and others of the same glibc are looked for beside it
+        file: PathBuf,
     },
 }
 
@@ -152,6 +158,7 @@ fn run(command: &Command) -> Result<ExitCode> {
                 },
             );
         }
+        Command::CheckLibc { file } => return check_libc::run(file),
         Command::Status { place } => {
             return Ok(match place.find()?.status()? {
                 Health::Whole => ExitCode::SUCCESS,

@@ -58,7 +58,7 @@ const ROOMS: &[(&str, Imports)] = &[
     ("abi", Imports::Only(ABI)),
     ("dl", Imports::Only(DL)),
     ("exports", Imports::Only(EXPORTS)),
-    ("debugger", Imports::Only(&["world"])),
+    ("debugger", Imports::Only(&["sys", "world"])),
     ("view", Imports::Only(&["stages", "world"])),
     // The kernel's side of `Host`, and the instructions through which the program calls `dl`.
     ("sys", Imports::Only(SYS)),

@@ -11,6 +11,7 @@ mod run;
 mod tables;
 mod test;
 mod trees;
+mod verify;
 mod workspace;
 
 use std::process::ExitCode;
@@ -50,12 +51,16 @@ cargo xtask build   Build the stripped release loader into target/lode
                         cargo xtask build
 cargo xtask run     Run a program under lode
                         cargo xtask run /bin/ls -l /
+                    or a program that needs no C library, on a host whose own lode does not start
+                        cargo xtask run --demo
 cargo xtask test    Run every test, or those whose name contains FILTER
                         cargo xtask test relocation
 cargo xtask check   Check formatting, lints, the rules of the house and the built image
                         cargo xtask check
 cargo xtask tables  Make the row of a glibc from its loader's debug information
                         cargo xtask tables ld-linux-x86-64.so.2.debug
+                    or scan a libc for members that it reads and lode does not fill
+                        cargo xtask tables --verify /lib/x86_64-linux-gnu/libc.so.6
 
 `cargo xtask COMMAND --help` lists a command's switches.
 ";
@@ -70,7 +75,10 @@ fn main() -> ExitCode {
         Some(Command::Run(arguments)) => run::run(&arguments),
         Some(Command::Test(arguments)) => test::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),
-        Some(Command::Tables { arguments }) => tables::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Some(Command::Tables { arguments }) => match arguments.split_first() {
+            Some((first, libcs)) if first == verify::SWITCH => verify::run(libcs),
+            _ => tables::run(&arguments).map(|()| ExitCode::SUCCESS),
+        },
     };
     match result {
         Ok(status) => status,

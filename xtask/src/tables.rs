@@ -27,6 +27,7 @@ use object::{
 
 const USAGE: &str = "\
 usage: cargo xtask tables DEBUGFILE [LIBC [LOADER]] [--name NAME] [--output FILE]
+       cargo xtask tables --verify [LIBC...]
 
   DEBUGFILE  separate debug information of glibc's loader (package libc6-dbg, glibc-debuginfo, ...)
   LIBC       the libc.so.6 of the same package; default: the one beside the installed loader

@@ -3,19 +3,28 @@
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{build, mutate, trees, workspace};
+
+/// The suite that takes rows out and makes them anew. It builds the loader twice, so it runs by its name only.
+const ROWS: &str = "rows";
+/// The suite that takes long: without it its tests have nothing to do.
+const SOAK: &str = "soak";
 
 /// Switches of `cargo xtask test`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Run only the tests whose name contains this
     filter: Option<String>,
-    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or `trees`: programs of Debian releases in trees that
-    /// LODE_TREES lists or that debootstrap makes
+    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of three that run by their name only. `trees`:
+    /// programs of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `rows`: the table without the installed glibc, and how
+    /// it gets there. `soak`: an hour of threads, forks and signals (tests/soak.rs names the variables that shorten it)
     #[arg(long)]
     suite: Option<String>,
+    /// With `--suite trees`, only the tree of this release of Debian; `by-commit` stands for the one whose turn it is at the commit
+    #[arg(long, value_name = "RELEASE")]
+    tree: Option<String>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
     #[arg(long)]
     mutate: bool,
@@ -67,7 +76,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut command = workspace::cargo();
     command.args(["test", "--no-fail-fast"]);
     if arguments.suite.as_deref() == Some(trees::SUITE) {
-        command.env(trees::VARIABLE, trees::ready()?);
+        command.env(trees::VARIABLE, trees::ready(arguments.tree.as_deref())?);
+    } else {
+        ensure!(arguments.tree.is_none(), "--tree belongs to --suite {}", trees::SUITE);
+    }
+    if arguments.suite.as_deref() == Some(ROWS) {
+        command.env("LODE_ROWS", "1");
+    }
+    if arguments.suite.as_deref() == Some(SOAK) {
+        command.env("LODE_SOAK", "1");
     }
     match arguments.suite.as_deref() {
         None => command.arg("--workspace"),
@@ -78,6 +95,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             "--package",
             "ld-lode-crt",
             "--package",
+            "lode-scan",
+            "--package",
             "lode-tests",
             "--package",
             "lode-tool",
@@ -85,11 +104,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             "--bin",
             "lode-tool",
         ]),
+        // What the trees' libcs read is for the slow proof.
+        Some(trees::SUITE) => command.args(["--package", "lode-tests", "--test", trees::SUITE, "--test", "members"]),
         Some(suite) => command.args(["--package", "lode-tests", "--test", suite]),
     };
-    if let Some(filter) = &arguments.filter {
-        command.args(["--", filter]);
-    }
+    command.arg("--");
+    // What it measured is the answer, not only whether that was enough.
+    command.args((arguments.suite.as_deref() == Some(SOAK)).then_some("--nocapture"));
+    command.args(&arguments.filter);
     command
         .env("LODE_LOADER", &loader)
         .env("LODE_LIBCRT", workspace::libcrt())

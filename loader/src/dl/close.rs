@@ -15,13 +15,16 @@ use crate::error::Kind;
 use crate::stages::unload::unneeded;
 use crate::sys::machine;
 use crate::thread;
-use crate::world::{CLOSED, INITIALISED, Module, Role};
+use crate::world::{CLOSED, INITIALISED, Module, Namespace, Role, World};
 
 /// The thread, by its pointer, that is taking modules away; 0 when there is none.
 pub(super) static CLOSING: AtomicU64 = AtomicU64::new(0);
 
 /// Something was closed while modules were being loaded or taken away; whoever does that looks again. Used under the long lock.
 pub(super) static CLOSED_MEANWHILE: AtomicBool = AtomicBool::new(false);
+
+/// A thread that is not in this process, which is the child of a `fork`, was taking modules away.
+pub(super) static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
 
 /// `dlclose(3)`. A library that nobody needs any longer is finalised and unmapped, and so is what only it needed.
 pub extern "C-unwind" fn dlclose(handle: *const c_void) -> c_int {
@@ -58,6 +61,14 @@ pub(super) fn take_away() {
         return;
     }
     CLOSING.store(thread, Ordering::Relaxed);
+    if LEFT_BEHIND.swap(false, Ordering::Relaxed)
+        && let Ok(_mark) = Loading::start()
+        && let Some(mut gone) = with_world(|world, _| unneeded(world, has_thread_destructors))
+    {
+        // A destructor may wait for a lock that the absent thread had. What was not to be called yet stays until something else is closed.
+        gone.retain(|module| module.state.load(Ordering::Acquire) != INITIALISED);
+        unpublish(&gone);
+    }
     while CLOSED_MEANWHILE.swap(false, Ordering::Relaxed) {
         // A signal handler must not open what is about to go, nor publish a world in between.
         let Ok(mark) = Loading::start() else { break };
@@ -92,13 +103,19 @@ fn unpublish(gone: &[Arc<Module>]) {
     let Some(next) = with_world(|world, _| world.without(gone)) else {
         return;
     };
-    let first = next.first_map() as u64;
-    debugger::tell(first, State::Delete);
+    let tell = |world: &World, state| {
+        for namespace in (0..Namespace::MOST).map(Namespace) {
+            if gone.iter().any(|module| module.namespace == namespace) {
+                debugger::tell(namespace, world.first_map(namespace), state);
+            }
+        }
+    };
+    tell(&next, State::Delete);
     with_glibc(|glibc| glibc.forget(gone, next.tls.modules));
     publish(next);
     if gone.iter().any(|module| module.tls().is_some()) {
         // Behind the publication: see `thread::GENERATION`.
         thread::GENERATION.fetch_add(1, Ordering::SeqCst);
     }
-    debugger::tell(first, State::Consistent);
+    with_world(|world, _| tell(world, State::Consistent));
 }

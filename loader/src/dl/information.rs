@@ -5,6 +5,7 @@
 //! anything; they are looked up, never followed.
 #![allow(unsafe_code)]
 
+use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::Ordering;
 
@@ -13,8 +14,9 @@ use super::{answer, call_error, doors, runtime, too_early};
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Kind, Result};
+use crate::stages::map::search_directories;
 use crate::thread;
-use crate::world::{Host, Module, Namespace, Role, World};
+use crate::world::{Host, Module, Namespace, Role, Roster, World};
 
 /// `Dl_info` (`dlfcn.h`).
 #[repr(C)]
@@ -120,17 +122,17 @@ const RTLD_DI_PHDR: c_int = 11;
 /// # Safety
 /// `argument` has the room that the request states.
 pub unsafe extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, argument: *mut c_void) -> c_int {
-    let result = with_world(|world, _| {
+    let result = with_world(|world, roster| {
         let module = module_of_map(world, handle as usize).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?;
         // SAFETY: the caller's promise.
-        unsafe { inform(module, request, argument) }
+        unsafe { inform(module, roster, request, argument) }
     });
     answer(result.unwrap_or_else(|| Err(too_early())), -1)
 }
 
 /// # Safety
 /// See [`dlinfo`].
-unsafe fn inform(module: &Module, request: c_int, argument: *mut c_void) -> Result<c_int> {
+unsafe fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: *mut c_void) -> Result<c_int> {
     // SAFETY: the room that each request states (dlinfo(3)).
     unsafe {
         match request {
@@ -156,34 +158,33 @@ unsafe fn inform(module: &Module, request: c_int, argument: *mut c_void) -> Resu
                 argument.cast::<u64>().write(phdr);
                 return Ok(module.headers.len() as c_int);
             }
-            RTLD_DI_SERINFO | RTLD_DI_SERINFOSIZE => search_information(argument, request == RTLD_DI_SERINFO),
+            RTLD_DI_SERINFO | RTLD_DI_SERINFOSIZE => {
+                let Some(runtime) = runtime() else {
+                    return Err(too_early());
+                };
+                let directories = search_directories(module.id, roster, &runtime.searcher, &runtime.linux);
+                search_information(&directories, argument, request == RTLD_DI_SERINFO);
+            }
             _ => return Err(call_error(Kind::Unsupported("unsupported dlinfo request"), b"")),
         }
     }
     Ok(0)
 }
 
-/// `Dl_serinfo`: the directories of the search, as far as they do not depend on the module.
+/// `Dl_serinfo`: size and count, and if asked for, the directories of a search.
 ///
 /// # Safety
 /// See [`dlinfo`]; for the directories, `dls_size` bytes.
-unsafe fn search_information(argument: *mut c_void, fill: bool) {
-    let Some(runtime) = runtime() else { return };
-    let searcher = &runtime.searcher;
-    let directories = || searcher.library_path().iter().chain(searcher.default_directories());
+unsafe fn search_information(directories: &[Vec<u8>], argument: *mut c_void, fill: bool) {
     let head = 16;
-    let (mut count, mut text) = (0, 0);
-    for directory in directories() {
-        count += 1;
-        text += directory.len() + 1;
-    }
-    let table = count * 16;
+    let text: usize = directories.iter().map(|directory| directory.len() + 1).sum();
+    let table = directories.len() * 16;
     // SAFETY: size and count stand first; behind them the pairs of name and flags, then the texts.
     unsafe {
         let base = argument.cast::<u8>();
         if fill {
             let mut next = base.add(head + table);
-            for (index, directory) in directories().enumerate() {
+            for (index, directory) in directories.iter().enumerate() {
                 base.add(head + index * 16).cast::<*mut u8>().write_unaligned(next);
                 base.add(head + index * 16 + 8).cast::<u32>().write_unaligned(0);
                 core::ptr::copy_nonoverlapping(directory.as_ptr(), next, directory.len());
@@ -192,7 +193,7 @@ unsafe fn search_information(argument: *mut c_void, fill: bool) {
             }
         }
         base.cast::<usize>().write_unaligned(head + table + text);
-        base.add(8).cast::<u32>().write_unaligned(count as u32);
+        base.add(8).cast::<u32>().write_unaligned(directories.len() as u32);
     }
 }
 

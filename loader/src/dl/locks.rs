@@ -10,7 +10,7 @@
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::close::{CLOSED_MEANWHILE, CLOSING};
+use super::close::{CLOSED_MEANWHILE, CLOSING, LEFT_BEHIND};
 use super::failure;
 use super::open::DIRECTORIES;
 use super::published::forget_readers;
@@ -100,14 +100,15 @@ pub fn before_fork() {
 pub fn in_the_child() {
     forget_readers();
     let thread = machine::thread_pointer();
-    for mark in [&LOADING, &CLOSING] {
-        let owner = mark.load(Ordering::Relaxed);
-        if owner != 0 && owner != thread {
-            mark.store(0, Ordering::Relaxed);
-            CLOSED_MEANWHILE.store(true, Ordering::Relaxed);
-            // It may have published a world without saying that TLS numbers are free.
-            thread::GENERATION.fetch_add(1, Ordering::SeqCst);
-        }
+    if LOADING.load(Ordering::Relaxed) == thread || CLOSING.load(Ordering::Relaxed) == thread {
+        return;
+    }
+    LOADING.store(0, Ordering::Relaxed);
+    CLOSED_MEANWHILE.store(false, Ordering::Relaxed);
+    if CLOSING.swap(0, Ordering::Relaxed) != 0 {
+        LEFT_BEHIND.store(true, Ordering::Relaxed);
+        // That thread may have published a world without saying that TLS numbers are free.
+        thread::GENERATION.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -115,7 +115,7 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
     take_away();
     let file = file.filter(|file| !file.is_empty());
     let Some(file) = file else {
-        let program = with_world(|world, _| world.first_map());
+        let program = with_world(|world, _| world.first_map(Namespace::BASE));
         return program.filter(|map| *map != 0).ok_or_else(too_early);
     };
     let loading = Loading::start().map_err(|kind| call_error(kind, file))?;
@@ -123,7 +123,7 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
     drop(loading);
     // A resolver or a signal handler may have closed something meanwhile.
     take_away();
-    let (handle, ready) = loaded?;
+    let (handle, ready) = loaded.inspect_err(|_| debugger::tell_of_failure())?;
     if let Some(ready) = ready {
         for module in &ready.modules {
             if module.namespace != Namespace::BASE && module.soname == Some(LIBC) {
@@ -224,8 +224,7 @@ fn load(
     let resolved = relocated.awake().resolve(&world, &runtime.linux, runtime.log)?;
     refill_tls(&resolved);
     let protected = resolved.protect(&runtime.linux, runtime.linux.page_size)?;
-    let first = world.first_map() as u64;
-    debugger::tell(first, State::Add);
+    debugger::tell(namespace, world.first_map(namespace), State::Add);
     let ready = protected.publish(&mut world);
     if mode & RTLD_GLOBAL != 0 {
         add_new(&mut world.global, &ready.order);
@@ -239,12 +238,13 @@ fn load(
         }
     }
     let handle = open_once_more(&world, root, mode);
+    let first = world.first_map(namespace);
     publish(world);
     if let Abi::Glibc(glibc) = &runtime.abi {
         // Once more, for threads that were made while the modules were not published. Nobody has touched the blocks yet.
         glibc.fill_threads(&ready.modules);
     }
-    debugger::tell(first, State::Consistent);
+    debugger::tell(namespace, first, State::Consistent);
     Ok((handle, Some(ready)))
 }
 

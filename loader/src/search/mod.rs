@@ -360,16 +360,6 @@ impl<'c> Searcher<'c> {
         &self.hwcaps
     }
 
-    /// The directories of `LD_LIBRARY_PATH` or what replaces it.
-    pub fn library_path(&self) -> &[Vec<u8>] {
-        &self.library_path
-    }
-
-    /// The default directories.
-    pub fn default_directories(&self) -> &[Vec<u8>] {
-        &self.default_directories
-    }
-
     /// The candidates for one name.
     pub fn walk<'s>(&'s self, request: &Request<'s>, directories: &'s mut Directories) -> Walk<'s> {
         Walk {
@@ -537,11 +527,12 @@ impl Iterator for Walk<'_> {
 
 impl<'s> Walk<'s> {
     /// Whether the list has directories, not whole paths.
-    fn has_directories(&self) -> bool {
+    pub fn has_directories(&self) -> bool {
         !matches!(self.source, Source::Direct | Source::Cache { .. })
     }
 
-    fn list(&self) -> &[Vec<u8>] {
+    /// The elements of the list that the walk is in.
+    pub fn list(&self) -> &[Vec<u8>] {
         match self.source {
             Source::LibraryPath => &self.searcher.library_path,
             Source::Default => &self.searcher.default_directories,

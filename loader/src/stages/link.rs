@@ -150,6 +150,23 @@ fn check_tls_image(module: &Module, template: &TlsTemplate) -> Result<()> {
     }
 }
 
+/// Says that static TLS has no room for a block, and what of it is in use.
+#[cold]
+#[inline(never)]
+pub fn no_static_tls(template: &TlsTemplate, roster: Roster<'_>, plan: &TlsPlan) -> Kind {
+    let mut held = Vec::new();
+    for module in roster.iter().filter(|module| module.role == Role::Opened) {
+        if let (Some(tls), Some(TlsSlot { offset: Some(_), .. })) = (module.layout.tls, module.tls()) {
+            held.push((module.name.clone(), tls.memory_size));
+        }
+    }
+    Kind::StaticTls {
+        needed: template.memory_size,
+        free: plan.free(),
+        held,
+    }
+}
+
 fn place_tls(module: &Module, roster: Roster<'_>, plan: &mut TlsPlan) -> Result<()> {
     let Some(template) = module.layout.tls.as_ref().filter(|template| template.memory_size != 0) else {
         return Ok(());
@@ -159,13 +176,9 @@ fn place_tls(module: &Module, roster: Roster<'_>, plan: &mut TlsPlan) -> Result<
     let offset = if late && !module.dynamic.flags.contains(Flags::STATIC_TLS) {
         None
     } else {
-        let offset = plan.reserve(template).ok_or_else(|| {
-            let kind = Kind::StaticTls {
-                needed: template.memory_size,
-                free: plan.free(),
-            };
-            module.fault(Stage::Link, kind)
-        })?;
+        let offset = plan
+            .reserve(template)
+            .ok_or_else(|| module.fault(Stage::Link, no_static_tls(template, roster, plan)))?;
         Some(offset)
     };
     let id = plan.take_number(|number| {

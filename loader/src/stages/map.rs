@@ -356,6 +356,31 @@ impl Work<'_, '_, '_> {
     }
 }
 
+/// The directories that a library which `module` asks for is looked for in, in order.
+pub fn search_directories(
+    module: ModuleId,
+    roster: Roster<'_>,
+    searcher: &Searcher<'_>,
+    host: &dyn Host,
+) -> Vec<Vec<u8>> {
+    let name = b"library";
+    let lineage = lineage(roster, Some(module), name, host);
+    let request = Request {
+        name,
+        lineage: &lineage,
+        purpose: Purpose::Needed,
+    };
+    let mut known = Directories::new();
+    let mut walk = searcher.walk(&request, &mut known);
+    let mut all = Vec::new();
+    while let Some(step) = walk.next() {
+        if matches!(step, Step::Entering(_)) && walk.has_directories() {
+            all.extend_from_slice(walk.list());
+        }
+    }
+    all
+}
+
 /// The loaded module that a name means: the path it was found at, its soname, or a name that it was asked by before.
 pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
     let has_name = |module: &Module| {

@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::Batch;
 use super::init::check_code;
-use super::link::Linked;
+use super::link::{Linked, no_static_tls};
 use crate::arch::{Ask, Field, Machine, Relocation};
 use crate::elf::dynamic::{PltKind, Range};
 use crate::elf::reloc::{Rel, Rela};
@@ -547,13 +547,8 @@ impl<'a> Work<'a> {
             return Ok(offset);
         }
         let template = owner.layout.tls.ok_or_else(|| not_thread_local(from, index))?;
-        let free = self.tls.free();
-        let full = || {
-            Fault::from(Kind::StaticTls {
-                needed: template.memory_size,
-                free,
-            })
-        };
+        let plan = *self.tls;
+        let full = || Fault::from(no_static_tls(&template, self.roster, &plan));
         // Threads may have a block of a module of an earlier batch already, at an address that cannot be static.
         if self.roster.place_in_batch(owner.id).is_none() {
             return Err(full());

@@ -12,6 +12,7 @@ use core::ffi::CStr;
 pub mod heap;
 pub mod linux;
 pub mod present;
+pub mod probe;
 
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]

@@ -21,6 +21,20 @@ const OTHER_RELOCATIONS: &[(u32, &str)] = &[
     (DT_PLTRELSZ, "DT_PLTRELSZ"),
 ];
 
+/// Functions that valgrind looks for by name. No reference may find them, so their version is not the default one.
+const FOR_VALGRIND: &[&str] = &["strlen", "index"];
+
+/// Probes of the provider `rtld` without which gdb does not take its interface of probes.
+const PROBES: &[&str] = &[
+    "init_start",
+    "init_complete",
+    "map_start",
+    "map_failed",
+    "reloc_complete",
+    "unmap_start",
+    "unmap_complete",
+];
+
 /// Lists what is wrong with the loader `bytes`. `exports` is its version script, which names what may be exported.
 ///
 /// # Errors
@@ -64,11 +78,15 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
     expect(relro.is_some(), "no PT_GNU_RELRO");
     let relro = relro.unwrap_or_default();
     let mut has_eh_frame = false;
+    let mut notes: &[u8] = &[];
     for section in sections.iter() {
         let name = sections.section_name(endian, section)?;
         let shown = String::from_utf8_lossy(name);
         let size = section.sh_size(endian);
         has_eh_frame |= name == b".eh_frame" && size > 0;
+        if name == b".note.stapsdt" {
+            notes = section.data(endian, bytes)?;
+        }
         if matches!(section.sh_type(endian), SHT_REL | SHT_RELA) {
             expect(size == 0, &format!("{shown} holds relocations; only .relr.dyn may"));
         }
@@ -79,6 +97,12 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
         }
     }
     expect(has_eh_frame, "no .eh_frame: nobody can unwind through it");
+    let has_base = sections.section_by_name(endian, b".stapsdt.base").is_some();
+    for probe in PROBES {
+        let note = format!("rtld\0{probe}\0");
+        let noted = notes.windows(note.len()).any(|window| window == note.as_bytes());
+        expect(has_base && noted, &format!("the probe {probe} is not noted"));
+    }
 
     let dynamic = of_type(PT_DYNAMIC).context("no PT_DYNAMIC")?;
     let entries = dynamic.dynamic(endian, bytes)?.context("PT_DYNAMIC is empty")?;
@@ -103,10 +127,14 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
 
     let symbols = sections.symbols(endian, bytes, SHT_DYNSYM)?;
     expect(!symbols.is_empty(), "no dynamic symbols");
-    for symbol in symbols.iter().skip(1) {
+    let versions = sections.versions(endian, bytes)?.unwrap_or_default();
+    let mut replaceable = Vec::new();
+    for (index, symbol) in symbols.enumerate().skip(1) {
         let name = String::from_utf8_lossy(symbol.name(endian, symbols.strings())?).into_owned();
         if symbol.st_shndx(endian) == SHN_UNDEF {
             expect(false, &format!("it asks for the symbol {name}"));
+        } else if symbol.st_type() == STT_FUNC && versions.version_index(endian, index).is_hidden() {
+            replaceable.push(name);
         } else if symbol.st_shndx(endian) != SHN_ABS && !names_symbol(exports, &name) {
             expect(
                 false,
@@ -114,6 +142,11 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
             );
         }
     }
+    replaceable.sort_unstable_by(|one, other| other.cmp(one));
+    expect(
+        replaceable == FOR_VALGRIND,
+        &format!("valgrind wants {FOR_VALGRIND:?} of a version that is not the default; there are {replaceable:?}"),
+    );
     // The walk of DT_RELR is the one thing that the entry code does: without one, nothing was tested.
     let relr = value(DT_RELRSZ).unwrap_or(0);
     expect(relr > 0, "no DT_RELR table");

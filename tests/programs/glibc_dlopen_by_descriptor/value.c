@@ -1,0 +1,3 @@
+static int value;
+
+int next(void) { return ++value; }

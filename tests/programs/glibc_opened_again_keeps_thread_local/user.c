@@ -1,0 +1,3 @@
+int *place(void);
+
+int *place_of_needed(void) { return place(); }

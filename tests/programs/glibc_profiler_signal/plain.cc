@@ -1,0 +1,1 @@
+extern "C" int answer(int value) { return value + 1; }

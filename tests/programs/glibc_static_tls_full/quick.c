@@ -1,0 +1,3 @@
+static __thread int quick[64] = {9};
+
+int *place(void) { return quick; }

@@ -1,0 +1,79 @@
+// Opens a library in children whose address space is limited to one size after the other, and in one that has as many mappings as the kernel allows: it opens or is
+// refused with a text that says why, and opens when the limit is gone.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *library;
+
+// 0: opened, 1: refused with a reason, 2: neither.
+static int open_it(void)
+{
+    void *handle = dlopen(library, RTLD_NOW);
+    if (handle) {
+        int (*first)(void) = (int (*)(void))dlsym(handle, "first");
+        return first && first() == 1 ? 0 : 2;
+    }
+    const char *text = dlerror();
+    if (text && strcasestr(text, "cannot allocate memory"))
+        return 1;
+    fprintf(stderr, "text: %s\n", text ? text : "none");
+    return 2;
+}
+
+static long size(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    fscanf(file, "%ld", &pages);
+    fclose(file);
+    return pages * 4096;
+}
+
+static int with_limit(long bytes)
+{
+    struct rlimit limit = {bytes, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+    setrlimit(RLIMIT_AS, &limit);
+    int answer = open_it();
+    setrlimit(RLIMIT_AS, &none);
+    return answer == 1 && open_it() != 0 ? 2 : answer;
+}
+
+static int with_many_mappings(long unused)
+{
+    // Pages that differ from their neighbours cannot be one mapping.
+    size_t length = 80000ul * 2 * 4096;
+    char *pages = mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (size_t at = 0; at < length && mprotect(pages + at, 4096, PROT_READ) == 0; at += 8192)
+        ;
+    int answer = open_it();
+    munmap(pages, length);
+    return answer == 1 && open_it() == 0 ? 1 : 2;
+}
+
+static int in_a_child(int (*function)(long), long value)
+{
+    int status;
+    pid_t id = fork();
+    if (id == 0)
+        _exit(function(value));
+    waitpid(id, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+}
+
+int main(int count, char **arguments)
+{
+    library = arguments[1];
+    int answers[4] = {0}, step = atoi(arguments[2]);
+    for (int i = 0; i < 150; i++)
+        answers[in_a_child(with_limit, size() + i * (long)step)]++;
+    printf("opened %d refused %d wrong %d\n", answers[0] > 0, answers[1] > 0, answers[2] + answers[3]);
+    printf("mappings used up: %d\n", in_a_child(with_many_mappings, 0));
+    return 0;
+}
