@@ -99,7 +99,7 @@ impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.text() {
             Some(text) => f.write_str(text),
-            None => write!(f, "Unknown error {}", self.0),
+            None => write!(f, "Unknown error {}", u64::from(self.0.cast_unsigned())),
         }
     }
 }

@@ -400,8 +400,10 @@ pub fn chroot(directory: &CStr) -> Result<(), Errno> {
 pub fn getcwd(buffer: &mut [u8]) -> Result<&CStr, Errno> {
     let (address, length) = (buffer.as_mut_ptr() as usize, buffer.len());
     // SAFETY: the kernel writes within the buffer, which is borrowed for the call.
-    unsafe { syscall2(number::GETCWD, address, length) }?;
-    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::ERANGE)
+    let length = unsafe { syscall2(number::GETCWD, address, length) }?;
+    // The length counts the NUL.
+    let path = buffer.get(..length).unwrap_or_default();
+    CStr::from_bytes_with_nul(path).map_err(|_| Errno::ERANGE)
 }
 
 /// Maps `length` bytes and returns the address.

@@ -1,7 +1,7 @@
 //! What the processor is and what a program may use of it, from as few CPUID instructions as possible.
 //!
 //! CPUID traps in a virtual machine and costs microseconds there, so a [`Cpu`] asks each leaf at most once and
-//! only when somebody needs it. The instruction itself is passed in as a function: this module is
+//! only when somebody needs it. The instruction itself is a function that it is made with: this module is
 //! arithmetic over recorded registers. Leaf contents are from the Intel SDM (volume 2, CPUID) and the AMD APM
 //! (volume 3, appendix E).
 
@@ -382,32 +382,34 @@ const ADDRESS_WIDTHS: u32 = 0x8000_0008;
 const REMEMBERED: usize = 24;
 
 /// The processor, as far as it has been asked.
-#[derive(Debug, Clone)]
-pub struct Cpu {
+pub struct Cpu<'c> {
+    /// The instruction.
+    cpuid: Cpuid<'c>,
     leaves: [(u32, u32, Registers); REMEMBERED],
     read: usize,
     xcr0: u64,
 }
 
-impl Cpu {
+impl<'c> Cpu<'c> {
     /// Asks what every program needs: identity, x86-64 level, size of a trampoline's save area. Five
     /// CPUID instructions on a processor with XSAVE.
-    pub fn read(cpuid: Cpuid<'_>, xgetbv: &mut dyn FnMut() -> u64) -> Self {
+    pub fn read(cpuid: Cpuid<'c>, xgetbv: &mut dyn FnMut() -> u64) -> Self {
         let mut cpu = Self {
+            cpuid,
             leaves: [(0, 0, Registers::default()); REMEMBERED],
             read: 0,
             xcr0: 0,
         };
-        let max = cpu.leaf(cpuid, 0, 0).eax;
-        cpu.leaf(cpuid, 1, 0);
+        let max = cpu.leaf(0, 0).eax;
+        cpu.leaf(1, 0);
         if max >= 7 {
-            cpu.leaf(cpuid, 7, 0);
+            cpu.leaf(7, 0);
         }
         if max >= 0xd {
-            cpu.leaf(cpuid, 0xd, 1);
+            cpu.leaf(0xd, 1);
         }
         // Every processor with 64-bit mode has this leaf: it is where the mode is announced.
-        cpu.leaf(cpuid, 0x8000_0001, 0);
+        cpu.leaf(0x8000_0001, 0);
         if cpu.reported().has(Feature::OSXSAVE) {
             cpu.xcr0 = xgetbv();
         }
@@ -415,31 +417,31 @@ impl Cpu {
     }
 
     /// Asks the feature leaves that [`read`](Self::read) left out.
-    pub fn read_features(&mut self, cpuid: Cpuid<'_>) {
+    pub fn read_features(&mut self) {
         let max = self.max_leaf();
         if max >= 7 && self.known(7, 0).eax >= 1 {
-            self.leaf(cpuid, 7, 1);
+            self.leaf(7, 1);
         }
-        if self.reaches_extended(cpuid, 0x8000_0007) {
-            self.leaf(cpuid, 0x8000_0007, 0);
+        if self.reaches_extended(0x8000_0007) {
+            self.leaf(0x8000_0007, 0);
         }
         // These leaves describe an optional facility and are all zero without it.
         let reported = self.reported();
         if max >= 0x19 && reported.has(Feature::KL) {
-            self.leaf(cpuid, 0x19, 0);
+            self.leaf(0x19, 0);
         }
         if max >= 0x14 && reported.has(Feature::TRACE) {
-            self.leaf(cpuid, 0x14, 0);
+            self.leaf(0x14, 0);
         }
     }
 
     /// The registers of a leaf, asked now unless they are known.
     #[inline(never)]
-    pub fn leaf(&mut self, cpuid: Cpuid<'_>, leaf: u32, subleaf: u32) -> Registers {
+    pub fn leaf(&mut self, leaf: u32, subleaf: u32) -> Registers {
         if let Some(known) = self.find(leaf, subleaf) {
             return known;
         }
-        let registers = cpuid(leaf, subleaf);
+        let registers = (self.cpuid)(leaf, subleaf);
         if let Some(slot) = self.leaves.get_mut(self.read) {
             *slot = (leaf, subleaf, registers);
         }
@@ -462,16 +464,16 @@ impl Cpu {
     ///
     /// Address widths in leaf 0x80000008 that a processor can have prove that leaf, and with it all below: an
     /// absent one reads as zero (AMD) or as the highest basic leaf (Intel). That spares leaf 0x80000000.
-    pub fn reaches_extended(&mut self, cpuid: Cpuid<'_>, leaf: u32) -> bool {
+    pub fn reaches_extended(&mut self, leaf: u32) -> bool {
         if leaf > ADDRESS_WIDTHS {
-            return self.leaf(cpuid, 0x8000_0000, 0).eax >= leaf;
+            return self.leaf(0x8000_0000, 0).eax >= leaf;
         }
-        let [physical, linear, guest, reserved] = self.leaf(cpuid, ADDRESS_WIDTHS, 0).eax.to_le_bytes();
+        let [physical, linear, guest, reserved] = self.leaf(ADDRESS_WIDTHS, 0).eax.to_le_bytes();
         let possible = (32..=52).contains(&physical) && (linear == 48 || linear == 57) && guest <= 64 && reserved == 0;
         if possible {
             return true;
         }
-        let max = self.leaf(cpuid, 0x8000_0000, 0).eax;
+        let max = self.leaf(0x8000_0000, 0).eax;
         if max < ADDRESS_WIDTHS {
             self.forget(ADDRESS_WIDTHS);
         }
@@ -553,7 +555,7 @@ impl Cpu {
 
     /// How trampolines save argument registers, and how much memory that takes. Asks one more leaf on processors
     /// with XSAVE and without XSAVEC.
-    pub fn save_area(&mut self, cpuid: Cpuid<'_>) -> SaveArea {
+    pub fn save_area(&mut self) -> SaveArea {
         let usable = self.usable();
         if !usable.has(Feature::XSAVE) {
             return SaveArea {
@@ -577,7 +579,7 @@ impl Cpu {
         SaveArea {
             method: SaveMethod::Xsave,
             components: ARGUMENT_STATE,
-            size: self.leaf(cpuid, 0xd, 0).ebx.max(XSAVE_FIXED),
+            size: self.leaf(0xd, 0).ebx.max(XSAVE_FIXED),
         }
     }
 
@@ -611,11 +613,8 @@ pub(crate) mod recorded {
     }
 
     impl Table {
-        /// Runs `use_it` with this processor's CPUID and XGETBV; returns its result and the leaves asked.
-        pub(crate) fn run<T>(
-            &self,
-            use_it: impl FnOnce(Cpuid<'_>, &mut dyn FnMut() -> u64) -> T,
-        ) -> (T, Vec<(u32, u32)>) {
+        /// Runs `use_it` with this processor, read as [`Cpu::read`] does; returns its result and the leaves asked.
+        pub(crate) fn run<T>(&self, use_it: impl FnOnce(&mut Cpu<'_>) -> T) -> (T, Vec<(u32, u32)>) {
             let mut asked = Vec::new();
             let mut cpuid = |leaf: u32, subleaf: u32| {
                 asked.push((leaf, subleaf));
@@ -623,7 +622,7 @@ pub(crate) mod recorded {
                 let [eax, ebx, ecx, edx] = known.map_or([0; 4], |known| known.2);
                 Registers { eax, ebx, ecx, edx }
             };
-            let result = use_it(&mut cpuid, &mut || self.xcr0);
+            let result = use_it(&mut Cpu::read(&mut cpuid, &mut || self.xcr0));
             (result, asked)
         }
     }
@@ -702,15 +701,15 @@ mod tests {
     use super::recorded::{CORE2, EPYC, SKYLAKE_SERVER, Table};
     use super::*;
 
-    fn read(table: &Table) -> Cpu {
-        table.run(|cpuid, xgetbv| Cpu::read(cpuid, xgetbv)).0
+    fn usable(table: &Table) -> FeatureSet {
+        table.run(|cpu| cpu.usable()).0
     }
 
     #[test]
     fn identity_comes_from_the_first_two_leaves() {
-        let facts = |table| {
-            let cpu = read(table);
-            (cpu.vendor(), cpu.family(), cpu.model(), cpu.stepping())
+        let facts = |table: &Table| {
+            let identity = table.run(|cpu| (cpu.vendor(), cpu.family(), cpu.model(), cpu.stepping()));
+            identity.0
         };
         assert_eq!(facts(&EPYC), (Vendor::Amd, 0x19, 0x11, 1));
         assert_eq!(facts(&SKYLAKE_SERVER), (Vendor::Intel, 6, 0x55, 4));
@@ -719,22 +718,20 @@ mod tests {
 
     #[test]
     fn a_program_without_libc_costs_five_instructions() {
-        let (cpu, asked) = EPYC.run(|cpuid, xgetbv| {
-            let mut cpu = Cpu::read(cpuid, xgetbv);
-            cpu.save_area(cpuid);
-            cpu
+        let (instructions, asked) = EPYC.run(|cpu| {
+            cpu.save_area();
+            cpu.instructions()
         });
         assert_eq!(asked, [(0, 0), (1, 0), (7, 0), (0xd, 1), (0x8000_0001, 0)]);
-        assert_eq!(cpu.instructions(), 5);
+        assert_eq!(instructions, 5);
     }
 
     #[test]
     fn no_leaf_is_asked_twice() {
-        let (_, asked) = EPYC.run(|cpuid, xgetbv| {
-            let mut cpu = Cpu::read(cpuid, xgetbv);
+        let (_, asked) = EPYC.run(|cpu| {
             for _ in 0..2 {
-                cpu.read_features(cpuid);
-                cpu.leaf(cpuid, 7, 1);
+                cpu.read_features();
+                cpu.leaf(7, 1);
             }
         });
         let mut once = asked.clone();
@@ -745,19 +742,19 @@ mod tests {
 
     #[test]
     fn levels_need_the_registers_that_the_system_saves() {
-        assert_eq!(read(&EPYC).isa_level(), 4);
+        assert_eq!(usable(&EPYC).isa_level(), 4);
         let leaves = EPYC.leaves;
-        let level = |xcr0| read(&Table { leaves, xcr0 }).isa_level();
+        let level = |xcr0| usable(&Table { leaves, xcr0 }).isa_level();
         assert_eq!(level(7), 3);
         assert_eq!(level(3), 2);
-        assert_eq!(read(&CORE2).isa_level(), 1);
-        assert_eq!(read(&EPYC).usable().isa_1(), 0b1111);
+        assert_eq!(usable(&CORE2).isa_level(), 1);
+        assert_eq!(usable(&EPYC).isa_1(), 0b1111);
         assert_eq!(FeatureSet::default().isa_level(), 0);
     }
 
     #[test]
     fn save_areas_hold_the_enabled_state() {
-        let area = |table: &Table| table.run(|cpuid, xgetbv| Cpu::read(cpuid, xgetbv).save_area(cpuid)).0;
+        let area = |table: &Table| table.run(|cpu| cpu.save_area()).0;
         let epyc = area(&EPYC);
         assert_eq!(epyc.method, SaveMethod::Xsavec);
         assert_eq!(epyc.size, 576 + 256 + 64 + 512 + 1024);
@@ -779,9 +776,8 @@ mod tests {
     #[test]
     fn address_widths_prove_the_extended_leaves() {
         let reaches = |table: &Table, leaf| {
-            table.run(|cpuid, xgetbv| {
-                let mut cpu = Cpu::read(cpuid, xgetbv);
-                let reached = cpu.reaches_extended(cpuid, leaf);
+            table.run(|cpu| {
+                let reached = cpu.reaches_extended(leaf);
                 (reached, cpu.known(0x8000_0008, 0))
             })
         };
@@ -804,14 +800,13 @@ mod tests {
 
     #[test]
     fn leaves_beyond_the_memory_are_asked_again() {
-        let (cpu, asked) = EPYC.run(|cpuid, xgetbv| {
-            let mut cpu = Cpu::read(cpuid, xgetbv);
+        let ((instructions, last), asked) = EPYC.run(|cpu| {
             for subleaf in 0..40 {
-                cpu.leaf(cpuid, 0x20, subleaf);
+                cpu.leaf(0x20, subleaf);
             }
-            cpu
+            (cpu.instructions(), cpu.known(0x20, 39))
         });
-        assert_eq!(cpu.instructions(), asked.len());
-        assert_eq!(cpu.known(0x20, 39), Registers::default());
+        assert_eq!(instructions, asked.len());
+        assert_eq!(last, Registers::default());
     }
 }

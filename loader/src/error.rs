@@ -75,6 +75,12 @@ impl fmt::Display for Lossy<'_> {
     }
 }
 
+/// `bytes` as text, if they are UTF-8. It is the search for what is not that [`Lossy`] has already.
+pub fn utf8(bytes: &[u8]) -> Option<&str> {
+    let text = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    (text.len() == bytes.len()).then_some(text)
+}
+
 #[inline(never)]
 fn escaped(out: &mut fmt::Formatter<'_>, code: u64) -> fmt::Result {
     write!(out, "\\x{code:02x}")
@@ -87,6 +93,16 @@ pub fn text(arguments: fmt::Arguments<'_>) -> String {
     // Writing to a String cannot fail.
     let _ = text.write_fmt(arguments);
     text
+}
+
+/// Whether `text` has this byte.
+#[inline(never)]
+#[expect(
+    clippy::manual_contains,
+    reason = "`contains` brings a search that is made for long texts"
+)]
+pub fn has_byte(text: &[u8], byte: u8) -> bool {
+    text.iter().any(|one| *one == byte)
 }
 
 /// A system error number (errno(3)), positive.

@@ -8,7 +8,6 @@
 //! by C code with the arguments that the interface states.
 #![allow(unsafe_code, non_upper_case_globals)]
 
-use alloc::format;
 use core::ffi::{c_char, c_int, c_void};
 
 use lode::abi::glibc::{Exports, entries};
@@ -230,9 +229,9 @@ unsafe extern "C" fn _dl_fatal_printf(format: *const c_char) -> ! {
 
 #[cold]
 fn stop_in(function: &str) -> ! {
-    dl::stop(&format!(
+    dl::stop(&lode::error::text(format_args!(
         "libc called {function}, which is not reached while dlopen is hooked"
-    ))
+    )))
 }
 
 macro_rules! never_reached {

@@ -16,6 +16,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::fmt::Write;
+use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crt::syscall as call;
@@ -99,6 +100,11 @@ fn fail(program: &[u8], error: &lode::error::Error) -> ! {
     let text = text(format_args!("{}", error.report(program)));
     crt::Stderr.write_bytes(text.as_bytes());
     call::exit_group(error.exit_status())
+}
+
+/// The process's number, for people.
+fn own_number() -> u64 {
+    call::getpid().cast_unsigned().into()
 }
 
 fn say(text: &str) -> ! {
@@ -246,15 +252,13 @@ impl Launch {
     fn log(&self, options: &Options<'static>) -> Log<'static> {
         let mut descriptor = 2;
         if let Some(path) = options.debug_output.filter(|_| !options.debug.is_empty()) {
-            let path = text(format_args!("{}.{}\0", lode::error::Lossy(path), call::getpid()));
+            let path = c_string(text(format_args!("{}.{}", Lossy(path), own_number())).as_bytes());
             let flags = call::O_WRONLY | call::O_CREAT | call::O_APPEND | call::O_CLOEXEC;
-            if let Ok(path) = CStr::from_bytes_with_nul(path.as_bytes())
-                && let Ok(opened) = call::openat(call::AT_FDCWD, path, flags, 0o666)
-            {
+            if let Ok(opened) = call::openat(call::AT_FDCWD, path, flags, 0o666) {
                 descriptor = opened;
             }
         }
-        let process = if options.debug.is_empty() { 0 } else { call::getpid() };
+        let process = if options.debug.is_empty() { 0 } else { own_number() };
         let sink = alloc::boxed::Box::leak(alloc::boxed::Box::new(DebugText {
             descriptor,
             process,
@@ -266,18 +270,18 @@ impl Launch {
         }
     }
 
-    /// The list of stages.
+    /// The list of stages. One that fails ends the process, so what they share is not given back.
     #[inline(never)]
     fn start_program(&mut self, options: &Options<'static>, log: Log<'static>) -> Result<core::convert::Infallible> {
         let mut cpuid = machine::cpuid;
         let mut cpu = Cpu::read(&mut cpuid, &mut machine::xgetbv);
-        machine::set_vector_state(&cpu.save_area(&mut cpuid));
+        machine::set_vector_state(&cpu.save_area());
         let linux = Linux {
             page_size: self.page_size,
             program: options.program.filter(|_| self.as_command),
             origin_path: options.origin_path,
         };
-        let mut searcher = Searcher::new(&self.search_settings(options, &cpu, &linux), None);
+        let mut searcher = ManuallyDrop::new(Searcher::new(&self.search_settings(options, &cpu, &linux), None));
         let program = self.program(options, &mut searcher, &linux, &cpu, log)?;
         if options.mode == Mode::Verify {
             verify(&program);
@@ -285,10 +289,10 @@ impl Launch {
         if needs_something(&program) || !options.preload.is_empty() {
             searcher.cache = cache(options);
         }
-        let mut world = self.what_is_there(&program)?;
+        let mut world = ManuallyDrop::new(self.what_is_there(&program)?);
         let preload_file = linux::read_file(b"/etc/ld.so.preload", 1 << 16).unwrap_or_default();
         let wishes = wishes(options, &preload_file);
-        let mut directories = Directories::new();
+        let mut directories = ManuallyDrop::new(Directories::new());
         let mut context = Context {
             host: &linux,
             searcher: &searcher,
@@ -329,7 +333,7 @@ impl Launch {
         self.wake(&mut abi, &mut relocated, &world, &order, &mut cpu)?;
         let runtime = dl::set_runtime(Runtime {
             linux,
-            searcher,
+            searcher: ManuallyDrop::into_inner(searcher),
             cpu_level: cpu.isa_level(),
             bind_now: options.bind_now,
             log,
@@ -353,11 +357,11 @@ impl Launch {
         world.list = order;
         let ready = protected.publish(&mut world);
         drop(loading);
-        self.give_over(runtime, world, ready, log)
+        self.give_over(runtime, ManuallyDrop::into_inner(world), ready, log)
     }
 
     #[inline(never)]
-    fn search_settings<'a>(&self, options: &Options<'a>, cpu: &Cpu, linux: &Linux) -> Settings<'a> {
+    fn search_settings<'a>(&self, options: &Options<'a>, cpu: &Cpu<'_>, linux: &Linux) -> Settings<'a> {
         let origin = options
             .library_path
             .filter(|path| lode::search::tokens::names_origin(path))
@@ -383,7 +387,7 @@ impl Launch {
         options: &Options<'static>,
         searcher: &mut Searcher<'static>,
         linux: &Linux,
-        cpu: &Cpu,
+        cpu: &Cpu<'_>,
         log: Log<'static>,
     ) -> Result<Parts> {
         let Some(path) = options.program.filter(|_| self.as_command) else {
@@ -460,7 +464,7 @@ impl Launch {
         relocated: &mut Relocated,
         world: &World,
         order: &[ModuleId],
-        cpu: &mut Cpu,
+        cpu: &mut Cpu<'_>,
     ) -> Result<()> {
         let mut tls = relocated.batch.tls;
         dl::set_own_words(tls.own);
@@ -475,9 +479,8 @@ impl Launch {
             }
             Abi::Glibc(glibc) => {
                 glibc.tunables = self.tunables(glibc.layout);
-                let mut cpuid = machine::cpuid;
                 let rules = glibc.layout.cache_rules();
-                let mut facts = CpuFacts::compute(cpu, &mut cpuid, &glibc.tunables, rules);
+                let mut facts = CpuFacts::compute(cpu, &glibc.tunables, rules);
                 facts.allow_base_registers(rules, self.auxiliary(auxv::AT_HWCAP2));
                 let circumstances = Circumstances {
                     kernel: Kernel {
@@ -796,15 +799,12 @@ fn bind(linked: Linked, world: &World, linux: &Linux, now: bool, log: Log<'_>) {
 /// The order of the link map: the program, the kernel's library, then breadth-first; lode at its place, or last.
 fn list_order(batch: &Batch, world: &World) -> Vec<ModuleId> {
     let mut list = Vec::with_capacity(batch.order.len() + 2);
-    list.extend(batch.order.first());
-    list.extend(
-        world
-            .modules
-            .iter()
-            .find(|module| module.role == Role::Vdso)
-            .map(|module| module.id),
-    );
-    list.extend(batch.order.iter().skip(1));
+    let (program, libraries) = batch.order.split_at_checked(1).unwrap_or_default();
+    list.extend_from_slice(program);
+    if let Some(vdso) = world.roster().find(&|module| module.role == Role::Vdso) {
+        list.push(vdso.id);
+    }
+    list.extend_from_slice(libraries);
     for module in &world.modules {
         if !list.contains(&module.id) {
             list.push(module.id);

@@ -18,7 +18,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::error::{Kind, Lossy, Name, Result, Stage};
+use crate::error::{Kind, Lossy, Name, Result, Stage, has_byte};
 use crate::event::Interest;
 
 /// The auxiliary vector's entry that says whether the process is secure (getauxval(3)).
@@ -612,7 +612,7 @@ impl<'a> Options<'a> {
 
 /// The words of a list, none of which is empty.
 fn words<'a>(list: &'a [u8], separators: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
-    list.split(|byte| separators.contains(byte))
+    list.split(|byte| has_byte(separators, *byte))
         .filter(|word| !word.is_empty())
 }
 
@@ -637,7 +637,7 @@ fn non_empty(value: &[u8]) -> Option<&[u8]> {
 
 /// Whether a secure process may take a name from `LD_PRELOAD`: no path, no excess.
 fn may_be_preloaded(name: &[u8]) -> bool {
-    !name.contains(&b'/') && name.len() < SECURE_NAME_LIMIT
+    !has_byte(name, b'/') && name.len() < SECURE_NAME_LIMIT
 }
 
 /// The names in `/etc/ld.so.preload`: separated by white space or colons, up to a `#` in each line. The file is root's

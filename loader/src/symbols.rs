@@ -166,55 +166,55 @@ impl Symbols {
             symbols.indices = Some(image.table_to_end(at).ok_or_else(|| outside(at))?);
         }
         if let Some(at) = dynamic.verneed {
-            let needs = version::needs(chain_bytes(image, at)?, dynamic.verneednum)?;
-            symbols.add_needs(&needs)?;
+            let bytes = chain_bytes(image, at)?;
+            version::needs(bytes, dynamic.verneednum, &mut |need| symbols.add_need(&need))?;
         }
         if let Some(at) = dynamic.verdef {
-            let definitions = version::definitions(chain_bytes(image, at)?, dynamic.verdefnum)?;
-            symbols.add_definitions(&definitions)?;
+            let bytes = chain_bytes(image, at)?;
+            version::definitions(bytes, dynamic.verdefnum, &mut |definition| {
+                symbols.add_definition(&definition)
+            })?;
         }
         Ok(symbols)
     }
 
-    fn add_needs(&mut self, needs: &[Need]) -> Result<(), Fault> {
-        for need in needs {
-            let file = self.string(need.file.into())?;
-            let mut versions = Vec::new();
-            for entry in &need.entries {
-                let name = self.string(entry.name.into())?;
-                versions.push((name, entry.hash, entry.weak));
-                self.set_version(
-                    entry.index & !HIDDEN,
-                    Version {
-                        hash: entry.hash,
-                        name,
-                        file: Some(file),
-                        hidden: entry.index & HIDDEN != 0,
-                    },
-                );
-            }
+    fn add_need(&mut self, need: &Need) -> Result<(), Fault> {
+        let file = self.string(need.file.into())?;
+        let name = self.string(need.name.into())?;
+        if self.required.last().is_none_or(|last| last.file != file) {
+            let versions = Vec::new();
             self.required.push(Required { file, versions });
         }
+        if let Some(required) = self.required.last_mut() {
+            required.versions.push((name, need.hash, need.weak));
+        }
+        self.set_version(
+            need.index & !HIDDEN,
+            Version {
+                hash: need.hash,
+                name,
+                file: Some(file),
+                hidden: need.index & HIDDEN != 0,
+            },
+        );
         Ok(())
     }
 
-    fn add_definitions(&mut self, definitions: &[Definition]) -> Result<(), Fault> {
-        for definition in definitions {
-            if definition.base {
-                continue;
-            }
-            let name = self.string(definition.name.into())?;
-            self.defined.push((name, definition.hash));
-            self.set_version(
-                definition.index & !HIDDEN,
-                Version {
-                    hash: definition.hash,
-                    name,
-                    file: None,
-                    hidden: false,
-                },
-            );
+    fn add_definition(&mut self, definition: &Definition) -> Result<(), Fault> {
+        if definition.base {
+            return Ok(());
         }
+        let name = self.string(definition.name.into())?;
+        self.defined.push((name, definition.hash));
+        self.set_version(
+            definition.index & !HIDDEN,
+            Version {
+                hash: definition.hash,
+                name,
+                file: None,
+                hidden: false,
+            },
+        );
         Ok(())
     }
 

@@ -125,7 +125,7 @@ pub struct Module {
     /// Arrived relocated: nothing is stored into it, and no constructor of it is run.
     pub is_final: bool,
     /// The modules that its group of `dlopen` brought, in breadth-first order; for modules of the start the global scope.
-    pub group: Arc<[ModuleId]>,
+    pub group: Arc<Vec<ModuleId>>,
     /// TLS number (low word) and static offset; see [`Module::tls`].
     tls_id: AtomicU64,
     tls_offset: AtomicU64,
@@ -223,7 +223,7 @@ impl Module {
             needed_names,
             asked_by,
             is_final,
-            group: Arc::from([]),
+            group: Arc::default(),
             tls_id: AtomicU64::new(0),
             tls_offset: AtomicU64::new(NOT_STATIC),
             state: AtomicU32::new(FRESH),
@@ -486,11 +486,17 @@ impl<'a> Roster<'a> {
     /// An error of a stage after mapping, which knows its culprit only, with the module that asked for the culprit.
     #[cold]
     pub fn with_asker(&self, error: Box<Error>) -> Box<Error> {
-        let culprit = self.iter().find(|module| module.name == error.culprit);
+        let culprit = self.find(&|module| module.name == error.culprit);
         match culprit.and_then(|module| self.get(module.asked_by?)) {
             Some(asker) => error.asked_by(&asker.name),
             None => error,
         }
+    }
+
+    /// The first module that is like this.
+    #[inline(never)]
+    pub fn find(&self, is_wanted: &dyn Fn(&Module) -> bool) -> Option<&'a Module> {
+        self.iter().find(|module| is_wanted(module))
     }
 
     /// Every module.

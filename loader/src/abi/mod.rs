@@ -30,13 +30,13 @@ impl Abi {
     /// [`Kind::UnknownLibc`] for a glibc that no row describes; [`Kind::Unsupported`] for a libc of another family.
     pub fn recognise(linked: &Linked, world: &World) -> Result<Abi> {
         let roster = linked.batch.roster(world);
-        let named = |name: &[u8]| roster.iter().find(|module| module.soname == Some(name));
+        let named = |name: &[u8]| roster.find(&|module| module.soname == Some(name));
         if let Some(libc) = named(glibc::LIBC) {
             return glibc::Glibc::recognise(libc)
                 .map(|glibc| Abi::Glibc(Box::new(glibc)))
                 .map_err(|error| roster.with_asker(error));
         }
-        match roster.iter().find(|module| is_musl(module)) {
+        match roster.find(&is_musl) {
             Some(musl) => Err(roster.with_asker(musl.fault(
                 Stage::Link,
                 Kind::Unsupported(

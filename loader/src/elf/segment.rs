@@ -1,6 +1,8 @@
 //! Program headers (gABI, "Program Header").
 #![forbid(unsafe_code)]
 
+use alloc::vec::Vec;
+
 use super::{FileOffset, Vaddr, u32_at, u64_at};
 use crate::error::{Fault, Kind, Rule};
 
@@ -77,52 +79,30 @@ impl ProgramHeader {
         })
     }
 
+    /// Decodes the `count` entries (`e_phnum`) at the start of `bytes`.
+    ///
+    /// # Errors
+    /// [`Rule::ProgramHeadersOutsideFile`] when there are fewer bytes than that takes.
+    #[inline(never)]
+    pub fn table(bytes: &[u8], count: u16) -> Result<Vec<ProgramHeader>, Fault> {
+        let size = usize::from(count) * PROGRAM_HEADER_SIZE;
+        let table = bytes
+            .get(..size)
+            .ok_or_else(|| Kind::malformed(Rule::ProgramHeadersOutsideFile, size as u64, bytes.len() as u64))?;
+        let mut headers = Vec::with_capacity(count.into());
+        for entry in table.chunks_exact(PROGRAM_HEADER_SIZE) {
+            if let Some(header) = ProgramHeader::decode(entry) {
+                headers.push(header);
+            }
+        }
+        Ok(headers)
+    }
+
     /// The first link-time address past the segment in memory; `None` past the end of the address space.
     pub fn end(&self) -> Option<Vaddr> {
         self.vaddr.plus(self.memory_size)
     }
 }
-
-/// The program headers of a file, one after the other.
-#[derive(Clone, Debug)]
-pub struct Segments<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Segments<'a> {
-    /// The `phnum` program headers at the start of `bytes`.
-    ///
-    /// # Errors
-    /// [`Rule::ProgramHeadersOutsideFile`] when there are fewer bytes than that takes.
-    pub fn decode(bytes: &'a [u8], phnum: u16) -> Result<Segments<'a>, Fault> {
-        let size = usize::from(phnum) * PROGRAM_HEADER_SIZE;
-        match bytes.get(..size) {
-            Some(rest) => Ok(Segments { rest }),
-            None => Err(Kind::malformed(
-                Rule::ProgramHeadersOutsideFile,
-                size as u64,
-                bytes.len() as u64,
-            )),
-        }
-    }
-}
-
-impl Iterator for Segments<'_> {
-    type Item = ProgramHeader;
-
-    fn next(&mut self) -> Option<ProgramHeader> {
-        let header = ProgramHeader::decode(self.rest)?;
-        self.rest = self.rest.get(PROGRAM_HEADER_SIZE..).unwrap_or(&[]);
-        Some(header)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let count = self.rest.len() / PROGRAM_HEADER_SIZE;
-        (count, Some(count))
-    }
-}
-
-impl ExactSizeIterator for Segments<'_> {}
 
 /// The name of a `p_type`, as the gABI and its supplements spell it.
 pub fn kind_name(kind: u32) -> Option<&'static str> {
@@ -173,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_table_is_decoded_entry_by_entry() {
-        let segments = Segments::decode(&table(), 2).unwrap().collect::<Vec<_>>();
+        let segments = ProgramHeader::table(&table(), 2).unwrap();
         assert_eq!(
             segments[1],
             ProgramHeader {
@@ -187,7 +167,7 @@ mod tests {
             }
         );
         assert_eq!(segments.len(), 2);
-        assert_eq!(Segments::decode(&table(), 1).unwrap().len(), 1);
+        assert_eq!(ProgramHeader::table(&table(), 1).unwrap().len(), 1);
     }
 
     #[test]
@@ -195,7 +175,7 @@ mod tests {
         let bytes = table();
         for length in 0..bytes.len() {
             let refusal = Kind::malformed(Rule::ProgramHeadersOutsideFile, 112, length as u64);
-            assert_eq!(Segments::decode(&bytes[..length], 2).err(), Some(refusal));
+            assert_eq!(ProgramHeader::table(&bytes[..length], 2).err(), Some(refusal));
             let single = ProgramHeader::decode(&bytes[..length]);
             assert_eq!(single.is_some(), length >= 56);
         }
@@ -209,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_segment_at_the_end_of_the_address_space_has_no_end() {
-        let mut header = Segments::decode(&table(), 1).unwrap().next().unwrap();
+        let mut header = ProgramHeader::table(&table(), 1).unwrap()[0];
         header.vaddr = Vaddr(u64::MAX);
         assert_eq!(header.end(), None);
     }

@@ -4,8 +4,6 @@
 //! its own size, so no chain is endless; and a file has no more versions than there are indices, so no chain is too long.
 #![forbid(unsafe_code)]
 
-use alloc::vec::Vec;
-
 use super::{u16_at, u32_at};
 use crate::error::{Fault, Kind, Rule};
 
@@ -25,18 +23,11 @@ const DEFINITION_SIZE: usize = 20;
 /// There are 15 bits of version index.
 const MOST_VERSIONS: usize = 0x7fff;
 
-/// What a file requires of one library.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One version that a file requires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
     /// The library's name as in DT_NEEDED: offset into the string table
     pub file: u32,
-    /// The versions
-    pub entries: Vec<NeedEntry>,
-}
-
-/// One required version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NeedEntry {
     /// SysV hash of the name
     pub hash: u32,
     /// VER_FLG_WEAK: the library may lack it.
@@ -62,12 +53,11 @@ pub struct Definition {
     pub name: u32,
 }
 
-/// Decodes the `count` records of DT_VERNEED (DT_VERNEEDNUM) at the start of `bytes`.
+/// Decodes the `count` records of DT_VERNEED (DT_VERNEEDNUM) at the start of `bytes`, and gives each version to `take`.
 ///
 /// # Errors
-/// [`Rule::VersionNeed`] with the offset of the record that is outside, of another revision, or leads nowhere.
-pub fn needs(bytes: &[u8], count: u64) -> Result<Vec<Need>, Fault> {
-    let mut needs = Vec::new();
+/// [`Rule::VersionNeed`] with the offset of the record that is outside, of another revision, or leads nowhere; those of `take`.
+pub fn needs(bytes: &[u8], count: u64, take: &mut dyn FnMut(Need) -> Result<(), Fault>) -> Result<(), Fault> {
     let mut total = 0;
     let mut at = Some(0u32);
     for _ in 0..count {
@@ -83,45 +73,52 @@ pub fn needs(bytes: &[u8], count: u64) -> Result<Vec<Need>, Fault> {
             return Err(fault());
         }
         let first = start.checked_add(record.word(8)).ok_or_else(fault)?;
-        needs.push(Need {
-            file: record.word(4),
-            entries: need_entries(bytes, first, entry_count)?,
-        });
+        need_entries(bytes, first, entry_count, record.word(4), take)?;
         at = follow(start, record.word(12), NEED_SIZE);
     }
-    Ok(needs)
+    Ok(())
 }
 
-fn need_entries(bytes: &[u8], first: u32, count: u16) -> Result<Vec<NeedEntry>, Fault> {
-    let mut entries = Vec::new();
+fn need_entries(
+    bytes: &[u8],
+    first: u32,
+    count: u16,
+    file: u32,
+    take: &mut dyn FnMut(Need) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let mut at = Some(first);
     for _ in 0..count {
         let start = at.ok_or_else(|| damaged_need(first as usize))?;
         let record: Record<NEED_ENTRY_SIZE> = record(bytes, start).ok_or_else(|| damaged_need(start as usize))?;
-        entries.push(NeedEntry {
+        take(Need {
+            file,
             hash: record.word(0),
             weak: record.half(4) & FLAG_WEAK != 0,
             index: record.half(6),
             name: record.word(8),
-        });
+        })?;
         at = follow(start, record.word(12), NEED_ENTRY_SIZE);
     }
-    Ok(entries)
+    Ok(())
 }
 
-/// Decodes the `count` records of DT_VERDEF (DT_VERDEFNUM) at the start of `bytes`. The names of predecessors are left out: nothing
-/// uses them.
+/// Decodes the `count` records of DT_VERDEF (DT_VERDEFNUM) at the start of `bytes`, and gives each to `take`. The names of predecessors are left out:
+/// nothing uses them.
 ///
 /// # Errors
-/// [`Rule::VersionDefinition`] with the offset of the record that is outside, of another revision, without a name, or leads nowhere.
-pub fn definitions(bytes: &[u8], count: u64) -> Result<Vec<Definition>, Fault> {
-    let mut definitions = Vec::new();
+/// [`Rule::VersionDefinition`] with the offset of the record that is outside, of another revision, without a name, or leads nowhere; those
+/// of `take`.
+pub fn definitions(
+    bytes: &[u8],
+    count: u64,
+    take: &mut dyn FnMut(Definition) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let mut at = Some(0u32);
-    for _ in 0..count {
+    for number in 0..count {
         let start = at.ok_or_else(|| damaged_definition(bytes.len()))?;
         let fault = || damaged_definition(start as usize);
         let definition: Record<DEFINITION_SIZE> = record(bytes, start).ok_or_else(fault)?;
-        if definition.half(0) != 1 || definition.half(6) == 0 || definitions.len() >= MOST_VERSIONS {
+        if definition.half(0) != 1 || definition.half(6) == 0 || number >= MOST_VERSIONS as u64 {
             return Err(fault());
         }
         let flags = definition.half(2);
@@ -129,16 +126,16 @@ pub fn definitions(bytes: &[u8], count: u64) -> Result<Vec<Definition>, Fault> {
             .checked_add(definition.word(12))
             .and_then(|at| record(bytes, at))
             .ok_or_else(fault)?;
-        definitions.push(Definition {
+        take(Definition {
             index: definition.half(4) & !HIDDEN,
             hash: definition.word(8),
             base: flags & FLAG_BASE != 0,
             weak: flags & FLAG_WEAK != 0,
             name: name.word(0),
-        });
+        })?;
         at = follow(start, definition.word(16), DEFINITION_SIZE);
     }
-    Ok(definitions)
+    Ok(())
 }
 
 /// A record of `SIZE` bytes that lies wholly in the file. Its fields are asked for by constant offsets.
@@ -179,6 +176,25 @@ fn damaged_definition(at: usize) -> Fault {
 mod tests {
     use super::*;
     use alloc::vec;
+    use alloc::vec::Vec;
+
+    fn needs(bytes: &[u8], count: u64) -> Result<Vec<Need>, Fault> {
+        let mut needs = Vec::new();
+        super::needs(bytes, count, &mut |need| {
+            needs.push(need);
+            Ok(())
+        })?;
+        Ok(needs)
+    }
+
+    fn definitions(bytes: &[u8], count: u64) -> Result<Vec<Definition>, Fault> {
+        let mut definitions = Vec::new();
+        super::definitions(bytes, count, &mut |definition| {
+            definitions.push(definition);
+            Ok(())
+        })?;
+        Ok(definitions)
+    }
 
     fn halves(bytes: &mut Vec<u8>, values: &[u16]) {
         values
@@ -227,7 +243,8 @@ mod tests {
 
     #[test]
     fn requirements_are_decoded_by_library() {
-        let entry = |hash, weak, index, name| NeedEntry {
+        let need = |file, hash, weak, index, name| Need {
+            file,
             hash,
             weak,
             index,
@@ -236,14 +253,9 @@ mod tests {
         assert_eq!(
             needs(&need_bytes(), 2),
             Ok(vec![
-                Need {
-                    file: 100,
-                    entries: vec![entry(0x0969_1a75, false, 2, 200), entry(0x0969_1a75, false, 3, 200)]
-                },
-                Need {
-                    file: 101,
-                    entries: vec![entry(0x0696_91b4, true, 4, 201)]
-                },
+                need(100, 0x0969_1a75, false, 2, 200),
+                need(100, 0x0969_1a75, false, 3, 200),
+                need(101, 0x0696_91b4, true, 4, 201),
             ])
         );
         assert_eq!(needs(&[], 0), Ok(vec![]));

@@ -36,7 +36,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::error::Name;
+use crate::error::{Name, has_byte};
 
 pub mod cache;
 pub mod hwcaps;
@@ -154,12 +154,12 @@ pub struct Settings<'a> {
 }
 
 /// A module, as far as its search paths go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Link<'a> {
     /// Its name, for messages and for `--inhibit-rpath`.
-    pub name: &'a Name,
+    pub name: Name,
     /// The directory of its file, absolute and with links resolved; `None` when it is not known.
-    pub origin: Option<&'a [u8]>,
+    pub origin: Option<Name>,
     /// DT_RPATH.
     pub rpath: Option<&'a [u8]>,
     /// DT_RUNPATH. It makes DT_RPATH of the same module void.
@@ -168,6 +168,12 @@ pub struct Link<'a> {
     pub no_default_directories: bool,
     /// Whether it is the program, whose place its user may have chosen.
     pub is_program: bool,
+}
+
+impl Link<'_> {
+    fn origin(&self) -> Option<&[u8]> {
+        self.origin.as_ref().map(Name::bytes)
+    }
 }
 
 /// Why a name is looked for.
@@ -374,7 +380,7 @@ impl<'c> Searcher<'c> {
         if request.name.is_empty() {
             return plan;
         }
-        if request.name.contains(&b'/') {
+        if has_byte(request.name, b'/') {
             plan.push(Source::Direct);
             return plan;
         }
@@ -407,7 +413,7 @@ impl<'c> Searcher<'c> {
     fn direct(&self, request: &Request<'_>) -> Vec<Vec<u8>> {
         let mut paths = Vec::new();
         let asker = request.lineage.first();
-        let origin = asker.and_then(|asker| asker.origin);
+        let origin = asker.and_then(Link::origin);
         let is_program = asker.is_none_or(|asker| asker.is_program);
         self.expand(request.name, origin, is_program, &mut |path| {
             let refused = match request.purpose {
@@ -446,7 +452,7 @@ impl<'c> Searcher<'c> {
         }
         // A list may be as long as its user likes: what stood in it before is found by bisection.
         let mut seen = Directories::new();
-        for element in list.split(|byte| separators.contains(byte)) {
+        for element in list.split(|byte| has_byte(separators, *byte)) {
             self.expand(element, origin, is_program, &mut |mut path| {
                 while path.len() > 1 && path.ends_with(b"/") {
                     path.pop();
@@ -472,7 +478,7 @@ impl<'c> Searcher<'c> {
         if self.inhibit_rpath.as_ref().is_some_and(inhibited) {
             return Vec::new();
         }
-        self.elements(path.unwrap_or_default(), b":", link.origin, link.is_program)
+        self.elements(path.unwrap_or_default(), b":", link.origin(), link.is_program)
     }
 }
 
@@ -701,10 +707,10 @@ mod tests {
     };
 
     /// A library of the name, in /opt/lib.
-    fn library(name: &Name) -> Link<'_> {
+    fn library(name: &Name) -> Link<'static> {
         Link {
-            name,
-            origin: Some(b"/opt/lib"),
+            name: name.clone(),
+            origin: Some(Name::from("/opt/lib")),
             rpath: None,
             runpath: None,
             no_default_directories: false,
@@ -713,9 +719,9 @@ mod tests {
     }
 
     /// The program, in /opt/app/bin.
-    fn program(name: &Name) -> Link<'_> {
+    fn program(name: &Name) -> Link<'static> {
         Link {
-            origin: Some(b"/opt/app/bin"),
+            origin: Some(Name::from("/opt/app/bin")),
             is_program: true,
             ..library(name)
         }
@@ -813,9 +819,9 @@ mod tests {
         let with_runpath = [
             Link {
                 runpath: Some(b"/r"),
-                ..with_rpath[0]
+                ..with_rpath[0].clone()
             },
-            with_rpath[1],
+            with_rpath[1].clone(),
         ];
         assert_eq!(
             lists(&searcher, &needed("libx.so", &with_runpath)),
@@ -1077,7 +1083,7 @@ mod tests {
         let plain = program(&main);
         let strict = Link {
             no_default_directories: true,
-            ..plain
+            ..plain.clone()
         };
         assert_eq!(
             paths(&searcher, &needed("libx.so", &[plain]))[..2],
@@ -1116,17 +1122,17 @@ mod tests {
             runpath: Some(b"$ORIGIN/../lib:/x/$ORIGIN:$ORIGIN"),
             ..program(&main)
         };
-        assert!(paths_before_defaults(&SECURE, &[link]).is_empty());
+        assert!(paths_before_defaults(&SECURE, core::slice::from_ref(&link)).is_empty());
         let installed = Link {
-            origin: Some(b"/usr/bin"),
-            ..link
+            origin: Some(Name::from("/usr/bin")),
+            ..link.clone()
         };
         assert_eq!(
             paths_before_defaults(&SECURE, &[installed]),
             ["/usr/bin/../lib/libx.so"]
         );
         let escaping = Link {
-            origin: Some(b"/usr/lib"),
+            origin: Some(Name::from("/usr/lib")),
             runpath: Some(b"$ORIGIN/../../tmp"),
             ..link
         };

@@ -109,7 +109,7 @@ pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Fault> {
         return Ok(());
     }
     let check = |at: Address| {
-        if is_code(module, at) || roster.iter().any(|other| is_function(other, at)) {
+        if is_code(module, at) || roster.find(&|other| is_function(other, at)).is_some() {
             return Ok(());
         }
         let place = at.in_image(module.image.bias());

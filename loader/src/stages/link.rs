@@ -49,7 +49,7 @@ impl Mapped {
         if !world.has(batch.namespace) {
             batch.global.extend_from_slice(&batch.order);
         }
-        let group: Arc<[ModuleId]> = Arc::from(batch.order.as_slice());
+        let group = Arc::new(batch.order.clone());
         for module in batch.modules.iter_mut().filter_map(Arc::get_mut) {
             module.group = group.clone();
         }
@@ -63,13 +63,16 @@ impl Mapped {
 fn tell_scopes(roster: Roster<'_>, batch: &Batch, log: Log<'_>) {
     let global = &batch.global;
     for module in &batch.modules {
-        let ids = global
-            .iter()
-            .chain(module.group.iter().filter(|id| !global.contains(id)));
-        let list: Vec<&Name> = ids
-            .filter_map(|id| roster.get(*id))
-            .map(|module| &module.name)
-            .collect();
+        let mut list: Vec<&Name> = Vec::new();
+        for (ids, above) in [(global, &Vec::new()), (&*module.group, global)] {
+            for id in ids {
+                if !above.contains(id)
+                    && let Some(module) = roster.get(*id)
+                {
+                    list.push(&module.name);
+                }
+            }
+        }
         log.emit(Interest::SCOPES, || Event::Scope {
             module: &module.name,
             list: &list,
@@ -131,7 +134,7 @@ pub fn provider<'a>(roster: Roster<'a>, module: &Module, file: &[u8]) -> Option<
     let direct = module.needed_names.iter().position(|name| *name == file);
     match direct.and_then(|index| module.needed.get(index)) {
         Some(id) => roster.get(*id),
-        None => roster.iter().find(|other| other.soname == Some(file)),
+        None => roster.find(&|other| other.soname == Some(file)),
     }
 }
 

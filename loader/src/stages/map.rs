@@ -11,7 +11,7 @@ use crate::arch::Machine;
 use crate::elf::dynamic::Flags1;
 use crate::elf::header::Header;
 use crate::elf::note;
-use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader, Segments};
+use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader};
 use crate::elf::{FileOffset, Vaddr};
 use crate::error::{Errno, Error, Fault, Kind, Name, Rejected, Result, Rule, Stage, Tried};
 use crate::event::{Event, Interest, Log};
@@ -253,11 +253,10 @@ impl Work<'_, '_, '_> {
 
     /// Tries each candidate that the search offers.
     fn find(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
-        let lineage = Lineage::new(self.roster(), asker, name, self.context.host);
-        let links = lineage.links();
+        let lineage = lineage(self.roster(), asker, name, self.context.host);
         let request = Request {
             name,
-            lineage: &links,
+            lineage: &lineage,
             purpose,
         };
         let searcher = self.context.searcher;
@@ -331,8 +330,7 @@ impl Work<'_, '_, '_> {
         }
         let same = self
             .roster()
-            .iter()
-            .find(|module| module.identity == Some(file.identity) && module.is_in(self.batch.namespace))
+            .find(&|module| module.identity == Some(file.identity) && module.is_in(self.batch.namespace))
             .map(|module| module.id);
         if let Some(id) = same {
             return Ok(id);
@@ -366,10 +364,10 @@ pub fn search_directories(
     host: &dyn Host,
 ) -> Vec<Vec<u8>> {
     let name = b"library";
-    let lineage = Lineage::new(roster, Some(module), name, host);
+    let lineage = lineage(roster, Some(module), name, host);
     let request = Request {
         name,
-        lineage: &lineage.links(),
+        lineage: &lineage,
         purpose: Purpose::Needed,
     };
     let mut known = Directories::new();
@@ -391,7 +389,7 @@ pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
             && (module.soname == Some(name) || module.name.bytes() == name)
     };
     let roster = batch.roster(world);
-    if let Some(module) = roster.iter().find(|module| has_name(module)) {
+    if let Some(module) = roster.find(&has_name) {
         return Some(module.id);
     }
     let mut names = world.names.iter().chain(&batch.names);
@@ -467,7 +465,7 @@ pub fn map_file(
             &elsewhere
         }
     };
-    let headers: Vec<ProgramHeader> = Segments::decode(bytes, header.phnum).map_err(fault)?.collect();
+    let headers = ProgramHeader::table(bytes, header.phnum).map_err(fault)?;
     let layout = Layout::plan(&header, &headers, Some(file.length), context.page_size).map_err(fault)?;
     let image = context.host.map(file, &layout).map_err(fault)?;
     let origin = directory_of(name.bytes(), context.host);
@@ -530,67 +528,34 @@ fn property_bytes(image: &Image, layout: &Layout) -> Option<&'static [u8]> {
     image.fixed_bytes(at, size)
 }
 
+/// What a search for `wanted` needs of one module.
+fn link(module: &Module, wanted: &[u8], host: &dyn Host) -> Link<'static> {
+    let text = |offset: Option<u64>| offset.and_then(|offset| module.symbols.string(offset).ok());
+    Link {
+        name: module.name.clone(),
+        origin: origin_if_named(module, wanted, host),
+        rpath: text(module.dynamic.rpath),
+        runpath: text(module.dynamic.runpath),
+        no_default_directories: module.dynamic.flags_1.contains(Flags1::NODEFLIB),
+        is_program: module.role == Role::Program,
+    }
+}
+
 /// The chain of modules whose search paths count for one name: the asker, who asked for it, and so on up to the program.
-struct Lineage {
-    members: Vec<Ancestor>,
-}
-
-/// What a search needs of one module in the chain.
-struct Ancestor {
-    id: ModuleId,
-    name: Name,
-    origin: Option<Name>,
-    rpath: Option<&'static [u8]>,
-    runpath: Option<&'static [u8]>,
-    no_default_directories: bool,
-    is_program: bool,
-}
-
-impl Ancestor {
-    fn new(module: &Module, wanted: &[u8], host: &dyn Host) -> Ancestor {
-        let text = |offset: Option<u64>| offset.and_then(|offset| module.symbols.string(offset).ok());
-        Ancestor {
-            id: module.id,
-            name: module.name.clone(),
-            origin: origin_if_named(module, wanted, host),
-            rpath: text(module.dynamic.rpath),
-            runpath: text(module.dynamic.runpath),
-            no_default_directories: module.dynamic.flags_1.contains(Flags1::NODEFLIB),
-            is_program: module.role == Role::Program,
-        }
+fn lineage(roster: Roster<'_>, asker: Option<ModuleId>, wanted: &[u8], host: &dyn Host) -> Vec<Link<'static>> {
+    let program = roster.find(&|module| module.role == Role::Program);
+    let mut lineage: Vec<Link<'static>> = Vec::new();
+    let mut next = asker.and_then(|id| roster.get(id)).or(program);
+    while let Some(module) = next {
+        lineage.push(link(module, wanted, host));
+        next = module.asked_by.and_then(|id| roster.get(id));
     }
-}
-
-impl Lineage {
-    fn new(roster: Roster<'_>, asker: Option<ModuleId>, wanted: &[u8], host: &dyn Host) -> Lineage {
-        let program = roster.iter().find(|module| module.role == Role::Program);
-        let mut members: Vec<Ancestor> = Vec::new();
-        let mut next = asker.and_then(|id| roster.get(id)).or(program);
-        while let Some(module) = next {
-            members.push(Ancestor::new(module, wanted, host));
-            next = module.asked_by.and_then(|id| roster.get(id));
-        }
-        if let Some(program) = program
-            && members.last().is_none_or(|last| last.id != program.id)
-        {
-            members.push(Ancestor::new(program, wanted, host));
-        }
-        Lineage { members }
+    if let Some(program) = program
+        && lineage.last().is_none_or(|last| !last.is_program)
+    {
+        lineage.push(link(program, wanted, host));
     }
-
-    fn links(&self) -> Vec<Link<'_>> {
-        self.members
-            .iter()
-            .map(|member| Link {
-                name: &member.name,
-                origin: member.origin.as_ref().map(Name::bytes),
-                rpath: member.rpath,
-                runpath: member.runpath,
-                no_default_directories: member.no_default_directories,
-                is_program: member.is_program,
-            })
-            .collect()
-    }
+    lineage
 }
 
 /// A module's directory. The program's costs a system call, so it is asked for only when a path names it.

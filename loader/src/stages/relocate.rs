@@ -613,9 +613,9 @@ pub fn scope_of<'a, 'l>(
     module: &'l Module,
 ) -> Scope<'a, 'l> {
     let lists = if module.binds_deep {
-        [&*module.group, global]
+        [module.group.as_slice(), global]
     } else {
-        [global, &*module.group]
+        [global, module.group.as_slice()]
     };
     Scope {
         roster,

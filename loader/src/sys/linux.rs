@@ -31,17 +31,17 @@ pub struct Linux {
 }
 
 /// Runs `body` with `path` as a C string.
-fn with_path<T>(path: &[u8], body: impl FnOnce(&CStr) -> Result<T, Errno>) -> Result<T, Errno> {
+fn with_path(path: &[u8], body: &mut dyn FnMut(&CStr) -> Result<(), Errno>) -> Result<(), Errno> {
     if path.len() >= PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
     }
     let mut text = Vec::with_capacity(path.len() + 1);
     text.extend_from_slice(path);
     text.extend_from_slice(b"\0");
-    match CStr::from_bytes_until_nul(&text) {
-        Ok(text) if text.count_bytes() == path.len() => body(text),
+    match CStr::from_bytes_with_nul(&text) {
+        Ok(text) => body(text),
         // No file has a NUL in its name.
-        _ => Err(Errno::ENOENT),
+        Err(_) => Err(Errno::ENOENT),
     }
 }
 
@@ -268,16 +268,16 @@ impl Linux {
 
 /// The extents of a module whose link-time addresses are `bias` away from run time.
 pub fn extents(layout: &Layout, bias: Bias) -> Vec<Extent> {
-    layout
-        .extents
-        .iter()
-        .map(|extent| Extent {
+    let mut extents = Vec::with_capacity(layout.extents.len());
+    for extent in &layout.extents {
+        extents.push(Extent {
             start: extent.start,
             length: extent.length,
             host: extent.start.at(bias).0 as *mut u8,
             access: extent.access,
-        })
-        .collect()
+        });
+    }
+    extents
 }
 
 impl Host for Linux {
@@ -285,7 +285,12 @@ impl Host for Linux {
         let fault = |errno| Kind::os("cannot open shared object file", errno);
         // O_NONBLOCK: a FIFO must not stop the start.
         let flags = call::O_RDONLY | call::O_CLOEXEC | call::O_NONBLOCK;
-        let descriptor = with_path(path, |path| call::openat(call::AT_FDCWD, path, flags, 0)).map_err(fault)?;
+        let mut descriptor = -1;
+        let mut open = |path: &CStr| {
+            descriptor = call::openat(call::AT_FDCWD, path, flags, 0)?;
+            Ok(())
+        };
+        with_path(path, &mut open).map_err(fault)?;
         let mut file = File {
             identity: Identity { device: 0, inode: 0 },
             length: 0,
@@ -336,7 +341,12 @@ impl Host for Linux {
     }
 
     fn is_directory(&self, path: &[u8]) -> bool {
-        with_path(path, |path| call::fstatat(call::AT_FDCWD, path, 0)).is_ok_and(|stat| stat.is_directory())
+        let mut is_directory = false;
+        let mut look = |path: &CStr| {
+            is_directory = call::fstatat(call::AT_FDCWD, path, 0)?.is_directory();
+            Ok(())
+        };
+        with_path(path, &mut look).is_ok() && is_directory
     }
 
     fn program_origin(&self) -> Option<Name> {
@@ -366,7 +376,8 @@ impl Host for Linux {
 
     fn working_directory(&self) -> Option<Vec<u8>> {
         let mut buffer = path_buffer()?;
-        let path = call::getcwd(&mut buffer).ok()?;
-        Some(path.to_bytes().to_vec())
+        let length = call::getcwd(&mut buffer).ok()?.count_bytes();
+        buffer.truncate(length);
+        Some(buffer)
     }
 }

@@ -20,7 +20,9 @@ pub mod machine;
 
 /// A C string that lives as long as the process. A name with a NUL inside ends there.
 pub fn c_string(bytes: &[u8]) -> &'static CStr {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let mut text = bytes.to_vec();
+    text.truncate(end);
     text.extend_from_slice(b"\0");
-    CStr::from_bytes_until_nul(text.leak()).unwrap_or(c"")
+    CStr::from_bytes_with_nul(text.leak()).unwrap_or(c"")
 }

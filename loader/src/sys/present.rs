@@ -11,7 +11,7 @@ use crt::syscall as call;
 use super::linux::extents;
 use super::machine::MACHINE;
 use crate::elf::header::{FileKind, Header};
-use crate::elf::segment::{Access, PROGRAM_HEADER_SIZE, ProgramHeader, Segments, kind};
+use crate::elf::segment::{Access, PROGRAM_HEADER_SIZE, ProgramHeader, kind};
 use crate::elf::{Address, Bias, FileOffset, Vaddr};
 use crate::error::{Errno, Fault, Kind, Name, Result, Rule, Stage};
 use crate::image::Image;
@@ -78,7 +78,7 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
     }
     // SAFETY: readable memory, which the kernel says holds the program headers; it stays, because nobody unmaps the program.
     let table = unsafe { bytes(given.headers, size) };
-    let headers: Vec<ProgramHeader> = Segments::decode(table, given.count).map_err(fault)?.collect();
+    let headers = ProgramHeader::table(table, given.count).map_err(fault)?;
     let first = headers
         .iter()
         .find(|header| header.kind == kind::LOAD && header.offset.0 == 0 && header.file_size >= HEADER_SIZE as u64);
@@ -141,7 +141,7 @@ pub unsafe fn image_at(base: Address, name: Name, role: Role, page_size: u64) ->
     let size = usize::from(header.phnum) * PROGRAM_HEADER_SIZE;
     // SAFETY: such images have their headers right behind.
     let table = unsafe { bytes(Address(base.0.wrapping_add(header.phoff.0)), size) };
-    let headers: Vec<ProgramHeader> = Segments::decode(table, header.phnum).map_err(fault)?.collect();
+    let headers = ProgramHeader::table(table, header.phnum).map_err(fault)?;
     let first = headers
         .iter()
         .find(|header| header.kind == kind::LOAD)

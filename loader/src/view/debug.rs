@@ -13,7 +13,7 @@ pub struct DebugText {
     /// Where to: 2, or the file of `LD_DEBUG_OUTPUT`.
     pub descriptor: i32,
     /// The process's number, for the prefix.
-    pub process: i32,
+    pub process: u64,
     /// What stands before warnings: argv[0].
     pub program: &'static [u8],
 }

@@ -4,7 +4,7 @@
 use core::fmt;
 use core::sync::atomic::Ordering;
 
-use crate::error::Lossy;
+use crate::error::{Lossy, has_byte};
 use crate::stages::Batch;
 use crate::stages::link::provider;
 use crate::stages::map::Missing;
@@ -55,7 +55,7 @@ impl fmt::Display for List<'_> {
             while let Some(missing) = missing.next_if(|missing| missing.place <= place) {
                 writeln!(out, "\t{} => not found", missing.name)?;
             }
-            let asked = self.asked_as(module.id).filter(|name| !name.contains(&b'/'));
+            let asked = self.asked_as(module.id).filter(|name| !has_byte(name, b'/'));
             located(out, asked, Some(module))?;
         }
         located(out, None, of_kernel)?;

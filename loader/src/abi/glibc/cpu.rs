@@ -15,7 +15,7 @@
 use super::layout::Preferred;
 use super::tunables::Tunables;
 use crate::cpuid::{
-    Cpu, Cpuid, Feature, FeatureSet, Registers, SaveMethod, Vendor, WITH_TILES, WITH_XSAVE, WITH_YMM, WITH_ZMM,
+    Cpu, Feature, FeatureSet, Registers, SaveMethod, Vendor, WITH_TILES, WITH_XSAVE, WITH_YMM, WITH_ZMM,
 };
 
 /// A set of [`Preferred`] bits.
@@ -163,8 +163,8 @@ pub enum CacheRules {
 
 impl CpuFacts {
     /// Computes all members, asking `cpu` for the leaves it has not read.
-    pub fn compute(cpu: &mut Cpu, cpuid: Cpuid<'_>, tunables: &Tunables<'_>, rules: CacheRules) -> Self {
-        cpu.read_features(cpuid);
+    pub fn compute(cpu: &mut Cpu<'_>, tunables: &Tunables<'_>, rules: CacheRules) -> Self {
+        cpu.read_features();
         let kind = match cpu.vendor() {
             Vendor::Intel => Kind::Intel,
             Vendor::Amd | Vendor::Hygon => Kind::Amd,
@@ -210,9 +210,9 @@ impl CpuFacts {
             facts.model = cpu.model();
             facts.stepping = cpu.stepping();
         }
-        facts.size_save_area(cpu, cpuid);
+        facts.size_save_area(cpu);
         facts.apply_model_rules();
-        let shared = facts.measure_caches(cpu, cpuid, rules);
+        let shared = facts.measure_caches(cpu, rules);
         facts.set_thresholds(shared, tunables, rules);
         if let Some(text) = tunables.text("glibc.cpu.hwcaps") {
             facts.apply_hwcaps(text);
@@ -297,13 +297,13 @@ impl CpuFacts {
         }
     }
 
-    fn size_save_area(&mut self, cpu: &mut Cpu, cpuid: Cpuid<'_>) {
+    fn size_save_area(&mut self, cpu: &mut Cpu<'_>) {
         /// Integer registers that glibc's trampolines keep beside the vector registers.
         const REGISTERS: u32 = 64;
         if !self.active.has(Feature::XSAVE) || self.max_cpuid < 0xd {
             return;
         }
-        let area = cpu.save_area(cpuid);
+        let area = cpu.save_area();
         if area.method != SaveMethod::Fxsave {
             let size = area.size.saturating_add(REGISTERS).next_multiple_of(64);
             self.xsave_state_size = u64::from(size);
@@ -411,24 +411,24 @@ impl CpuFacts {
     }
 
     /// Fills the cache members and returns what the last level offers.
-    fn measure_caches(&mut self, cpu: &mut Cpu, cpuid: Cpuid<'_>, rules: CacheRules) -> LastLevel {
+    fn measure_caches(&mut self, cpu: &mut Cpu<'_>, rules: CacheRules) -> LastLevel {
         match self.kind {
             Kind::Intel | Kind::Zhaoxin => {
-                self.level1_icache = self.listed_cache(cpu, cpuid, Level::Instruction);
-                self.level1_dcache = self.listed_cache(cpu, cpuid, Level::Data);
-                self.level2_cache = self.listed_cache(cpu, cpuid, Level::Second);
-                self.level3_cache = self.listed_cache(cpu, cpuid, Level::Third);
+                self.level1_icache = self.listed_cache(cpu, Level::Instruction);
+                self.level1_dcache = self.listed_cache(cpu, Level::Data);
+                self.level2_cache = self.listed_cache(cpu, Level::Second);
+                self.level3_cache = self.listed_cache(cpu, Level::Third);
                 if self.kind == Kind::Intel {
-                    self.level4_cache_size = self.listed_cache(cpu, cpuid, Level::Fourth).size;
+                    self.level4_cache_size = self.listed_cache(cpu, Level::Fourth).size;
                 }
-                self.share_by_topology(cpu, cpuid)
+                self.share_by_topology(cpu)
             }
             Kind::Amd => {
-                self.measure_amd_caches(cpu, cpuid);
+                self.measure_amd_caches(cpu);
                 if rules == CacheRules::Complex {
-                    self.share_of_complex(cpu, cpuid)
+                    self.share_of_complex(cpu)
                 } else {
-                    self.share_on_amd(cpu, cpuid)
+                    self.share_on_amd(cpu)
                 }
             }
             Kind::Other => LastLevel::of(-1),
@@ -436,18 +436,18 @@ impl CpuFacts {
     }
 
     /// A cache of a processor that lists its caches.
-    fn listed_cache(&self, cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level) -> Cache {
+    fn listed_cache(&self, cpu: &mut Cpu<'_>, level: Level) -> Cache {
         match self.kind {
             Kind::Intel if self.max_cpuid < 2 => Cache::UNKNOWN,
-            Kind::Intel => intel_cache(cpu, cpuid, level, (self.family, self.model)),
-            _ => deterministic_cache(cpu, cpuid, level).unwrap_or(Cache::NONE),
+            Kind::Intel => intel_cache(cpu, level, (self.family, self.model)),
+            _ => deterministic_cache(cpu, level).unwrap_or(Cache::NONE),
         }
     }
 
-    fn measure_amd_caches(&mut self, cpu: &mut Cpu, cpuid: Cpuid<'_>) {
+    fn measure_amd_caches(&mut self, cpu: &mut Cpu<'_>) {
         let mut extended = |leaf| {
-            if cpu.reaches_extended(cpuid, leaf) {
-                cpu.leaf(cpuid, leaf, 0)
+            if cpu.reaches_extended(leaf) {
+                cpu.leaf(leaf, 0)
             } else {
                 Registers::default()
             }
@@ -462,11 +462,11 @@ impl CpuFacts {
     }
 
     /// The last level of an AMD processor by leaf 0x8000001d, which tells of one core complex; each thread may have all of it.
-    fn share_of_complex(&mut self, cpu: &mut Cpu, cpuid: Cpuid<'_>) -> LastLevel {
+    fn share_of_complex(&mut self, cpu: &mut Cpu<'_>) -> LastLevel {
         self.level4_cache_size = 0;
         let core = self.level2_cache.size;
         if self.family >= 0x17 && self.level3_cache.size > 0 {
-            let cache = cpu.leaf(cpuid, 0x8000_001d, 3);
+            let cache = cpu.leaf(0x8000_001d, 3);
             let field = |shift: u32, mask: u32| i64::from(cache.ebx >> shift & mask) + 1;
             let (assoc, linesize) = (field(22, 0x3ff), field(0, 0xfff));
             let size = assoc * field(12, 0x3ff) * linesize * (i64::from(cache.ecx) + 1);
@@ -478,22 +478,22 @@ impl CpuFacts {
     }
 
     /// The last level of an AMD processor; a thread's share is that of its core complex.
-    fn share_on_amd(&self, cpu: &mut Cpu, cpuid: Cpuid<'_>) -> LastLevel {
+    fn share_on_amd(&self, cpu: &mut Cpu<'_>) -> LastLevel {
         let core = self.level2_cache.size;
         if self.level3_cache.size <= 0 {
             return LastLevel::of(core);
         }
         let mut last = LastLevel::of(self.level3_cache.size);
         let mut threads = 0;
-        if cpu.reaches_extended(cpuid, 0x8000_0008) {
-            threads = 1 << (cpu.leaf(cpuid, 0x8000_0008, 0).ecx >> 12 & 0xf);
+        if cpu.reaches_extended(0x8000_0008) {
+            threads = 1 << (cpu.leaf(0x8000_0008, 0).ecx >> 12 & 0xf);
         }
         if (threads == 0 || self.family >= 0x17) && self.cpuid.has(Feature::HTT) {
             threads = logical_processors(cpu);
         }
         last.divide(threads);
         if self.family >= 0x17 {
-            let sharing = cpu.leaf(cpuid, 0x8000_001d, 3).eax >> 14 & 0xfff;
+            let sharing = cpu.leaf(0x8000_001d, 3).eax >> 14 & 0xfff;
             last.per_thread = last.per_thread.saturating_mul(i64::from(sharing) + 1);
         } else {
             // The caches exclude each other.
@@ -503,7 +503,7 @@ impl CpuFacts {
     }
 
     /// The last level by leaves 4 and 11.
-    fn share_by_topology(&self, cpu: &mut Cpu, cpuid: Cpuid<'_>) -> LastLevel {
+    fn share_by_topology(&self, cpu: &mut Cpu<'_>) -> LastLevel {
         let core = self.level2_cache.size;
         let third_exists = self.level3_cache.size > 0;
         let mut last = LastLevel::of(if third_exists { self.level3_cache.size } else { core });
@@ -512,7 +512,7 @@ impl CpuFacts {
         }
         let mut sharing = None;
         if self.max_cpuid >= 4 {
-            sharing = self.count_sharers(cpu, cpuid, third_exists);
+            sharing = self.count_sharers(cpu, third_exists);
         }
         let Some(sharing) = sharing else {
             last.divide(logical_processors(cpu));
@@ -532,12 +532,12 @@ impl CpuFacts {
     }
 
     /// The threads that share the second- and third-level caches; `None` if leaf 4 ends before it has told.
-    fn count_sharers(&self, cpu: &mut Cpu, cpuid: Cpuid<'_>, third_exists: bool) -> Option<Sharing> {
+    fn count_sharers(&self, cpu: &mut Cpu<'_>, third_exists: bool) -> Option<Sharing> {
         // Highest sharer number, as leaf 4 has it; 0 is "not shared".
         let (mut second, mut third) = (None, None);
         let mut inclusive = true;
         for index in 0..CACHES {
-            let cache = cpu.leaf(cpuid, 4, index);
+            let cache = cpu.leaf(4, index);
             if cache.eax & 0x1f == 0 {
                 return None;
             }
@@ -561,13 +561,13 @@ impl CpuFacts {
             if third_exists {
                 // The threads of a core matter only where the second level is added to the third.
                 if second > 0 && !inclusive {
-                    second = topology(cpu, cpuid, Domain::Core).map_or(second, |threads| within(second, threads));
+                    second = topology(cpu, Domain::Core).map_or(second, |threads| within(second, threads));
                 }
                 if third > 0 {
-                    third = topology(cpu, cpuid, Domain::Package).map_or(third, |threads| within(third, threads));
+                    third = topology(cpu, Domain::Package).map_or(third, |threads| within(third, threads));
                 }
             } else if second > 0 {
-                second = topology(cpu, cpuid, Domain::Package).map_or(second, |threads| within(second, threads));
+                second = topology(cpu, Domain::Package).map_or(second, |threads| within(second, threads));
             }
         }
         let count = |last: u32| match last {
@@ -850,7 +850,7 @@ enum Domain {
 }
 
 /// Logical processors of the package, by leaf 1.
-fn logical_processors(cpu: &Cpu) -> i64 {
+fn logical_processors(cpu: &Cpu<'_>) -> i64 {
     i64::from(cpu.known(1, 0).ebx >> 16 & 0xff)
 }
 
@@ -861,13 +861,13 @@ fn within(last: u32, threads: u32) -> u32 {
 }
 
 /// Number of threads in a domain, by leaf 11. The usual place of the domain is asked first.
-fn topology(cpu: &mut Cpu, cpuid: Cpuid<'_>, domain: Domain) -> Option<u32> {
+fn topology(cpu: &mut Cpu<'_>, domain: Domain) -> Option<u32> {
     let (first, wanted) = match domain {
         Domain::Core => (0, 1),
         Domain::Package => (1, 2),
     };
     for subleaf in [first, 1 - first] {
-        let level = cpu.leaf(cpuid, 11, subleaf);
+        let level = cpu.leaf(11, subleaf);
         let threads = level.ebx & 0xff;
         if level.ecx >> 8 & 0xff == wanted && threads != 0 {
             return Some(threads);
@@ -877,9 +877,9 @@ fn topology(cpu: &mut Cpu, cpuid: Cpuid<'_>, domain: Domain) -> Option<u32> {
 }
 
 /// A cache by leaf 4, which lists them with all parameters.
-fn deterministic_cache(cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level) -> Option<Cache> {
+fn deterministic_cache(cpu: &mut Cpu<'_>, level: Level) -> Option<Cache> {
     for index in 0..CACHES {
-        let cache = cpu.leaf(cpuid, 4, index);
+        let cache = cpu.leaf(4, index);
         let kind = cache.eax & 0x1f;
         let found = match (cache.eax >> 5 & 7, kind) {
             (_, 0) => return None,
@@ -907,8 +907,8 @@ fn deterministic_cache(cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level) -> Option<
 }
 
 /// A cache of an Intel processor by leaf 2: a list of one-byte codes, one of which refers to leaf 4.
-fn intel_cache(cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level, model: (u32, u32)) -> Cache {
-    let codes = cpu.leaf(cpuid, 2, 0);
+fn intel_cache(cpu: &mut Cpu<'_>, level: Level, model: (u32, u32)) -> Cache {
+    let codes = cpu.leaf(2, 0);
     let mut no_outer_level = false;
     // The lowest byte of eax is a count.
     for word in [codes.eax & !0xff, codes.ebx, codes.ecx, codes.edx] {
@@ -928,7 +928,7 @@ fn intel_cache(cpu: &mut Cpu, cpuid: Cpuid<'_>, level: Level, model: (u32, u32))
                     }
                 }
                 0xff => {
-                    return deterministic_cache(cpu, cpuid, level).unwrap_or(Cache::UNKNOWN);
+                    return deterministic_cache(cpu, level).unwrap_or(Cache::UNKNOWN);
                 }
                 _ => {
                     let known = INTEL_CODES.iter().find(|known| known.0 == code);
@@ -1079,10 +1079,7 @@ mod tests {
 
     fn compute_by(table: &Table, setting: &'static str, rules: CacheRules) -> (CpuFacts, Vec<(u32, u32)>) {
         let tunables = Tunables::from_environment(ROWS, core::iter::once(setting.as_bytes()), false);
-        table.run(|cpuid, xgetbv| {
-            let mut cpu = Cpu::read(cpuid, xgetbv);
-            CpuFacts::compute(&mut cpu, cpuid, &tunables, rules)
-        })
+        table.run(|cpu| CpuFacts::compute(cpu, &tunables, rules))
     }
 
     fn compute(table: &Table) -> CpuFacts {

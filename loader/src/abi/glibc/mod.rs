@@ -228,7 +228,7 @@ fn imports(libc: &Module) -> Vec<&'static str> {
             .flatten()
             .and_then(|version| version.file)
             .is_some_and(|file| file.starts_with(b"ld-linux"));
-        if of_loader && let Ok(name) = core::str::from_utf8(libc.symbols.name(&symbol)) {
+        if of_loader && let Some(name) = crate::error::utf8(libc.symbols.name(&symbol)) {
             names.push(name);
         }
     }

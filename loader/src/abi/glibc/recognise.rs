@@ -9,12 +9,12 @@
 
 #![forbid(unsafe_code)]
 
-use alloc::format;
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
 use super::layout::{self, ASKS, Descriptor, Layout, Row, ThreadDb, Witness};
 use super::witness::{self, Function, Slots};
+use crate::error::text;
 
 /// A symbol that libc.so.6 defines.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ impl<'a> Evidence<'a> {
             None => (self.bytes)(witness::returned(self.function("gnu_get_libc_version")?)?)?,
         };
         let text = content.split(|&byte| byte == 0).next()?;
-        core::str::from_utf8(text).ok()
+        crate::error::utf8(text)
     }
 
     /// The x of glibc 2.x.
@@ -163,7 +163,7 @@ impl Refusal {
         ));
         for (index, byte) in build_id.unwrap_or_default().iter().enumerate() {
             let separator = if index == 0 { " " } else { "" };
-            refusal.say(format_args!("{separator}{byte:02x}"));
+            refusal.say(format_args!("{separator}{:02x}", u64::from(*byte)));
         }
         refusal.say(format_args!(")"));
         refusal
@@ -209,7 +209,7 @@ fn compare(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal) {
         refusal.differs(format_args!("it {how} {name}"));
     });
     for (name, expected) in row.descriptors() {
-        let name = format!("{}{name}", ThreadDb::PREFIX);
+        let name = text(format_args!("{}{name}", ThreadDb::PREFIX));
         match evidence.descriptor(&name) {
             Some(found) if found == expected => {}
             Some(found) => refusal.differs(format_args!("{name} is {found}, not {expected}")),
@@ -248,6 +248,7 @@ fn compare_tunables(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal
 #[cfg(test)]
 mod tests {
     use alloc::collections::BTreeMap;
+    use alloc::format;
     use alloc::string::ToString as _;
     use alloc::vec;
     use alloc::vec::Vec;

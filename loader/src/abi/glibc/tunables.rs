@@ -141,7 +141,11 @@ struct Number(TunableKind, u64);
 impl fmt::Display for Number {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            TunableKind::Int32 => (self.1 as i32).fmt(out),
+            TunableKind::Int32 => {
+                let value = self.1 as i32;
+                out.write_str(if value < 0 { "-" } else { "" })?;
+                u64::from(value.unsigned_abs()).fmt(out)
+            }
             _ => write!(out, "{:#x}", self.1),
         }
     }
