@@ -243,7 +243,7 @@ fn others(cases: &mut Vec<Case>) {
             set(file, PT_GNU_RELRO, Vaddr, TEXT);
         }),
         library("relro-outside-too-long", "relro-outside", nothing, |file| {
-            set(file, PT_GNU_RELRO, Memsz, 0x2000);
+            set(file, PT_GNU_RELRO, Memsz, 0x100_0000);
         }),
         library("tls-outside", "tls-outside", thread_local, |file| {
             set(file, PT_TLS, Vaddr, 0x70_0000);
