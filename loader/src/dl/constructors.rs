@@ -7,13 +7,13 @@
 use core::sync::atomic::Ordering;
 
 use super::locks::LongLock;
-use super::published::Reading;
+use super::published::Visiting;
 use super::{Arguments, Runtime, runtime};
 use crate::elf::Address;
 use crate::event::{Event, Interest};
 use crate::stages::init::{self, Ready};
 use crate::stages::link::dependents_first;
-use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId, Role};
+use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId};
 
 type Constructor = extern "C-unwind" fn(usize, usize, usize);
 
@@ -48,12 +48,9 @@ pub fn initialise(ready: &Ready, runtime: &Runtime, skip: Option<ModuleId>) {
 pub extern "C-unwind" fn finalise() {
     // A library that another thread is closing is finalised by that thread, in its order.
     drop(LongLock::take());
-    let reading = Reading::start();
-    let Some(world) = reading.world() else { return };
-    // Bindings between libraries come with what is opened; without, the end of a program needs no memory.
-    let bound = (world.modules.last())
-        .is_some_and(|module| module.role == Role::Opened)
-        .then(|| dependents_first(world.roster(), &world.fini_order));
+    let visiting = Visiting::start();
+    let Some(world) = visiting.0.world() else { return };
+    let bound = dependents_first(world);
     let order = bound.as_ref().unwrap_or(&world.fini_order);
     // The program's namespace comes last, as under glibc.
     let last = world.modules.iter().map(|module| module.namespace.0).max();

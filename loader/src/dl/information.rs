@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::Ordering;
 
-use super::published::{Reading, module_of_map, with_module_at, with_world};
+use super::published::{Reading, Visiting, module_of_map, with_module_at, with_world};
 use super::{answer, call_error, doors, runtime, too_early};
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
@@ -220,12 +220,12 @@ type Visitor = extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_int;
 /// `visitor` is a function of the interface's type.
 pub unsafe extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void, caller: *const c_void) -> c_int {
     type Visit = unsafe extern "C-unwind" fn(Visitor, *mut c_void, &World, Namespace) -> c_int;
-    let reading = Reading::start();
-    let Some(world) = reading.world() else { return 0 };
+    let visiting = Visiting::start();
+    let Some(world) = visiting.0.world() else { return 0 };
     let caller = world.at(Address(caller as u64));
     let namespace = caller.map_or(Namespace::BASE, |caller| caller.namespace);
     // An exception may leave the visitor and pass this frame, so the unwinder has to find out by the code which reader it takes away.
-    let door = if reading.is_first() {
+    let door = if visiting.0.is_first() {
         doors::visit_first
     } else {
         doors::visit_second

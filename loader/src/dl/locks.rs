@@ -54,16 +54,25 @@ impl Drop for LongLock {
 fn call_mutex(function: Address, mutex: u64) -> bool {
     let here = 0u8;
     let place = (&raw const here) as u64;
-    let inside = failure::second_word(machine::thread_pointer());
-    if inside.load(Ordering::Relaxed) > place {
+    let word = thread_word();
+    let inside = word.load(Ordering::Relaxed);
+    if inside & PLACE > place {
         return false;
     }
-    inside.store(place, Ordering::Relaxed);
+    word.store(inside & !PLACE | place, Ordering::Relaxed);
     // SAFETY: libc's pthread_mutex_lock or pthread_mutex_unlock, found by name and relocated, and libc's own mutex.
     let function: extern "C" fn(u64) -> c_int = unsafe { core::mem::transmute(function.0 as usize) };
     function(mutex);
-    inside.store(0, Ordering::Relaxed);
+    word.fetch_and(!PLACE, Ordering::Relaxed);
     true
+}
+
+/// What of [`thread_word`] is the place in the stack from which libc's mutex is called. Above it are the numbers of [`super::published::Visiting`].
+pub(super) const PLACE: u64 = (1 << 48) - 1;
+
+/// The second of lode's words of the calling thread.
+pub(super) fn thread_word() -> &'static AtomicU64 {
+    failure::second_word(machine::thread_pointer())
 }
 
 /// A batch is being loaded by this thread: whatever of the program runs meanwhile (resolvers, signal handlers) cannot load.

@@ -13,6 +13,8 @@ use alloc::sync::Arc;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
+use super::locks::{PLACE, thread_word};
+use super::with_glibc;
 use crate::elf::Address;
 use crate::world::{Module, Roster, World};
 
@@ -34,11 +36,16 @@ static WORLD: AtomicPtr<Published> = AtomicPtr::new(core::ptr::null_mut());
 /// neither a signal handler nor the child of a `fork` finds it half done.
 static FORMER: AtomicPtr<Published> = AtomicPtr::new(core::ptr::null_mut());
 
+/// How many worlds were replaced since [`FORMER`] was looked through, and how many were left in it then.
+static REPLACED: AtomicUsize = AtomicUsize::new(0);
+/// See [`REPLACED`].
+static LEFT: AtomicUsize = AtomicUsize::new(0);
+
 /// When so many of them have come together, whoever frees them gives readers that were interrupted a chance to end.
 const MANY_FORMER: usize = 256;
 
-/// How many threads are looking at a published world. A reader that is left by `longjmp` is counted for ever: former worlds are then kept,
-/// which is only memory.
+/// How many threads are looking at a published world. A reader that is left by `longjmp` is counted for ever: former worlds are then kept, and
+/// looked through ever more rarely.
 static FIRST: AtomicUsize = AtomicUsize::new(0);
 /// As [`FIRST`]: those who came in while that one was running empty.
 static SECOND: AtomicUsize = AtomicUsize::new(0);
@@ -56,6 +63,7 @@ pub fn publish(world: World) {
     let old = WORLD.swap(new, Ordering::SeqCst);
     if !old.is_null() {
         push_former(old);
+        REPLACED.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -73,15 +81,25 @@ fn push_former(one: *mut Published) {
 
 /// Frees the former worlds that nobody reads, and unmaps what they alone kept. Better called without the long lock, because it takes its time.
 pub(super) fn free_former() {
-    let mut patience = 10;
-    while free_some_former() >= MANY_FORMER && patience != 0 {
-        patience -= 1;
+    // Where many cannot go, looking at them again is put off until there are half as many more.
+    if REPLACED.load(Ordering::Relaxed) < LEFT.load(Ordering::Relaxed) / 2 {
+        return;
+    }
+    let mut before = usize::MAX;
+    loop {
+        let left = free_some_former();
+        LEFT.store(left, Ordering::Relaxed);
+        if left < MANY_FORMER || left >= before {
+            return;
+        }
+        before = left;
         crt::syscall::sched_yield();
     }
 }
 
 /// Returns how many are left.
 fn free_some_former() -> usize {
+    REPLACED.store(0, Ordering::Relaxed);
     let mut next = FORMER.swap(core::ptr::null_mut(), Ordering::AcqRel);
     if next.is_null() {
         return 0;
@@ -142,7 +160,7 @@ impl Reading {
 }
 
 impl Drop for Reading {
-    /// In the child of a `fork` made by a reader the count began anew, so it may be 0 already.
+    /// In the child of a `fork` that a signal handler made in the middle of reading, the count may be 0 already.
     #[inline(never)]
     fn drop(&mut self) {
         let _ = self
@@ -157,7 +175,7 @@ fn leave(readers: &'static AtomicUsize, actions: c_int) -> c_int {
     const CLEANUP_PHASE: c_int = 2;
     const CONTINUE_UNWIND: c_int = 8;
     if actions & CLEANUP_PHASE != 0 {
-        drop(Reading(readers));
+        drop(Visiting(Reading(readers)));
     }
     CONTINUE_UNWIND
 }
@@ -172,10 +190,40 @@ extern "C" fn lode_leave_second_readers(_version: c_int, actions: c_int) -> c_in
     leave(&SECOND, actions)
 }
 
+/// A reader that runs code of the program meanwhile, which may fork: each thread notes how many of them it is, by the count that they are in.
+pub(super) struct Visiting(pub(super) Reading);
+
+/// Bits of a thread's word ([`thread_word`]) below its numbers of readers in [`FIRST`], and in [`SECOND`].
+const IN_FIRST: u32 = PLACE.trailing_ones();
+const IN_SECOND: u32 = IN_FIRST + 8;
+
+impl Visiting {
+    pub(super) fn start() -> Visiting {
+        let visiting = Visiting(Reading::start());
+        visiting.note(u64::wrapping_add);
+        visiting
+    }
+    /// A process without libc does not tell of forks, and its thread pointer is nobody's business.
+    fn note(&self, change: fn(u64, u64) -> u64) {
+        let one = 1 << if self.0.is_first() { IN_FIRST } else { IN_SECOND };
+        with_glibc(|_| {
+            let word = thread_word();
+            word.store(change(word.load(Ordering::Relaxed), one), Ordering::Relaxed);
+        });
+    }
+}
+
+impl Drop for Visiting {
+    fn drop(&mut self) {
+        self.note(u64::wrapping_sub);
+    }
+}
+
 /// In the child of a `fork`, where no other thread is.
 pub(super) fn forget_readers() {
-    FIRST.store(0, Ordering::SeqCst);
-    SECOND.store(0, Ordering::SeqCst);
+    let own = thread_word().load(Ordering::Relaxed);
+    FIRST.store((own >> IN_FIRST & 0xff) as usize, Ordering::SeqCst);
+    SECOND.store((own >> IN_SECOND) as usize, Ordering::SeqCst);
 }
 
 /// Calls `body` with the published world. `None` before there is one.

@@ -200,14 +200,18 @@ pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: Mod
 }
 
 /// The modules of a published world in the order of their destructors: each before what it needs, and before what its references were bound to where that
-/// does not contradict. `order` is theirs without the bindings.
-pub fn dependents_first(roster: Roster<'_>, order: &[ModuleId]) -> Vec<ModuleId> {
-    let all = ModuleId(0);
-    let mut bound = providers_first(roster, order, all, true);
+/// does not contradict. `None` where nothing is bound: then [`World::fini_order`] has the order.
+pub fn dependents_first(world: &World) -> Option<Vec<ModuleId>> {
+    let roster = world.roster();
+    let is_bound = |module: &Module| module.bound_to().next().is_some();
+    if !roster.iter().any(is_bound) {
+        return None;
+    }
+    let mut bound = providers_first(roster, &world.list, ModuleId(0), true);
     bound.reverse();
-    let mut sorted = providers_first(roster, &bound, all, false);
+    let mut sorted = providers_first(roster, &bound, ModuleId(0), false);
     sorted.reverse();
-    sorted
+    Some(sorted)
 }
 
 /// As [`dependencies_first`]; each stands behind what it is bound to as well if `with_bindings`.

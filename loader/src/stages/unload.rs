@@ -40,21 +40,15 @@ pub fn unneeded(world: &World, is_kept: impl Fn(&Module) -> bool) -> Vec<Arc<Mod
             }
         }
     }
-    let unreached = |order: &[ModuleId]| {
-        let mut unreached = Vec::new();
-        for id in order {
-            let place = roster.place(*id).unwrap_or(usize::MAX);
-            if let (Some(false), Some(module)) = (reached.get(place), world.modules.get(place)) {
-                unreached.push(module.clone());
-            }
+    let order = dependents_first(world);
+    let mut unreached = Vec::new();
+    for id in order.as_ref().unwrap_or(&world.fini_order) {
+        let place = roster.place(*id).unwrap_or(usize::MAX);
+        if let (Some(false), Some(module)) = (reached.get(place), world.modules.get(place)) {
+            unreached.push(module.clone());
         }
-        unreached
-    };
-    let alone = unreached(&world.fini_order);
-    match alone.len() {
-        0 | 1 => alone,
-        _ => unreached(&dependents_first(roster, &world.fini_order)),
     }
+    unreached
 }
 
 impl World {
