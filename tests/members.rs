@@ -114,7 +114,7 @@ fn the_quick_answer_agrees_with_the_slow_one() {
         let row = Library::read(libc).unwrap().row().unwrap();
         assert_eq!(
             answer(libc),
-            (Some(0), format!("supported: {}\n", row.origin)),
+            (Some(0), format!("supported: {}\n", row)),
             "{}",
             libc.display()
         );

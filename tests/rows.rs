@@ -64,49 +64,35 @@ struct Row {
     text: String,
 }
 
-/// Takes the rows of a release out of the sources; returns the one that came from a package, which has a file of its own.
-fn take_out(sources: &Path, release: &str) -> Row {
+/// Takes the rows of glibc 2.`release` out of the sources; returns the one that came from a package, which has a file of its own.
+fn take_out(sources: &Path, release: u8) -> Row {
     let layouts = sources.join(LAYOUTS);
-    let start = format!("v{}_", release.replace('.', "_"));
+    let start = format!("v2_{release}_");
     let list = fs::read_to_string(layouts.join("mod.rs")).unwrap();
     let is_row = |line: &&str| line.trim().starts_with(&start) && line.trim().ends_with(',');
     let mut rows = list.lines().filter(is_row);
     let name = rows.next().unwrap().trim().trim_end_matches(',').to_owned();
-    assert_eq!(rows.next(), None, "two packages of {release}");
+    assert_eq!(rows.next(), None, "two packages of 2.{release}");
     let rest: Vec<&str> = list.lines().filter(|line| !is_row(line)).collect();
     fs::write(layouts.join("mod.rs"), rest.join("\n") + "\n").unwrap();
     let file = layouts.join(format!("{name}.rs"));
     let row = fs::read_to_string(&file).unwrap();
     fs::remove_file(file).unwrap();
-    for entry in fs::read_dir(&layouts).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_str().unwrap().starts_with("upstream") {
-            take_out_states(&path, release);
-        }
-    }
+    take_out_states(&layouts.join("upstream.rs"), release);
     Row { name, text: row }
 }
 
-/// Takes what is known of a release from glibc's own sources out of the list of such states, if it is there.
-fn take_out_states(path: &Path, release: &str) {
-    let (_, minor) = release.split_once('.').unwrap();
-    let field = format!("release: {minor},");
+/// Takes what is known of a release from glibc's own sources out of the list of such states.
+fn take_out_states(path: &Path, release: u8) {
+    let field = format!("release: {release},");
     let text = fs::read_to_string(path).unwrap();
-    let Some((before, rest)) = text.split_once("[Source; ") else {
-        panic!("{} has no list of states", path.display());
-    };
-    let (count, rest) = rest.split_once("] = [\n").unwrap();
-    let (list, behind) = rest.split_once("\n];\n").unwrap();
+    let start = "&[Source] = &[\n";
+    let (before, rest) = text.split_once(start).unwrap();
+    let (list, behind) = rest.split_once("];\n").unwrap();
     let all: Vec<&str> = list.split_inclusive("    },\n").collect();
-    assert_eq!(all.len(), count.parse::<usize>().unwrap());
-    let kept: Vec<&str> = all.into_iter().filter(|state| !state.contains(&field)).collect();
-    let list = kept.concat();
-    let text = format!(
-        "{before}[Source; {}] = [\n{}\n];\n{behind}",
-        kept.len(),
-        list.trim_end_matches('\n')
-    );
-    fs::write(path, text).unwrap();
+    let kept: Vec<&str> = all.iter().copied().filter(|state| !state.contains(&field)).collect();
+    assert!(kept.len() < all.len(), "no state of 2.{release}");
+    fs::write(path, format!("{before}{start}{}];\n{behind}", kept.concat())).unwrap();
 }
 
 /// One of the project's commands, in a copy of the sources with a target folder of its own.
@@ -152,7 +138,7 @@ fn the_row_of_an_unknown_glibc_is_made_by_the_command_that_its_refusal_names() {
     let expected = REFUSAL
         .replace("@PROGRAM@", "/bin/true")
         .replace("@LIBC@", LIBC)
-        .replace("@RELEASE@", known.release)
+        .replace("@RELEASE@", &format!("2.{}", known.release))
         .replace("@BUILD_ID@", &build_id(Path::new(LIBC)));
     assert_eq!(text(&refused.stderr), expected);
     assert_eq!(refused.status.code(), Some(127));

@@ -25,7 +25,7 @@ use crt::{Stack, auxv};
 use lode::abi::glibc;
 use lode::abi::glibc::cpu::CpuFacts;
 use lode::abi::glibc::facts::Kernel;
-use lode::abi::glibc::layout::{self, Row};
+use lode::abi::glibc::layout::Layout;
 use lode::abi::glibc::start::Circumstances;
 use lode::abi::glibc::tunables::Tunables;
 use lode::abi::glibc::{AroundFork, Glibc};
@@ -186,7 +186,7 @@ impl Launch {
                 say(process::VERSION)
             }
             // Without a program it is not known whose libc is meant.
-            Mode::ListTunables if options.program.is_none() && self.as_command => self.list_tunables(layout::newest()),
+            Mode::ListTunables if options.program.is_none() && self.as_command => self.list_tunables(Layout::newest()),
             _ if options.debug_help => say(&text(format_args!("{DebugHelp}"))),
             _ => {}
         }
@@ -319,7 +319,7 @@ impl Launch {
         if let Abi::Glibc(glibc) = &abi
             && options.mode == Mode::ListTunables
         {
-            self.list_tunables(glibc.layout.row);
+            self.list_tunables(glibc.layout);
         }
         let substitute = substitute(&abi, &linked.batch, &world);
         let binding = Binding {
@@ -478,7 +478,7 @@ impl Launch {
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Glibc(glibc) => {
-                glibc.tunables = self.tunables(glibc.layout.row);
+                glibc.tunables = self.tunables(glibc.layout);
                 let rules = glibc.layout.cache_rules();
                 let mut facts = CpuFacts::compute(cpu, &glibc.tunables, rules);
                 facts.allow_base_registers(rules, self.auxiliary(auxv::AT_HWCAP2));
@@ -520,14 +520,14 @@ impl Launch {
     }
 
     #[inline(never)]
-    fn tunables(&self, row: &'static Row) -> Tunables<'static> {
-        Tunables::from_environment(row.tunables, self.environment.iter().copied(), self.secure)
+    fn tunables(&self, layout: &'static Layout) -> Tunables<'static> {
+        Tunables::from_environment(layout.tunables(), self.environment.iter().copied(), self.secure)
     }
 
     /// `--list-tunables`.
     #[inline(never)]
-    fn list_tunables(&self, row: &'static Row) -> ! {
-        say(&text(format_args!("{}", self.tunables(row))))
+    fn list_tunables(&self, layout: &'static Layout) -> ! {
+        say(&text(format_args!("{}", self.tunables(layout))))
     }
 
     /// 16 bytes for the guards: the kernel's, or drawn now.
@@ -705,8 +705,10 @@ fn verify(program: &Parts) -> ! {
 /// `--check-libc`: looks at a libc as a start would.
 fn check_libc(mapped: &Mapped) -> Result<core::convert::Infallible> {
     let libc = mapped.batch.modules.first();
-    let row = libc.map_or(Ok(""), |libc| glibc::recognised(libc).map(|row| row.origin))?;
-    say(&text(format_args!("supported: {row}\n")))
+    match libc.map(|libc| glibc::recognised(libc)).transpose()? {
+        Some(row) => say(&text(format_args!("supported: {row}\n"))),
+        None => say("supported: \n"),
+    }
 }
 
 /// `--restore`.

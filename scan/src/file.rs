@@ -311,14 +311,18 @@ impl Library {
             let bytes = self.bytes(address).get(..usize::try_from(size).ok()?)?;
             Some(Definition { address, bytes })
         };
+        let tunables = self.calls.iter().find(|call| *call.1 == "__tunable_get_val");
+        let bytes = |address| Some(self.bytes(address)).filter(|bytes| !bytes.is_empty());
         recognise::by_agreement(&Evidence {
             build_id: self.build_id.as_deref(),
             imports: &imports,
             slots: slots.map(|(rtld_global, rtld_global_ro)| Slots {
                 rtld_global,
                 rtld_global_ro,
+                tunable_get_val: tunables.map_or(0, |call| *call.0),
             }),
             symbol: &symbol,
+            bytes: &bytes,
         })
     }
 }

@@ -153,7 +153,7 @@ impl Report {
         let mut text = format!(
             "{} ({}): {} members in {instructions} instructions of {} files, ",
             self.libc.display(),
-            self.row.origin,
+            self.row,
             self.members.len(),
             self.scanned.len(),
         );

@@ -214,19 +214,18 @@ impl Pointers for InRow<'_> {
 
 #[cfg(test)]
 mod tests {
-    use lode::abi::glibc::layout::newest;
 
     use super::*;
 
     fn names(structure: Structure, offset: u32, size: u32) -> Vec<(Structure, Option<&'static str>)> {
-        let layout = Layout::of(newest());
-        let parts = parts(&layout, structure, offset, size);
+        let layout = Layout::newest();
+        let parts = parts(layout, structure, offset, size);
         parts.into_iter().map(|part| (part.structure, part.member)).collect()
     }
 
     #[test]
     fn a_use_touches_every_member_that_it_overlaps() {
-        let layout = Layout::of(newest());
+        let layout = Layout::newest();
         let at = layout.pthread.stackblock.offset() as u32;
         let two = [
             (Structure::Thread, Some("stackblock")),
@@ -238,7 +237,7 @@ mod tests {
 
     #[test]
     fn embedded_structures_are_looked_into() {
-        let layout = Layout::of(newest());
+        let layout = Layout::newest();
         let cpu = layout.rtld_global_ro.dl_x86_cpu_features.offset() + layout.cpu_features.data_cache_size.offset();
         assert_eq!(
             names(Structure::RtldGlobalRo, cpu as u32, 8),
@@ -253,15 +252,15 @@ mod tests {
 
     #[test]
     fn bytes_behind_the_end_have_one_neighbour() {
-        let layout = Layout::of(newest());
-        let parts = parts(&layout, Structure::RtldGlobalRo, layout.rtld_global_ro.size() as u32, 8);
+        let layout = Layout::newest();
+        let parts = parts(layout, Structure::RtldGlobalRo, layout.rtld_global_ro.size() as u32, 8);
         assert_eq!((parts[0].member, parts[0].neighbours), (None, ("_dl_naudit", "")));
     }
 
     #[test]
     fn lists_are_followed() {
-        let layout = Layout::of(newest());
-        let follow = |structure, member: Member| InRow(&layout).follow(structure, member.offset() as i32);
+        let layout = Layout::newest();
+        let follow = |structure, member: Member| InRow(layout).follow(structure, member.offset() as i32);
         let map = Some((Structure::LinkMap, 0));
         assert_eq!(follow(Structure::RtldGlobal, layout.rtld_global.dl_ns), map);
         assert_eq!(follow(Structure::LinkMap, layout.link_map.l_next), map);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use temp_dir::TempDir;
 
 use crate::workspace;
 
@@ -66,6 +67,44 @@ pub fn release() -> Result<PathBuf> {
         "/lode-tool",
     )?;
     install(&tool, &workspace::tool(), |_| ())?;
+    Ok(loader)
+}
+
+/// Builds a loader that has none of the rows which were made from packages, only those from glibc's own headers; returns its path.
+///
+/// # Errors
+/// The sources cannot be copied, or the build fails.
+pub fn upstream_rows_only() -> Result<PathBuf> {
+    let folder = TempDir::with_prefix("lode-upstream-")?;
+    workspace::copy_to(folder.path())?;
+    let table = folder.path().join("loader/src/abi/glibc/layout/mod.rs");
+    let text = fs::read_to_string(&table).with_context(|| format!("cannot read {}", table.display()))?;
+    let without = text.split_once("\nrows! {\n").and_then(|(before, rows)| {
+        let (_, after) = rows.split_once("\n}\n")?;
+        Some(format!("{before}\nrows! {{}}\n{after}"))
+    });
+    fs::write(&table, without.context("layout/mod.rs has no `rows!`")?)?;
+    let manifest = folder.path().join("Cargo.toml");
+    let manifest = manifest
+        .to_str()
+        .context("a temporary folder whose name is not UTF-8")?;
+    let built = workspace::cargo_artifact(
+        &[
+            "build",
+            "--quiet",
+            "--release",
+            "--manifest-path",
+            manifest,
+            "-p",
+            "ld-lode",
+            "--bin",
+            "ld-lode",
+        ],
+        &[("CARGO_PROFILE_RELEASE_STRIP", "symbols")],
+        "/ld-lode",
+    )?;
+    let loader = workspace::products().join("upstream/ld-lode-x86_64.so.1");
+    install(&built, &loader, with_known_sections)?;
     Ok(loader)
 }
 

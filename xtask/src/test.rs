@@ -17,9 +17,10 @@ const SOAK: &str = "soak";
 pub struct Arguments {
     /// Run only the tests whose name contains this
     filter: Option<String>,
-    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of three that run by their name only. `trees`:
-    /// programs of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `rows`: the table without the installed glibc, and how
-    /// it gets there. `soak`: an hour of threads, forks and signals (tests/soak.rs names the variables that shorten it)
+    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of four that run by their name only. `trees`:
+    /// programs of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `upstream`: the same under a loader with the rows of
+    /// glibc's own releases only. `rows`: the table without the installed glibc, and how it gets there. `soak`: an hour of threads, forks and
+    /// signals (tests/soak.rs names the variables that shorten it)
     #[arg(long)]
     suite: Option<String>,
     /// With `--suite trees`, only the tree of this release of Debian; `by-commit` stands for the one whose turn it is at the commit
@@ -72,21 +73,29 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.mutate {
         return mutate::run(arguments.filter.as_deref());
     }
-    let loader = build::release()?;
+    let mut suite = arguments.suite.as_deref();
     let mut command = workspace::cargo();
     command.args(["test", "--no-fail-fast"]);
-    if arguments.suite.as_deref() == Some(trees::SUITE) {
-        command.env(trees::VARIABLE, trees::ready(arguments.tree.as_deref())?);
+    let loader = if suite == Some(trees::UPSTREAM) {
+        command.env(trees::ROWS, trees::UPSTREAM);
+        suite = Some(trees::SUITE);
+        build::upstream_rows_only()?
     } else {
-        ensure!(arguments.tree.is_none(), "--tree belongs to --suite {}", trees::SUITE);
+        build::release()?
+    };
+    match suite {
+        Some(trees::SUITE) => {
+            command.env(trees::VARIABLE, trees::ready(arguments.tree.as_deref())?);
+        }
+        _ => ensure!(arguments.tree.is_none(), "--tree belongs to --suite {}", trees::SUITE),
     }
-    if arguments.suite.as_deref() == Some(ROWS) {
+    if suite == Some(ROWS) {
         command.env("LODE_ROWS", "1");
     }
-    if arguments.suite.as_deref() == Some(SOAK) {
+    if suite == Some(SOAK) {
         command.env("LODE_SOAK", "1");
     }
-    match arguments.suite.as_deref() {
+    match suite {
         None => command.arg("--workspace"),
         // The interpreter's binary has no tests, and none can be built into it: it has its own panic handler.
         Some("unit") => command.args([

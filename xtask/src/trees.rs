@@ -22,6 +22,10 @@ use crate::workspace;
 pub const SUITE: &str = "trees";
 /// What the command line says for the release whose turn it is.
 pub const BY_COMMIT: &str = "by-commit";
+/// The name of the suite that runs the same programs under a loader that has upstream's rows only.
+pub const UPSTREAM: &str = "upstream";
+/// The variable that tells the tests so.
+pub const ROWS: &str = "LODE_TREES_ROWS";
 /// The variable that names the trees to the tests, separated by colons.
 pub const VARIABLE: &str = "LODE_TREES";
 

@@ -1,16 +1,38 @@
 //! Where things are in the workspace, and how cargo is called in it.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
+use walkdir::WalkDir;
 
 /// The workspace's root folder.
 pub fn root() -> PathBuf {
     let manifest =
         env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     manifest.parent().map_or(manifest.clone(), Path::to_path_buf)
+}
+
+/// Copies the sources of the workspace into a folder.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn copy_to(folder: &Path) -> Result<()> {
+    let root = root();
+    let sources = WalkDir::new(&root).min_depth(1).into_iter();
+    for entry in sources.filter_entry(|entry| !["target", ".git"].iter().any(|name| entry.file_name() == *name)) {
+        let entry = entry?;
+        let copy = folder.join(entry.path().strip_prefix(&root)?);
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(&copy)
+        } else {
+            fs::copy(entry.path(), &copy).map(|_| ())
+        }
+        .with_context(|| format!("cannot copy {}", entry.path().display()))?;
+    }
+    Ok(())
 }
 
 /// Where `cargo xtask build` leaves what it made, whatever cargo's own target folder is.

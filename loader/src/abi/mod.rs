@@ -9,7 +9,7 @@ pub mod glibc;
 
 use alloc::boxed::Box;
 
-use crate::error::{Kind, Name, Result, Stage};
+use crate::error::{Kind, Name, Result, Stage, text};
 use crate::stages::link::Linked;
 use crate::symbols::{Use, Wanted};
 use crate::world::{Module, World};
@@ -51,7 +51,7 @@ impl Abi {
     pub fn name(&self) -> Name {
         match self {
             Abi::Bare => Name::from("none"),
-            Abi::Glibc(glibc) => Name::from(glibc.layout.row.origin),
+            Abi::Glibc(glibc) => Name::from(text(format_args!("{}", glibc.layout.row)).as_str()),
         }
     }
 }

@@ -48,7 +48,7 @@ pub extern "C-unwind" fn dlclose(handle: *const c_void) -> c_int {
     }
     drop(lock);
     free_former();
-    0
+    answer(Ok(0), -1)
 }
 
 /// Finalises and unmaps what nobody needs, if something was closed. Called with the long lock held.

@@ -12,7 +12,8 @@ use super::{Arguments, Runtime, runtime};
 use crate::elf::Address;
 use crate::event::{Event, Interest};
 use crate::stages::init::{self, Ready};
-use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId};
+use crate::stages::link::dependents_first;
+use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId, Role};
 
 type Constructor = extern "C-unwind" fn(usize, usize, usize);
 
@@ -49,10 +50,15 @@ pub extern "C-unwind" fn finalise() {
     drop(LongLock::take());
     let reading = Reading::start();
     let Some(world) = reading.world() else { return };
+    // Bindings between libraries come with what is opened; without, the end of a program needs no memory.
+    let bound = (world.modules.last())
+        .is_some_and(|module| module.role == Role::Opened)
+        .then(|| dependents_first(world.roster(), &world.fini_order));
+    let order = bound.as_ref().unwrap_or(&world.fini_order);
     // The program's namespace comes last, as under glibc.
     let last = world.modules.iter().map(|module| module.namespace.0).max();
     for namespace in (0..=last.unwrap_or(0)).rev() {
-        for module in world.fini_order.iter().filter_map(|id| world.get(*id)) {
+        for module in order.iter().filter_map(|id| world.get(*id)) {
             if module.namespace.0 == namespace && leaves(module, FINALISED) {
                 destroy(module);
             }

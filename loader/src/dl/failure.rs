@@ -69,6 +69,13 @@ fn free_failure(failure: *mut Failure) {
     }
 }
 
+/// A call that succeeds takes the thread's former failure back.
+pub(super) fn forget() {
+    if !failure_slot().load(Ordering::Relaxed).is_null() {
+        forget_thread(machine::thread_pointer());
+    }
+}
+
 /// Gives back what a dead thread left in its slot. Nobody runs on it, and its stack is still there.
 pub fn forget_thread(pointer: u64) {
     free_failure(slot_of(pointer).swap(core::ptr::null_mut(), Ordering::Relaxed));
@@ -80,7 +87,7 @@ pub fn clear_thread(pointer: u64) {
     slot_of(pointer).store(core::ptr::null_mut(), Ordering::Relaxed);
 }
 
-/// `dlerror(3)`. The text stays until the thread's next failure, or its next question.
+/// `dlerror(3)`. The text stays until the thread's next call of the family.
 pub extern "C" fn dlerror() -> *const c_char {
     let slot = failure_slot();
     let failure = slot.swap(core::ptr::null_mut(), Ordering::Relaxed);

@@ -102,6 +102,9 @@ pub fn stop(text: &str) -> ! {
 }
 
 fn answer<T>(result: Result<T>, on_failure: T) -> T {
+    if result.is_ok() {
+        failure::forget();
+    }
     result.unwrap_or_else(|error| {
         failure::set_failure(&error);
         on_failure

@@ -126,7 +126,9 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
     let (handle, ready) = loaded.inspect_err(|_| debugger::tell_of_failure())?;
     if let Some(ready) = ready {
         for module in &ready.modules {
-            if module.namespace != Namespace::BASE && module.soname == Some(LIBC) {
+            // A library that is opened once more by a constructor of its batch comes here with the same libc.
+            let is_asleep = module.soname == Some(LIBC) && module.state.load(Ordering::Acquire) == FRESH;
+            if is_asleep && module.namespace != Namespace::BASE {
                 Glibc::early_init(&Functions::of(module), false, &runtime.around_fork);
             }
         }

@@ -196,6 +196,22 @@ fn place_tls(module: &Module, roster: Roster<'_>, plan: &mut TlsPlan) -> Result<
 /// also where a cycle leads back to it. This is the order that glibc's programs see. It keeps its own stack, so a chain of a
 /// thousand libraries takes no more of the real one than a chain of two.
 pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: ModuleId) -> Vec<ModuleId> {
+    providers_first(roster, order, first_new, false)
+}
+
+/// The modules of a published world in the order of their destructors: each before what it needs, and before what its references were bound to where that
+/// does not contradict. `order` is theirs without the bindings.
+pub fn dependents_first(roster: Roster<'_>, order: &[ModuleId]) -> Vec<ModuleId> {
+    let all = ModuleId(0);
+    let mut bound = providers_first(roster, order, all, true);
+    bound.reverse();
+    let mut sorted = providers_first(roster, &bound, all, false);
+    sorted.reverse();
+    sorted
+}
+
+/// As [`dependencies_first`]; each stands behind what it is bound to as well if `with_bindings`.
+fn providers_first(roster: Roster<'_>, order: &[ModuleId], first_new: ModuleId, with_bindings: bool) -> Vec<ModuleId> {
     let total = roster.world.len() + roster.batch.len();
     let mut seen = vec![false; total];
     let mut sorted = Vec::with_capacity(order.len());
@@ -216,7 +232,13 @@ pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: Mod
         }
         path.push((*root, 0));
         while let Some((id, next)) = path.last_mut() {
-            let needed = roster.get(*id).and_then(|module| module.needed.get(*next).copied());
+            let needed = roster.get(*id).and_then(|module| {
+                let count = module.needed.len();
+                match module.needed.get(*next) {
+                    None if with_bindings => module.bound_to().nth(*next - count),
+                    needed => needed.copied(),
+                }
+            });
             *next += 1;
             match needed {
                 Some(needed) => {

@@ -9,6 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use super::link::dependents_first;
 use crate::world::{CLOSED, Module, ModuleId, Role, World};
 
 /// The modules that nothing leads to, dependents first: the order of their destructors.
@@ -39,14 +40,21 @@ pub fn unneeded(world: &World, is_kept: impl Fn(&Module) -> bool) -> Vec<Arc<Mod
             }
         }
     }
-    let mut unreached = Vec::new();
-    for id in &world.fini_order {
-        let place = roster.place(*id).unwrap_or(usize::MAX);
-        if let (Some(false), Some(module)) = (reached.get(place), world.modules.get(place)) {
-            unreached.push(module.clone());
+    let unreached = |order: &[ModuleId]| {
+        let mut unreached = Vec::new();
+        for id in order {
+            let place = roster.place(*id).unwrap_or(usize::MAX);
+            if let (Some(false), Some(module)) = (reached.get(place), world.modules.get(place)) {
+                unreached.push(module.clone());
+            }
         }
+        unreached
+    };
+    let alone = unreached(&world.fini_order);
+    match alone.len() {
+        0 | 1 => alone,
+        _ => unreached(&dependents_first(roster, &world.fini_order)),
     }
-    unreached
 }
 
 impl World {

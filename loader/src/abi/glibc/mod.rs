@@ -23,7 +23,7 @@ pub mod witness;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use self::layout::{Layout, Object, Row};
+use self::layout::{Layout, Row};
 use self::recognise::{Definition, Evidence};
 use self::record::Record;
 use self::tunables::Tunables;
@@ -123,13 +123,13 @@ impl Glibc {
     /// # Errors
     /// [`Kind::UnknownLibc`].
     pub fn recognise(libc: &Module) -> Result<Glibc, Box<Error>> {
-        let layout: &Layout = Box::leak(Box::new(Layout::of(recognised(libc)?)));
+        let layout: &'static Layout = Box::leak(Box::new(Layout::of(recognised(libc)?)));
         Ok(Glibc {
             layout,
             libc: libc.id,
             global: None,
             global_ro: None,
-            tunables: Tunables::from_environment(layout.row.tunables, core::iter::empty(), true),
+            tunables: Tunables::from_environment(layout.tunables(), core::iter::empty(), true),
             functions: Functions::of(libc),
         })
     }
@@ -159,11 +159,13 @@ pub fn recognised(libc: &Module) -> Result<&'static Row, Box<Error>> {
 fn examined(libc: &Module, build_id: Option<&[u8]>) -> Result<&'static Row, Box<Error>> {
     let imports = imports(libc);
     let symbol = |name: &str| definition(libc, name);
+    let bytes = |address| bytes_from(libc, address);
     let evidence = Evidence {
         build_id,
         imports: &imports,
         slots: slots(libc),
         symbol: &symbol,
+        bytes: &bytes,
     };
     recognise::by_agreement(&evidence).map_err(|why| {
         let kind = Kind::UnknownLibc {
@@ -188,6 +190,18 @@ fn definition<'a>(libc: &'a Module, name: &str) -> Option<Definition<'a>> {
         address: symbol.value,
         bytes,
     })
+}
+
+/// A page of a module's bytes from a link-time address on, or what there is.
+fn bytes_from(module: &Module, address: u64) -> Option<&[u8]> {
+    let mut size = 0x1000;
+    while size > 0 {
+        if let Some(bytes) = module.image.fixed_bytes(Vaddr(address), size) {
+            return Some(bytes);
+        }
+        size >>= 1;
+    }
+    None
 }
 
 /// The NT_GNU_BUILD_ID of a module.
@@ -221,30 +235,33 @@ fn imports(libc: &Module) -> Vec<&'static str> {
     names
 }
 
-/// The places where libc keeps the addresses of the loader's two objects. Slots of data are in DT_RELA; DT_JMPREL has those of functions.
+/// The places where libc keeps the addresses of the loader's two objects, and of its function for tunables. Slots of data are in DT_RELA;
+/// DT_JMPREL has those of functions, or some of them.
 fn slots(libc: &Module) -> Option<witness::Slots> {
-    let mut global = None;
-    let mut global_ro = None;
-    let range = libc.dynamic.rela?;
-    let table = libc
-        .image
-        .table::<crate::elf::reloc::Rela>(range.at, (range.size / 24) as usize)?;
-    for entry in table.iter() {
-        if !matches!((MACHINE.relocation)(entry.kind())?.ask, Ask::GlobDat) {
-            continue;
-        }
-        let Some(symbol) = libc.symbols.get(entry.symbol()) else {
-            continue;
-        };
-        let name = libc.symbols.name(&symbol);
-        if name == Object::RtldGlobal.symbol().as_bytes() {
-            global = Some(entry.offset);
-        } else if name == Object::RtldGlobalRo.symbol().as_bytes() {
-            global_ro = Some(entry.offset);
+    let mut slots = witness::Slots {
+        rtld_global: 0,
+        rtld_global_ro: 0,
+        tunable_get_val: 0,
+    };
+    let tables = [libc.dynamic.rela, libc.dynamic.jmprel.map(|(range, _)| range)];
+    for range in tables.into_iter().flatten() {
+        let table = libc
+            .image
+            .table::<crate::elf::reloc::Rela>(range.at, (range.size / 24) as usize)?;
+        for entry in table.iter() {
+            if !matches!((MACHINE.relocation)(entry.kind())?.ask, Ask::GlobDat | Ask::JumpSlot) {
+                continue;
+            }
+            let Some(symbol) = libc.symbols.get(entry.symbol()) else {
+                continue;
+            };
+            match libc.symbols.name(&symbol) {
+                b"_rtld_global" => slots.rtld_global = entry.offset,
+                b"_rtld_global_ro" => slots.rtld_global_ro = entry.offset,
+                b"__tunable_get_val" => slots.tunable_get_val = entry.offset,
+                _ => {}
+            }
         }
     }
-    Some(witness::Slots {
-        rtld_global: global?,
-        rtld_global_ro: global_ro?,
-    })
+    Some(slots).filter(|slots| slots.rtld_global != 0 && slots.rtld_global_ro != 0)
 }

@@ -2,8 +2,9 @@
 //!
 //! The version number alone does not say: release branches changed the private structures, and distributions add
 //! changes of their own. A libc.so.6 whose build-id is in a row is that row. Any other build must agree with a row of
-//! its release in three independent ways: the names it imports from the loader, the descriptors that its own
-//! compiler wrote for debuggers, and the member offsets that its machine code uses ([`super::witness`]). There
+//! its release in four independent ways: the names it imports from the loader, the descriptors that its own
+//! compiler wrote for debuggers, the member offsets that its machine code uses, and the numbers of the tunables that it asks for
+//! ([`super::witness`]). A release has several rows; the one that is left is it, or several whose differences no libc can notice. There
 //! is no nearest guess: a wrong offset would corrupt the process silently.
 
 #![forbid(unsafe_code)]
@@ -11,7 +12,7 @@
 use alloc::string::String;
 use core::fmt::{self, Write as _};
 
-use super::layout::{self, Descriptor, Row, ThreadDb, Witness};
+use super::layout::{self, ASKS, Descriptor, Layout, Row, ThreadDb, Witness};
 use super::witness::{self, Function, Slots};
 use crate::error::text;
 
@@ -35,15 +36,33 @@ pub struct Evidence<'a> {
     pub slots: Option<Slots>,
     /// Looks up a symbol that it defines, in the default version; of an indirect function it is the resolver.
     pub symbol: &'a dyn Fn(&str) -> Option<Definition<'a>>,
+    /// What it has from a link-time address on: a page, or less where its segment ends.
+    pub bytes: &'a dyn Fn(u64) -> Option<&'a [u8]>,
 }
 
 impl<'a> Evidence<'a> {
-    /// The release, from the object `__nptl_version` that libc has for debuggers since 2.34. No code of libc
-    /// runs for this.
+    /// The release, from the object `__nptl_version` that libc has for debuggers since 2.34; before, from the address that
+    /// `gnu_get_libc_version` returns. No code of libc runs for this.
     pub fn version(&self) -> Option<&'a str> {
-        let content = (self.symbol)("__nptl_version")?.bytes;
+        let content = match (self.symbol)("__nptl_version") {
+            Some(version) => version.bytes,
+            None => (self.bytes)(witness::returned(self.function("gnu_get_libc_version")?)?)?,
+        };
         let text = content.split(|&byte| byte == 0).next()?;
         crate::error::utf8(text)
+    }
+
+    /// The x of glibc 2.x.
+    fn release(&self) -> Option<u8> {
+        self.version()?.strip_prefix("2.")?.parse().ok()
+    }
+
+    fn function(&self, name: &str) -> Option<Function<'a>> {
+        let function = (self.symbol)(name)?;
+        Some(Function {
+            address: function.address,
+            code: function.bytes,
+        })
     }
 
     fn descriptor(&self, name: &str) -> Option<Descriptor> {
@@ -51,20 +70,14 @@ impl<'a> Evidence<'a> {
     }
 
     fn confirms(&self, witness: &Witness) -> bool {
-        let Some((function, slots)) = (self.symbol)(witness.function.text()).zip(self.slots) else {
-            return false;
-        };
-        let function = Function {
-            address: function.address,
-            code: function.bytes,
-        };
-        witness::confirms(function, &slots, witness)
+        let known = self.function(witness.function.text()).zip(self.slots);
+        known.is_some_and(|(function, slots)| witness::confirms(function, &slots, witness))
     }
 }
 
 /// The row that names this build.
 pub fn by_build_id(build_id: &[u8]) -> Option<&'static Row> {
-    layout::ALL.iter().find(|row| row.build_ids.contains(&build_id))
+    layout::ALL.iter().find(|row| row.build_id() == Some(build_id))
 }
 
 /// The row of a build that no row names: the one of its release that agrees in everything that can be read.
@@ -73,31 +86,55 @@ pub fn by_build_id(build_id: &[u8]) -> Option<&'static Row> {
 ///
 /// When not exactly one interface of its release agrees: what it is, and how it differs from the rows, for people.
 pub fn by_agreement(evidence: &Evidence<'_>) -> Result<&'static Row, String> {
-    among(layout::ALL, evidence)
+    among(&|_| true, evidence)
 }
 
-fn among(rows: &'static [Row], evidence: &Evidence<'_>) -> Result<&'static Row, String> {
-    let version = evidence.version();
-    let mut refusal = Refusal::introduction(version, evidence.build_id);
-    let mut agreeing: Option<&'static Row> = None;
-    let mut certain = true;
+/// As [`by_agreement`], with the rows that `counts` says count.
+///
+/// # Errors
+///
+/// As there.
+pub fn among(counts: &dyn Fn(&Row) -> bool, evidence: &Evidence<'_>) -> Result<&'static Row, String> {
+    let release = evidence.release();
+    let mut refusal = Refusal::introduction(evidence.version(), evidence.build_id);
+    let mut agreeing = Agreeing::default();
     let mut known = false;
-    for row in rows {
-        if Some(row.release) != version {
-            continue;
+    Layout::each(&mut |layout| {
+        if Some(layout.row.release) == release && counts(layout.row) {
+            known = true;
+            refusal.begin(layout.row);
+            compare(layout, evidence, &mut refusal);
+            if refusal.end() {
+                agreeing.add(layout);
+            }
         }
-        known = true;
-        refusal.begin(row);
-        compare(row, evidence, &mut refusal);
-        if refusal.end() {
-            certain &= agreeing.is_none_or(|other| other.same_interface(row));
-            agreeing = Some(row);
-        }
-    }
+        false
+    });
     if !known {
         refusal.say(format_args!(": no layout of this release is known"));
     }
-    agreeing.filter(|_| certain).ok_or(refusal.text)
+    agreeing.only().ok_or(refusal.text)
+}
+
+/// The rows that a libc agrees with.
+#[derive(Default)]
+struct Agreeing {
+    last: Option<Layout>,
+    /// Two of them are different to a loader.
+    differ: bool,
+}
+
+impl Agreeing {
+    fn add(&mut self, layout: &Layout) {
+        self.differ |= self.last.is_some_and(|other| !other.same_interface(layout));
+        self.last = Some(*layout);
+    }
+
+    /// The row, where all that agree are the same to a loader.
+    fn only(self) -> Option<&'static Row> {
+        let certain = self.last.filter(|_| !self.differ);
+        certain.map(|layout| layout.row)
+    }
 }
 
 /// The text that says why a libc.so.6 is none of the rows.
@@ -141,7 +178,7 @@ impl Refusal {
     /// Begins the line of a row.
     fn begin(&mut self, row: &Row) {
         self.differences = 0;
-        self.say(format_args!("\nit is not {}", row.origin));
+        self.say(format_args!("\nit is not {row}"));
     }
 
     /// Names a difference from the row.
@@ -166,31 +203,45 @@ impl Refusal {
 }
 
 /// Every difference between a row and a libc.so.6 of its release.
-fn compare(row: &Row, evidence: &Evidence<'_>, refusal: &mut Refusal) {
-    for name in evidence.imports {
-        if !row.imports.iter().any(|known| known.text() == *name) {
-            refusal.differs(format_args!("it also imports {name}"));
-        }
-    }
-    for name in row.imports {
-        let name = name.text();
-        if !evidence.imports.contains(&name) {
-            refusal.differs(format_args!("it does not import {name}"));
-        }
-    }
-    for descriptor in row.thread_db.iter() {
-        let name = text(format_args!("{}{}", ThreadDb::PREFIX, descriptor.name.text()));
-        let expected = descriptor.content();
+fn compare(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal) {
+    row.imports().compare(evidence.imports, &mut |name, there| {
+        let how = if there { "also imports" } else { "does not import" };
+        refusal.differs(format_args!("it {how} {name}"));
+    });
+    for (name, expected) in row.descriptors() {
+        let name = text(format_args!("{}{name}", ThreadDb::PREFIX));
         match evidence.descriptor(&name) {
             Some(found) if found == expected => {}
             Some(found) => refusal.differs(format_args!("{name} is {found}, not {expected}")),
             None => refusal.differs(format_args!("it has no {name}")),
         }
     }
-    for witness in row.witnesses {
-        if !evidence.confirms(witness) {
+    for witness in row.witnesses() {
+        if !evidence.confirms(&witness) {
             refusal.differs(format_args!("{witness}"));
         }
+    }
+    compare_tunables(row, evidence, refusal);
+}
+
+/// Whether the numbers of the tunables that libc asks for are those of tunables that it has a use for.
+fn compare_tunables(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal) {
+    let (name, prefix, releases) = ASKS;
+    if !releases.contains(&row.row.release) {
+        return;
+    }
+    let mut asked = false;
+    if let Some((function, slots)) = evidence.function(name).zip(evidence.slots) {
+        witness::tunables(function, &slots, evidence.bytes, &mut |id| {
+            asked = true;
+            let tunable = row.tunable(id as usize);
+            if !tunable.is_some_and(|tunable| tunable.begins_with(prefix)) {
+                refusal.differs(format_args!("its {name} asks for tunable {id}"));
+            }
+        });
+    }
+    if !asked {
+        refusal.differs(format_args!("its {name} asks for no tunable"));
     }
 }
 
@@ -216,20 +267,30 @@ mod tests {
         imports: Vec<String>,
         slots: Slots,
         symbols: BTreeMap<String, (u64, Vec<u8>)>,
+        /// Address and content of each segment.
+        segments: Vec<(u64, Vec<u8>)>,
     }
 
     impl Libc {
         /// The installed one; `None` where there is none or it is not one that has a row.
         fn installed() -> Option<Self> {
-            let bytes = std::fs::read(LIBC).ok()?;
-            let file = ElfFile64::<Endianness>::parse(&*bytes).ok()?;
-            let build_id = file.build_id().ok()??.to_vec();
-            if !layout::ALL.iter().any(|row| row.build_ids.contains(&&*build_id)) {
-                return None;
-            }
+            let libc = Self::read(&std::fs::read(LIBC).ok()?);
+            by_build_id(libc.build_id.as_deref()?).map(|_| libc)
+        }
+
+        /// Those of the trees that LODE_TREES names, and the installed one.
+        fn all() -> Vec<Self> {
+            let trees = std::env::var_os("LODE_TREES").unwrap_or_default();
+            let libcs = std::env::split_paths(&trees).map(|tree| tree.join(&LIBC[1..]));
+            let files = libcs.filter_map(|libc| std::fs::read(libc).ok());
+            files.map(|bytes| Self::read(&bytes)).chain(Self::installed()).collect()
+        }
+
+        fn read(bytes: &[u8]) -> Self {
+            let file = ElfFile64::<Endianness>::parse(bytes).unwrap();
             let endian = file.endian();
             let table = file.elf_dynamic_symbol_table();
-            let versions = file.elf_section_table().versions(endian, &*bytes).ok()??;
+            let versions = file.elf_section_table().versions(endian, bytes).unwrap().unwrap();
             let name = |symbol| String::from_utf8(table.symbol_name(endian, symbol).unwrap().to_vec()).unwrap();
             let mut imports = Vec::new();
             let mut symbols = BTreeMap::new();
@@ -250,58 +311,69 @@ mod tests {
                     symbols.insert(name(symbol), (address, content.to_vec()));
                 }
             }
-            let slot = |object: Object| {
-                file.dynamic_relocations()
-                    .unwrap()
-                    .find_map(|(address, relocation)| {
-                        let object::RelocationTarget::Symbol(index) = relocation.target() else {
-                            return None;
-                        };
-                        let r_type = object::elf::R_X86_64_GLOB_DAT;
-                        (relocation.flags() == object::RelocationFlags::Elf { r_type }
-                            && name(table.symbol(index).unwrap()) == object.symbol())
-                        .then_some(address)
-                    })
-                    .unwrap()
+            let slot = |wanted: &str| {
+                let found = file.dynamic_relocations().unwrap().find(|(_, relocation)| {
+                    let object::RelocationTarget::Symbol(index) = relocation.target() else {
+                        return false;
+                    };
+                    // R_X86_64_GLOB_DAT and R_X86_64_JUMP_SLOT.
+                    [6, 7].contains(&match relocation.flags() {
+                        object::RelocationFlags::Elf { r_type } => r_type,
+                        _ => 0,
+                    }) && name(table.symbol(index).unwrap()) == wanted
+                });
+                found.unwrap().0
             };
-            Some(Self {
-                build_id: Some(build_id),
+            Self {
+                build_id: file.build_id().unwrap().map(<[u8]>::to_vec),
                 imports,
                 slots: Slots {
-                    rtld_global: slot(Object::RtldGlobal),
-                    rtld_global_ro: slot(Object::RtldGlobalRo),
+                    rtld_global: slot(Object::RtldGlobal.symbol()),
+                    rtld_global_ro: slot(Object::RtldGlobalRo.symbol()),
+                    tunable_get_val: slot("__tunable_get_val"),
                 },
                 symbols,
-            })
+                segments: file
+                    .segments()
+                    .map(|segment| (segment.address(), segment.data().unwrap().to_vec()))
+                    .collect(),
+            }
         }
 
-        fn among(&self, rows: &'static [Row]) -> Result<&'static Row, String> {
+        fn among(&self, counts: &dyn Fn(&Row) -> bool) -> Result<&'static Row, String> {
             let imports: Vec<&str> = self.imports.iter().map(String::as_str).collect();
             let symbol = |name: &str| {
                 let &(address, ref bytes) = self.symbols.get(name)?;
                 Some(Definition { address, bytes })
             };
+            let bytes = |address: u64| {
+                self.segments.iter().find_map(|(start, content)| {
+                    let from = usize::try_from(address.checked_sub(*start)?).ok()?;
+                    content.get(from..content.len().min(from + 0x1000))
+                })
+            };
             among(
-                rows,
+                counts,
                 &Evidence {
                     build_id: self.build_id.as_deref(),
                     imports: &imports,
                     slots: Some(self.slots),
                     symbol: &symbol,
+                    bytes: &bytes,
                 },
             )
         }
 
         fn recognise(&self) -> Result<&'static Row, String> {
-            self.among(layout::ALL)
+            self.among(&|_| true)
         }
 
-        /// The differences from the only row of its release.
+        /// The differences from the row that names its build.
         fn why(&self) -> String {
-            let refusal = self.recognise().unwrap_err();
-            let mut rows = refusal.split("\nit is not ").skip(1);
-            let (_, why) = rows.next().unwrap().split_once(": ").unwrap();
-            assert_eq!(rows.next(), None);
+            let row = by_build_id(self.build_id.as_deref().unwrap()).unwrap();
+            assert!(self.recognise().is_err());
+            let refusal = self.among(&|other| other == row).unwrap_err();
+            let (_, why) = refusal.split_once(&format!("\nit is not {row}: ")).unwrap();
             String::from(why)
         }
     }
@@ -321,8 +393,8 @@ mod tests {
 
     #[test]
     fn a_known_build_id_is_enough() {
-        for row in layout::ALL {
-            for build_id in row.build_ids {
+        for row in &layout::ALL {
+            if let Some(build_id) = row.build_id() {
                 assert_eq!(by_build_id(build_id), Some(row));
             }
         }
@@ -331,13 +403,58 @@ mod tests {
 
     #[test]
     fn another_build_of_the_release_is_found_by_agreement() {
+        for mut libc in Libc::all() {
+            let known = by_build_id(libc.build_id.as_deref().unwrap()).unwrap();
+            for build_id in [None, Some(vec![0x12, 0x34])] {
+                libc.build_id = build_id;
+                assert_eq!(libc.recognise().unwrap(), known);
+            }
+        }
+    }
+
+    #[test]
+    fn upstreams_rows_alone_tell_the_state_that_a_package_was_built_from() {
+        for libc in Libc::all() {
+            let known = by_build_id(libc.build_id.as_deref().unwrap()).unwrap();
+            let found = libc.among(&|row| row.build_id().is_none()).unwrap();
+            // Debian 11 has backports, Debian 12 the end of the branch; 13 and later the tag, as far as the loader can notice.
+            let state = match known.release {
+                31 => 2,
+                36 => 4,
+                _ => 0,
+            };
+            assert_eq!((found.release, found.state()), (known.release, state), "{known}");
+            assert!(Layout::of(found).same_interface(&Layout::of(known)));
+            // Every other state of the release is told apart.
+            let others = libc.among(&|row| row.build_id().is_none() && row != found);
+            assert!(!others.unwrap_err().contains("for certain"), "{known}");
+        }
+    }
+
+    #[test]
+    fn a_tunable_with_another_number_is_refused() {
         let Some(mut libc) = Libc::installed() else {
             return;
         };
-        let known = by_build_id(libc.build_id.as_deref().unwrap()).unwrap();
-        for build_id in [None, Some(vec![0x12, 0x34])] {
-            libc.build_id = build_id;
-            assert!(libc.recognise().unwrap().same_interface(known));
+        let row = Layout::of(libc.recognise().unwrap());
+        let numbers = |name: &[u8]| (0..64).find(|id| row.tunable(*id).is_some_and(|row| row.is_called(name)));
+        let (Some(known), Some(other)) = (numbers(b"glibc.malloc.mmap_max"), numbers(b"glibc.cpu.hwcap_mask")) else {
+            return;
+        };
+        // MOV of the number to the first argument, and a call behind it.
+        let code = [0xbf, u8::try_from(known).unwrap(), 0, 0, 0, 0xe8];
+        let mut patched = 0;
+        for (_, content) in &mut libc.segments {
+            let places: Vec<usize> = (0..content.len() - code.len())
+                .filter(|at| content[*at..].starts_with(&code))
+                .collect();
+            patched += places.len();
+            for at in places {
+                content[at + 1] = u8::try_from(other).unwrap();
+            }
+        }
+        if ASKS.2.contains(&row.row.release) && patched > 0 {
+            assert_eq!(libc.why(), format!("its malloc asks for tunable {other}"));
         }
     }
 
@@ -369,11 +486,11 @@ mod tests {
         };
         let row = libc.recognise().unwrap();
         let mut patched = 0;
-        for witness in row.witnesses {
+        for witness in Layout::of(row).witnesses() {
             let function = witness.function.text();
             let original = libc.symbols[function].clone();
             let code = &mut libc.symbols.get_mut(function).unwrap().1;
-            let displacement = u32::from(witness.displacement);
+            let displacement = witness.displacement;
             // Smaller displacements are single bytes, too common to patch blindly.
             if displacement > 0x7f && patch(code, displacement, displacement + 0x1000) {
                 let why = libc.why();
@@ -392,6 +509,7 @@ mod tests {
             return;
         };
         libc.imports.push(String::from("_dl_future"));
+        assert!(libc.recognise().is_err());
         assert_eq!(libc.why(), "it also imports _dl_future");
         libc.imports.pop();
         libc.imports.retain(|name| name != "_rtld_global_ro");
@@ -412,16 +530,26 @@ mod tests {
     }
 
     #[test]
-    fn two_agreeing_rows_that_differ_are_refused() {
-        let Some(libc) = Libc::installed() else {
-            return;
+    fn rows_that_agree_must_be_the_same_to_a_loader() {
+        let all = |release: u8, package: bool| {
+            let mut agreeing = Agreeing::default();
+            Layout::each(&mut |layout| {
+                if layout.row.release == release && (package || layout.row.build_id().is_none()) {
+                    agreeing.add(layout);
+                }
+                false
+            });
+            agreeing.only().map(|row| row.release)
         };
-        let row = libc.recognise().unwrap();
-        let with = |interface| Row { interface, ..*row };
-        assert!(libc.among(vec![with(1), with(1)].leak()).is_ok());
-        let refusal = libc.among(vec![with(1), with(2)].leak()).unwrap_err();
-        let line = format!("\nit is not {} for certain: another layout agrees as well", row.origin);
-        assert!(refusal.ends_with(&line.repeat(2)), "{refusal}");
+        // One state of 2.42, one and a package of it of 2.43, and several of 2.35.
+        assert_eq!(
+            [42, 43, 35, 99].map(|release| all(release, true)),
+            [Some(42), Some(43), None, None]
+        );
+        assert_eq!(
+            [42, 43, 35, 99].map(|release| all(release, false)),
+            [Some(42), Some(43), None, None]
+        );
     }
 
     #[test]
@@ -430,15 +558,12 @@ mod tests {
         let mut refusal = Refusal::introduction(Some("2.36"), None);
         refusal.begin(row);
         refusal.differs(format_args!("it does not import _dl_argv"));
-        for witness in row.witnesses.iter().take(3) {
+        for witness in Layout::of(row).witnesses().take(3) {
             refusal.differs(format_args!("{witness}"));
         }
         assert!(!refusal.end());
         let text = refusal.text;
-        let start = format!(
-            "glibc 2.36 (no build-id)\nit is not {}: it does not import _dl_argv, ",
-            row.origin
-        );
+        let start = format!("glibc 2.36 (no build-id)\nit is not {row}: it does not import _dl_argv, ");
         assert!(text.starts_with(&start), "{text}");
         assert!(text.ends_with(" and 1 more"), "{text}");
     }
@@ -450,6 +575,7 @@ mod tests {
             imports: &[],
             slots: None,
             symbol: &|_| None,
+            bytes: &|_| None,
         };
         assert_eq!(
             by_agreement(&nothing).unwrap_err(),

@@ -8,14 +8,15 @@
 
 use core::ptr::NonNull;
 
-use super::layout::{Bits, Member, Structures, Words};
+use super::layout::{Bits, Member, Structures, WORDS};
 use crate::image::Memory;
 
-/// The structures of a row from its words.
-pub fn structures(words: &Words) -> Structures {
-    // SAFETY: `Structures` has nothing but 4-byte words, in the order of `Words`, and `layout` proves that the words are those of a row: no member that
-    // every glibc has is 0 there.
-    unsafe { core::mem::transmute_copy(words.get()) }
+/// The structures of a row in its words, of which the first are those of [`Structures`].
+pub fn structures<const N: usize>(words: &[u32; N]) -> &Structures {
+    const { assert!(N >= WORDS) };
+    // SAFETY: `Structures` has nothing but 4-byte words, in this order and no more than there are here, and `layout` proves that they are those of a
+    // row: no member that every glibc has is 0 there.
+    unsafe { &*words.as_ptr().cast::<Structures>() }
 }
 
 /// A C structure in memory.

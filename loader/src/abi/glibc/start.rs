@@ -89,7 +89,7 @@ impl Glibc {
     fn shape(&self, plan: &TlsPlan) -> Option<Shape> {
         let align = plan.align.max(64);
         let tunable = |name, default| {
-            let id = self.layout.tunable(name);
+            let id = self.layout.tunable_id(name);
             id.map_or(default, |id| self.tunables.get(id).0)
         };
         let namespaces = tunable(const { Word::new("rtld.nns") }, NAMESPACES);
@@ -215,7 +215,7 @@ impl Glibc {
     /// Where each thread's rseq area is. Since 2.41 it lies below the blocks of the modules, as long as the kernel wants it; libc finds it by
     /// `__rseq_offset`. `None` for a glibc without rseq, or when there is no room.
     fn place_rseq(&self, plan: &mut TlsPlan, kernel: &Kernel) -> Option<Rseq> {
-        let switch = self.layout.tunable(const { Word::new("pthread.rseq") })?;
+        let switch = self.layout.tunable_id(const { Word::new("pthread.rseq") })?;
         let wanted = self.tunables.get(switch).0 != 0;
         if let Some(area) = self.layout.pthread.rseq_area {
             return Some(Rseq {

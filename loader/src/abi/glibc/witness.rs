@@ -6,6 +6,8 @@
 //! not depend on which registers or which order the compiler chose, so another build of the same source
 //! agrees, and a build with another layout does not.
 //!
+//! In the same way [`tunables`] tells which tunables a function asks its loader for, by their numbers.
+//!
 //! The decoder knows the lengths of the instructions that compilers emit and the effects of few of
 //! them. Where it is not sure it forgets: an unknown instruction ends its path, a register that might have been
 //! written is no longer tracked. It can therefore miss a use; a use that it reports lies on a path of the code,
@@ -22,6 +24,8 @@ pub struct Slots {
     pub rtld_global: u64,
     /// Slot of `_rtld_global_ro`.
     pub rtld_global_ro: u64,
+    /// Slot of the function `__tunable_get_val`; 0 where there is none.
+    pub tunable_get_val: u64,
 }
 
 impl Slots {
@@ -51,10 +55,101 @@ const REACH: usize = 4096;
 /// Branch targets that wait to be followed; further ones are not followed.
 const PENDING: usize = 64;
 
+/// What is seen in the code of a function.
+enum Sight {
+    /// This displacement is applied to the address of the object.
+    Use(Object, u32),
+    /// Another function is called, or jumped to, with this first argument as far as it is known.
+    Call(Callee, Option<u32>),
+}
+
+/// Where a call leads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Callee {
+    /// To this link-time address.
+    Code(u64),
+    /// To where the word at this link-time address says.
+    Slot(u64),
+}
+
 /// Calls `report` with every displacement that `function` applies to the address of one of the objects. The same
 /// displacement may be reported many times.
-#[inline(never)]
 pub fn displacements(function: Function<'_>, slots: &Slots, report: &mut dyn FnMut(Object, u32)) {
+    walk(function, slots, &mut |sight| {
+        if let Sight::Use(object, displacement) = sight {
+            report(object, displacement);
+        }
+    });
+}
+
+/// Functions that one function calls; further ones are not followed.
+const CALLED: usize = 32;
+
+/// Calls `report` with the numbers of the tunables that `function`, or one that it calls, asks its loader for. `code` has the bytes from a link-time
+/// address on. A number may be missed, or be reported many times.
+pub fn tunables<'a>(
+    function: Function<'a>,
+    slots: &Slots,
+    code: &dyn Fn(u64) -> Option<&'a [u8]>,
+    report: &mut dyn FnMut(u32),
+) {
+    let at = |address| {
+        Some(Function {
+            address,
+            code: code(address)?,
+        })
+    };
+    // A call of an imported function leads to a stub that jumps through its slot.
+    let asks = |callee| match callee {
+        Callee::Slot(slot) => slot == slots.tunable_get_val,
+        Callee::Code(address) => at(address).is_some_and(|stub| slot_of(stub) == Some(slots.tunable_get_val)),
+    };
+    let mut follow = |function, called: &mut dyn FnMut(u64)| {
+        walk(function, slots, &mut |sight| match sight {
+            Sight::Call(callee, argument) if asks(callee) => argument.into_iter().for_each(&mut *report),
+            Sight::Call(Callee::Code(address), _) => called(address),
+            _ => {}
+        });
+    };
+    let mut called = [0; CALLED];
+    let mut places = called.iter_mut();
+    follow(function, &mut |address| {
+        if let Some(place) = places.next() {
+            *place = address;
+        }
+    });
+    for function in called.into_iter().take_while(|address| *address != 0).filter_map(at) {
+        follow(function, &mut |_| {});
+    }
+}
+
+/// The slot through which a stub jumps.
+fn slot_of(stub: Function<'_>) -> Option<u64> {
+    soon(stub, |instruction| match (instruction.operand, instruction.effect()) {
+        (Operand::Absolute(slot), b'e') => Some(slot),
+        _ => None,
+    })
+}
+
+/// The address of data that a function returns as soon as it is called.
+pub fn returned(function: Function<'_>) -> Option<u64> {
+    soon(function, |instruction| {
+        match (instruction.operand, instruction.opcode) {
+            (Operand::Absolute(address), 0x8d) if instruction.register == RAX => Some(address),
+            _ => None,
+        }
+    })
+}
+
+/// What `of` says of the first instruction, or of the second where the first only marks a target of indirect jumps.
+fn soon(function: Function<'_>, of: fn(&Instruction) -> Option<u64>) -> Option<u64> {
+    let first = Instruction::decode(function, 0)?;
+    of(&first).or_else(|| of(&Instruction::decode(function, first.end)?))
+}
+
+/// Follows the code of a function, and reports what is seen there.
+#[inline(never)]
+fn walk(function: Function<'_>, slots: &Slots, report: &mut dyn FnMut(Sight)) {
     let mut seen = [0u64; REACH / 64];
     let mut pending = [Path::START; PENDING];
     let mut waiting = 1usize;
@@ -67,11 +162,15 @@ pub fn displacements(function: Function<'_>, slots: &Slots, report: &mut dyn FnM
             let Some(instruction) = Instruction::decode(function, path.at) else {
                 break;
             };
+            let argument = path.registers.argument;
             match path.registers.apply(&instruction, slots, report) {
                 Flow::Next => path.at = instruction.end,
                 Flow::Jump(target) => match offset_in(function, target) {
                     Some(at) => path.at = at,
-                    None => break,
+                    None => {
+                        report(Sight::Call(Callee::Code(target), argument));
+                        break;
+                    }
                 },
                 Flow::Branch(target) => {
                     if let (Some(at), Some(slot)) = (offset_in(function, target), pending.get_mut(waiting)) {
@@ -93,7 +192,8 @@ pub fn displacements(function: Function<'_>, slots: &Slots, report: &mut dyn FnM
 pub fn confirms(function: Function<'_>, slots: &Slots, witness: &Witness) -> bool {
     let mut found = false;
     displacements(function, slots, &mut |object, displacement| {
-        found |= object == witness.object && displacement == u32::from(witness.displacement);
+        // The compiler may test a single byte of a member.
+        found |= object == witness.object && displacement.wrapping_sub(witness.displacement) < 4;
     });
     found
 }
@@ -124,7 +224,10 @@ struct Path {
 impl Path {
     const START: Self = Self {
         at: 0,
-        registers: Registers { held: [None; 16] },
+        registers: Registers {
+            held: [None; 16],
+            argument: None,
+        },
     };
 }
 
@@ -152,15 +255,15 @@ impl Held {
     }
 
     /// As [`Held::moved`], and reports the sum.
-    fn shifted(self, by: i32, report: &mut dyn FnMut(Object, u32)) -> Option<Self> {
+    fn shifted(self, by: i32, report: &mut dyn FnMut(Sight)) -> Option<Self> {
         let sum = self.moved(by)?;
         sum.report(report);
         Some(sum)
     }
 
-    fn report(self, report: &mut dyn FnMut(Object, u32)) {
+    fn report(self, report: &mut dyn FnMut(Sight)) {
         if let Ok(displacement) = u32::try_from(self.plus) {
-            report(self.object, displacement);
+            report(Sight::Use(self.object, displacement));
         }
     }
 }
@@ -192,6 +295,8 @@ const CALL_CLOBBERED: u16 = set_of(&[RAX, RCX, RDX, RSI, RDI, 8, 9, 10, R11]);
 #[derive(Clone, Copy)]
 struct Registers {
     held: [Option<Held>; 16],
+    /// The number in the register of a first argument, where it is a constant.
+    argument: Option<u32>,
 }
 
 impl Registers {
@@ -206,6 +311,9 @@ impl Registers {
     }
 
     fn forget(&mut self, registers: u16) {
+        if registers & set_of(&[RDI]) != 0 {
+            self.argument = None;
+        }
         for (register, held) in self.held.iter_mut().enumerate() {
             if registers >> register & 1 == 1 {
                 *held = None;
@@ -242,7 +350,7 @@ impl Registers {
     }
 
     /// Follows one instruction.
-    fn apply(&mut self, instruction: &Instruction, slots: &Slots, report: &mut dyn FnMut(Object, u32)) -> Flow {
+    fn apply(&mut self, instruction: &Instruction, slots: &Slots, report: &mut dyn FnMut(Sight)) -> Flow {
         if instruction.uses_memory()
             && let Some(held) = self.address(instruction.operand)
         {
@@ -250,6 +358,9 @@ impl Registers {
         }
         let Instruction { register, operand, .. } = *instruction;
         let effect = instruction.effect();
+        if effect == b'c' {
+            report(Sight::Call(instruction.callee(), self.argument));
+        }
         let result = self.result(instruction, slots, report);
         let mut changed = match effect {
             b'a' | b'n' => set_of(&[RAX]),
@@ -275,6 +386,10 @@ impl Registers {
         if let Some((register, held)) = result {
             self.set(register, Some(held));
         }
+        // MOV of a constant.
+        if (instruction.map, instruction.opcode, register) == (Map::OneByte, 0xbf, RDI) {
+            self.argument = Some(instruction.immediate.cast_unsigned());
+        }
         match effect {
             b'b' => Flow::Branch(instruction.target),
             b'j' => Flow::Jump(instruction.target),
@@ -285,12 +400,7 @@ impl Registers {
 
     /// The register that an instruction makes an object's address, if it does. Only 64-bit moves and sums with a
     /// constant or an index do. A sum with a constant may itself be the address of a member.
-    fn result(
-        &self,
-        instruction: &Instruction,
-        slots: &Slots,
-        report: &mut dyn FnMut(Object, u32),
-    ) -> Option<(u8, Held)> {
+    fn result(&self, instruction: &Instruction, slots: &Slots, report: &mut dyn FnMut(Sight)) -> Option<(u8, Held)> {
         let Instruction {
             opcode,
             register,
@@ -699,6 +809,14 @@ impl Instruction {
         }
     }
 
+    /// Where a call or a jump leads, or [`Callee::Code`] of somewhere.
+    fn callee(&self) -> Callee {
+        match self.operand {
+            Operand::Absolute(slot) => Callee::Slot(slot),
+            _ => Callee::Code(self.target),
+        }
+    }
+
     /// Whether the memory operand is an access or an address; prefetches and long no-operations are neither.
     fn uses_memory(&self) -> bool {
         let hint = matches!(self.opcode, 0x0d | 0x18..=0x1f);
@@ -712,12 +830,14 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
+    use super::super::layout::Word;
     use super::*;
 
     const ADDRESS: u64 = 0x1000;
     const SLOTS: Slots = Slots {
         rtld_global: 0x2000,
         rtld_global_ro: 0x2008,
+        tunable_get_val: 0x2010,
     };
 
     /// What the code does with `_rtld_global_ro`.
@@ -757,15 +877,25 @@ mod tests {
         let swapped = Slots {
             rtld_global: SLOTS.rtld_global_ro,
             rtld_global_ro: SLOTS.rtld_global,
+            ..SLOTS
         };
         let function = Function {
             address: ADDRESS,
             code: &code,
         };
-        let witness = Witness::new("getauxval", Object::RtldGlobal, "_dl_auxv", 0x18);
+        let [function_name, member] = Word::list(["getauxval", "_dl_auxv"]);
+        let witness = Witness {
+            function: function_name,
+            member,
+            displacement: 0x18,
+            object: Object::RtldGlobal,
+        };
         assert!(confirms(function, &swapped, &witness));
         assert!(!confirms(function, &SLOTS, &witness));
-        let other = Witness::new("getauxval", Object::RtldGlobal, "_dl_auxv", 0x20);
+        let other = Witness {
+            displacement: 0x20,
+            ..witness
+        };
         assert!(!confirms(function, &swapped, &other));
     }
 
@@ -853,6 +983,69 @@ mod tests {
         // jne far away; mov 0x10(%rax), %ecx; jmp far away
         let code = [0x0f, 0x85, 0, 0, 0, 0x70, 0x8b, 0x48, 0x10, 0xe9, 0, 0, 0, 0x90];
         assert_eq!(read_only(&after_load(&code)), [0x10]);
+    }
+
+    /// `bytes` at `at`, and behind them what makes them a branch to `target`: both counted from the function's first byte.
+    fn branch(code: &mut [u8], at: usize, bytes: &[u8], target: u64) {
+        let end = at + bytes.len() + 4;
+        let relative = i32::try_from(target as i64 - end as i64).unwrap();
+        code[at..end - 4].copy_from_slice(bytes);
+        code[end - 4..end].copy_from_slice(&relative.to_le_bytes());
+    }
+
+    #[test]
+    fn tunables_are_seen_through_the_stub_and_one_call_away() {
+        let mut code = vec![0xcc; 0x100];
+        // mov $14, %edi; call the stub; call 0x40; ret
+        code[..5].copy_from_slice(&[0xbf, 14, 0, 0, 0]);
+        branch(&mut code, 5, &[0xe8], 0x80);
+        branch(&mut code, 10, &[0xe8], 0x40);
+        code[15] = 0xc3;
+        // mov $5, %edi; call the stub; call the stub; mov $6, %edi; xor %edi, %edi; call the stub; mov $7, %edi; jmp to 0xc0
+        code[0x40..0x45].copy_from_slice(&[0xbf, 5, 0, 0, 0]);
+        branch(&mut code, 0x45, &[0xe8], 0x80);
+        branch(&mut code, 0x4a, &[0xe8], 0x80);
+        code[0x4f..0x56].copy_from_slice(&[0xbf, 6, 0, 0, 0, 0x31, 0xff]);
+        branch(&mut code, 0x56, &[0xe8], 0x80);
+        code[0x5b..0x60].copy_from_slice(&[0xbf, 7, 0, 0, 0]);
+        branch(&mut code, 0x60, &[0xe9], 0xc0);
+        // The stub: endbr64; jmp *slot
+        code[0x80..0x84].copy_from_slice(&[0xf3, 0x0f, 0x1e, 0xfa]);
+        branch(&mut code, 0x84, &[0xff, 0x25], SLOTS.tunable_get_val - ADDRESS);
+        // mov $8, %edi; jmp to the stub
+        code[0xc0..0xc5].copy_from_slice(&[0xbf, 8, 0, 0, 0]);
+        branch(&mut code, 0xc5, &[0xe9], 0x80);
+        let bytes = |address: u64| code.get(usize::try_from(address - ADDRESS).ok()?..);
+        let asked = |slots: &Slots, length: usize| {
+            let mut asked = BTreeSet::new();
+            let function = Function {
+                address: ADDRESS,
+                code: &code[..length],
+            };
+            tunables(function, slots, &bytes, &mut |id| {
+                asked.insert(id);
+            });
+            asked.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(asked(&SLOTS, 16), [5, 14]);
+        let elsewhere = Slots {
+            tunable_get_val: 0x2018,
+            ..SLOTS
+        };
+        assert_eq!(asked(&elsewhere, 16), []);
+    }
+
+    #[test]
+    fn the_address_that_a_function_returns_is_seen() {
+        // endbr64; lea 0x100(%rip), %rax; ret
+        let mut code = [0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x8d, 0x05, 0, 1, 0, 0, 0xc3];
+        let function = |code: &[u8]| returned(Function { address: ADDRESS, code });
+        assert_eq!(function(&code), Some(ADDRESS + 11 + 0x100));
+        assert_eq!(function(&code[4..]), Some(ADDRESS + 7 + 0x100));
+        // To another register.
+        code[6] = 0x0d;
+        assert_eq!(function(&code), None);
+        assert_eq!(function(&[]), None);
     }
 
     #[test]

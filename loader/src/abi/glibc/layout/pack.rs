@@ -1,0 +1,420 @@
+//! How rows are kept: each as its difference from the row before it, and their lists as picks from a table of all that some list has.
+//!
+//! States of glibc are many and most of them differ in few places, so a row costs about as many bytes as there are such places. The order is that of
+//! `upstream.rs`, whose generator looked for a short one; a row made from a package stands behind the upstream row that it is most like.
+//! The compiler packs the rows, and shows that they come out as they went in.
+
+use super::evidence::Imports;
+use super::{PACKAGED, Structures, Tunable, WORDS, upstream};
+
+/// A row as its file states it.
+pub(super) struct Source {
+    /// The x of glibc 2.x.
+    pub(super) release: u8,
+    /// The state of that release: see [`super::Row`].
+    pub(super) state: u8,
+    /// The package and its version; empty in a row that was made from glibc's own headers.
+    pub(super) origin: &'static str,
+    /// Build-id of that package's libc.so.6.
+    pub(super) build_id: &'static [u8],
+    /// What libc.so.6 imports from its loader.
+    pub(super) imports: Imports,
+    /// Tunables by id.
+    pub(super) tunables: &'static [Tunable],
+    /// Where everything is.
+    pub(super) structures: Structures,
+}
+
+/// Number of rows.
+pub(super) const COUNT: usize = upstream::STATES.len() + PACKAGED.len();
+
+/// All rows in the order in which they are kept; with one that is a package's, one more than its place among those.
+pub(super) const SOURCES: [(&Source, u8); COUNT] = {
+    let mut sources = [(&upstream::STATES[0], 0); COUNT];
+    let (mut count, mut state) = (0, 0);
+    while state < upstream::STATES.len() {
+        sources[count].0 = &upstream::STATES[state];
+        count += 1;
+        let mut package = 0;
+        while package < PACKAGED.len() {
+            if most_like(&PACKAGED[package]) == state {
+                sources[count] = (&PACKAGED[package], package as u8 + 1);
+                count += 1;
+            }
+            package += 1;
+        }
+        state += 1;
+    }
+    sources
+};
+
+/// The upstream row that differs from `row` in the fewest words.
+const fn most_like(row: &Source) -> usize {
+    let words = words_of(row);
+    let (mut nearest, mut least, mut state) = (0, usize::MAX, 0);
+    while state < upstream::STATES.len() {
+        let other = words_of(&upstream::STATES[state]);
+        let (mut differing, mut index) = (0, 0);
+        while index < KEPT {
+            differing += (words[index] != other[index]) as usize;
+            index += 1;
+        }
+        if differing < least {
+            (nearest, least) = (state, differing);
+        }
+        state += 1;
+    }
+    nearest
+}
+
+/// Number of words that are kept: those of the structures, and the set of imports.
+const KEPT: usize = WORDS + 1;
+
+const fn words_of(row: &Source) -> [u32; KEPT] {
+    let structures = row.structures.words();
+    let mut words = [0; KEPT];
+    let mut index = 0;
+    while index < WORDS {
+        words[index] = structures[index];
+        index += 1;
+    }
+    words[WORDS] = row.imports.0;
+    words
+}
+
+/// The tunables of all rows, each once, and how many they are.
+const POOL: ([Tunable; REST as usize], usize) = {
+    let mut pool = [Tunable::NONE; REST as usize];
+    let (mut count, mut row) = (0, 0);
+    while row < COUNT {
+        let mut id = 0;
+        while id < SOURCES[row].0.tunables.len() {
+            if find(&pool, count, &SOURCES[row].0.tunables[id]) == count {
+                pool[count] = SOURCES[row].0.tunables[id];
+                count += 1;
+            }
+            id += 1;
+        }
+        row += 1;
+    }
+    (pool, count)
+};
+
+/// The first of `count` that is the same as `wanted`, or `count`.
+const fn find(pool: &[Tunable], count: usize, wanted: &Tunable) -> usize {
+    let mut index = 0;
+    while index < count && !pool[index].same(wanted) {
+        index += 1;
+    }
+    index
+}
+
+/// What the tunables of a row are picked from.
+pub(super) static TUNABLES: [Tunable; POOL.1] = {
+    let mut all = [Tunable::NONE; POOL.1];
+    let mut index = 0;
+    while index < all.len() {
+        all[index] = POOL.0[index];
+        index += 1;
+    }
+    all
+};
+
+/// The rows. A row is a list of runs of words, then a list of tunables.
+///
+/// The first byte of a run has the number of its words in the lower six bits, and above them the form of each word's step: how
+/// much more it differs from the same word of the row before than the word in front of it does. Between two states most members move together, if
+/// they move.
+///
+/// A tunable that the row before has not in this place is a byte below [`REST`], the place in the pool. [`REST`]: the others are those of the row
+/// before. [`SKIP`] and a number: so many of the row before are left out; [`COPY`] and a number: so many are taken.
+static PACKED: [u8; pack::<0>().1] = pack().0;
+
+/// Forms of a step: none; a distance in eights, 1 byte; a distance, 2 bytes, and a change of size, 1 byte; the whole step, 4 bytes.
+const NONE: u8 = 0;
+const EIGHTS: u8 = 1;
+const PLACE: u8 = 2;
+
+/// The largest number of words in a run.
+const RUN: u8 = 0x3f;
+
+/// Half a word's width: above it is the offset of a member, below it the size.
+const OFFSET: u32 = 16;
+
+const REST: u8 = 0x80;
+const SKIP: u8 = 0x80;
+const COPY: u8 = 0xc0;
+
+/// How far the next tunable is looked for in the list of the row before.
+const NEAR: usize = 8;
+
+/// Bytes of a step of this form.
+const fn length(form: u8) -> usize {
+    (0x4310 >> (4 * form) & 0xf) as usize
+}
+
+/// Takes a number of `length` bytes from the front of `packed`, the lowest first.
+const fn number(packed: &mut &[u8], length: usize) -> u32 {
+    let mut number = 0;
+    let mut index = 0;
+    while index < length
+        && let [byte, rest @ ..] = *packed
+    {
+        number |= (*byte as u32) << (8 * index);
+        *packed = rest;
+        index += 1;
+    }
+    number
+}
+
+/// The first `N` bytes of what is written, and how many bytes that is.
+struct Writer<const N: usize> {
+    bytes: [u8; N],
+    total: usize,
+}
+
+impl<const N: usize> Writer<N> {
+    const fn byte(&mut self, byte: u8) {
+        if self.total < N {
+            self.bytes[self.total] = byte;
+        }
+        self.total += 1;
+    }
+
+    const fn bytes(&mut self, bytes: &[u8], count: usize) {
+        let mut index = 0;
+        while index < count {
+            self.byte(bytes[index]);
+            index += 1;
+        }
+    }
+
+    /// The words of a row, `before` those of the row before it.
+    const fn words(&mut self, words: &[u32; KEPT], before: &[u32; KEPT]) {
+        let mut steps = [0; KEPT];
+        let (mut carried, mut index) = (0u32, 0);
+        while index < KEPT {
+            let difference = words[index].wrapping_sub(before[index]);
+            steps[index] = difference.wrapping_sub(carried);
+            carried = difference;
+            index += 1;
+        }
+        let mut start = 0;
+        while start < KEPT {
+            let form = form_of(steps[start]);
+            let mut end = start;
+            while end < KEPT && end - start < RUN as usize && form_of(steps[end]) == form {
+                end += 1;
+            }
+            self.byte(form << 6 | (end - start) as u8);
+            while start < end {
+                let step = steps[start];
+                let size = step as i8;
+                let place = (step.wrapping_sub(size as u32) >> OFFSET).to_le_bytes();
+                let content = match form {
+                    EIGHTS => [(step >> (OFFSET + 3)) as u8, 0, 0, 0],
+                    PLACE => [place[0], place[1], size as u8, 0],
+                    _ => step.to_le_bytes(),
+                };
+                self.bytes(&content, length(form));
+                start += 1;
+            }
+        }
+    }
+
+    /// The tunables of a row, `before` those of the row before it.
+    const fn tunables(&mut self, list: &[Tunable], before: &[Tunable]) {
+        let (mut at, mut id) = (0, 0);
+        while id < list.len() {
+            let mut same = 0;
+            while id + same < list.len() && at + same < before.len() && list[id + same].same(&before[at + same]) {
+                same += 1;
+            }
+            if id + same == list.len() && at + same == before.len() {
+                break;
+            }
+            let mut skipped = 1;
+            while skipped < NEAR && at + skipped < before.len() && !list[id].same(&before[at + skipped]) {
+                skipped += 1;
+            }
+            if same > 0 {
+                self.byte(COPY | same as u8);
+                at += same;
+                id += same;
+            } else if skipped < NEAR && at + skipped < before.len() {
+                self.byte(SKIP | skipped as u8);
+                at += skipped;
+            } else {
+                self.byte(find(&POOL.0, POOL.1, &list[id]) as u8);
+                id += 1;
+            }
+        }
+        if id == list.len() && at < before.len() {
+            self.byte(SKIP | (before.len() - at) as u8);
+        }
+        self.byte(REST);
+    }
+}
+
+const fn form_of(step: u32) -> u8 {
+    if step == 0 {
+        NONE
+    } else if step == ((step.cast_signed() >> (OFFSET + 3)) as i8 as u32) << (OFFSET + 3) {
+        EIGHTS
+    } else if step.wrapping_sub(step as i8 as u32) << OFFSET == 0 {
+        PLACE
+    } else {
+        3
+    }
+}
+
+/// The packed rows as far as `N` bytes go, and how many bytes they are.
+const fn pack<const N: usize>() -> ([u8; N], usize) {
+    let mut packed = Writer {
+        bytes: [0; N],
+        total: 0,
+    };
+    let mut before = [0; KEPT];
+    let mut tunables: &[Tunable] = &[];
+    let mut row = 0;
+    while row < COUNT {
+        let words = words_of(SOURCES[row].0);
+        packed.words(&words, &before);
+        packed.tunables(SOURCES[row].0.tunables, tunables);
+        before = words;
+        tunables = SOURCES[row].0.tunables;
+        row += 1;
+    }
+    (packed.bytes, packed.total)
+}
+
+/// Bytes of all rows.
+#[cfg(test)]
+pub(super) fn size() -> usize {
+    PACKED.len()
+}
+
+/// What is kept of a row, as it comes out of the pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unpacked {
+    /// One for each field of [`Structures`], in order, and the set of imports.
+    words: [u32; KEPT],
+    /// Places in [`TUNABLES`].
+    picks: [u8; LONGEST],
+    /// How many of `picks` are meant; the others are 0.
+    count: u8,
+}
+
+/// Room for a list of tunables.
+const LONGEST: usize = 64;
+
+impl Unpacked {
+    /// In front of the first row.
+    pub(super) const NONE: Self = Self {
+        words: [0; KEPT],
+        picks: [0; LONGEST],
+        count: 0,
+    };
+
+    /// What [`Unpacked::NONE`] unpacks first.
+    pub(super) const fn all() -> &'static [u8] {
+        const { PACKED.as_slice() }
+    }
+
+    pub(super) const fn words(&self) -> &[u32; KEPT] {
+        &self.words
+    }
+
+    /// Whether structures and tunables are the same, but for the bounds of tunables: these decide which settings of a user count, not what libc does.
+    pub(super) fn same_interface(&self, other: &Self) -> bool {
+        let tunable = |pick: &u8| TUNABLES.get(usize::from(*pick)).map(Tunable::without_bounds);
+        self.words.get(..WORDS) == other.words.get(..WORDS)
+            && self.picks().iter().map(tunable).eq(other.picks().iter().map(tunable))
+    }
+
+    pub(super) fn imports(&self) -> Imports {
+        Imports(self.words[WORDS])
+    }
+
+    pub(super) fn picks(&self) -> &[u8] {
+        self.picks.get(..usize::from(self.count)).unwrap_or_default()
+    }
+
+    /// Becomes the next row, which is taken from the front of `packed`.
+    pub(super) const fn advance(&mut self, packed: &mut &[u8]) {
+        let (mut run, mut carried, mut index) = (0, 0u32, 0);
+        while index < KEPT {
+            if run & RUN == 0 {
+                run = number(packed, 1) as u8;
+            }
+            let form = run >> 6;
+            let content = number(packed, length(form));
+            let step = match form {
+                EIGHTS => (content as i8 as u32) << (OFFSET + 3),
+                PLACE => (content << OFFSET).wrapping_add((content >> 16) as i8 as u32),
+                _ => content,
+            };
+            run = run.wrapping_sub(1);
+            carried = carried.wrapping_add(step);
+            self.words[index] = self.words[index].wrapping_add(carried);
+            index += 1;
+        }
+        let before = self.picks;
+        let (mut at, mut count) = (0, 0);
+        loop {
+            let operation = number(packed, 1) as u8;
+            let mut taken = (operation & RUN) as usize;
+            if operation < REST {
+                self.picks[count % LONGEST] = operation;
+                count += 1;
+                continue;
+            }
+            if operation >= COPY || operation == REST {
+                if operation == REST {
+                    taken = (self.count as usize).saturating_sub(at);
+                }
+                let end = count + taken;
+                while count < end {
+                    self.picks[count % LONGEST] = before[at % LONGEST];
+                    at += 1;
+                    count += 1;
+                }
+                if operation == REST {
+                    break;
+                }
+            } else {
+                at += taken;
+            }
+        }
+        self.count = count as u8;
+        while count < LONGEST {
+            self.picks[count] = 0;
+            count += 1;
+        }
+    }
+}
+
+/// What was packed comes out again: shown for every row by the compiler.
+const _: () = {
+    let mut unpacked = Unpacked::NONE;
+    let mut packed = Unpacked::all();
+    let mut row = 0;
+    while row < COUNT {
+        unpacked.advance(&mut packed);
+        let words = words_of(SOURCES[row].0);
+        let mut index = 0;
+        while index < KEPT {
+            assert!(unpacked.words[index] == words[index]);
+            index += 1;
+        }
+        let tunables = SOURCES[row].0.tunables;
+        assert!(unpacked.count as usize == tunables.len() && tunables.len() < LONGEST);
+        let mut id = 0;
+        while id < tunables.len() {
+            assert!(TUNABLES[unpacked.picks[id] as usize].same(&tunables[id]));
+            id += 1;
+        }
+        row += 1;
+    }
+    assert!(packed.is_empty());
+};
