@@ -387,7 +387,7 @@ impl core::fmt::Display for Witness {
             self.function.text(),
             self.object.symbol(),
             self.member.text(),
-            self.displacement
+            u64::from(self.displacement)
         )
     }
 }
