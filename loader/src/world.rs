@@ -21,8 +21,8 @@ use crate::symbols::Symbols;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModuleId(pub u32);
 
-/// Which namespace a module is in (`dlmopen(3)`): references and names lead to modules of the same one. Modules of role [`Role::Loader`] and
-/// [`Role::Vdso`] are in all.
+/// Which namespace a module is in (`dlmopen(3)`): references and names lead to modules of the same one. lode itself is in
+/// all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct Namespace(pub u8);
@@ -286,12 +286,7 @@ impl Module {
 
     /// Whether modules of a namespace find it.
     pub fn is_in(&self, namespace: Namespace) -> bool {
-        self.namespace == namespace || self.is_everywhere()
-    }
-
-    /// Whether there is one for all namespaces.
-    fn is_everywhere(&self) -> bool {
-        matches!(self.role, Role::Loader | Role::Vdso)
+        self.namespace == namespace || self.role == Role::Loader
     }
 
     /// Keeps it for ever: DF_1_NODELETE, RTLD_NODELETE, or a reference to it from what is never unloaded.
@@ -405,7 +400,8 @@ impl World {
 
     /// Whether a namespace holds anything of its own.
     pub fn has(&self, namespace: Namespace) -> bool {
-        let is_own = |module: &Arc<Module>| module.namespace == namespace && !module.is_everywhere();
+        let is_own =
+            |module: &Arc<Module>| module.namespace == namespace && !matches!(module.role, Role::Loader | Role::Vdso);
         self.modules.iter().any(is_own)
     }
 
@@ -418,7 +414,7 @@ impl World {
     pub fn first_map(&self, namespace: Namespace) -> usize {
         let is_first = |module: &&Arc<Module>| match namespace {
             Namespace::BASE => module.role == Role::Program,
-            _ => module.namespace == namespace && !module.is_everywhere(),
+            _ => module.namespace == namespace,
         };
         let first = self.modules.iter().find(is_first);
         first.map_or(0, |module| module.link_map.load(Ordering::Acquire))

@@ -88,6 +88,10 @@ pub(super) fn take_away() {
         gone.iter().for_each(|module| destroy(module));
     }
     CLOSING.store(0, Ordering::Relaxed);
+    if CLOSED_MEANWHILE.load(Ordering::Relaxed) {
+        // A signal handler closed something in the last moment.
+        take_away();
+    }
 }
 
 /// Whether libc has still destructors of thread-local objects to call in a module.

@@ -50,7 +50,7 @@ impl Drop for LongLock {
 }
 
 /// Calls `function`, unless this thread is inside such a call already: then this is a signal handler, deeper in the stack. A mark that a handler
-/// left by a jump is no deeper than whoever calls later.
+/// left by a jump stays until this thread calls from less deep in its stack. A handler on an alternate stack above the thread's own is not seen.
 fn call_mutex(function: Address, mutex: u64) -> bool {
     let here = 0u8;
     let place = (&raw const here) as u64;

@@ -91,7 +91,7 @@ pub unsafe extern "C-unwind" fn dlmopen(
     let name = (!file.is_null()).then(|| unsafe { CStr::from_ptr(file) }.to_bytes());
     let refused = match name {
         _ if namespace == LM_ID_BASE => None,
-        None => Some("invalid namespace"),
+        None | Some(b"") => Some("invalid namespace"),
         Some(_) => (mode & RTLD_GLOBAL != 0).then_some("invalid mode"),
     };
     let opened = match refused {

@@ -375,7 +375,10 @@ pub fn search_directories(
     let mut all = Vec::new();
     while let Some(step) = walk.next() {
         if matches!(step, Step::Entering(_)) && walk.has_directories() {
-            all.extend_from_slice(walk.list());
+            for directory in walk.list() {
+                let directory: &[u8] = if directory.is_empty() { b"." } else { directory };
+                all.push(directory.to_vec());
+            }
         }
     }
     all

@@ -2,7 +2,7 @@
 //# libc: glibc
 //# lib: plain.c -> libplain.so -Wl,-rpath,/own/first:/own/second
 //# flags: -Wl,-rpath,/program
-//# env: LD_LIBRARY_PATH=/from/environment:.
+//# env: LD_LIBRARY_PATH=/from/environment:
 //# stdout: program: 0 /from/environment . /program, defaults 1, size right 1
 //# stdout: library: 0 /from/environment . /own/first /own/second, defaults 1, size right 1
 #define _GNU_SOURCE
