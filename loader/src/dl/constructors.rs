@@ -27,7 +27,7 @@ pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments) 
 }
 
 /// Runs the constructors of a published batch, each module's once.
-pub fn initialise(ready: &Ready, runtime: &Runtime, skip: Option<ModuleId>) {
+pub fn initialise(ready: &Ready, runtime: &Runtime, arguments: Arguments, skip: Option<ModuleId>) {
     for module in &ready.modules {
         if Some(module.id) == skip {
             continue;
@@ -40,7 +40,7 @@ pub fn initialise(ready: &Ready, runtime: &Runtime, skip: Option<ModuleId>) {
             continue;
         }
         runtime.log.emit(Interest::FILES, || Event::Initialising(&module.name));
-        call_all(init::constructors(module), runtime.arguments);
+        call_all(init::constructors(module), arguments);
     }
 }
 

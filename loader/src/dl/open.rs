@@ -18,8 +18,9 @@ use super::close::take_away;
 use super::constructors::initialise;
 use super::locks::{Loading, LongLock};
 use super::published::{free_former, publish, with_world};
+use super::symbol::look_up;
 use super::threads::refill_tls;
-use super::{Runtime, call_error, runtime, too_early};
+use super::{Arguments, Runtime, call_error, runtime, too_early};
 use crate::abi::Abi;
 use crate::abi::glibc::{Functions, Glibc, LIBC, is_another};
 use crate::debugger::{self, State};
@@ -133,11 +134,22 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
             }
         }
         // The batch is published: constructors may open, close and look up whatever they like.
-        initialise(&ready, runtime, None);
+        let arguments = Arguments {
+            environment: environment(caller).unwrap_or(runtime.arguments.environment),
+            ..runtime.arguments
+        };
+        initialise(&ready, runtime, arguments, None);
     }
     drop(lock);
     free_former();
     Ok(handle)
+}
+
+/// The environment as it is now, in the caller's libc.
+fn environment(caller: Address) -> Option<usize> {
+    let place = look_up(0, b"environ", None, caller).ok()?;
+    // SAFETY: the variable of this name, a pointer (POSIX), in a module that is loaded.
+    Some(unsafe { (place as *const usize).read() })
 }
 
 /// From a name to a published batch. A call, so that constructors do not run on top of the room that this takes.

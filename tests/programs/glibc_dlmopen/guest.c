@@ -37,6 +37,13 @@ int visits(void)
     return count;
 }
 
+// The environment is the one of the moment at which this libc was loaded.
+int knows_variable(void)
+{
+    const char *value = getenv("SET_LATER");
+    return value && !strcmp(value, "yes");
+}
+
 int bump(void)
 {
     return ++counter;

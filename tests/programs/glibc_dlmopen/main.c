@@ -12,6 +12,7 @@
 //# stdout: threads inside 66 66
 //# stdout: opens inside 21
 //# stdout: users 1
+//# stdout: environment 1
 //# stdout: again 102
 //# stdout: not loaded here 1
 //# stdout: refused: invalid namespace: Invalid argument
@@ -78,6 +79,7 @@ int main(void)
 {
     setbuf(stdout, NULL);
     must(dlopen("./libonly_base.so", RTLD_NOW | RTLD_GLOBAL));
+    setenv("SET_LATER", "yes", 1);
     void *first = must(dlmopen(LM_ID_NEWLM, "./libguest.so", RTLD_NOW));
     void *second = must(dlmopen(LM_ID_NEWLM, "./libguest.so", RTLD_LAZY));
     printf("namespaces %ld %ld\n", namespace_of(first), namespace_of(second));
@@ -94,6 +96,7 @@ int main(void)
            ((long (*)(void))dlsym(second, "thread"))());
     printf("opens inside %ld\n", ((long (*)(const char *))dlsym(second, "opens"))("./libhelper.so"));
     printf("users %d\n", call(first, "knows_root"));
+    printf("environment %d\n", call(first, "knows_variable"));
     void *again = must(dlmopen(namespace_of(first), "./libhelper.so", RTLD_NOW));
     printf("again %d\n", *(int *)dlsym(again, "counter"));
     printf("not loaded here %d\n", dlmopen(namespace_of(first), "./libonly_base.so", RTLD_NOW | RTLD_NOLOAD) == NULL);
