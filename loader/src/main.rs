@@ -618,7 +618,6 @@ impl Launch {
 }
 
 extern "C" fn before_fork() {
-    dl::before_fork();
     HEAP.hold();
 }
 
@@ -629,7 +628,6 @@ extern "C" fn after_fork_in_the_child() {
 
 extern "C" fn after_fork() {
     HEAP.release();
-    dl::after_fork();
 }
 
 #[inline(never)]

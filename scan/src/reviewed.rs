@@ -114,6 +114,11 @@ pub const LODE: Reviewed<'static> = Reviewed {
         (Thread, "specific_1stblock", "zero: no values yet"),
         (Thread, "joinid", "null: joinable"),
         (Thread, "stackblock", "0: the stack of the first thread begins anywhere"),
+        (
+            Thread,
+            "schedparam",
+            "zero: the ordinary policy; libc asks the kernel before it looks",
+        ),
         (Thread, "guardsize", "0: libc has made no guard for this stack"),
         (Thread, "rtld_catch", "null: the loader's own"),
         (Thread, "getrandom_buf", "null: none yet"),

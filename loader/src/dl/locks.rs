@@ -12,7 +12,6 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::close::{CLOSED_MEANWHILE, CLOSING, LEFT_BEHIND};
 use super::failure;
-use super::open::DIRECTORIES;
 use super::published::forget_readers;
 use super::with_glibc;
 use crate::elf::Address;
@@ -99,13 +98,8 @@ impl Drop for Loading {
     }
 }
 
-/// Takes the short lock before a fork, so that the child finds whole what it guards. A batch that another thread has not published is a
-/// leak in the child, never a corruption.
-pub fn before_fork() {
-    core::mem::forget(DIRECTORIES.lock());
-}
-
-/// In the child, where no other thread is: their readers and their half-done work are not here either.
+/// In the child of a fork, where no other thread is: their readers are not here either. A batch that such a thread has not published is a leak,
+/// never a corruption.
 pub fn in_the_child() {
     forget_readers();
     let thread = machine::thread_pointer();
@@ -119,10 +113,4 @@ pub fn in_the_child() {
         // That thread may have published a world without saying that TLS numbers are free.
         thread::GENERATION.fetch_add(1, Ordering::SeqCst);
     }
-}
-
-/// Gives it back, in the parent and in the child.
-pub fn after_fork() {
-    // SAFETY: `before_fork` took it in this thread, and the fork copied it into the child.
-    unsafe { DIRECTORIES.force_unlock() };
 }

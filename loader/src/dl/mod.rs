@@ -34,7 +34,7 @@ use crate::sys::linux::Linux;
 pub use constructors::{call_all, initialise};
 pub use failure::{clear_thread, dlerror, forget_thread, set_own_words};
 pub use information::{dladdr, dladdr1, dlinfo, find_dso_for_object};
-pub use locks::{Loading, after_fork, before_fork, in_the_child};
+pub use locks::{Loading, in_the_child};
 pub use published::{publish, with_module_at, with_module_of_map, with_world};
 pub use symbol::bind_slot;
 pub use threads::{allocate_thread_head, is_initial_dtv, prepare_malloc, refill_tls, tls_block};

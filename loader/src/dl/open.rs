@@ -6,12 +6,11 @@
 //! The C functions take what C callers pass: names that end in NUL.
 #![allow(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::sync::atomic::Ordering;
-
-use spin::Mutex;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::answer;
 use super::close::take_away;
@@ -36,8 +35,15 @@ use crate::stages::relocate::Binding;
 use crate::sys::machine;
 use crate::world::{FRESH, Module, ModuleId, Namespace, Role, World};
 
-/// The directories that searches have met. Used under the long lock.
-pub(super) static DIRECTORIES: Mutex<Directories> = Mutex::new(Directories::new());
+/// The directories that searches have met, for whoever loads; null while it has them. What a `fork` finds there is whole.
+static DIRECTORIES: AtomicPtr<Directories> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Exchanges the known directories for those at `new`, which are a box or null.
+fn exchange_directories(new: *mut Directories) -> Option<Box<Directories>> {
+    let known = DIRECTORIES.swap(new, Ordering::AcqRel);
+    // SAFETY: only boxes are put there, and each is taken out once.
+    (!known.is_null()).then(|| unsafe { Box::from_raw(known) })
+}
 
 const RTLD_LAZY: c_int = 1;
 const RTLD_NOW: c_int = 2;
@@ -112,7 +118,7 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
         return Err(too_early());
     };
     let lock = LongLock::take().ok_or_else(|| call_error(Kind::Busy, file.unwrap_or(b"")))?;
-    // In the child of a fork: what a thread that is not here was taking away.
+    // What was closed without the lock: in a signal handler, or by a thread that is not in this child of a fork.
     take_away();
     let file = file.filter(|file| !file.is_empty());
     let Some(file) = file else {
@@ -172,7 +178,8 @@ fn load(
     )
     .map_err(|what| call_error(Kind::os(what, Errno::EINVAL), file))?;
     let asker = asker.map(|module| module.id);
-    let mut directories = core::mem::take(&mut *DIRECTORIES.lock());
+    let known = exchange_directories(core::ptr::null_mut());
+    let mut directories = known.unwrap_or_else(|| Box::new(Directories::new()));
     let mut context = Context {
         host: &runtime.linux,
         searcher: &runtime.searcher,
@@ -190,7 +197,7 @@ fn load(
         asker,
     };
     let mapped = Mapped::load(None, &[wish], namespace, &world, &mut context);
-    *DIRECTORIES.lock() = directories;
+    drop(exchange_directories(Box::into_raw(directories)));
     let mut mapped = mapped?;
     for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
         module.binds_deep = mode & RTLD_DEEPBIND != 0;

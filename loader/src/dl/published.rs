@@ -82,7 +82,8 @@ fn push_former(one: *mut Published) {
 /// Frees the former worlds that nobody reads, and unmaps what they alone kept. Better called without the long lock, because it takes its time.
 pub(super) fn free_former() {
     // Where many cannot go, looking at them again is put off until there are half as many more.
-    if REPLACED.load(Ordering::Relaxed) < LEFT.load(Ordering::Relaxed) / 2 {
+    let left = LEFT.load(Ordering::Relaxed);
+    if left >= MANY_FORMER && REPLACED.load(Ordering::Relaxed) < left / 2 {
         return;
     }
     let mut before = usize::MAX;

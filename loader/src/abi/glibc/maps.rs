@@ -228,7 +228,7 @@ impl Glibc {
     /// # Safety
     /// `address` must come from [`Module::link_map`].
     pub unsafe fn record_of(&self, address: u64) -> Record {
-        // SAFETY: made by `map_of` with this size; such records are never freed.
+        // SAFETY: made by `map_of` with this size; the record goes with its module, which whoever passes the address keeps.
         unsafe { Record::at(address as *mut u8, self.layout.link_map.size()) }
     }
 }

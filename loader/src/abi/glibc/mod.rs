@@ -6,7 +6,7 @@
 //!
 //! # Safety
 //! This room writes memory that belongs to lode's exports, to records that it allocated, and to the dynamic sections of modules
-//! before they are protected; and it calls two functions of libc (`__libc_early_init` and the mutex functions) that the row knows.
+//! before they are protected; and it calls functions of libc: `__libc_early_init`, `__register_atfork`, up to 2.33 libpthread's for static blocks.
 #![allow(unsafe_code)]
 
 pub mod cpu;
