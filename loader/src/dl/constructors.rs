@@ -26,7 +26,7 @@ pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments) 
     }
 }
 
-/// Runs the constructors of a published batch, each module's once.
+/// Runs the constructors of a published batch, each module's once: one whose constructor is running (this is a `dlopen` in it) counts as initialised.
 pub fn initialise(ready: &Ready, runtime: &Runtime, arguments: Arguments, skip: Option<ModuleId>) {
     for module in &ready.modules {
         if Some(module.id) == skip {

@@ -3,7 +3,7 @@
 //! A signal handler may fail, and ask why, between any two instructions, so a text has one owner: who swapped it out of the slot.
 //!
 //! # Safety
-//! Each thread has one word below its thread pointer, which holds null or a box that this file made.
+//! Each thread has two words of lode's below its thread pointer: the first holds null or a box that this file made.
 #![allow(unsafe_code)]
 
 use alloc::boxed::Box;

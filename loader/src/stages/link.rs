@@ -193,7 +193,7 @@ fn place_tls(module: &Module, roster: Roster<'_>, plan: &mut TlsPlan) -> Result<
 /// The new modules of `order` so that each stands behind what it needs.
 ///
 /// A depth-first walk from the end of the breadth-first list that writes a module down when all it needs are written; the first of the list comes last,
-/// also where a cycle leads back to it. This is the order that glibc's programs see. It keeps its own stack, so a chain of a
+/// also where a cycle leads back to it. This is the order in which glibc's programs see constructors. It keeps its own stack, so a chain of a
 /// thousand libraries takes no more of the real one than a chain of two.
 pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: ModuleId) -> Vec<ModuleId> {
     providers_first(roster, order, first_new, false)
