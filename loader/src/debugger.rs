@@ -40,6 +40,20 @@ pub enum State {
     Delete = 2,
 }
 
+impl RDebug {
+    /// Of an empty list.
+    const fn new(version: i32, stop_at: u64, loader_base: u64) -> RDebug {
+        RDebug {
+            version,
+            map: 0,
+            stop_at,
+            state: State::Consistent as i32,
+            loader_base,
+            next: 0,
+        }
+    }
+}
+
 static PLACE: AtomicPtr<RDebug> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Whether the start has been told of completely.
@@ -53,18 +67,7 @@ const OTHERS: usize = Namespace::MOST as usize - 1;
 // SAFETY: written under the long lock; debuggers read it while the process is stopped.
 unsafe impl Sync for Others {}
 
-static FURTHER: Others = Others(UnsafeCell::new(
-    [const {
-        RDebug {
-            version: 0,
-            map: 0,
-            stop_at: 0,
-            state: 0,
-            loader_base: 0,
-            next: 0,
-        }
-    }; OTHERS],
-));
+static FURTHER: Others = Others(UnsafeCell::new([const { RDebug::new(0, 0, 0) }; OTHERS]));
 
 /// The last link_map of the list before modules were added.
 static LAST: AtomicU64 = AtomicU64::new(0);
@@ -79,14 +82,7 @@ const NEXT: u64 = 24;
 pub unsafe fn announce(place: *mut RDebug, stop_at: u64, loader_base: u64) {
     // SAFETY: the caller's promise.
     unsafe {
-        place.write(RDebug {
-            version: 1,
-            map: 0,
-            stop_at,
-            state: State::Consistent as i32,
-            loader_base,
-            next: 0,
-        });
+        place.write(RDebug::new(1, stop_at, loader_base));
     }
     PLACE.store(place, Ordering::Release);
 }
@@ -107,14 +103,7 @@ fn place_of(namespace: Namespace) -> *mut RDebug {
     // SAFETY: `announce` set the base's; the others stay, and only the holder of the long lock writes them.
     unsafe {
         if (*place).version == 0 {
-            place.write(RDebug {
-                version: 2,
-                map: 0,
-                stop_at: (*base).stop_at,
-                state: State::Consistent as i32,
-                loader_base: (*base).loader_base,
-                next: 0,
-            });
+            place.write(RDebug::new(2, (*base).stop_at, (*base).loader_base));
             let mut last = base;
             while (*last).next != 0 {
                 last = (*last).next as *mut RDebug;
@@ -210,14 +199,7 @@ mod tests {
 
     #[test]
     fn each_namespace_has_a_structure_behind_the_base_one() {
-        let place: &'static mut RDebug = Box::leak(Box::new(RDebug {
-            version: 0,
-            map: 0,
-            stop_at: 0,
-            state: 0,
-            loader_base: 0,
-            next: 0,
-        }));
+        let place: &'static mut RDebug = Box::leak(Box::new(RDebug::new(0, 0, 0)));
         let base = &raw mut *place;
         let second: LinkMap = [2, 0, 0, 0, 0];
         let first: LinkMap = [1, 0, 0, (&raw const second) as u64, 0];

@@ -313,14 +313,9 @@ fn catch_up(roster: Roster<'_>, generation: u64) {
     if dtv.generation() >= generation {
         return;
     }
-    let module_of = |number| {
-        roster
-            .iter()
-            .find(|module| module.tls().is_some_and(|slot| slot.id == number))
-    };
     for number in 1..=dtv.pairs() {
         let block = dtv.get(number);
-        let stays = module_of(number).is_some_and(|module| {
+        let stays = roster.by_tls_number(number).is_some_and(|module| {
             let slot = module.tls();
             slot.is_some_and(|slot| is_of(block, module, slot))
         });
@@ -328,7 +323,11 @@ fn catch_up(roster: Roster<'_>, generation: u64) {
             dtv.set(number, UNALLOCATED);
         }
     }
-    dtv.release_blocks(|header| module_of(header.number).is_none_or(|module| module.id != header.owner));
+    dtv.release_blocks(|header| {
+        roster
+            .by_tls_number(header.number)
+            .is_none_or(|module| module.id != header.owner)
+    });
     dtv.set_generation(generation);
 }
 

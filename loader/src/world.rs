@@ -495,6 +495,11 @@ impl<'a> Roster<'a> {
         self.iter().find(|module| is_wanted(module))
     }
 
+    /// The module that has this number among those with thread-local storage.
+    pub fn by_tls_number(&self, number: u64) -> Option<&'a Module> {
+        self.find(&|module| module.tls().is_some_and(|slot| slot.id == number))
+    }
+
     /// Every module.
     pub fn iter(&self) -> impl Iterator<Item = &'a Module> {
         self.world.iter().chain(self.batch).map(|module| &**module)

@@ -50,8 +50,7 @@ pub extern "C-unwind" fn finalise() {
     drop(LongLock::take());
     let visiting = Visiting::start();
     let Some(world) = visiting.0.world() else { return };
-    let bound = dependents_first(world);
-    let order = bound.as_ref().unwrap_or(&world.fini_order);
+    let order = dependents_first(world);
     // The program's namespace comes last, as under glibc.
     let last = world.modules.iter().map(|module| module.namespace.0).max();
     for namespace in (0..=last.unwrap_or(0)).rev() {

@@ -177,28 +177,12 @@ fn load(
         &world,
     )
     .map_err(|what| call_error(Kind::os(what, Errno::EINVAL), file))?;
-    let asker = asker.map(|module| module.id);
-    let known = exchange_directories(core::ptr::null_mut());
-    let mut directories = known.unwrap_or_else(|| Box::new(Directories::new()));
-    let mut context = Context {
-        host: &runtime.linux,
-        searcher: &runtime.searcher,
-        directories: &mut directories,
-        machine: machine::MACHINE,
-        page_size: runtime.linux.page_size,
-        cpu_level: runtime.cpu_level,
-        tolerant: false,
-        trusted_preloads: false,
-        log: runtime.log,
-    };
     let wish = Wish {
         name: file,
         purpose: Purpose::Open,
-        asker,
+        asker: asker.map(|module| module.id),
     };
-    let mapped = Mapped::load(None, &[wish], namespace, &world, &mut context);
-    drop(exchange_directories(Box::into_raw(directories)));
-    let mut mapped = mapped?;
+    let mut mapped = map(runtime, &wish, namespace, &world)?;
     for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
         module.binds_deep = mode & RTLD_DEEPBIND != 0;
     }
@@ -267,6 +251,26 @@ fn load(
     }
     debugger::tell(namespace, first, State::Consistent);
     Ok((handle, Some(ready)))
+}
+
+/// Maps what is wished and all that it needs, with what earlier searches learnt of directories.
+fn map(runtime: &Runtime, wish: &Wish<'_>, namespace: Namespace, world: &World) -> Result<Mapped> {
+    let known = exchange_directories(core::ptr::null_mut());
+    let mut directories = known.unwrap_or_else(|| Box::new(Directories::new()));
+    let mut context = Context {
+        host: &runtime.linux,
+        searcher: &runtime.searcher,
+        directories: &mut directories,
+        machine: machine::MACHINE,
+        page_size: runtime.linux.page_size,
+        cpu_level: runtime.cpu_level,
+        tolerant: false,
+        trusted_preloads: false,
+        log: runtime.log,
+    };
+    let mapped = Mapped::load(None, core::slice::from_ref(wish), namespace, world, &mut context);
+    drop(exchange_directories(Box::into_raw(directories)));
+    mapped
 }
 
 /// The namespace that a call means, whose caller is in `own`; or what glibc says of one that cannot be meant.

@@ -19,15 +19,9 @@ use crate::thread;
 /// The block of the module with this TLS number in the calling thread; ends the process when there is no memory.
 pub fn tls_block(id: u64) -> u64 {
     let generation = thread::generation();
-    with_world(|world, roster| {
-        let module = world
-            .modules
-            .iter()
-            .find(|module| module.tls().is_some_and(|slot| slot.id == id))?;
-        thread::block(module, roster, generation)
-    })
-    .flatten()
-    .unwrap_or_else(|| stop("cannot allocate memory for thread-local data"))
+    with_world(|_, roster| thread::block(roster.by_tls_number(id)?, roster, generation))
+        .flatten()
+        .unwrap_or_else(|| stop("cannot allocate memory for thread-local data"))
 }
 
 /// Copies the TLS images of modules anew in which a resolver's answer was stored after the blocks had been filled. No code of these modules has

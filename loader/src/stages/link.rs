@@ -1,6 +1,7 @@
 //! Versions agreed, thread-local storage placed, order decided. Nothing is stored into a module yet.
 #![forbid(unsafe_code)]
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -181,11 +182,7 @@ fn place_tls(module: &Module, roster: Roster<'_>, plan: &mut TlsPlan) -> Result<
             .ok_or_else(|| module.fault(Stage::Link, no_static_tls(template, roster, plan)))?;
         Some(offset)
     };
-    let id = plan.take_number(|number| {
-        roster
-            .iter()
-            .any(|module| module.tls().is_some_and(|slot| slot.id == number))
-    });
+    let id = plan.take_number(|number| roster.by_tls_number(number).is_some());
     module.set_tls(TlsSlot { id, offset });
     Ok(())
 }
@@ -200,18 +197,18 @@ pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: Mod
 }
 
 /// The modules of a published world in the order of their destructors: each before what it needs, and before what its references were bound to where that
-/// does not contradict. `None` where nothing is bound: then [`World::fini_order`] has the order.
-pub fn dependents_first(world: &World) -> Option<Vec<ModuleId>> {
+/// does not contradict. Where nothing is bound that is [`World::fini_order`], and takes no memory.
+pub fn dependents_first(world: &World) -> Cow<'_, [ModuleId]> {
     let roster = world.roster();
     let is_bound = |module: &Module| module.bound_to().next().is_some();
     if !roster.iter().any(is_bound) {
-        return None;
+        return Cow::Borrowed(&world.fini_order);
     }
     let mut bound = providers_first(roster, &world.list, ModuleId(0), true);
     bound.reverse();
     let mut sorted = providers_first(roster, &bound, ModuleId(0), false);
     sorted.reverse();
-    Some(sorted)
+    Cow::Owned(sorted)
 }
 
 /// As [`dependencies_first`]; each stands behind what it is bound to as well if `with_bindings`.

@@ -40,9 +40,8 @@ pub fn unneeded(world: &World, is_kept: impl Fn(&Module) -> bool) -> Vec<Arc<Mod
             }
         }
     }
-    let order = dependents_first(world);
     let mut unreached = Vec::new();
-    for id in order.as_ref().unwrap_or(&world.fini_order) {
+    for id in dependents_first(world).iter() {
         let place = roster.place(*id).unwrap_or(usize::MAX);
         if let (Some(false), Some(module)) = (reached.get(place), world.modules.get(place)) {
             unreached.push(module.clone());
