@@ -8,12 +8,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
-#[path = "world/memory.rs"]
-#[expect(
-    dead_code,
-    reason = "files of the system need none of the failures that forged ones are given"
-)]
-mod memory;
 mod tools;
 
 use std::fmt::Write as _;

@@ -23,8 +23,6 @@ mod damage;
 mod finding;
 #[path = "world/keeping.rs"]
 mod keeping;
-#[path = "world/memory.rs"]
-mod memory;
 #[path = "world/namespaces.rs"]
 mod namespaces;
 #[path = "world/order.rs"]

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use forge::{Binding, Kind, Module};
 use lode::stages::init::{constructors, destructors};
 
-use crate::memory::Memory;
 use crate::stand::Stand;
+use memory::Memory;
 
 const DT_INIT_ARRAY: u64 = 25;
 const DT_INIT_ARRAYSZ: u64 = 27;

@@ -4,8 +4,8 @@ use forge::{HeaderField, Module};
 use lode::error::{Errno, Kind, Rejected, Rule};
 use lode::event::Interest;
 
-use crate::memory::Memory;
 use crate::stand::{PROGRAM, Stand, error};
+use memory::Memory;
 
 fn needing(mut module: Module, names: &[&str]) -> Module {
     for name in names {

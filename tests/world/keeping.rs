@@ -4,8 +4,8 @@ use forge::{Binding, DATA, Kind, Module};
 use lode::error::{Errno, Kind as Fault};
 use lode::world::Role;
 
-use crate::memory::Memory;
 use crate::stand::{PROGRAM, Stand, error, memory};
+use memory::Memory;
 
 const R_64: u32 = 1;
 const JUMP_SLOT: u32 = 7;

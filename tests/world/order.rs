@@ -4,8 +4,8 @@ use forge::{Binding, Kind, Module};
 use lode::elf::Vaddr;
 use lode::stages::init::{constructors, destructors, preconstructors};
 
-use crate::memory::ANSWER;
 use crate::stand::{ENTRIES, PROGRAM, Stand, error};
+use memory::ANSWER;
 
 const R_64: u32 = 1;
 const COPY: u32 = 5;

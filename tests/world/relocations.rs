@@ -5,8 +5,8 @@
 use forge::{Binding, DATA, Kind, Module, RELRO, TEXT};
 use lode::error::{Error, Kind as Fault, Rule};
 
-use crate::memory::ANSWER;
 use crate::stand::{ENTRIES, PROGRAM, Stand, error, memory};
+use memory::ANSWER;
 
 const NONE: u32 = 0;
 const R_64: u32 = 1;

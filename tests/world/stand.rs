@@ -13,7 +13,7 @@ use lode::stages::map::{Context, Mapped, Wish, map_file};
 use lode::stages::relocate::{Binding, Entries, Relocated};
 use lode::world::{Host, Module, ModuleId, Namespace, Role, World};
 
-use crate::memory::Memory;
+use memory::Memory;
 
 /// Two default directories, no subdirectories for CPU levels: error texts stay short.
 static CONVENTIONS: Conventions = Conventions {

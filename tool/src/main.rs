@@ -1,12 +1,27 @@
-//! lode-tool: puts lode in the place of a tree's loader, and takes it away again; and proves that it fits a libc.
+//! lode-tool: answers questions about ELF files as a loader sees them, and puts lode in the place of a tree's loader and takes it away again.
+//!
+//! | part | what it is for |
+//! |---|---|
+//! | `ask` | the questions, one command a file |
+//! | `elf` | one file as values, whatever its class and machine |
+//! | `closure` | all files that a start brings together |
+//! | `rehearsal` | a start without a process, by the loader's own stages |
+//! | `report` | answers as text, as JSON, and as a status |
+//! | `tree`, `files` | paths in a tree that need not be the running system |
+//! | `installation`, `debian`, `check_libc` | lode in the loader's place |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
+mod ask;
 mod check_libc;
+mod closure;
 mod debian;
+mod elf;
 mod files;
 mod installation;
+mod rehearsal;
+mod report;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +32,9 @@ use clap::{Args, Parser, Subcommand};
 
 use installation::{Build, Health, Installation};
 
-/// Puts lode in the place of a tree's loader, and takes it away again.
+/// Answers questions about ELF files as a loader sees them; puts lode in the place of a tree's loader, and takes it away again.
+///
+/// Questions end with status 0 if all is well, 1 if something is worth a look, 2 if the command line is wrong, 3 if the program would not start.
 #[derive(Parser)]
 #[command(name = "lode-tool", version)]
 struct Arguments {
@@ -27,6 +44,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Tree(ask::tree::Arguments),
     /// Put lode in the loader's place; the original is kept beside it
     Install {
         #[command(flatten)]
@@ -118,6 +136,7 @@ impl Loader {
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Tree(arguments) => return ask::tree::run(arguments),
         Command::Install {
             place,
             build,

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 const LINKS: usize = 40;
 
 /// A root file system.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tree {
     root: PathBuf,
 }

@@ -1,10 +1,12 @@
-//! A [`Host`] without a kernel: files are byte vectors, mappings are heap memory that claims run-time addresses.
+//! A [`Host`] without a kernel: files are byte vectors, mappings are heap memory that claims run-time addresses. The loader's stages
+//! run over it as they run in a process, so tests see what they do, and `lode-tool` can say what a start would do without one.
 //!
 //! # Safety
 //! The one unsafe block makes an [`Image`] over memory that is freed when the image gives its reservation back.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use lode::elf::segment::Access;
 use lode::elf::{Address, Bias, FileOffset, Vaddr};
@@ -43,15 +45,23 @@ const MOST: u64 = 1 << 28;
 pub const ANSWER: u64 = 8;
 
 /// A file.
-#[derive(Clone)]
 struct Content {
     inode: u64,
     bytes: Vec<u8>,
 }
 
+/// Reads a file that was not added: its inode number and its bytes.
+type Fetch = Box<dyn Fn(&[u8]) -> Result<(u64, Vec<u8>), Errno>>;
+
 /// Files by path, and what was done with them.
 pub struct Memory {
-    files: BTreeMap<Vec<u8>, Content>,
+    files: RefCell<BTreeMap<Vec<u8>, Rc<Content>>>,
+    /// Where files come from that were not added; without it there are none.
+    pub fetch: Option<Fetch>,
+    /// Whether a directory exists that no file was added below.
+    pub directories: Option<Box<dyn Fn(&[u8]) -> bool>>,
+    /// The program's directory, for `$ORIGIN`.
+    pub origin: Vec<u8>,
     /// Paths that cannot be opened, and why.
     pub refused: BTreeMap<Vec<u8>, Errno>,
     /// Paths that open, but cannot be read.
@@ -70,7 +80,10 @@ impl Memory {
     /// No files; the first module will be placed at `base` or behind it.
     pub fn new(base: u64) -> Memory {
         Memory {
-            files: BTreeMap::new(),
+            files: RefCell::default(),
+            fetch: None,
+            directories: None,
+            origin: b"/bin".to_vec(),
             refused: BTreeMap::new(),
             unreadable: BTreeMap::new(),
             opened: RefCell::default(),
@@ -83,14 +96,15 @@ impl Memory {
 
     /// Adds a file.
     pub fn add(&mut self, path: &str, bytes: Vec<u8>) {
-        let inode = self.files.len() as u64 + 1;
-        self.files.insert(path.as_bytes().to_vec(), Content { inode, bytes });
+        let mut files = self.files.borrow_mut();
+        let inode = files.len() as u64 + 1;
+        files.insert(path.as_bytes().to_vec(), Rc::new(Content { inode, bytes }));
     }
 
     /// Another name for the same file: same device, same inode.
     pub fn link(&mut self, path: &str, of: &str) {
-        let file = self.files[of.as_bytes()].clone();
-        self.files.insert(path.as_bytes().to_vec(), file);
+        let file = Rc::clone(&self.files.borrow()[of.as_bytes()]);
+        self.files.borrow_mut().insert(path.as_bytes().to_vec(), file);
     }
 
     /// Where the next module will be placed.
@@ -110,7 +124,18 @@ impl Memory {
 
     fn has_below(&self, directory: &[u8]) -> bool {
         let prefix = [directory.strip_suffix(b"/").unwrap_or(directory), b"/"].concat();
-        self.files.keys().any(|path| path.starts_with(&prefix))
+        self.files.borrow().keys().any(|path| path.starts_with(&prefix))
+    }
+
+    /// The file at a path, fetched if need be.
+    fn content(&self, path: &[u8]) -> Result<Rc<Content>, Errno> {
+        if let Some(content) = self.files.borrow().get(path) {
+            return Ok(Rc::clone(content));
+        }
+        let (inode, bytes) = self.fetch.as_ref().ok_or(Errno::ENOENT)?(path)?;
+        let content = Rc::new(Content { inode, bytes });
+        self.files.borrow_mut().insert(path.to_vec(), Rc::clone(&content));
+        Ok(content)
     }
 }
 
@@ -152,9 +177,7 @@ impl Host for Memory {
         if let Some(errno) = self.refused.get(path) {
             return Err(fault(*errno));
         }
-        let Some(content) = self.files.get(path) else {
-            return Err(fault(Errno::ENOENT));
-        };
+        let content = self.content(path).map_err(fault)?;
         let mut opened = self.opened.borrow_mut();
         opened.push(path.to_vec());
         OPEN.set(OPEN.get() + 1);
@@ -175,7 +198,8 @@ impl Host for Memory {
         if let Some(errno) = self.unreadable.get(&path) {
             return Err(*errno);
         }
-        let bytes = &self.files[&path].bytes;
+        let content = self.content(&path)?;
+        let bytes = &content.bytes;
         let rest = usize::try_from(offset.0).ok().and_then(|offset| bytes.get(offset..));
         let rest = rest.unwrap_or_default();
         let length = rest.len().min(into.len());
@@ -184,8 +208,8 @@ impl Host for Memory {
     }
 
     fn map(&self, file: &File, layout: &Layout) -> Result<Image, Fault> {
-        let bytes = &self.files[&self.path_of(file)].bytes;
         let fault = |errno| Kind::os("failed to map segment from shared object", errno);
+        let file = self.content(&self.path_of(file)).map_err(fault)?;
         // A damaged file may ask for more than there is.
         if layout.span.1 > MOST {
             return Err(fault(Errno::ENOMEM));
@@ -200,7 +224,7 @@ impl Host for Memory {
         let mut memory: Vec<Vec<u8>> = layout
             .extents
             .iter()
-            .map(|range| content(range, layout, bytes))
+            .map(|range| content(range, layout, &file.bytes))
             .collect();
         let extents = layout
             .extents
@@ -240,11 +264,11 @@ impl Host for Memory {
     }
 
     fn is_directory(&self, path: &[u8]) -> bool {
-        self.has_below(path)
+        self.has_below(path) || self.directories.as_ref().is_some_and(|exists| exists(path))
     }
 
     fn program_origin(&self) -> Option<Name> {
-        Some(Name::from("/bin"))
+        Some(Name::new(&self.origin))
     }
 
     fn working_directory(&self) -> Option<Vec<u8>> {

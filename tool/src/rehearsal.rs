@@ -1,0 +1,285 @@
+//! A start without a process: the loader's own stages, over memory, as far as they go before libc would have to run.
+//!
+//! What lode would refuse is refused here by the same code and in the same words; nothing of the files is executed, mapped from a
+//! disk, or seen by the kernel. Resolvers are not called: a word that one would decide gets a made-up address.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use lode::arch::x86_64::MACHINE;
+use lode::elf::Address;
+use lode::error::{Errno, Error, Lossy, Name};
+use lode::event::{Event, Interest, Log, Sink};
+use lode::search::cache::Cache;
+use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
+use lode::stages::init::Ready;
+use lode::stages::map::{Context, Mapped, Wish, map_file};
+use lode::stages::relocate::{Binding, Entries};
+use lode::world::{Host, Module, Namespace, Role, World};
+use memory::Memory;
+use serde::Serialize;
+
+use crate::closure::Surroundings;
+use crate::elf::{Binary, recognise};
+use crate::tree::Tree;
+
+/// Where the first module is put: where kernels put mappings.
+const BASE: u64 = 0x7f00_0000_0000;
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
+/// Where lode's own code would be: addresses in no module.
+const ENTRIES: Entries = Entries {
+    lazy: Address(0x6000_0000_0000),
+    pending: Address(0x6000_0000_0010),
+    tls_static: Address(0x6000_0000_0020),
+    tls_dynamic: Address(0x6000_0000_0030),
+    tls_undefined: Address(0x6000_0000_0040),
+};
+
+/// What lode says when it refuses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// `E0105`, …
+    pub code: String,
+    /// The file that is wrong
+    pub culprit: String,
+    /// The file that asked for it
+    pub asker: Option<String>,
+    /// One line in the familiar words
+    pub line: String,
+    /// All that lode prints
+    pub report: String,
+}
+
+impl Refusal {
+    fn of(error: &Error, program: &str) -> Refusal {
+        Refusal {
+            code: error.kind.code().to_owned(),
+            culprit: error.culprit.to_string(),
+            asker: error.asked_by.as_ref().map(Name::to_string),
+            line: error.to_string(),
+            report: error.report(program.as_bytes()).to_string(),
+        }
+    }
+}
+
+/// A reference that got its definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bound {
+    /// The file that refers
+    pub from: String,
+    /// The file that defines
+    pub to: String,
+    /// The symbol
+    pub symbol: String,
+    /// The version that was asked for
+    pub version: Option<String>,
+}
+
+/// What a rehearsal showed.
+#[derive(Debug, Default)]
+pub struct Rehearsal {
+    /// Why the start fails, if it does
+    pub refusal: Option<Refusal>,
+    /// Warnings, in the loader's words
+    pub warnings: Vec<String>,
+    /// Bindings in the order in which they were made, up to the refusal
+    pub bindings: Vec<Bound>,
+    /// The modules of a start that does not fail, in load order
+    pub modules: Vec<Arc<Module>>,
+}
+
+/// Rehearses the start of an x86-64 program, a path in the tree. A library is taken as if it were a program.
+pub fn rehearse(program: &Path, preloads: &[String], surroundings: &Surroundings) -> Rehearsal {
+    let name = program.to_string_lossy().into_owned();
+    let journal = Journal::default();
+    let mut world = World::default();
+    let ready = Stage {
+        surroundings,
+        journal: &journal,
+    }
+    .run(&name, preloads, &mut world);
+    let mut rehearsal = journal.0.into_inner().unwrap_or_default();
+    match ready {
+        Ok(_) => rehearsal.modules = world.modules,
+        Err(error) => rehearsal.refusal = Some(Refusal::of(&error, &name)),
+    }
+    rehearsal
+}
+
+/// What lode says of one file by itself, as `dlopen` would map it: its headers, its tables. Nothing that it needs is looked for.
+pub fn examine(path: &Path, surroundings: &Surroundings) -> Option<Refusal> {
+    let name = path.to_string_lossy().into_owned();
+    let journal = Journal::default();
+    let host = host(&surroundings.tree, Path::new("/"));
+    let stage = Stage {
+        surroundings,
+        journal: &journal,
+    };
+    let mapped = stage.mapping(&host, |context| {
+        let file = host
+            .open(name.as_bytes())
+            .map_err(|fault| fault.of(lode::error::Stage::Map, &Name::from(name.as_str())))?;
+        let parts = map_file(&file, Name::from(name.as_str()), Role::Library, None, context)?;
+        Module::new(lode::world::ModuleId(0), parts)
+            .map_err(|fault| fault.of(lode::error::Stage::Map, &Name::from(name.as_str())))
+    });
+    mapped.err().map(|error| Refusal::of(&error, &name))
+}
+
+struct Stage<'a> {
+    surroundings: &'a Surroundings,
+    journal: &'a Journal,
+}
+
+impl Stage<'_> {
+    fn log(&self) -> Log<'_> {
+        Log {
+            interest: Interest::BINDINGS | Interest::ALWAYS,
+            sink: self.journal,
+        }
+    }
+
+    fn run(&self, name: &str, preloads: &[String], world: &mut World) -> lode::error::Result<Ready> {
+        let host = host(&self.surroundings.tree, Path::new(name));
+        let named = Name::from(name);
+        let fault = |fault: lode::error::Fault| fault.of(lode::error::Stage::Map, &named);
+        let file = host.open(name.as_bytes()).map_err(fault)?;
+        let wishes: Vec<Wish<'_>> = preloads
+            .iter()
+            .map(|name| Wish {
+                name: name.as_bytes(),
+                purpose: Purpose::Preload,
+                asker: None,
+            })
+            .collect();
+        self.adopt_loader(&host, name, world);
+        let mapped = self.mapping(&host, |context| {
+            let program = map_file(&file, named.clone(), Role::Program, None, context)?;
+            Mapped::load(Some(program), &wishes, Namespace::BASE, world, context)
+        })?;
+        let binding = Binding {
+            machine: &MACHINE,
+            now: true,
+            entries: ENTRIES,
+            substitute: None,
+        };
+        let relocated = mapped.link(world, self.log())?.relocate(world, binding, self.log())?;
+        let resolved = relocated.awake().resolve(world, &host, self.log())?;
+        Ok(resolved.protect(&host, PAGE)?.publish(world))
+    }
+
+    /// The program's loader is there before everything, as lode is in a process: libraries need it by name, and bind to it.
+    fn adopt_loader(&self, host: &Memory, program: &str, world: &mut World) {
+        let tree = &self.surroundings.tree;
+        let interpreter = tree
+            .resolve(Path::new(program))
+            .and_then(|path| Binary::open(&tree.outside(&path)));
+        let Some(path) = interpreter.ok().and_then(|binary| binary.interpreter) else {
+            return;
+        };
+        let Ok(file) = host.open(path.as_bytes()) else { return };
+        let parts = self.mapping(host, |context| {
+            map_file(&file, Name::from(path.as_str()), Role::Loader, None, context)
+        });
+        if let Ok(mut parts) = parts {
+            parts.is_final = true;
+            if let Ok(module) = Module::new(world.next, parts) {
+                world.extend(vec![Arc::new(module)]);
+            }
+        }
+    }
+
+    fn mapping<T>(
+        &self,
+        host: &Memory,
+        walk: impl FnOnce(&mut Context<'_>) -> lode::error::Result<T>,
+    ) -> lode::error::Result<T> {
+        let cache = host
+            .fetch
+            .as_ref()
+            .and_then(|fetch| fetch(CACHE_PATH.as_bytes()).ok())
+            .map(|(_, bytes)| bytes)
+            .unwrap_or_default();
+        let settings = Settings {
+            conventions: &lode::search::X86_64,
+            secure: false,
+            library_path: self.surroundings.library_path.as_deref().map(str::as_bytes),
+            inhibit_rpath: None,
+            hwcaps_prepend: None,
+            hwcaps_mask: None,
+            cpu_level: self.surroundings.cpu_level,
+            platform: Some(b"x86_64"),
+            program_origin: Some(&host.origin),
+        };
+        walk(&mut Context {
+            host,
+            searcher: &Searcher::new(&settings, Cache::parse(&cache).ok()),
+            directories: &mut Directories::new(),
+            machine: &MACHINE,
+            page_size: PAGE,
+            cpu_level: self.surroundings.cpu_level,
+            tolerant: false,
+            trusted_preloads: false,
+            log: self.log(),
+        })
+    }
+}
+
+/// A host whose files are the tree's.
+fn host(tree: &Tree, program: &Path) -> Memory {
+    let mut host = Memory::new(BASE);
+    let (files, directories) = (tree.clone(), tree.clone());
+    host.fetch = Some(Box::new(move |path| fetch(&files, path)));
+    host.directories = Some(Box::new(move |path| {
+        let found = directories.resolve(Path::new(&*String::from_utf8_lossy(path)));
+        found.is_ok_and(|path| directories.outside(&path).is_dir())
+    }));
+    let real = tree.resolve(program).unwrap_or_else(|_| program.to_owned());
+    host.origin = real
+        .parent()
+        .map_or_else(Vec::new, |folder| folder.as_os_str().as_encoded_bytes().to_vec());
+    host
+}
+
+fn fetch(tree: &Tree, path: &[u8]) -> Result<(u64, Vec<u8>), Errno> {
+    let path = String::from_utf8_lossy(path).into_owned();
+    let outside = tree
+        .resolve(Path::new(&path))
+        .map(|path| tree.outside(&path))
+        .map_err(|_| Errno::ENOENT)?;
+    let inode = fs::metadata(&outside).map_err(|_| Errno::ENOENT)?.ino();
+    let bytes = recognise::read(&outside).map_err(|_| Errno::EACCES)?;
+    Ok((inode, bytes))
+}
+
+/// Keeps what the stages tell.
+#[derive(Default)]
+struct Journal(Mutex<Rehearsal>);
+
+impl Sink for Journal {
+    fn take(&self, event: &Event<'_>) {
+        let Ok(mut rehearsal) = self.0.lock() else { return };
+        match event {
+            Event::Bound {
+                from,
+                to,
+                symbol,
+                version,
+                ..
+            } => rehearsal.bindings.push(Bound {
+                from: from.to_string(),
+                to: to.to_string(),
+                symbol: Lossy(symbol).to_string(),
+                version: version.map(|version| Lossy(version).to_string()),
+            }),
+            Event::Warning(text) | Event::Line(text) => rehearsal.warnings.push(text.to_string()),
+            _ => {}
+        }
+    }
+}

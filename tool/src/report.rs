@@ -1,0 +1,89 @@
+//! How an answer leaves lode-tool: as text for people or as JSON for programs, and with a status.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// Version of the JSON that every command writes. It grows when a member changes its meaning or goes; new members may come without it.
+pub const SCHEMA: u32 = 1;
+
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// What an answer means for somebody who asks in a script: the status that lode-tool ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing is wrong; status 0
+    Clean,
+    /// Something is worth a look; status 1
+    Findings,
+    /// The program would not start; status 3
+    WouldNotStart,
+}
+
+impl Verdict {
+    /// The status. 2 is what clap ends with when the command line is wrong.
+    pub fn status(self) -> u8 {
+        match self {
+            Verdict::Clean => 0,
+            Verdict::Findings => 1,
+            Verdict::WouldNotStart => 3,
+        }
+    }
+}
+
+/// What a command found out: its `Display` is the text, its serialisation the JSON.
+pub trait Answer: Serialize + Display {
+    /// The command that gives it, a member of the JSON.
+    const COMMAND: &'static str;
+
+    /// What it means.
+    fn verdict(&self) -> Verdict {
+        Verdict::Clean
+    }
+}
+
+/// The members of every JSON answer.
+#[derive(Serialize)]
+struct Envelope<'a, A> {
+    schema: u32,
+    command: &'static str,
+    verdict: Verdict,
+    answer: &'a A,
+}
+
+/// Writes an answer; returns the status to end with.
+///
+/// # Errors
+/// Standard output cannot be written. That a reader goes away (`| head`) is no error.
+pub fn give<A: Answer>(answer: &A, format: Format) -> Result<ExitCode> {
+    let verdict = answer.verdict();
+    let text = match format {
+        Format::Text => answer.to_string(),
+        Format::Json => {
+            let envelope = Envelope {
+                schema: SCHEMA,
+                command: A::COMMAND,
+                verdict,
+                answer,
+            };
+            serde_json::to_string_pretty(&envelope).context("the answer has no JSON form")? + "\n"
+        }
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the answer"),
+        _ => Ok(ExitCode::from(verdict.status())),
+    }
+}
