@@ -331,6 +331,20 @@ impl FeatureSet {
         reached.zip(1..).last().map_or(0, |(_, level)| level)
     }
 
+    /// Which features of the levels are not in a set of usable ones: a bit for each, in the order of [`LEVELS`].
+    pub fn lacking(&self) -> u32 {
+        let (mut lacking, mut bit) = (0, 1);
+        for level in LEVELS {
+            for feature in level {
+                if !self.has(*feature) {
+                    lacking |= bit;
+                }
+                bit <<= 1;
+            }
+        }
+        lacking
+    }
+
     /// The level as bits of the GNU property GNU_PROPERTY_X86_ISA_1_NEEDED: one per level reached.
     pub fn isa_1(&self) -> u32 {
         (1 << self.isa_level()) - 1
@@ -546,6 +560,11 @@ impl<'c> Cpu<'c> {
     /// The features that a program may use.
     pub fn usable(&self) -> FeatureSet {
         self.reported().usable(self.xcr0)
+    }
+
+    /// See [`FeatureSet::lacking`].
+    pub fn lacking(&self) -> u32 {
+        self.usable().lacking()
     }
 
     /// The x86-64 level, 1 to 4.

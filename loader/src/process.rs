@@ -140,6 +140,18 @@ pub enum Mode {
     ListDiagnostics,
 }
 
+/// The values of `--relr-lockout`, then those of `--allow`.
+const VALUES: &str = "off\nglibc\nnoexec";
+
+bitflags::bitflags! {
+    /// What lode does only when it is allowed.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Allow: u8 {
+        /// A command runs a program that the user may not execute.
+        const NOEXEC = 1;
+    }
+}
+
 /// What was asked of lode. The strings belong to the process's stack, which the program may overwrite once it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options<'a> {
@@ -174,6 +186,10 @@ pub struct Options<'a> {
     pub hwcaps_mask: Option<&'a [u8]>,
     /// Whether function slots are bound before the program starts.
     pub bind_now: bool,
+    /// What is refused otherwise, and allowed.
+    pub allow: Allow,
+    /// Whether a file with DT_RELR that needs glibc has to say so, as under glibc.
+    pub relr_lockout: bool,
     /// Whether function slots that are bound at a call stay as they are, so that the next call is bound again.
     pub bind_not: bool,
     /// Whether a weak definition gives way to one that is not weak and comes later.
@@ -213,6 +229,8 @@ pub enum Warning<'a> {
     Secure(&'a [u8]),
     /// A variable or a switch that is known and not obeyed.
     Ignored(&'a [u8]),
+    /// A value that its switch does not have.
+    Value(&'a [u8]),
 }
 
 impl fmt::Display for Warning<'_> {
@@ -224,6 +242,7 @@ impl fmt::Display for Warning<'_> {
             Warning::OptionsValueUnused(word) => ("LODE_OPTIONS: `", word, "' takes no value"),
             Warning::Secure(word) => ("--", word, " is ignored: the process is in secure-execution mode"),
             Warning::Ignored(word) => ("`", word, "' is not supported and has no effect"),
+            Warning::Value(value) => ("value `", value, "' unknown; try --help"),
         };
         let word = Lossy(word);
         write!(out, "warning: {before}{word}{after}")?;
@@ -324,6 +343,14 @@ table! {
     BindNow
 "  --bind-now            bind all functions before PROGRAM starts, as
                         LD_BIND_NOW does
+"
+    Allow
+"  --allow WHAT          do what lode refuses otherwise; once for each.
+                        noexec: run a PROGRAM that may not be executed
+"
+    RelrLockout
+"  --relr-lockout WHOSE  glibc: refuse files that have DT_RELR and do not say so
+                        by a version; off: do not (the default)
 "
     Debug
 "  --debug WORDS         report what happens, as LD_DEBUG does: libs, files,
@@ -577,6 +604,11 @@ impl<'a> Options<'a> {
             Switch::HwcapsPrepend => self.hwcaps_prepend = non_empty(value),
             Switch::HwcapsMask => self.hwcaps_mask = Some(value),
             Switch::BindNow => self.bind_now = true,
+            Switch::Allow | Switch::RelrLockout => match (switch, row(VALUES, b"", value)) {
+                (Switch::Allow, Some((2, _))) => self.allow |= Allow::NOEXEC,
+                (Switch::RelrLockout, Some((place @ 0..2, _))) => self.relr_lockout = place == 1,
+                _ => self.warnings.push(Warning::Value(value)),
+            },
             Switch::Debug => self.add_debug_words(value),
             Switch::DebugOutput => self.debug_output = non_empty(value),
             Switch::Audit => self.warnings.push(Warning::Ignored(word)),

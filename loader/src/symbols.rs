@@ -11,7 +11,7 @@ use crate::elf::hash::{GnuHashHeader, SysvHashHeader, gnu_hash, sysv_hash};
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::version::{self, Definition, HIDDEN, Need};
 use crate::elf::{SymbolIndex, Vaddr};
-use crate::error::{Fault, Kind, Rule};
+use crate::error::{Fault, Kind, Name, Rule, append};
 use crate::image::{Image, Table};
 
 /// The string table of a module: bytes that end in NUL and that nobody writes.
@@ -94,6 +94,9 @@ pub struct Symbols {
     /// Whether the module has a DT_VERDEF at all.
     pub has_definitions: bool,
 }
+
+/// How many bytes of names say enough of what asks for a version.
+const MOST_OF_THE_NAMES: usize = 100;
 
 /// What is asked of a definition, beyond its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,6 +285,34 @@ impl Symbols {
                 self.versions.len() as u64,
             )),
         }
+    }
+
+    /// The symbols that ask for a version of `file`, for people: the first ones, separated by commas.
+    #[cold]
+    #[inline(never)]
+    pub fn names_of_version(&self, file: &[u8], version: &[u8]) -> Name {
+        let mut names = Vec::new();
+        let is_it = |one: &Option<Version>| one.is_some_and(|one| one.file == Some(file) && one.name == version);
+        let number = self.versions.iter().position(is_it);
+        // A reference defines nothing, so it is not in the GNU hash table, and stands before those that are.
+        let behind = match &self.hash {
+            Hash::Gnu { first, .. } => *first,
+            Hash::Sysv { chains, .. } => chains.len() as u32,
+            Hash::None => 0,
+        };
+        for index in 0..behind {
+            let asked = self.indices.and_then(|indices| indices.get(index as usize));
+            if asked.map(|asked| usize::from(asked & !HIDDEN)) != number {
+                continue;
+            }
+            if names.len() > MOST_OF_THE_NAMES {
+                append(&mut names, b", ", b"...");
+                break;
+            }
+            let symbol = self.get(SymbolIndex(index));
+            append(&mut names, b", ", symbol.map_or(b"", |symbol| self.name(&symbol)));
+        }
+        Name::new(&names)
     }
 
     /// The definition of `wanted` in this module, by its hash table.

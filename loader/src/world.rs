@@ -9,10 +9,11 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering
 use spin::Once;
 
 use crate::elf::dynamic::Dynamic;
+use crate::elf::note::LevelFeatures;
 use crate::elf::segment::{Access, ProgramHeader};
 use crate::elf::symbol::Symbol;
 use crate::elf::{Address, FileOffset, SymbolIndex, Vaddr};
-use crate::error::{Errno, Error, Fault, Kind, Name, Stage};
+use crate::error::{Errno, Error, Fault, KernelVersion, Kind, Name, Stage};
 use crate::image::{Image, Memory};
 use crate::layout::Layout;
 use crate::symbols::Symbols;
@@ -564,4 +565,14 @@ pub trait Host {
 
     /// The working directory.
     fn working_directory(&self) -> Option<Vec<u8>>;
+
+    /// The version of the kernel: newer than all, where no kernel is to start anything.
+    fn kernel(&self) -> KernelVersion {
+        [u32::MAX; 3]
+    }
+
+    /// The features of x86-64 levels that the CPU lacks.
+    fn cpu_lacks(&self) -> LevelFeatures {
+        LevelFeatures::default()
+    }
 }

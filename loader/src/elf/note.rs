@@ -1,7 +1,10 @@
 //! Notes (gABI, "Note Section"): build-id, ABI tag, and the properties of `.note.gnu.property`.
 #![forbid(unsafe_code)]
 
+use core::fmt;
+
 use super::u32_at;
+use crate::error::{KernelVersion, line};
 
 /// NT_GNU_ABI_TAG
 const ABI_TAG: u32 = 1;
@@ -69,6 +72,7 @@ impl<'a> Iterator for Notes<'a> {
     }
 }
 
+#[inline(never)]
 fn find_gnu(bytes: &[u8], align: u64, kind: u32) -> Option<&[u8]> {
     Notes::new(bytes, align)
         .find(|note| note.owner == b"GNU\0" && note.kind == kind)
@@ -83,10 +87,25 @@ pub fn build_id(bytes: &[u8]) -> Option<&[u8]> {
 /// The oldest system that a file was built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AbiTag {
-    /// 0 is Linux, 1 Hurd, 2 Solaris, 3 FreeBSD.
+    /// See [`system_name`].
     pub os: u32,
-    /// The oldest kernel: major, minor, patch
-    pub version: [u32; 3],
+    /// The oldest kernel
+    pub version: KernelVersion,
+}
+
+/// [`AbiTag::os`] of Linux.
+pub const LINUX: u32 = 0;
+
+/// The name of [`AbiTag::os`].
+pub fn system_name(os: u32) -> &'static str {
+    match os {
+        LINUX => "Linux",
+        1 => "Hurd",
+        2 => "Solaris",
+        3 => "FreeBSD",
+        4 => "NetBSD",
+        _ => "unknown",
+    }
 }
 
 /// The ABI tag among 4-aligned notes (LSB core, "Note Section").
@@ -107,6 +126,43 @@ pub struct X86Properties {
     pub isa_1_used: Option<u32>,
     /// Features that every object of the file was built for: bit 0 IBT, bit 1 SHSTK
     pub feature_1: Option<u32>,
+}
+
+/// The features that the x86-64 levels add, as the psABI spells them ("Micro-Architecture Levels"), one a line.
+const FEATURES: &str = "\
+CMOV\nCX8\nFXSR\nMMX\nSSE\nSSE2\n\
+CMPXCHG16B\nLAHF-SAHF\nPOPCNT\nSSE3\nSSSE3\nSSE4_1\nSSE4_2\n\
+AVX\nAVX2\nBMI1\nBMI2\nF16C\nFMA\nLZCNT\nMOVBE\n\
+AVX512F\nAVX512BW\nAVX512CD\nAVX512DQ\nAVX512VL";
+
+/// A set of these features: a bit for each in the order of the levels, and within a level of the psABI.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LevelFeatures(pub u32);
+
+impl LevelFeatures {
+    /// Those that a level and the levels below it have.
+    pub fn up_to(self, level: u8) -> LevelFeatures {
+        let count = match level {
+            1 => 6,
+            2 => 13,
+            3 => 21,
+            _ => 26,
+        };
+        LevelFeatures(self.0 & ((1 << count) - 1))
+    }
+}
+
+/// Each name behind a blank.
+impl fmt::Display for LevelFeatures {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while rest != 0 {
+            out.write_str(" ")?;
+            out.write_str(line(FEATURES, rest.trailing_zeros() as usize))?;
+            rest &= rest - 1;
+        }
+        Ok(())
+    }
 }
 
 /// Reads the content of PT_GNU_PROPERTY. Properties that lode does not know are passed over, damaged ones end the reading.

@@ -6,16 +6,14 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::Batch;
+use super::{Batch, demands};
 use crate::arch::Machine;
+use crate::elf::FileOffset;
 use crate::elf::dynamic::Flags1;
 use crate::elf::header::Header;
-use crate::elf::note;
 use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader};
-use crate::elf::{FileOffset, Vaddr};
 use crate::error::{Errno, Error, Fault, Kind, Name, Rejected, Result, Rule, Stage, Tried};
 use crate::event::{Event, Interest, Log};
-use crate::image::Image;
 use crate::layout::Layout;
 use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, tokens};
 use crate::world::{File, Host, Module, ModuleId, NOWHERE, Namespace, Parts, Role, Roster, Tie, World};
@@ -166,8 +164,9 @@ impl Work<'_, '_, '_> {
         let mut module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
         module.is_final |= starts_itself(&module);
         module.namespace = self.batch.namespace;
-        check_cpu(&module, self.context.cpu_level).map_err(|kind| kind.of(Stage::Map, &name))?;
         self.context.log.emit(Interest::FILES, || Event::Mapped(&module));
+        demands::check(&module, self.context.cpu_level, self.context.host, self.context.log)
+            .map_err(|kind| kind.of(Stage::Map, &name))?;
         self.batch.modules.push(Arc::new(module));
         Ok(id)
     }
@@ -229,9 +228,14 @@ impl Work<'_, '_, '_> {
         if let Some(id) = by_name(self.world, &self.batch, name) {
             return Ok(id);
         }
-        let asker_name = asker
-            .and_then(|id| self.roster().get(id))
-            .map_or(Name::from(""), |module| module.name.clone());
+        let asking = asker.and_then(|id| self.roster().get(id));
+        let asker_name = asking.map_or(Name::from(""), |module| module.name.clone());
+        if let Some(asking) = asking
+            && !self.context.tolerant
+        {
+            demands::check_libc(self.roster(), self.batch.namespace, name)
+                .map_err(|kind| asking.fault(Stage::Map, kind))?;
+        }
         self.context
             .log
             .emit(Interest::LIBS | Interest::FILES, || Event::Wanted {
@@ -507,28 +511,6 @@ fn starts_itself(module: &Module) -> bool {
         && module.layout.interpreter.is_none()
         && module.needed_names.is_empty()
         && module.dynamic.flags_1.contains(Flags1::PIE)
-}
-
-/// Refuses a file that was built for a newer CPU (GNU_PROPERTY_X86_ISA_1_NEEDED).
-fn check_cpu(module: &Module, level: u8) -> core::result::Result<(), Fault> {
-    let Some(properties) = property_bytes(&module.image, &module.layout) else {
-        return Ok(());
-    };
-    let needed = note::x86_properties(properties).isa_1_needed.unwrap_or(0);
-    let needed_level = (32 - needed.leading_zeros()) as u8;
-    if needed_level > level {
-        return Err(Kind::CpuTooOld {
-            needed: needed_level,
-            have: level,
-        }
-        .into());
-    }
-    Ok(())
-}
-
-fn property_bytes(image: &Image, layout: &Layout) -> Option<&'static [u8]> {
-    let (at, size): (Vaddr, u64) = layout.property?;
-    image.fixed_bytes(at, size)
 }
 
 /// What a search for `wanted` needs of one module.
