@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+use crate::elf::note::LevelFeatures;
+
 /// The four registers that CPUID returns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Registers {
@@ -327,11 +329,13 @@ impl FeatureSet {
 
     /// The highest x86-64 level, 1 to 4, that a set of usable features reaches; 0 if not even the first.
     pub fn isa_level(&self) -> u8 {
-        let reached = LEVELS.iter().take_while(|level| self.has_all(level));
-        reached.zip(1..).last().map_or(0, |(_, level)| level)
+        let lacking = LevelFeatures(self.lacking());
+        let reached = (1..5).take_while(|level| lacking.up_to(*level) == LevelFeatures(0));
+        reached.last().unwrap_or(0)
     }
 
     /// Which features of the levels are not in a set of usable ones: a bit for each, in the order of [`LEVELS`].
+    #[inline(never)]
     pub fn lacking(&self) -> u32 {
         let (mut lacking, mut bit) = (0, 1);
         for level in LEVELS {

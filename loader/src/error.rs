@@ -237,7 +237,7 @@ rules! {
     VersionDefinition = 313, "the version definitions (DT_VERDEF) are damaged";
     VersionIndex = 314, "a symbol has a version index that nothing defines";
     RelrLockout = 315, "DT_RELR without GLIBC_ABI_DT_RELR dependency",
-        fix: "link with -z pack-relative-relocs, which adds the dependency; or leave --relr-lockout=glibc away";
+        fix: "link with -z pack-relative-relocs";
     RelrBitmapFirst = 326, "a RELR stream starts with a bitmap";
     RelrOutside = 327, "a RELR entry does not lie in a writable segment of this module";
     RelocationOutside = 321, "a relocation's target does not lie in this module";
@@ -379,7 +379,7 @@ pub enum Kind {
     WrongSystem(u32),
     /// The file was built for a newer kernel (NT_GNU_ABI_TAG).
     KernelTooOld {
-        /// The oldest kernel that the file is for: major, minor, patch.
+        /// The oldest kernel that the file is for.
         needed: KernelVersion,
         /// The one that runs.
         have: KernelVersion,
@@ -493,8 +493,19 @@ pub enum Kind {
     OutOfMemory,
 }
 
-/// A kernel's version: major, minor, patch.
-pub type KernelVersion = [u32; 3];
+/// A kernel's version: major, minor and patch in 20 bits each, so that versions compare as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KernelVersion(pub u64);
+
+impl KernelVersion {
+    /// Bits of each number.
+    pub const BITS: u32 = 20;
+
+    /// One of the three numbers; `place` counts from the last.
+    fn number(self, place: u32) -> u64 {
+        self.0 >> (place * KernelVersion::BITS) & 0xf_ffff
+    }
+}
 
 impl Kind {
     /// A broken rule.
@@ -620,11 +631,11 @@ texts! {
     WrongSystem = 104, "ELF file OS ABI invalid",
         fix: "build the file for this system";
     KernelTooOld = 129, "kernel too old",
-        fix: "use a newer kernel, or a build of the file for this one";
-    ChangesLoading = 107, "the file is to be loaded in a way that lode does not implement: ",
+        fix: "use a newer kernel, or a build for this one";
+    ChangesLoading = 107, "lode does not implement ",
         fix: "use a newer lode, or link the file without it";
     WrongLibc = 211, "the file was built for another libc: ",
-        fix: "use a build of the file for the libc of the program";
+        fix: "use a build for the libc of the program";
     WrongOsAbi = 104, "ELF file OS ABI invalid",
         fix: "build the file for this system";
     WrongAbiVersion = 105, "ELF file ABI version invalid",
@@ -649,9 +660,9 @@ texts! {
     UnknownLibc = 210, "this build of glibc ",
         fix: "add a row for this build with `cargo xtask tables DEBUGFILE`, where DEBUGFILE is the separate debug file of its ld.so";
     NotExecutable = 510, "cannot execute: Permission denied",
-        fix: "chmod +x; or --allow=noexec, which runs it all the same";
+        fix: "chmod +x, or --allow=noexec";
     NoExecMount = 511, "failed to map segment from shared object: Operation not permitted",
-        fix: "the file system is mounted noexec: move the file, or mount it with exec";
+        fix: "move the file: this file system is mounted noexec";
     Unsupported = 604, "";
     Untrusted = 503, "cannot open shared object file: not trusted in a secure process";
     NotToBeOpened = 203, "shared object cannot be dlopen()ed";
@@ -826,14 +837,13 @@ impl Kind {
                 &[os.into()],
                 crate::elf::note::system_name(os),
             ),
-            Kind::KernelTooOld {
-                needed: [a, b, c],
-                have: [d, e, f],
-            } => fact(
-                "  NT_GNU_ABI_TAG asks for Linux #.#.#; this is Linux #.#.#\n",
-                &[a, b, c, d, e, f].map(u64::from),
-                "",
-            ),
+            Kind::KernelTooOld { needed, have } => {
+                for (text, version) in [("  NT_GNU_ABI_TAG asks for Linux", needed), ("; this is Linux", have)] {
+                    let numbers = [version.number(2), version.number(1), version.number(0)];
+                    fact("@ #.#.#", &numbers, text)?;
+                }
+                out.write_str("\n")
+            }
             Kind::CpuTooOld { needed, have, lacks } => {
                 let levels = [needed.into(), have.into()];
                 fact("  the file needs x86-64-v#; this CPU has x86-64-v#", &levels, "")?;
@@ -847,7 +857,7 @@ impl Kind {
                 value,
                 limit,
             } => {
-                let name = |number| crate::elf::dynamic::tag::name(number).unwrap_or("unknown tag");
+                let name = |number| crate::elf::dynamic::tag::name_in_errors(number).unwrap_or("unknown tag");
                 writeln!(out, "  {} stands without {}", name(value), name(limit))
             }
             Kind::Malformed { rule, value, limit } => {
@@ -867,7 +877,10 @@ impl Kind {
                         Rejected::Os(errno) => writeln!(out, "  tried {}: {}", one.path, *errno)?,
                         Rejected::Unfit(kind) => {
                             writeln!(out, "  tried {}: {}", one.path, **kind)?;
-                            kind.detail(out)?;
+                            if kind.is_unfit() {
+                                out.write_str("  ")?;
+                                kind.detail(out)?;
+                            }
                         }
                     }
                 }
@@ -875,10 +888,8 @@ impl Kind {
             }
             Kind::NoVersion(ref list) => {
                 for one in list {
-                    write!(out, "  {} needs {} of {}", one.module, one.version, one.provider)?;
-                    match one.symbols.is_empty() {
-                        true => out.write_str("\n")?,
-                        false => writeln!(out, " for {}", one.symbols)?,
+                    if !one.symbols.is_empty() {
+                        writeln!(out, "  {} is asked for by {}", one.version, one.symbols)?;
                     }
                 }
                 Ok(())

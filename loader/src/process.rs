@@ -116,6 +116,22 @@ pub struct Arguments<'a> {
     pub as_command: bool,
 }
 
+bitflags::bitflags! {
+    /// What is done though lode refuses it otherwise. Their words are those of [`ALLOWED`], in this order.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Allow: u8 {
+        /// Relocations of read-only segments
+        const TEXTREL = 1;
+        /// 32-bit distances in code to functions that a resolver chooses
+        const IFUNC_NOPLT = 2;
+        /// As a command, a program that the user may not execute
+        const NOEXEC = 4;
+    }
+}
+
+/// The words of `--allow`, a line each.
+const ALLOWED: &str = "textrel\nifunc-noplt\nnoexec\n";
+
 /// What to do with the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -138,18 +154,6 @@ pub enum Mode {
     ListTunables,
     /// List what lode knows of the machine and the process.
     ListDiagnostics,
-}
-
-/// The values of `--relr-lockout`, then those of `--allow`.
-const VALUES: &str = "off\nglibc\nnoexec";
-
-bitflags::bitflags! {
-    /// What lode does only when it is allowed.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-    pub struct Allow: u8 {
-        /// A command runs a program that the user may not execute.
-        const NOEXEC = 1;
-    }
 }
 
 /// What was asked of lode. The strings belong to the process's stack, which the program may overwrite once it runs.
@@ -242,7 +246,7 @@ impl fmt::Display for Warning<'_> {
             Warning::OptionsValueUnused(word) => ("LODE_OPTIONS: `", word, "' takes no value"),
             Warning::Secure(word) => ("--", word, " is ignored: the process is in secure-execution mode"),
             Warning::Ignored(word) => ("`", word, "' is not supported and has no effect"),
-            Warning::Value(value) => ("value `", value, "' unknown; try --help"),
+            Warning::Value(word) => ("value `", word, "' unknown; try --help"),
         };
         let word = Lossy(word);
         write!(out, "warning: {before}{word}{after}")?;
@@ -345,12 +349,13 @@ table! {
                         LD_BIND_NOW does
 "
     Allow
-"  --allow WHAT          do what lode refuses otherwise; once for each.
-                        noexec: run a PROGRAM that may not be executed
+"  --allow WORD          run what is refused otherwise: textrel (relocations of
+                        read-only segments), ifunc-noplt (calls without a PLT),
+                        noexec (a PROGRAM that you may not execute)
 "
     RelrLockout
-"  --relr-lockout WHOSE  glibc: refuse files that have DT_RELR and do not say so
-                        by a version; off: do not (the default)
+"  --relr-lockout WHOSE  glibc: refuse files with DT_RELR that do not say so by a
+                        version, as glibc does; off (the default): run them
 "
     Debug
 "  --debug WORDS         report what happens, as LD_DEBUG does: libs, files,
@@ -604,11 +609,16 @@ impl<'a> Options<'a> {
             Switch::HwcapsPrepend => self.hwcaps_prepend = non_empty(value),
             Switch::HwcapsMask => self.hwcaps_mask = Some(value),
             Switch::BindNow => self.bind_now = true,
-            Switch::Allow | Switch::RelrLockout => match (switch, row(VALUES, b"", value)) {
-                (Switch::Allow, Some((2, _))) => self.allow |= Allow::NOEXEC,
-                (Switch::RelrLockout, Some((place @ 0..2, _))) => self.relr_lockout = place == 1,
-                _ => self.warnings.push(Warning::Value(value)),
+            Switch::Allow => match row(ALLOWED, b"", value) {
+                Some((place, _)) => self.allow |= Allow::from_bits_truncate(1 << place),
+                None => self.warnings.push(Warning::Value(value)),
             },
+            Switch::RelrLockout => {
+                self.relr_lockout = value == b"glibc";
+                if !self.relr_lockout && value != b"off" {
+                    self.warnings.push(Warning::Value(value));
+                }
+            }
             Switch::Debug => self.add_debug_words(value),
             Switch::DebugOutput => self.debug_output = non_empty(value),
             Switch::Audit => self.warnings.push(Warning::Ignored(word)),

@@ -75,8 +75,8 @@ pub struct Version {
 pub struct Required {
     /// `vn_file`: the name in DT_NEEDED.
     pub file: &'static [u8],
-    /// Each required version: name, hash, and whether its absence is tolerated (VER_FLG_WEAK).
-    pub versions: Vec<(&'static [u8], u32, bool)>,
+    /// Each required version: name, hash, whether its absence is tolerated (VER_FLG_WEAK), and its index in DT_VERSYM.
+    pub versions: Vec<(&'static [u8], u32, bool, u16)>,
 }
 
 /// The dynamic symbols of one module.
@@ -189,7 +189,9 @@ impl Symbols {
             self.required.push(Required { file, versions });
         }
         if let Some(required) = self.required.last_mut() {
-            required.versions.push((name, need.hash, need.weak));
+            required
+                .versions
+                .push((name, need.hash, need.weak, need.index & !HIDDEN));
         }
         self.set_version(
             need.index & !HIDDEN,
@@ -287,13 +289,11 @@ impl Symbols {
         }
     }
 
-    /// The symbols that ask for a version of `file`, for people: the first ones, separated by commas.
+    /// The symbols that ask for the version of an index, for people: the first ones, separated by commas.
     #[cold]
     #[inline(never)]
-    pub fn names_of_version(&self, file: &[u8], version: &[u8]) -> Name {
+    pub fn names_of_version(&self, version: u16) -> Name {
         let mut names = Vec::new();
-        let is_it = |one: &Option<Version>| one.is_some_and(|one| one.file == Some(file) && one.name == version);
-        let number = self.versions.iter().position(is_it);
         // A reference defines nothing, so it is not in the GNU hash table, and stands before those that are.
         let behind = match &self.hash {
             Hash::Gnu { first, .. } => *first,
@@ -302,15 +302,12 @@ impl Symbols {
         };
         for index in 0..behind {
             let asked = self.indices.and_then(|indices| indices.get(index as usize));
-            if asked.map(|asked| usize::from(asked & !HIDDEN)) != number {
-                continue;
+            if asked.is_some_and(|asked| asked & !HIDDEN == version)
+                && names.len() < MOST_OF_THE_NAMES
+                && let Some(symbol) = self.get(SymbolIndex(index))
+            {
+                append(&mut names, b", ", self.name(&symbol));
             }
-            if names.len() > MOST_OF_THE_NAMES {
-                append(&mut names, b", ", b"...");
-                break;
-            }
-            let symbol = self.get(SymbolIndex(index));
-            append(&mut names, b", ", symbol.map_or(b"", |symbol| self.name(&symbol)));
         }
         Name::new(&names)
     }

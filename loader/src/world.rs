@@ -568,7 +568,7 @@ pub trait Host {
 
     /// The version of the kernel: newer than all, where no kernel is to start anything.
     fn kernel(&self) -> KernelVersion {
-        [u32::MAX; 3]
+        KernelVersion(u64::MAX)
     }
 
     /// The features of x86-64 levels that the CPU lacks.

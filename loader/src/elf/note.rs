@@ -111,9 +111,13 @@ pub fn system_name(os: u32) -> &'static str {
 /// The ABI tag among 4-aligned notes (LSB core, "Note Section").
 pub fn abi_tag(bytes: &[u8]) -> Option<AbiTag> {
     let content = find_gnu(bytes, 4, ABI_TAG)?;
+    let mut version = 0;
+    for at in [4, 8, 12] {
+        version = version << KernelVersion::BITS | u64::from(u32_at(content, at)?);
+    }
     Some(AbiTag {
         os: u32_at(content, 0)?,
-        version: [u32_at(content, 4)?, u32_at(content, 8)?, u32_at(content, 12)?],
+        version: KernelVersion(version),
     })
 }
 
@@ -232,7 +236,7 @@ mod tests {
             abi_tag(&bytes),
             Some(AbiTag {
                 os: 0,
-                version: [3, 2, 0]
+                version: KernelVersion(3 << 40 | 2 << 20)
             })
         );
     }

@@ -2,15 +2,17 @@
 //! Everything else that is unusual is told, and loaded.
 #![forbid(unsafe_code)]
 
+use super::Batch;
+use super::map::by_name;
 use crate::elf::dynamic::{Flags, Flags1};
 use crate::elf::note::{self, AbiTag};
 use crate::elf::segment::{kind, kind_name};
 use crate::error::{Fault, KernelVersion, Kind};
 use crate::event::{Event, Interest, Log};
-use crate::world::{Host, Module, Namespace, Roster};
+use crate::world::{Host, Module, World};
 
 /// The kernel that every supported glibc needs, and that nearly every file names: nobody has to ask whether this one is older.
-const OLDEST_KERNEL: KernelVersion = [3, 2, 0];
+const OLDEST_KERNEL: KernelVersion = KernelVersion(3 << 40 | 2 << 20);
 
 /// A segment that OpenBSD's loader fills with random bytes.
 const PT_OPENBSD_RANDOMIZE: u32 = 0x65a3_dbe6;
@@ -42,43 +44,23 @@ pub fn check(module: &Module, cpu_level: u8, host: &dyn Host, log: Log<'_>) -> R
     Ok(())
 }
 
-/// Checks that a name that some file needs is not that of another libc than the one that is there. musl's is its own loader, and has either the name of
-/// its distribution or `libc.so`.
+/// The names of the libcs: glibc's, then those of musl, which is its own loader.
+const LIBCS: [&[u8]; 3] = [b"libc.so.6", b"libc.so", b"libc.musl-x86_64.so.1"];
+
+/// Checks that a name that some file needs is not that of another libc than the one that is there.
 ///
 /// # Errors
 /// [`Kind::WrongLibc`].
-pub fn check_libc(roster: Roster<'_>, namespace: Namespace, name: &[u8]) -> Result<(), Fault> {
-    let wanted = libc_of(name);
-    if wanted == Libc::No {
+pub fn check_libc(world: &World, batch: &Batch, name: &[u8]) -> Result<(), Fault> {
+    let is_there = |other: &[u8]| by_name(world, batch, other).is_some();
+    let Some(place) = LIBCS.iter().position(|libc| *libc == name) else {
         return Ok(());
-    }
-    let have = roster.find(&|module| {
-        let libc = libc_of(module.soname.unwrap_or_default());
-        libc != Libc::No && libc != wanted && module.is_in(namespace)
-    });
-    match have {
-        Some(_) if wanted == Libc::Musl => Err(Kind::WrongLibc("musl").into()),
-        Some(_) => Err(Kind::WrongLibc("glibc").into()),
-        None => Ok(()),
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Libc {
-    No,
-    Glibc,
-    Musl,
-}
-
-/// Whose libc has this name.
-#[inline(never)]
-fn libc_of(name: &[u8]) -> Libc {
-    if name == b"libc.so.6" {
-        Libc::Glibc
-    } else if name == b"libc.so" || name.starts_with(b"libc.musl-") {
-        Libc::Musl
-    } else {
-        Libc::No
+    };
+    let [glibc, musl @ ..] = LIBCS;
+    match place {
+        0 if musl.into_iter().any(is_there) => Err(Kind::WrongLibc("glibc").into()),
+        1.. if is_there(glibc) => Err(Kind::WrongLibc("musl").into()),
+        _ => Ok(()),
     }
 }
 

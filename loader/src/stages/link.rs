@@ -125,7 +125,7 @@ fn check_versions(roster: Roster<'_>, batch: &Batch, only_listed: bool, log: Log
             let Some(provider) = provider(roster, module, required.file) else {
                 continue;
             };
-            for (version, hash, weak) in &required.versions {
+            for (version, hash, weak, index) in &required.versions {
                 log.emit(Interest::VERSIONS, || Event::Version {
                     version,
                     provider: &provider.name,
@@ -143,7 +143,7 @@ fn check_versions(roster: Roster<'_>, batch: &Batch, only_listed: bool, log: Log
                         module: module.name.clone(),
                         provider: provider.name.clone(),
                         version: Name::new(version),
-                        symbols: module.symbols.names_of_version(required.file, version),
+                        symbols: module.symbols.names_of_version(*index),
                     });
                 }
             }

@@ -233,8 +233,7 @@ impl Work<'_, '_, '_> {
         if let Some(asking) = asking
             && !self.context.tolerant
         {
-            demands::check_libc(self.roster(), self.batch.namespace, name)
-                .map_err(|kind| asking.fault(Stage::Map, kind))?;
+            demands::check_libc(self.world, &self.batch, name).map_err(|kind| asking.fault(Stage::Map, kind))?;
         }
         self.context
             .log

@@ -411,21 +411,20 @@ impl Host for Linux {
     }
 
     fn kernel(&self) -> KernelVersion {
-        let mut numbers = [0; 3];
-        // "6.1.0-18-amd64"
+        let (mut version, mut number, mut parts) = (0, 0, 0);
+        // "6.1.0-18-amd64": what is no digit ends a number, and three are wanted.
         if let Ok(names) = call::uname() {
-            let mut release = names.release.iter();
-            for number in &mut numbers {
-                for char in &mut release {
-                    let digit = u32::from(char.cast_unsigned()).wrapping_sub(u32::from(b'0'));
-                    if digit > 9 {
-                        break;
-                    }
-                    *number = u32::wrapping_add(u32::wrapping_mul(*number, 10), digit);
+            for char in &names.release {
+                let digit = u64::from(char.cast_unsigned()).wrapping_sub(u64::from(b'0'));
+                if digit <= 9 {
+                    number = u64::wrapping_add(u64::wrapping_mul(number, 10), digit);
+                } else if parts < 3 {
+                    version = version << KernelVersion::BITS | number;
+                    (number, parts) = (0, parts + 1);
                 }
             }
         }
-        numbers
+        KernelVersion(version)
     }
 
     fn cpu_lacks(&self) -> LevelFeatures {
