@@ -773,6 +773,9 @@ mod tests {
         assert_eq!(usable(&CORE2).isa_level(), 1);
         assert_eq!(usable(&EPYC).isa_1(), 0b1111);
         assert_eq!(FeatureSet::default().isa_level(), 0);
+        let lacking = |table| LevelFeatures(usable(table).lacking());
+        assert_eq!(lacking(&EPYC), LevelFeatures(0));
+        assert_eq!(lacking(&CORE2).up_to(2).to_string(), " POPCNT SSE4_1 SSE4_2");
     }
 
     #[test]

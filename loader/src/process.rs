@@ -915,7 +915,12 @@ mod tests {
     fn every_switch_is_a_word_of_the_options_variable() {
         for word in switch_words() {
             let (_, value) = Switch::named(word.as_bytes()).unwrap();
-            let value = value.map_or("", |_| "=all");
+            let value = match (word, value) {
+                (_, None) => "",
+                ("allow", _) => "=textrel",
+                ("relr-lockout", _) => "=glibc",
+                _ => "=all",
+            };
             let entry = format!("LODE_OPTIONS=,{word}{value},");
             let environment: [&[u8]; 1] = [entry.as_bytes()];
             let options = interpreter(&environment);
@@ -923,6 +928,28 @@ mod tests {
             let complains = !options.warnings.is_empty();
             assert_eq!(complains, word == "audit", "{word}");
         }
+    }
+
+    #[test]
+    fn what_is_refused_otherwise_is_allowed_word_by_word() {
+        let options =
+            interpreter(&[b"LODE_OPTIONS=allow=noexec,allow=ifunc-noplt,relr-lockout=glibc,relr-lockout=off"]);
+        assert_eq!(options.allow, Allow::NOEXEC | Allow::IFUNC_NOPLT);
+        assert!(!options.relr_lockout);
+        assert!(options.warnings.is_empty());
+        let options = interpreter(&[b"LODE_OPTIONS=allow=wx,allow,relr-lockout=musl"]);
+        assert_eq!(options.allow, Allow::empty());
+        let texts: Vec<String> = options.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "warning: value `wx' unknown; try --help",
+                "warning: LODE_OPTIONS: `allow' needs a value: allow=…",
+                "warning: value `musl' unknown; try --help",
+            ]
+        );
+        // A secure process is started as strictly as any.
+        assert_eq!(secure(&[b"LODE_OPTIONS=allow=noexec"]).allow, Allow::empty());
     }
 
     #[test]

@@ -201,6 +201,7 @@ fn next_property(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
     use alloc::vec::Vec;
 
     fn note(owner: &[u8], kind: u32, content: &[u8], align: usize) -> Vec<u8> {
@@ -281,6 +282,16 @@ mod tests {
             let partial = x86_properties(&bytes[..length]);
             assert_eq!(partial, X86Properties::default());
         }
+    }
+
+    #[test]
+    fn features_are_named_in_the_order_of_the_levels() {
+        let all = LevelFeatures(u32::MAX);
+        assert_eq!(all.up_to(1).to_string(), " CMOV CX8 FXSR MMX SSE SSE2");
+        assert_eq!(all.up_to(3).to_string().split_whitespace().count(), 21);
+        assert!(all.up_to(4).to_string().ends_with(" AVX512DQ AVX512VL"));
+        assert_eq!(all.up_to(4), all.up_to(9));
+        assert_eq!(LevelFeatures(0).to_string(), "");
     }
 
     #[test]
