@@ -294,6 +294,42 @@ fn gdb_sees_a_library_in_a_namespace_of_its_own() {
     assert_eq!(told(&shown), told(&look(SYSTEM).unwrap()));
 }
 
+/// The system's loader is not asked: Debian's has no probes.
+#[test]
+fn probes_tell_the_namespace_and_follow_each_other_as_glibc_has_it() {
+    let Some(stand) = Stand::new(&["gdb"]) else { return };
+    assert!(stand.program("namespace.c", &[]));
+    let names = [
+        "map_start",
+        "map_complete",
+        "reloc_start",
+        "reloc_complete",
+        "map_failed",
+        "unmap_start",
+        "unmap_complete",
+    ];
+    let stops = names.map(|name| format!("break -probe-stap rtld:{name}"));
+    let mut commands = vec!["break main", "run"];
+    commands.extend(stops.iter().map(String::as_str));
+    for _ in names {
+        commands.extend(["continue", "print $_probe_arg0"]);
+    }
+    let Some(shown) = stand.gdb(LODE, &[], &commands) else {
+        return;
+    };
+    // The number of a stop is that of its probe: the first one is `main`'s. The namespace is the one that is opened.
+    let told: Vec<String> = lines(&shown, &[", 0x", "$"])
+        .into_iter()
+        .filter_map(|line| line.split([',', '=']).next())
+        .map(|line| line.trim().to_owned())
+        .collect();
+    let expected: Vec<String> = (1..=names.len())
+        .flat_map(|stop| [format!("Breakpoint {}", stop + 1), format!("${stop}")])
+        .collect();
+    assert_eq!(told, expected, "{shown}");
+    assert_eq!(shown.matches(" = 1\n").count(), names.len(), "{shown}");
+}
+
 /// What of the threads is printed: where they are, and their thread-local variables: the program's, an opened library's, libc's.
 const THREADS: [&str; 7] = [
     "info threads",

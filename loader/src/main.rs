@@ -606,7 +606,7 @@ impl Launch {
         HEAP.guard();
         RUNNING.store(true, Ordering::Relaxed);
         dl::call_all(init::preconstructors(&program), runtime.arguments);
-        dl::initialise(&ready, runtime, runtime.arguments, skip);
+        dl::initialise(&ready.modules, runtime, runtime.arguments, skip);
         program.state.store(INITIALISED, Ordering::Release);
         // Nothing comes back here: giving the lists back would only cost system calls now that signals may arrive.
         core::mem::forget(ready);
