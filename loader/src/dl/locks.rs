@@ -60,15 +60,8 @@ fn call_mutex(function: Address, mutex: u64) -> bool {
     const LOOKS: u32 = 100;
     let word = thread_word();
     let before = word.load(Ordering::Relaxed);
-    if before & INSIDE != 0 {
-        let mut looks = 0;
-        while is_between(mutex) {
-            if looks == LOOKS {
-                return false;
-            }
-            looks += 1;
-            crt::syscall::sched_yield();
-        }
+    if before & INSIDE != 0 && (0..LOOKS).all(|_| is_between(mutex)) {
+        return false;
     }
     word.store(before | INSIDE, Ordering::Relaxed);
     // SAFETY: libc's pthread_mutex_lock or pthread_mutex_unlock, found by name and relocated, and libc's own mutex.
@@ -81,7 +74,11 @@ fn call_mutex(function: Address, mutex: u64) -> bool {
 /// Whether a recursive mutex is taken, but either the number of times is 0 or there is no owner. What takes it writes lock, number and owner in this
 /// order; what frees it, number, owner and lock (`bits/struct_mutex.h`, part of the ABI; the order is that of glibc 2.31 to 2.43).
 fn is_between(mutex: u64) -> bool {
-    word_of(mutex, LOCK) != 0 && (word_of(mutex, COUNT) == 0 || word_of(mutex, OWNER) == 0)
+    let is_between = word_of(mutex, LOCK) != 0 && (word_of(mutex, COUNT) == 0 || word_of(mutex, OWNER) == 0);
+    if is_between {
+        crt::syscall::sched_yield();
+    }
+    is_between
 }
 
 /// Words of a mutex.
