@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-use super::locks::{PLACE, thread_word};
+use super::locks::{INSIDE, thread_word};
 use super::with_glibc;
 use crate::elf::Address;
 use crate::world::{Module, Roster, World};
@@ -195,7 +195,7 @@ extern "C" fn lode_leave_second_readers(_version: c_int, actions: c_int) -> c_in
 pub(super) struct Visiting(pub(super) Reading);
 
 /// Bits of a thread's word ([`thread_word`]) below its numbers of readers in [`FIRST`], and in [`SECOND`].
-const IN_FIRST: u32 = PLACE.trailing_ones();
+const IN_FIRST: u32 = INSIDE.trailing_ones();
 const IN_SECOND: u32 = IN_FIRST + 8;
 
 impl Visiting {
