@@ -153,7 +153,7 @@ pub struct CpuFacts {
 /// How a release makes thresholds of cache sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheRules {
-    /// 2.31: libc measures the caches itself, and takes from its loader only what a tunable says.
+    /// 2.31 and 2.32: libc measures the caches itself, and takes from its loader only what a tunable says.
     Libcs,
     /// Later.
     Plain,
@@ -613,6 +613,8 @@ impl CpuFacts {
 
         if rules == CacheRules::Libcs {
             (self.data_cache_size, self.shared_cache_size, non_temporal) = (0, 0, 0);
+            // The default of the tunable in 2.32; 2.31 has no such member.
+            rep_movsb = 2048;
         }
         let tuned = |name| tunables.number(name);
         if let Some(size) = tuned("glibc.cpu.x86_data_cache_size").filter(|&size| size != 0) {
