@@ -234,6 +234,8 @@ fn a_build_without_a_row_of_its_own_runs_programs_as_under_its_own_loader() {
         );
         let output = Command::new(&loader).arg("--check-libc").arg(libc).output().unwrap();
         println!("{}: {}", libc.display(), text(&output.stdout));
+        let report = scan::check(libc).unwrap_or_else(|failure| panic!("{}: {failure}", libc.display()));
+        assert_eq!(report.faults().count(), 0, "{}", report.summary());
         let Some(differences) = differences(&tree, &loader, &bindings) else {
             return;
         };
