@@ -16,7 +16,7 @@ use super::answer;
 use super::close::take_away;
 use super::constructors::initialise;
 use super::locks::{Loading, LongLock};
-use super::published::{free_former, publish, with_world};
+use super::published::{free_former, publish, with_world, world_of};
 use super::symbol::look_up;
 use super::threads::refill_tls;
 use super::{Arguments, Runtime, call_error, runtime, too_early};
@@ -126,7 +126,7 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
         return program.filter(|map| *map != 0).ok_or_else(too_early);
     };
     let loading = Loading::start().map_err(|kind| call_error(kind, file))?;
-    let loaded = load(runtime, file, mode, namespace, caller);
+    let loaded = load(runtime, file, mode, namespace, caller, &loading);
     drop(loading);
     // A resolver or a signal handler may have closed something meanwhile.
     take_away();
@@ -166,23 +166,20 @@ fn load(
     mode: c_int,
     namespace: isize,
     caller: Address,
+    mark: &Loading,
 ) -> Result<(usize, Option<Ready>)> {
-    let Some(mut world) = with_world(|world, _| world.without(&[])) else {
+    let Some(world) = world_of(mark) else {
         return Err(call_error(Kind::Busy, file));
     };
     let asker = world.at(caller).or(world.program());
-    let namespace = namespace_of(
-        namespace,
-        asker.map_or(Namespace::BASE, |asker| asker.namespace),
-        &world,
-    )
-    .map_err(|what| call_error(Kind::os(what, Errno::EINVAL), file))?;
+    let namespace = namespace_of(namespace, asker.map_or(Namespace::BASE, |asker| asker.namespace), world)
+        .map_err(|what| call_error(Kind::os(what, Errno::EINVAL), file))?;
     let wish = Wish {
         name: file,
         purpose: Purpose::Open,
         asker: asker.map(|module| module.id),
     };
-    let mut mapped = map(runtime, &wish, namespace, &world)?;
+    let mut mapped = map(runtime, &wish, namespace, world)?;
     for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
         module.binds_deep = mode & RTLD_DEEPBIND != 0;
     }
@@ -207,17 +204,17 @@ fn load(
             return Err(module.fault(Stage::Map, kind));
         }
     }
-    let linked = mapped.link(&world, runtime.log)?;
+    let linked = mapped.link(world, runtime.log)?;
     let binding = Binding {
         machine: machine::MACHINE,
         now: runtime.bind_now || mode & RTLD_NOW != 0,
         entries: machine::entries(),
         substitute: runtime.substitute,
     };
-    let relocated = linked.relocate(&world, binding, runtime.log)?;
+    let relocated = linked.relocate(world, binding, runtime.log)?;
     let mut maps = Vec::new();
     if let Abi::Glibc(glibc) = &runtime.abi {
-        let roster = relocated.batch.roster(&world);
+        let roster = relocated.batch.roster(world);
         for module in &relocated.batch.modules {
             let map = glibc
                 .map_of(module, roster)
@@ -226,10 +223,11 @@ fn load(
         }
         glibc.fill_threads(&relocated.batch.modules);
     }
-    let resolved = relocated.awake().resolve(&world, &runtime.linux, runtime.log)?;
+    let resolved = relocated.awake().resolve(world, &runtime.linux, runtime.log)?;
     refill_tls(&resolved);
     let protected = resolved.protect(&runtime.linux, runtime.linux.page_size)?;
     debugger::tell(namespace, world.first_map(namespace), State::Add);
+    let mut world = world.without(&[]);
     let ready = protected.publish(&mut world);
     if mode & RTLD_GLOBAL != 0 {
         add_new(&mut world.global, &ready.order);
@@ -305,20 +303,21 @@ fn not_to_be_opened(module: &Module, is_root: bool) -> Option<Kind> {
 
 /// A library that is loaded already is opened once more. Constructors that have not run yet (the caller is another one of the same
 /// batch, or a child whose parent was about to run them) run now.
-fn reopen(mut world: World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> (usize, Option<Ready>) {
-    let handle = open_once_more(&world, root, mode);
+fn reopen(world: &World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> (usize, Option<Ready>) {
+    let handle = open_once_more(world, root, mode);
     let is_fresh = |id: &ModuleId| {
         let module = world.get(*id);
         module.is_some_and(|module| module.role == Role::Opened && module.state.load(Ordering::Acquire) == FRESH)
     };
     let ready = order.iter().any(is_fresh).then(|| Ready {
-        modules: init::to_initialise(&world, &dependencies_first(world.roster(), order, ModuleId(0))),
+        modules: init::to_initialise(world, &dependencies_first(world.roster(), order, ModuleId(0))),
         order: Vec::new(),
         statistics: Statistics::default(),
     });
     if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
-        add_new(&mut world.global, order);
-        publish(world);
+        let mut next = world.without(&[]);
+        add_new(&mut next.global, order);
+        publish(next);
     }
     (handle, ready)
 }
