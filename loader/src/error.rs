@@ -89,7 +89,8 @@ fn escaped(out: &mut fmt::Formatter<'_>, code: u64) -> fmt::Result {
 /// The text that `format!` would make. In its place, because that macro brings copies of what `String` has here already.
 #[inline(never)]
 pub fn text(arguments: fmt::Arguments<'_>) -> String {
-    let mut text = String::new();
+    // Most texts are shorter, so they do not have to grow.
+    let mut text = String::with_capacity(128);
     // Writing to a String cannot fail.
     let _ = text.write_fmt(arguments);
     text
@@ -548,7 +549,13 @@ macro_rules! texts {
     };
 }
 
+// First those that programs meet again and again when they try what is there: a line is found by going through all before it.
 texts! {
+    NoSymbol "no-symbol", "undefined symbol: ";
+    Missing "missing-library", "",
+        fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
+    Undefined "undefined-symbol", "",
+        fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
     Os "system-call", "";
     NotRegular "not-regular", "cannot read file data: not a regular file";
     NotElf "not-elf", "invalid ELF header";
@@ -564,10 +571,6 @@ texts! {
         fix: "use a file that was built for this machine";
     Malformed "", "";
     CpuTooOld "cpu-too-old", "CPU ISA level is lower than required";
-    Missing "missing-library", "",
-        fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
-    Undefined "undefined-symbol", "",
-        fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
     NoVersion "missing-version", "",
         fix: "the library is older than what the file was linked against: install a newer one";
     UnknownRelocation "unknown-relocation", "unexpected reloc type ";
@@ -585,7 +588,6 @@ texts! {
     Usage "usage", "";
     RunsItself "runs-itself", "lode was asked to run itself",
         fix: "name a program: ld-lode PROGRAM ARGUMENTS";
-    NoSymbol "no-symbol", "undefined symbol: ";
     InvalidHandle "invalid-handle", "invalid handle";
     Busy "busy", "the loader is busy in this thread";
     OutOfMemory "out-of-memory", "cannot allocate memory";
