@@ -41,6 +41,9 @@ static REPLACED: AtomicUsize = AtomicUsize::new(0);
 /// See [`REPLACED`].
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 
+/// Up to so many of them are looked at each time.
+const FEW_FORMER: usize = 8;
+
 /// When so many of them have come together, whoever frees them gives readers that were interrupted a chance to end.
 const MANY_FORMER: usize = 256;
 
@@ -85,9 +88,10 @@ fn push_former(one: *mut Published) {
 
 /// Frees the former worlds that nobody reads, and unmaps what they alone kept. Better called without the long lock, because it takes its time.
 pub(super) fn free_former() {
-    // Where many cannot go, looking at them again is put off until there are half as many more.
+    // Where many cannot go, looking at all of them again is put off until there are half as many more: a reader that was interrupted must not
+    // make each call as long as the list is.
     let left = LEFT.load(Ordering::Relaxed);
-    if left >= MANY_FORMER && REPLACED.load(Ordering::Relaxed) < left / 2 {
+    if left > FEW_FORMER && REPLACED.load(Ordering::Relaxed) < left / 2 {
         return;
     }
     let mut before = usize::MAX;
