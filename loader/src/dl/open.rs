@@ -16,7 +16,7 @@ use super::answer;
 use super::close::take_away;
 use super::constructors::initialise;
 use super::locks::{Loading, LongLock};
-use super::published::{free_former, publish, with_world};
+use super::published::{free_former, publish, with_world, world_of};
 use super::symbol::look_up;
 use super::threads::refill_tls;
 use super::{Arguments, Runtime, call_error, runtime, too_early};
@@ -125,10 +125,11 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
     };
     let loading = Loading::start().map_err(|kind| call_error(kind, file))?;
     let mut opening = Opening {
+        is_nested: lock.is_nested(),
         namespace: Namespace::BASE,
         waiting: Vec::new(),
     };
-    let loaded = load(runtime, file, mode, namespace, caller, &lock, &mut opening);
+    let loaded = load(runtime, file, mode, namespace, caller, &loading, &mut opening);
     drop(loading);
     // A resolver or a signal handler may have closed something meanwhile.
     take_away();
@@ -162,6 +163,8 @@ fn environment(caller: Address) -> Option<usize> {
 
 /// What is known of a call while it loads.
 struct Opening {
+    /// Whether a constructor, a destructor or a signal handler of a thread that opens or closes calls.
+    is_nested: bool,
     /// Where it opens.
     namespace: Namespace,
     /// The modules whose constructors are to run, in their order.
@@ -176,16 +179,16 @@ fn load(
     mode: c_int,
     namespace: isize,
     caller: Address,
-    lock: &LongLock,
+    mark: &Loading,
     opening: &mut Opening,
 ) -> Result<usize> {
-    let Some(mut world) = with_world(|world, _| world.without(&[])) else {
+    let Some(world) = world_of(mark) else {
         return Err(call_error(Kind::Busy, file));
     };
     let asker = world.at(caller).or(world.program());
     let own = asker.map_or(Namespace::BASE, |asker| asker.namespace);
     let namespace =
-        namespace_of(namespace, own, &world).map_err(|what| call_error(Kind::os(what, Errno::EINVAL), file))?;
+        namespace_of(namespace, own, world).map_err(|what| call_error(Kind::os(what, Errno::EINVAL), file))?;
     opening.namespace = namespace;
     if file.is_empty() && namespace == Namespace::BASE {
         // The program's own name. In another namespace nothing is called so.
@@ -196,7 +199,7 @@ fn load(
         purpose: Purpose::Open,
         asker: asker.map(|module| module.id),
     };
-    let mut mapped = map(runtime, &wish, namespace, &world)?;
+    let mut mapped = map(runtime, &wish, namespace, world)?;
     for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
         module.binds_deep = mode & RTLD_DEEPBIND != 0;
     }
@@ -209,8 +212,8 @@ fn load(
     }
     let order = &mapped.batch.order;
     // A library that this thread is opening waits for its turn.
-    if order.iter().any(|id| is_waiting(&world, *id)) && !(lock.is_nested() && is_opened(&world, root)) {
-        opening.waiting = init::to_initialise(&world, &dependencies_first(world.roster(), order, ModuleId(0)));
+    if order.iter().any(|id| is_waiting(world, *id)) && !(opening.is_nested && is_opened(world, root)) {
+        opening.waiting = init::to_initialise(world, &dependencies_first(world.roster(), order, ModuleId(0)));
     }
     if mapped.batch.modules.is_empty() {
         return Ok(reopen(world, root, mode, order));
@@ -226,17 +229,17 @@ fn load(
             return Err(module.fault(Stage::Map, kind));
         }
     }
-    let linked = mapped.link(&world, runtime.log)?;
+    let linked = mapped.link(world, runtime.log)?;
     let binding = Binding {
         machine: machine::MACHINE,
         now: runtime.bind_now || mode & RTLD_NOW != 0,
         entries: machine::entries(),
         substitute: runtime.substitute,
     };
-    let relocated = linked.relocate(&world, binding, runtime.log)?;
+    let relocated = linked.relocate(world, binding, runtime.log)?;
     let mut maps = Vec::new();
     if let Abi::Glibc(glibc) = &runtime.abi {
-        let roster = relocated.batch.roster(&world);
+        let roster = relocated.batch.roster(world);
         for module in &relocated.batch.modules {
             let map = glibc
                 .map_of(module, roster)
@@ -245,10 +248,11 @@ fn load(
         }
         glibc.fill_threads(&relocated.batch.modules);
     }
-    let resolved = relocated.awake().resolve(&world, &runtime.linux, runtime.log)?;
+    let resolved = relocated.awake().resolve(world, &runtime.linux, runtime.log)?;
     refill_tls(&resolved);
     let protected = resolved.protect(&runtime.linux, runtime.linux.page_size)?;
     debugger::tell(namespace, world.first_map(namespace), State::Add);
+    let mut world = world.without(&[]);
     let ready = protected.publish(&mut world);
     if mode & RTLD_GLOBAL != 0 {
         add_new(&mut world.global, &ready.order);
@@ -339,11 +343,12 @@ fn is_opened(world: &World, id: ModuleId) -> bool {
 }
 
 /// A library that is loaded already is opened once more.
-fn reopen(mut world: World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> usize {
-    let handle = open_once_more(&world, root, mode);
+fn reopen(world: &World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> usize {
+    let handle = open_once_more(world, root, mode);
     if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
-        add_new(&mut world.global, order);
-        publish(world);
+        let mut next = world.without(&[]);
+        add_new(&mut next.global, order);
+        publish(next);
     }
     handle
 }
