@@ -90,7 +90,8 @@ fn escaped(out: &mut fmt::Formatter<'_>, code: u64) -> fmt::Result {
 /// The text that `format!` would make. In its place, because that macro brings copies of what `String` has here already.
 #[inline(never)]
 pub fn text(arguments: fmt::Arguments<'_>) -> String {
-    let mut text = String::new();
+    // Most texts are shorter, so they do not have to grow.
+    let mut text = String::with_capacity(128);
     // Writing to a String cannot fail.
     let _ = text.write_fmt(arguments);
     text
@@ -620,7 +621,13 @@ macro_rules! texts {
     };
 }
 
+// First those that programs meet again and again when they try what is there: a line is found by going through all before it.
 texts! {
+    NoSymbol = 302, "undefined symbol: ";
+    Missing = 201, "",
+        fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
+    Undefined = 301, "",
+        fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
     Os = 502, "";
     NotRegular = 202, "cannot read file data: not a regular file";
     NotElf = 101, "invalid ELF header";
@@ -644,10 +651,6 @@ texts! {
         fix: "use a file that was built for this machine";
     Malformed = 0, "";
     CpuTooOld = 128, "CPU ISA level is lower than required";
-    Missing = 201, "",
-        fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
-    Undefined = 301, "",
-        fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
     NoVersion = 310, "",
         fix: "the library is older than what the file was linked against: install a newer one";
     UnknownRelocation = 320, "unexpected reloc type ";
@@ -669,7 +672,6 @@ texts! {
     Usage = 701, "";
     RunsItself = 702, "lode was asked to run itself",
         fix: "name a program: ld-lode PROGRAM ARGUMENTS";
-    NoSymbol = 302, "undefined symbol: ";
     InvalidHandle = 602, "invalid handle";
     Busy = 603, "the loader is busy in this thread";
     OutOfMemory = 504, "cannot allocate memory";

@@ -22,14 +22,13 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use crt::syscall as call;
 use crt::{Stack, auxv};
 
-use lode::abi::glibc;
 use lode::abi::glibc::cpu::CpuFacts;
 use lode::abi::glibc::facts::Kernel;
 use lode::abi::glibc::layout::Layout;
 use lode::abi::glibc::start::Circumstances;
 use lode::abi::glibc::tunables::Tunables;
 use lode::abi::glibc::{AroundFork, Glibc};
-use lode::abi::{Abi, bare};
+use lode::abi::{self, Abi, bare};
 use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
@@ -612,7 +611,7 @@ impl Launch {
         HEAP.guard();
         RUNNING.store(true, Ordering::Relaxed);
         dl::call_all(init::preconstructors(&program), runtime.arguments);
-        dl::initialise(&ready, runtime, runtime.arguments, skip);
+        dl::initialise(&ready.modules, runtime, runtime.arguments, skip);
         program.state.store(INITIALISED, Ordering::Release);
         // Nothing comes back here: giving the lists back would only cost system calls now that signals may arrive.
         core::mem::forget(ready);
@@ -709,9 +708,9 @@ fn verify(program: &Parts) -> ! {
 /// `--check-libc`: looks at a libc as a start would.
 fn check_libc(mapped: &Mapped) -> Result<core::convert::Infallible> {
     let libc = mapped.batch.modules.first();
-    match libc.map(|libc| glibc::recognised(libc)).transpose()? {
+    match libc.map(|libc| abi::row_of(libc)).transpose()? {
         Some(row) => say(&text(format_args!("supported: {row}\n"))),
-        None => say("supported: \n"),
+        None => call::exit_group(1),
     }
 }
 

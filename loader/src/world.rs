@@ -393,10 +393,13 @@ impl World {
 
     /// Takes modules in, whose numbers go on from [`World::next`].
     pub fn extend(&mut self, modules: Vec<Arc<Module>>) {
-        if let Some(last) = modules.last() {
-            self.next = ModuleId(last.id.0 + 1);
+        for module in modules {
+            let (start, end) = module.range();
+            let place = self.ranges.partition_point(|(other, _, _)| *other < start);
+            self.ranges.insert(place, (start, end, module.id));
+            self.next = ModuleId(module.id.0 + 1);
+            self.modules.push(module);
         }
-        self.modules.extend(modules);
     }
 
     /// Whether a namespace holds anything of its own.
@@ -419,16 +422,6 @@ impl World {
         };
         let first = self.modules.iter().find(is_first);
         first.map_or(0, |module| module.link_map.load(Ordering::Acquire))
-    }
-
-    /// Makes [`World::ranges`] anew.
-    pub fn index_ranges(&mut self) {
-        self.ranges.clear();
-        for module in &self.modules {
-            let (start, end) = module.range();
-            let place = self.ranges.partition_point(|(other, _, _)| *other < start);
-            self.ranges.insert(place, (start, end, module.id));
-        }
     }
 }
 

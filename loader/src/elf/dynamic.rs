@@ -430,7 +430,7 @@ impl Dynamic {
 
     fn decode_all(entries: &mut dyn Iterator<Item = Dyn>) -> Result<Dynamic, Fault> {
         let mut dynamic = Dynamic::default();
-        let mut raw = Raw([None; TOGETHER.len()]);
+        let mut raw = Raw([None; PLACES]);
         for (index, entry) in entries.enumerate() {
             if entry.tag == tag::NULL {
                 dynamic.count = index.saturating_add(1);
@@ -577,24 +577,44 @@ const TOGETHER: [u64; 32] = [
     tag::SYMENT,
 ];
 
-/// The values of the tags [`TOGETHER`], before they are held against each other.
-struct Raw([Option<u64>; TOGETHER.len()]);
+/// How many places there are for the values of the tags [`TOGETHER`].
+const PLACES: usize = 64;
+
+/// The place of a tag. The factor was found by trying: it gives each of these tags, and [`tag::NULL`], a place of its own.
+const fn place(tag: u64) -> usize {
+    ((tag as u32).wrapping_mul(0xbc1b_00d9) >> 26) as usize
+}
+
+/// The tag of each place; 0 where there is none.
+static TAGS: [u32; PLACES] = {
+    let mut tags = [0; PLACES];
+    let mut next = 0;
+    while next < TOGETHER.len() {
+        let at = place(TOGETHER[next]);
+        assert!(tags[at] == 0 && at != place(tag::NULL));
+        tags[at] = TOGETHER[next] as u32;
+        next += 1;
+    }
+    tags
+};
+
+/// The values of the tags [`TOGETHER`], each in its place, before they are held against each other.
+struct Raw([Option<u64>; PLACES]);
 
 impl Raw {
     /// Keeps an entry; `false` when it is none of these.
     fn take(&mut self, entry: Dyn) -> bool {
-        let place = TOGETHER.iter().zip(&mut self.0).find(|(tag, _)| **tag == entry.tag);
-        let Some((_, value)) = place else {
-            return false;
-        };
-        *value = Some(entry.value);
-        true
+        let at = place(entry.tag);
+        let is_kept = TAGS.get(at).is_some_and(|tag| u64::from(*tag) == entry.tag);
+        if let Some(value) = self.0.get_mut(at).filter(|_| is_kept) {
+            *value = Some(entry.value);
+        }
+        is_kept
     }
 
     /// The value of one of the tags [`TOGETHER`].
     fn value(&self, tag: u64) -> Option<u64> {
-        let place = TOGETHER.iter().zip(&self.0).find(|(known, _)| **known == tag);
-        place.and_then(|(_, value)| *value)
+        self.0.get(place(tag)).copied().flatten()
     }
 
     fn check_into(&self, dynamic: &mut Dynamic) -> Result<(), Fault> {

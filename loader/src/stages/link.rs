@@ -48,6 +48,8 @@ impl Mapped {
         }
         batch.tls = tls;
         batch.init_order = dependencies_first(batch.roster(world), &batch.order, world.next);
+        batch.unique.clone_from(&world.unique);
+        batch.global.clone_from(&world.global);
         if !world.has(batch.namespace) {
             batch.global.extend_from_slice(&batch.order);
         }
