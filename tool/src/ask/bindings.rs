@@ -123,6 +123,8 @@ struct Contest {
     version: Option<String>,
     /// The file whose definition is taken
     winner: String,
+    /// The file that the winner has copied it from (COPY relocation), if it has
+    copied_from: Option<String>,
     /// The files that use it
     users: Vec<String>,
     /// Files further down the scope whose definition is never seen by these
@@ -140,37 +142,55 @@ struct Loser {
 /// Puts the bindings of one definition together.
 fn collected(closure: &Closure, scope: &Scope<'_>, made: Vec<Made>) -> Vec<Contest> {
     let mut users: BTreeMap<(String, Option<String>, String), BTreeSet<String>> = BTreeMap::new();
+    let mut copies: BTreeMap<(String, String), String> = BTreeMap::new();
     for one in made {
-        users
-            .entry((one.symbol, one.version, one.to))
-            .or_default()
-            .insert(one.from);
+        // A program that defines a name and refers to another's definition of it wants the bytes: a COPY relocation.
+        let is_programs = one.from == closure.objects[0].path;
+        if is_programs && one.from != one.to && defines(closure, scope, &one.symbol, &one.from) {
+            users
+                .entry((one.symbol.clone(), one.version, one.from.clone()))
+                .or_default();
+            copies.insert((one.symbol, one.from), one.to);
+        } else {
+            users
+                .entry((one.symbol, one.version, one.to))
+                .or_default()
+                .insert(one.from);
+        }
     }
     let contest = |((symbol, version, winner), users): ((String, Option<String>, String), BTreeSet<String>)| {
-        let others = scope
-            .all(&symbol)
-            .iter()
-            .filter(|(object, _)| closure.objects[*object].path != winner);
-        let mut seen = BTreeSet::new();
-        let shadowed = others
-            .filter(|(object, one)| {
-                let is_same = one.version == version || one.version.is_none() || version.is_none();
-                is_same && seen.insert(*object)
-            })
-            .map(|(object, one)| Loser {
-                file: closure.objects[*object].path.clone(),
-                name: one.full_name(),
-            })
-            .collect();
+        let copied_from = copies.get(&(symbol.clone(), winner.clone())).cloned();
+        let mut seen = BTreeSet::from([&winner]);
+        seen.extend(&copied_from);
+        let mut shadowed = Vec::new();
+        for (object, one) in scope.all(&symbol) {
+            let file = &closure.objects[*object].path;
+            let is_same = one.version == version || one.version.is_none() || version.is_none();
+            if is_same && seen.insert(file) {
+                shadowed.push(Loser {
+                    file: file.clone(),
+                    name: one.full_name(),
+                });
+            }
+        }
         Contest {
             symbol,
             version,
             winner,
+            copied_from,
             users: users.into_iter().collect(),
             shadowed,
         }
     };
     users.into_iter().map(contest).collect()
+}
+
+/// Whether a file of the scope defines a name.
+fn defines(closure: &Closure, scope: &Scope<'_>, name: &str, file: &str) -> bool {
+    scope
+        .all(name)
+        .iter()
+        .any(|(object, _)| closure.objects[*object].path == file)
 }
 
 impl Display for Bindings {
@@ -182,6 +202,9 @@ impl Display for Bindings {
                 .map(|version| format!("@{version}"))
                 .unwrap_or_default();
             writeln!(out, "{}{version} is {}'s", one.symbol, one.winner)?;
+            if let Some(source) = &one.copied_from {
+                writeln!(out, "  copied from {source}")?;
+            }
             for user in &one.users {
                 writeln!(out, "  used by {user}")?;
             }

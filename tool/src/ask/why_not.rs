@@ -55,6 +55,12 @@ struct WhyNot {
     fix: Option<String>,
 }
 
+/// What the kernel answered, without the number that Rust adds.
+fn words(error: &anyhow::Error) -> String {
+    let text = error.root_cause().to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 /// One search that could have found it.
 #[derive(Serialize)]
 struct Asked {
@@ -88,7 +94,7 @@ impl WhyNot {
         let real = match tree.resolve(path) {
             Ok(real) => real,
             Err(error) => {
-                answer.reason = format!("it is not there: {:#}", error.root_cause());
+                answer.reason = format!("it is not there: {}", words(&error));
                 return answer;
             }
         };
@@ -164,10 +170,15 @@ impl WhyNot {
             );
         }
         let folder = self.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-        self.fix = Some(format!(
-            "set LD_LIBRARY_PATH={folder}, or put the directory into the RPATH of {}",
-            closure.objects[edge.asker].file_name()
-        ));
+        let asker = closure.objects[edge.asker].file_name();
+        self.fix = Some(match taken.map(|taken| &taken.rule) {
+            Some(Rule::Rpath(of)) => format!(
+                "RPATH comes before LD_LIBRARY_PATH: take the directory out of the RPATH of {of}, or set LD_PRELOAD={}",
+                self.path
+            ),
+            Some(Rule::LibraryPath) => format!("put {folder} to the front of LD_LIBRARY_PATH"),
+            _ => format!("set LD_LIBRARY_PATH={folder}, or put the directory into the RUNPATH of {asker}"),
+        });
     }
 }
 

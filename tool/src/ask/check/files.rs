@@ -12,7 +12,7 @@ use crate::rehearsal;
 
 /// `PT_GNU_STACK`
 const STACK: u32 = 0x6474_e551;
-/// `PT_INTERP`'s companion for programs that need no loader: a program without a dynamic section
+/// `PF_X`
 const EXECUTE: u32 = 1;
 /// Firefox's `relrhack` hides the tags of RELR from the loader by this bit, so that code of the file applies them.
 const RELRHACK: u64 = 0x0800_0000;
@@ -61,7 +61,11 @@ pub fn unreadable(name: &str, error: &anyhow::Error) -> Finding {
     let kind = if is_irregular { Kind::NotRegular } else { Kind::NotElf };
     let finding = Finding::error(code(&kind), name, text);
     match text {
-        text if is_irregular => finding.because(format!("{}; only a regular file can be loaded", text)),
+        text if text.contains("cut off after") => Finding {
+            code: code_of_rule(Rule::HeaderTruncated),
+            ..finding.because("the file is truncated").fix("copy the file again")
+        },
+        text if is_irregular => finding.because("only a regular file can be loaded"),
         text if text.contains("linker script") => finding
             .because("the linker reads such a file in a library's place; a loader needs the library itself")
             .fix("name the library that the script names, with its version"),

@@ -13,8 +13,10 @@ const SYMBOL: u64 = 24;
 /// Relocations whose value is a distance, which no load bias changes: R_X86_64_PC32, R_X86_64_PLT32.
 const PC32: u64 = 2;
 const PLT32: u64 = 4;
-/// `STT_NOTYPE`, `STT_OBJECT` and `STT_FUNC`: the value is an address.
-const ADDRESSES: std::ops::RangeInclusive<u8> = 0..=2;
+/// `STT_NOTYPE`, `STT_OBJECT`, `STT_FUNC` and `STT_SECTION`: the value is an address.
+const ADDRESSES: std::ops::RangeInclusive<u8> = 0..=3;
+/// Sections whose parts linkers move: what an addend means in them is known to the linker alone.
+const SHF_MERGE: u64 = 16;
 /// How many places are named.
 const SHOWN: usize = 3;
 
@@ -95,8 +97,18 @@ impl Tally {
         let (binding, symbol_kind) = (information >> 4, u8::try_from(information & 15).ok()?);
         // A call of a symbol that others may replace goes through a table of the linker's.
         let is_direct = kind == PC32 || (kind == PLT32 && binding == 0);
+        let is_merged = binary
+            .sections
+            .get(usize::from(section))
+            .is_none_or(|one| one.flags & SHF_MERGE != 0);
         let is_inside = place.checked_sub(target.address).is_some_and(|into| into < target.size);
-        if !is_direct || !is_inside || section == 0 || section >= 0xff00 || !ADDRESSES.contains(&symbol_kind) {
+        if !is_direct
+            || !is_inside
+            || is_merged
+            || section == 0
+            || section >= 0xff00
+            || !ADDRESSES.contains(&symbol_kind)
+        {
             return None;
         }
         let expected = value.wrapping_add(addend).wrapping_sub(place) as u32;
