@@ -65,7 +65,7 @@ pub fn unreadable(name: &str, error: &anyhow::Error) -> Finding {
             code: code_of_rule(Rule::HeaderTruncated),
             ..finding.because("the file is truncated").fix("copy the file again")
         },
-        text if is_irregular => finding.because("only a regular file can be loaded"),
+        _ if is_irregular => finding.because("only a regular file can be loaded"),
         text if text.contains("linker script") => finding
             .because("the linker reads such a file in a library's place; a loader needs the library itself")
             .fix("name the library that the script names, with its version"),

@@ -235,7 +235,7 @@ impl Guess<'_> {
         // libx.so, libx.so.3 and libx.so.3.1 are one library; its soname is the name to show.
         let shortest = others
             .iter()
-            .min_by_key(|path| path.ends_with(".so").then_some(1000).unwrap_or(path.len()))?;
+            .min_by_key(|path| if path.ends_with(".so") { usize::MAX } else { path.len() })?;
         Some((
             format!("{shortest} is there: another version"),
             format!(

@@ -131,7 +131,7 @@ fn of_glibc(closure: &Closure, counted: &[(&str, &Binary)]) -> Libc {
         );
     }
     libc.because
-        .sort_by(|one, other| other.reason.release.cmp(&one.reason.release));
+        .sort_by_key(|because| std::cmp::Reverse(because.reason.release));
     libc
 }
 
