@@ -10,18 +10,6 @@ use temp_dir::TempDir;
 
 use crate::tools::{has, run, succeed, text, tool};
 
-/// A text without the codes that the loader has for its failures, which are the loader's business; lode-tool's own stay.
-fn without_codes(text: &str) -> String {
-    let line = |line: &str| match line
-        .split_once("error[")
-        .and_then(|(before, rest)| Some((before, rest.split_once(']')?)))
-    {
-        Some((before, (code, after))) if code != "E0120" => format!("{before}error[...]{after}\n"),
-        _ => format!("{line}\n"),
-    };
-    text.lines().map(line).collect()
-}
-
 /// A folder and the tool.
 pub struct Stand {
     pub folder: TempDir,
@@ -120,9 +108,8 @@ impl Stand {
 
     /// Asks, and holds the text against a file of `tests/ask/`.
     pub fn golden(&self, file: &str, status: i32, words: &[&str]) -> String {
-        let mut said = self.ask(words);
+        let said = self.ask(words);
         assert_eq!(said.status, status, "{words:?}:\n{}{}", said.text, said.error);
-        said.text = without_codes(&said.text);
         let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("ask").join(file);
         if env::var_os("LODE_BLESS").is_some() {
             fs::write(place, &said.text).unwrap();

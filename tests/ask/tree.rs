@@ -68,18 +68,6 @@ fn the_tree_as_json_names_rules_and_what_may_be_opened() {
     assert_eq!(liba["optional"][1]["path"], serde_json::Value::Null);
 }
 
-#[test]
-fn graphviz_understands_the_graph() {
-    let Some(stand) = server() else { return };
-    if !has("dot") {
-        return;
-    }
-    let graph = stand.ask(&["tree", "--dot", "server"]).text;
-    stand.write("graph.dot", graph);
-    let drawn = succeed(Command::new("dot").arg("-Tplain").arg(stand.path("graph.dot")));
-    assert!(drawn.contains("libnone.so"), "{drawn}");
-}
-
 /// The lines of a list without addresses and vDSO.
 fn lines(list: &str) -> Vec<String> {
     let file = |line: &str| line.split(" (0x").next().unwrap_or_default().to_owned();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lode::error::{Kind, Rule};
 
-use super::finding::{self, Finding, code, code_of_rule};
+use super::finding::{self, Finding};
 use super::kept;
 use crate::closure::Surroundings;
 use crate::elf::{Binary, EM_X86_64, Segment};
@@ -59,10 +59,10 @@ pub fn unreadable(name: &str, error: &anyhow::Error) -> Finding {
         .map_or(text.as_str(), |(_, rest)| rest);
     let is_irregular = text.ends_with("not a regular file");
     let kind = if is_irregular { Kind::NotRegular } else { Kind::NotElf };
-    let finding = Finding::error(code(&kind), name, text);
+    let finding = Finding::error(kind.code(), name, text);
     match text {
         text if text.contains("cut off after") => Finding {
-            code: code_of_rule(Rule::HeaderTruncated),
+            code: Rule::HeaderTruncated.code().to_string(),
             ..finding.because("the file is truncated").fix("copy the file again")
         },
         _ if is_irregular => finding.because("only a regular file can be loaded"),
@@ -82,7 +82,7 @@ fn truncated(name: &str, binary: &Binary) -> Option<Finding> {
         "segment {index} ends at {:#x}, but the file has {length:#x} bytes",
         end(segment)
     );
-    let finding = Finding::error(code_of_rule(Rule::SegmentOutsideFile), name, line);
+    let finding = Finding::error(Rule::SegmentOutsideFile.code(), name, line);
     Some(finding.because("the file is truncated").fix("copy the file again"))
 }
 
@@ -94,7 +94,7 @@ fn page_size(name: &str, binary: &Binary, page: u64) -> Option<Finding> {
     };
     let segment = binary.loads().find(small)?;
     let finding = Finding::error(
-        code_of_rule(Rule::SegmentCongruence),
+        Rule::SegmentCongruence.code(),
         name,
         format!(
             "built for pages of {} KiB, not {} KiB",

@@ -2,30 +2,30 @@
 
 use std::fmt::{self, Display};
 
-use lode::error::{Kind, Rule};
+use lode::error::Code;
 use serde::Serialize;
 
 use crate::rehearsal::Refusal;
 
 /// The program's interpreter does not exist. The kernel says so with ENOENT and no name; lode never sees such a start, so the code is
-/// lode-tool's own.
-pub const NO_INTERPRETER: &str = "E0120";
-/// Codes of warnings, which no refusal has.
-pub const NEWER_THAN_ALLOWED: &str = "W0801";
+/// lode-tool's own, as those from 801 on are.
+pub const NO_INTERPRETER: Code = Code(120);
+/// The file needs a newer glibc than is allowed.
+pub const NEWER_THAN_ALLOWED: Code = Code(801);
 /// The file asks for an executable stack.
-pub const EXECUTABLE_STACK: &str = "W0802";
+pub const EXECUTABLE_STACK: Code = Code(802);
 /// A search path leads to no directory of the tree.
-pub const PATH_OUTSIDE: &str = "W0803";
+pub const PATH_OUTSIDE: Code = Code(803);
 /// Relocations that `--emit-relocs` kept disagree with the bytes.
-pub const KEPT_RELOCATIONS: &str = "W0804";
+pub const KEPT_RELOCATIONS: Code = Code(804);
 /// The file relocates itself (elfhack, relrhack).
-pub const SELF_RELOCATING: &str = "W0805";
+pub const SELF_RELOCATING: Code = Code(805);
 /// Some of the file cannot be read.
-pub const DAMAGE: &str = "W0806";
+pub const DAMAGE: Code = Code(806);
 /// A library that no program of the tree brings along lacks something.
-pub const LONELY_LIBRARY: &str = "W0807";
+pub const LONELY_LIBRARY: Code = Code(807);
 /// A warning of the loader.
-pub const LOADER_WARNING: &str = "W0808";
+pub const LOADER_WARNING: Code = Code(808);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -58,9 +58,9 @@ pub struct Finding {
 
 impl Finding {
     /// Something that keeps the program from starting.
-    pub fn error(code: impl Into<String>, file: &str, line: impl Into<String>) -> Finding {
+    pub fn error(code: Code, file: &str, line: impl Into<String>) -> Finding {
         Finding {
-            code: code.into(),
+            code: code.to_string(),
             severity: Severity::Error,
             file: file.to_owned(),
             line: line.into(),
@@ -71,7 +71,7 @@ impl Finding {
     }
 
     /// Something that is worth a look.
-    pub fn warning(code: &str, file: &str, line: impl Into<String>) -> Finding {
+    pub fn warning(code: Code, file: &str, line: impl Into<String>) -> Finding {
         Finding {
             severity: Severity::Warning,
             ..Finding::error(code, file, line)
@@ -105,9 +105,13 @@ impl Finding {
         // What the line says already.
         evidence.retain(|one| one != line);
         Finding {
+            code: refusal.code.clone(),
+            severity: Severity::Error,
+            file: refusal.culprit.clone(),
+            line: line.to_owned(),
+            cause: None,
             evidence,
             fix: refusal.fixes(),
-            ..Finding::error(refusal.code.clone(), &refusal.culprit, line)
         }
     }
 }
@@ -130,18 +134,4 @@ impl Display for Finding {
         }
         Ok(())
     }
-}
-
-/// The code that lode has for a failure.
-pub fn code(kind: &Kind) -> String {
-    kind.code().to_string()
-}
-
-/// The code that lode has for a broken rule of the format.
-pub fn code_of_rule(rule: Rule) -> String {
-    code(&Kind::Malformed {
-        rule,
-        value: 0,
-        limit: 0,
-    })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lode::error::{Kind, Name};
 
-use super::finding::{Finding, code};
+use super::finding::Finding;
 use crate::closure::{Closure, Edge, Flavour, Rule, Surroundings};
 
 /// Where people install what they built themselves, and the loader does not look unless it was told.
@@ -19,7 +19,7 @@ pub fn library(closure: &Closure, edge: &Edge, surroundings: &Surroundings) -> F
         tried: Vec::new(),
     };
     let asker = &closure.objects[edge.asker];
-    let mut finding = Finding::error(code(&kind), &asker.path, format!("{} not found", edge.name));
+    let mut finding = Finding::error(kind.code(), &asker.path, format!("{} not found", edge.name));
     finding.cause = Some(format!("{} of {} names it", edge.means, asker.path));
     let way = closure.way_to(edge.asker);
     if way.len() > 1 {

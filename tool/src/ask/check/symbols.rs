@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lode::error::{Kind, Unresolved};
 
-use super::finding::{Finding, code};
+use super::finding::Finding;
 use crate::closure::{Closure, Flavour, Surroundings, file_name};
 use crate::elf::{Binary, recognise};
 use crate::lookup::Scope;
@@ -51,7 +51,7 @@ impl Near<'_> {
             count if count > SHOWN => format!("{count} symbols unresolved: {}, …", names.join(", ")),
             count => format!("{count} symbols unresolved: {}", names.join(", ")),
         };
-        let mut finding = Finding::error(code(&Kind::Undefined(Vec::<Unresolved>::new())), file, line);
+        let mut finding = Finding::error(Kind::Undefined(Vec::<Unresolved>::new()).code(), file, line);
         finding.cause = Some("no file that the program brings along defines it".to_owned());
         let mut fixes = BTreeSet::new();
         for one in missing.iter().take(SHOWN) {

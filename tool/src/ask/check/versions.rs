@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lode::error::{Kind, MissingVersion};
 
-use super::finding::{Finding, Severity, code};
+use super::finding::{Finding, Severity};
 use crate::closure::{Closure, Object, Surroundings, file_name};
 use crate::elf::{Binary, VersionNeed};
 
@@ -61,7 +61,7 @@ fn finding(object: &Object, provider: &Object, lacks: &[&str]) -> Finding {
         if lacks.len() == 1 { "it" } else { "them" }
     );
     let mut finding =
-        Finding::error(code(&Kind::NoVersion(Vec::<MissingVersion>::new())), &object.path, line).because(format!(
+        Finding::error(Kind::NoVersion(Vec::<MissingVersion>::new()).code(), &object.path, line).because(format!(
             "the file was linked against a newer {} than this one",
             file_name(&provider.path)
         ));
