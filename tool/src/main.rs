@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `ask` | the questions, one command a file |
 //! | `elf` | one file as values, whatever its class and machine |
+//! | `contents` | what a file puts into memory, and what stands there at last |
+//! | `relocations` | relocations in all forms |
 //! | `closure` | all files that a start brings together |
 //! | `rehearsal` | a start without a process, by the loader's own stages |
 //! | `report` | answers as text, as JSON, and as a status |
@@ -16,11 +18,13 @@
 mod ask;
 mod check_libc;
 mod closure;
+mod contents;
 mod debian;
 mod elf;
 mod files;
 mod installation;
 mod rehearsal;
+mod relocations;
 mod report;
 mod tree;
 
@@ -44,6 +48,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Effective(ask::effective::Arguments),
     Tree(ask::tree::Arguments),
     /// Put lode in the loader's place; the original is kept beside it
     Install {
@@ -136,6 +141,7 @@ impl Loader {
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Effective(arguments) => return ask::effective::run(arguments),
         Command::Tree(arguments) => return ask::tree::run(arguments),
         Command::Install {
             place,
