@@ -207,3 +207,213 @@ fn a_place_is_a_symbol_a_section_or_an_address_with_offset_and_length() {
         assert_eq!(output.status.code(), Some(1));
     }
 }
+
+/// A table of pointers, and words between them.
+const TABLE: &str = "char target[64];\n__attribute__((visibility(\"default\")))\nvoid *table[3000] = {\n\
+    [0 ... 99] = target, [200] = target + 1, [202] = target, [204] = target, [206] = target,\n\
+    [1000 ... 1500] = target + 3, [2999] = target };\n";
+
+#[test]
+fn sizes_are_those_of_the_tables_that_linkers_write() {
+    let Some(tool) = tool().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let source = folder.child("table.c");
+    fs::write(&source, TABLE).unwrap();
+    let mut expected = None;
+    for (linker, switches) in linkers() {
+        for (_, form, extra) in FORMS.iter().filter(|(one, ..)| *one == linker) {
+            let library = folder.child(format!("{linker}-{form}"));
+            let mut link = Command::new("gcc");
+            link.args(["-shared", "-fPIC", "-nostdlib", "-fvisibility=hidden", "-w"])
+                .args(&switches)
+                .args(*extra);
+            succeed(link.arg(&source).arg("-o").arg(&library));
+            let answer = json(&tool, &["relocation-sizes", library.to_str().unwrap()]);
+            let row = &answer["files"][0];
+            assert_eq!(row["count"], 606, "{linker} {form}");
+            assert_eq!(row["present"][form], 606, "{linker} {form}");
+            let forms = row["forms"].as_object().unwrap();
+            assert_eq!(
+                (&forms["RELA"], &forms["REL"]),
+                (&(606 * 24).into(), &(606 * 16).into())
+            );
+            let now = row["now"].as_u64().unwrap();
+            match *form {
+                "RELA" => {
+                    let listed = succeed(Command::new("readelf").arg("-rW").arg(&library));
+                    assert_eq!(listed.matches("R_X86_64_RELATIVE").count(), 606);
+                    assert_eq!(now, 606 * 24);
+                }
+                "REL" => assert_eq!(now, 606 * 16),
+                // The linker's stream is as short as lode-tool's.
+                "RELR" => assert_eq!(forms["RELR"], now, "{linker}"),
+                // lld repeats addends there, or not; either is far from RELA.
+                _ => assert!(
+                    now < 3000 && forms["APS2"].as_u64().unwrap() < 200,
+                    "{linker} {form} {row}"
+                ),
+            }
+            // The layouts differ by the tables, so that only what does not depend on addresses is the same.
+            let elfhack = forms["elfhack"].clone();
+            assert_eq!(*expected.get_or_insert(elfhack.clone()), elfhack);
+        }
+    }
+    let (table, status) = ask(
+        &tool,
+        &["relocation-sizes", folder.path().to_str().unwrap(), "--sort=name"],
+    );
+    assert_eq!(status, 0);
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("      file    count       now      %       REL      RELA   offsets   elfhack"));
+    assert_eq!(
+        lines.len(),
+        2 + linkers()
+            .iter()
+            .map(|(one, _)| FORMS.iter().filter(|form| form.0 == *one).count())
+            .sum::<usize>()
+    );
+}
+
+#[test]
+fn a_plan_is_what_readelf_says_of_the_segments() {
+    let Some(tool) = tool().filter(|_| has("gcc") && has("readelf")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let library = folder.child("shape.so");
+    compile(
+        &file("shape.c"),
+        &library,
+        &["-fPIC", "-shared", "-nostdlib", "-Wl,-z,relro,-z,now"],
+    );
+    let path = library.to_str().unwrap();
+    let plan = json(&tool, &["plan", path]);
+    let listed = succeed(Command::new("readelf").args(["-lW", path]));
+    let loads: Vec<Vec<&str>> = listed
+        .lines()
+        .filter(|line| line.trim_start().starts_with("LOAD"))
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let hex = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
+    let pieces = plan["layout"]["pieces"].as_array().unwrap();
+    let mut mapped = pieces.iter().filter(|piece| !piece["offset"].is_null());
+    for load in &loads {
+        let piece = mapped.next().unwrap();
+        assert_eq!(piece["offset"], hex(load[1]) & !0xfff, "{load:?}");
+        assert_eq!(piece["address"], hex(load[2]) & !0xfff, "{load:?}");
+    }
+    assert_eq!(plan["counts"]["loads"], loads.len());
+    let last = loads.last().unwrap();
+    let end = (hex(last[2]) + hex(last[5])).next_multiple_of(4096);
+    assert_eq!(plan["layout"]["span"], serde_json::json!([0, end]));
+    assert_eq!(plan["layout"]["reservation"], end);
+    let reach = &plan["layout"]["reach"];
+    assert!(reach["farthest_data"].as_u64().unwrap() < reach["limit"].as_u64().unwrap());
+    let (shown, status) = ask(&tool, &["plan", path]);
+    assert_eq!(status, 0);
+    assert!(shown.contains("by the first mapping"), "{shown}");
+    // A page that is larger than the segments are apart cannot be planned.
+    let (refused, status) = ask(&tool, &["plan", path, "--page-size", "0x10000"]);
+    assert_eq!(status, 3);
+    assert!(refused.contains("no plan: "), "{refused}");
+}
+
+#[test]
+fn probes_are_those_that_gdb_finds() {
+    let Some(tool) = tool().filter(|_| has("gcc") && has("gdb")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    for shape in ["-no-pie", "-pie"] {
+        let program = folder.child(format!("probes{shape}"));
+        compile(&file("probes.c"), &program, &["-fPIE", shape]);
+        let path = program.to_str().unwrap();
+        let listed = succeed(Command::new("gdb").args(["-nx", "-batch", "-ex", "info probes stap shop", path]));
+        let mut of_gdb: Vec<(String, String, Option<String>)> = listed
+            .lines()
+            .filter(|line| line.starts_with("stap"))
+            .map(|line| {
+                let columns: Vec<&str> = line.split_whitespace().collect();
+                let hex = |text: &str| format!("{:#x}", u64::from_str_radix(&text[2..], 16).unwrap());
+                let semaphore = columns[4].starts_with("0x").then(|| hex(columns[4]));
+                (columns[2].to_owned(), hex(columns[3]), semaphore)
+            })
+            .collect();
+        let answer = json(&tool, &["probes", path]);
+        let hex = |value: &Value| value.as_u64().map(|at| format!("{at:#x}"));
+        let mut of_tool: Vec<(String, String, Option<String>)> = answer["probes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|probe| {
+                let name = probe["name"].as_str().unwrap().to_owned();
+                (name, hex(&probe["address"]).unwrap(), hex(&probe["semaphore"]))
+            })
+            .collect();
+        of_gdb.sort();
+        of_tool.sort();
+        assert_eq!(of_tool, of_gdb, "{listed}");
+        assert_eq!(of_tool.len(), 3);
+        assert_eq!(of_tool.iter().filter(|probe| probe.2.is_some()).count(), 1);
+        let (moved, _) = ask(&tool, &["probes", path, "--base", "0x10000000"]);
+        let first = u64::from_str_radix(&of_tool[2].1[2..], 16).unwrap();
+        assert!(
+            moved.contains(&format!(
+                "stapsdt shop:watched at {:#x}, semaphore",
+                first + 0x1000_0000
+            )),
+            "{moved}"
+        );
+        assert!(moved.contains("arguments -4@%edi 8@$5\n"), "{moved}");
+    }
+}
+
+#[test]
+fn probes_of_dtrace_have_the_addresses_of_their_places() {
+    let Some(tool) = tool().filter(|_| has("gcc") && has("nm")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    for (linker, switches) in linkers() {
+        for extra in [
+            &["-shared"][..],
+            &["-shared", "-Wl,-z,pack-relative-relocs"],
+            &["-no-pie", "-Wl,-e,tagged"],
+        ] {
+            let output = folder.child(format!("{linker}{}", extra.concat().replace(['/', ','], "-")));
+            let mut link = Command::new("gcc");
+            link.args(["-nostdlib", "-Wl,-Bsymbolic"])
+                .args(&switches)
+                .args(extra)
+                .arg(file("dof.S"));
+            succeed(link.arg("-o").arg(&output));
+            let path = output.to_str().unwrap();
+            let symbols = succeed(Command::new("nm").arg(path));
+            let address = |name: &str| {
+                let line = symbols
+                    .lines()
+                    .find(|line| line.ends_with(&format!(" {name}")))
+                    .unwrap();
+                u64::from_str_radix(line.split(' ').next().unwrap(), 16).unwrap()
+            };
+            let (tagged, other) = (address("tagged"), address("other"));
+            let (shown, _) = ask(&tool, &["probes", path]);
+            assert_eq!(
+                shown,
+                format!(
+                    "DTrace shop:empty at {:#x} in other\n\
+                     DTrace shop:sold at {:#x} in tagged, asks whether it is watched\n\
+                     DTrace shop:sold at {:#x} in tagged, arguments int char *\n\
+                     DTrace shop:sold at {:#x} in tagged, arguments int char *\n",
+                    other + 1,
+                    tagged,
+                    tagged + 1,
+                    tagged + 2
+                ),
+                "{linker} {extra:?}"
+            );
+        }
+    }
+}

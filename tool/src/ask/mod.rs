@@ -2,6 +2,9 @@
 //! [`Answer`](crate::report::Answer) that is both the text and the JSON.
 
 pub mod effective;
+pub mod plan;
+pub mod probes;
+pub mod relocation_sizes;
 pub mod tree;
 
 use std::path::{Path, PathBuf};
