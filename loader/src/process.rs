@@ -247,7 +247,7 @@ macro_rules! table {
         const $order: &[$Word] = &[$($Word::$word,)*];
 
         $(#[$what])*
-        const $text: &str = concat!($($line,)*);
+        pub const $text: &str = concat!($($line,)*);
     };
 }
 
@@ -382,7 +382,7 @@ impl Switch {
 }
 
 /// The words of `LD_DEBUG`, as the answer to `LD_DEBUG=help` has them: behind two spaces.
-const DEBUG_WORDS: &str = "\
+pub const DEBUG_WORDS: &str = "\
 \x20 libs        where libraries are looked for
   reloc       whose relocations are applied
   files       files mapped, constructors and destructors run

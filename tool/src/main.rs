@@ -49,9 +49,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Effective(ask::effective::Arguments),
+    Features(ask::features::Arguments),
     Plan(ask::plan::Arguments),
     Probes(ask::probes::Arguments),
     RelocationSizes(ask::relocation_sizes::Arguments),
+    Strict(ask::strict::Arguments),
     Tree(ask::tree::Arguments),
     /// Put lode in the loader's place; the original is kept beside it
     Install {
@@ -145,9 +147,11 @@ impl Loader {
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Effective(arguments) => return ask::effective::run(arguments),
+        Command::Features(arguments) => return ask::features::run(arguments),
         Command::Plan(arguments) => return ask::plan::run(arguments),
         Command::Probes(arguments) => return ask::probes::run(arguments),
         Command::RelocationSizes(arguments) => return ask::relocation_sizes::run(arguments),
+        Command::Strict(arguments) => return ask::strict::run(arguments),
         Command::Tree(arguments) => return ask::tree::run(arguments),
         Command::Install {
             place,

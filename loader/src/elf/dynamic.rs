@@ -42,7 +42,7 @@ macro_rules! tags {
             $($(#[$doc])* pub const $name: u64 = $value;)*
 
             /// The tags. Their names stand in this order, one a line.
-            const TAGS: &[u32] = &[$($value,)*];
+            pub const TAGS: &[u32] = &[$($value,)*];
             const NAMES: &str = concat!($($text, "\n",)*);
 
             /// The name of a tag, as its source spells it.

@@ -2,9 +2,11 @@
 //! [`Answer`](crate::report::Answer) that is both the text and the JSON.
 
 pub mod effective;
+pub mod features;
 pub mod plan;
 pub mod probes;
 pub mod relocation_sizes;
+pub mod strict;
 pub mod tree;
 
 use std::path::{Path, PathBuf};
