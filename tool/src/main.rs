@@ -48,6 +48,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Compat(ask::compat::Arguments),
     Effective(ask::effective::Arguments),
     Features(ask::features::Arguments),
     Plan(ask::plan::Arguments),
@@ -146,6 +147,7 @@ impl Loader {
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Compat(arguments) => return ask::compat::run(arguments),
         Command::Effective(arguments) => return ask::effective::run(arguments),
         Command::Features(arguments) => return ask::features::run(arguments),
         Command::Plan(arguments) => return ask::plan::run(arguments),

@@ -60,7 +60,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     give(&Meanings { codes }, arguments.output.format)
 }
 
-fn refusal(file: &Path) -> Result<Option<Refusal>> {
+/// What lode says when it maps the file.
+///
+/// # Errors
+/// The path cannot be completed.
+pub fn refusal(file: &Path) -> Result<Option<Refusal>> {
     let surroundings = Surroundings {
         tree: Tree::open(Path::new("/"))?,
         library_path: None,
