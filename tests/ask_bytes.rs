@@ -417,3 +417,198 @@ fn probes_of_dtrace_have_the_addresses_of_their_places() {
         }
     }
 }
+
+/// A loader that is at hand, and what `compat` calls it.
+fn loaders() -> Vec<(&'static str, PathBuf)> {
+    let trees = env::var_os("LODE_TREES").map(PathBuf::from).unwrap_or_default();
+    let candidates = [
+        ("glibc-2.36", PathBuf::from("/lib64/ld-linux-x86-64.so.2")),
+        ("musl-1.2.3", PathBuf::from("/lib/ld-musl-x86_64.so.1")),
+        ("glibc-2.35", trees.join("bullseye/lib/x86_64-linux-gnu/ld-2.31.so")),
+    ];
+    let fits = |(name, path): &(&str, PathBuf)| {
+        let output = Command::new(path).arg("--version").output();
+        let version = output
+            .map(|output| text(&output.stdout) + &text(&output.stderr))
+            .unwrap_or_default();
+        let number = |start: &str| -> Option<Vec<u32>> {
+            let rest = version.split_once(start)?.1.split_whitespace().next()?;
+            Some(
+                rest.trim_end_matches('.')
+                    .split('.')
+                    .filter_map(|part| part.parse().ok())
+                    .collect(),
+            )
+        };
+        let (glibc, musl) = (number("stable release version "), number("Version "));
+        match *name {
+            "glibc-2.36" => glibc.is_some_and(|glibc| glibc >= vec![2, 36]),
+            "glibc-2.35" => glibc.is_some_and(|glibc| glibc < vec![2, 36]),
+            _ => musl.is_some_and(|musl| musl < vec![1, 2, 4]),
+        }
+    };
+    let found: Vec<_> = candidates.into_iter().filter(fits).collect();
+    assert!(env::var("CI").as_deref() != Ok("true") || found.iter().any(|(name, _)| *name == "glibc-2.36"));
+    found
+}
+
+/// Runs a program; what happened, in the words of `compat`, and what was said.
+fn happened(program: &Path) -> (&'static str, String) {
+    use std::os::unix::process::ExitStatusExt as _;
+    let output = run(&mut Command::new(program));
+    let outcome = match (output.status.code(), output.status.signal()) {
+        (Some(0), _) => "load",
+        (Some(127), _) => "refuse",
+        (None, Some(nix::libc::SIGSEGV | nix::libc::SIGBUS)) => "fault",
+        other => panic!("{}: {other:?} {}", program.display(), text(&output.stderr)),
+    };
+    (outcome, text(&output.stderr))
+}
+
+/// Asserts that what was predicted for a loader is what happens.
+fn agrees(tool: &Path, loader: &str, program: &Path) -> String {
+    let path = program.to_str().unwrap();
+    let answer = json(tool, &["compat", path, "--loader", loader]);
+    let prediction = &answer["predictions"][0];
+    let (outcome, said) = happened(program);
+    assert_eq!(prediction["outcome"], outcome, "{loader}: {prediction}\n{said}");
+    if let Some(words) = prediction["words"].as_str() {
+        assert!(said.contains(words), "{loader}: {words}\n{said}");
+    }
+    outcome.to_owned()
+}
+
+/// Replaces the only occurrence of some words of a file.
+fn replace(path: &Path, old: &[u64], new: &[u64]) {
+    let bytes = |words: &[u64]| -> Vec<u8> { words.iter().flat_map(|word| word.to_le_bytes()).collect() };
+    let mut content = fs::read(path).unwrap();
+    let old = bytes(old);
+    let at = content.windows(old.len()).position(|window| window == old).unwrap();
+    content[at..at + old.len()].copy_from_slice(&bytes(new));
+    fs::write(path, content).unwrap();
+}
+
+#[test]
+fn other_loaders_do_with_a_program_what_is_predicted() {
+    let Some(tool) = tool().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let mut outcomes = std::collections::BTreeSet::new();
+    for (name, loader) in loaders() {
+        let build = |case: &str, linker: &str, extra: &[&str]| {
+            let switches = switches(linker)?;
+            let program = folder.child(format!("{name}-{linker}-{case}"));
+            let mut link = Command::new("gcc");
+            link.args([
+                "-O1",
+                "-w",
+                "-fPIE",
+                "-pie",
+                "-nostdlib",
+                "-fno-stack-protector",
+                "-fcf-protection=none",
+            ]);
+            link.args(&switches)
+                .arg(format!("-Wl,--dynamic-linker={}", loader.display()))
+                .args(extra);
+            succeed(link.arg(file("pointers.c")).arg("-o").arg(&program));
+            Some(program)
+        };
+        let mut check = |program: Option<PathBuf>| {
+            if let Some(program) = program {
+                outcomes.insert((name, agrees(&tool, name, &program)));
+            }
+        };
+        for (linker, form, extra) in FORMS {
+            check(build(form, linker, extra));
+        }
+        check(build(
+            "android-relr",
+            "lld",
+            &["-Wl,--pack-dyn-relocs=relr,--use-android-relr-tags"],
+        ));
+        check(build("choice", "bfd", &["-DCHOOSE"]));
+        let text = build("text", "bfd", &["-DTEXT", "-Wl,-z,notext"]).unwrap();
+        check(Some(text.clone()));
+        let silent = folder.child(format!("{name}-text-silent"));
+        fs::copy(&text, &silent).unwrap();
+        // DT_TEXTREL becomes a second DT_DEBUG, DF_TEXTREL goes.
+        replace(&silent, &[22, 0], &[21, 0]);
+        replace(&silent, &[30, 4], &[30, 0]);
+        check(Some(silent));
+        let unknown = build("unknown", "bfd", &[]).unwrap();
+        let listed = succeed(Command::new("readelf").arg("-rW").arg(&unknown));
+        let first = listed.lines().find(|line| line.contains("R_X86_64_RELATIVE")).unwrap();
+        let place = u64::from_str_radix(first.split(' ').next().unwrap(), 16).unwrap();
+        replace(&unknown, &[place, 8], &[place, 200]);
+        check(Some(unknown.clone()));
+        let uncounted = folder.child(format!("{name}-unknown-uncounted"));
+        fs::copy(&unknown, &uncounted).unwrap();
+        let count = listed.matches("R_X86_64_RELATIVE").count() as u64;
+        replace(&uncounted, &[0x6fff_fff9, count], &[0x6fff_fff9, 0]);
+        check(Some(uncounted));
+        let strange = build("strange", "bfd", &[]).unwrap();
+        let mut bytes = fs::read(&strange).unwrap();
+        bytes[7..9].copy_from_slice(&[9, 1]);
+        fs::write(&strange, bytes).unwrap();
+        check(Some(strange));
+    }
+    for (name, _) in loaders() {
+        let of_one = outcomes.iter().filter(|(one, _)| *one == name).count();
+        assert_eq!(of_one, 3, "{name} loads, refuses, and faults: {outcomes:?}");
+    }
+}
+
+#[test]
+fn the_lock_out_and_the_marks_of_glibc_are_predicted() {
+    let Some(tool) = tool().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let source = folder.child("hello.c");
+    fs::write(
+        &source,
+        "#include <stdio.h>\nint main(int c, char **v) { return printf(\"%s\\n\", v[0]) < 0; }",
+    )
+    .unwrap();
+    let build = |name: &str, linker: &str, loader: &Path, extra: &[&str]| {
+        let program = folder.child(name);
+        let mut link = Command::new("gcc");
+        link.args(["-O2", "-w", "-pie", "-fPIE"])
+            .args(switches(linker)?)
+            .args(extra);
+        link.arg(format!("-Wl,--dynamic-linker={}", loader.display()));
+        succeed(link.arg(&source).arg("-o").arg(&program));
+        Some(program)
+    };
+    for (name, loader) in loaders() {
+        match name {
+            "glibc-2.36" => {
+                let marked = build("marked", "bfd", &loader, &["-Wl,-z,pack-relative-relocs"]).unwrap();
+                assert_eq!(agrees(&tool, name, &marked), "load");
+                let before = json(&tool, &["compat", marked.to_str().unwrap(), "--loader", "glibc-2.35"]);
+                let words = before["predictions"][0]["words"].as_str().unwrap();
+                assert!(words.starts_with("version `GLIBC_ABI_DT_RELR' not found"), "{words}");
+                if let Some(unmarked) = build("unmarked", "lld", &loader, &["-Wl,--pack-dyn-relocs=relr"]) {
+                    assert_eq!(agrees(&tool, name, &unmarked), "refuse");
+                }
+            }
+            "musl-1.2.3" => {
+                let checked = build("checked", "bfd", &loader, &["-D_FORTIFY_SOURCE=2"]).unwrap();
+                assert_eq!(agrees(&tool, name, &checked), "refuse");
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_rule_names_its_source() {
+    let Some(tool) = tool() else { return };
+    let rules = json(&tool, &["compat", "--rules"]);
+    for rule in rules["rules"].as_array().unwrap() {
+        assert!(rule["source"].as_str().unwrap().len() > 10, "{rule}");
+        assert_eq!(rule["outcome"] == "refuse", rule["words"] != "", "{rule}");
+    }
+}

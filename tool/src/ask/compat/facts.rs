@@ -39,6 +39,8 @@ pub struct Facts {
     pub packed: usize,
     /// Relocations of the kinds that loaders differ in: number and name
     pub kinds: Vec<(u32, String)>,
+    /// DT_RELACOUNT is more than the relative relocations at the start of the table
+    pub counts_too_many: bool,
     pub has_copies: bool,
     pub has_resolvers: bool,
     /// The first relocation of a place that is not writable
@@ -67,6 +69,8 @@ impl Facts {
         };
         let has = |ask: Ask| relocations.all.iter().any(|one| one.ask(machine) == Some(ask));
         let value = |tag: u64| binary.dynamic_value(tag);
+        let table = relocations.all.iter().filter(|one| one.form == Form::Rela);
+        let leading = table.take_while(|one| one.ask(machine) == Some(Ask::Relative)).count() as u64;
         let relr = count(Form::Relr);
         let is_android = value(tag::RELR).is_none();
         let flags = value(tag::FLAGS).unwrap_or_default();
@@ -91,6 +95,7 @@ impl Facts {
             rela: count(Form::Rela),
             packed: count(Form::PackedRel) + count(Form::PackedRela),
             kinds: kinds(binary, &relocations),
+            counts_too_many: value(tag::RELACOUNT).is_some_and(|count| count > leading),
             has_copies: has(Ask::Copy),
             has_resolvers: has(Ask::Indirect),
             text_relocation: relocations.all.iter().find_map(|one| read_only(binary, one)),

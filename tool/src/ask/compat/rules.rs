@@ -211,8 +211,16 @@ pub const RULES: &[Rule] = &[
     Rule {
         loaders: &[GlibcBeforeRelr, Glibc],
         outcome: Outcome::Refuse,
+        why: "DT_RELACOUNT counts relocations that are not relative",
+        words: "elf_machine_rela_relative: Assertion `",
+        source: "experiment with glibc 2.36 and 2.31; sysdeps/x86_64/dl-machine.h",
+        applies: |facts, _| is(facts.machine == EM_X86_64 && facts.counts_too_many),
+    },
+    Rule {
+        loaders: &[GlibcBeforeRelr, Glibc],
+        outcome: Outcome::Refuse,
         why: "a relocation that it does not know",
-        words: "{file}: unexpected reloc type {}",
+        words: "unexpected reloc type {}",
         source: "elf/dl-reloc.c, _dl_reloc_bad_type; sysdeps/x86_64/dl-machine.h",
         applies: |facts, _| unknown_to_glibc(facts),
     },
@@ -233,12 +241,29 @@ pub const RULES: &[Rule] = &[
         applies: |facts, _| facts.text_relocation.clone().filter(|_| !facts.says_text_relocations),
     },
     Rule {
+        loaders: &[MuslBeforeRelr],
+        outcome: Outcome::Fault,
+        why: "text relocations are applied in libraries only: the pages of a program, which the kernel mapped, stay read-only",
+        words: "",
+        source: "experiment with musl 1.2.3; ldso/dynlink.c, map_library looks for DT_TEXTREL, and a program does not pass it",
+        applies: |facts, _| {
+            let announced = facts.says_text_relocations && facts.is_program;
+            facts.text_relocation.clone().filter(|_| announced)
+        },
+    },
+    Rule {
         loaders: BOTH,
         outcome: Outcome::Load,
         why: "text relocations are applied: the pages become writable for a while, and are the process's own",
         words: "",
         source: "elf/dl-reloc.c; musl, ldso/dynlink.c (writable and executable at once)",
-        applies: |facts, _| facts.text_relocation.clone().filter(|_| facts.says_text_relocations),
+        applies: |facts, loader| {
+            let not_by_musl = loader == MuslBeforeRelr && facts.is_program;
+            facts
+                .text_relocation
+                .clone()
+                .filter(|_| facts.says_text_relocations && !not_by_musl)
+        },
     },
     Rule {
         loaders: GLIBCS,
