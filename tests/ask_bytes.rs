@@ -612,3 +612,291 @@ fn every_rule_names_its_source() {
         assert_eq!(rule["outcome"] == "refuse", rule["words"] != "", "{rule}");
     }
 }
+
+#[test]
+fn a_library_of_another_system_is_refused_by_glibc_alone() {
+    let Some(tool) = tool().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let library = folder.child("libstrange.so");
+    fs::write(folder.child("strange.c"), "int strange(void) { return 0; }").unwrap();
+    compile(
+        &folder.child("strange.c"),
+        &library,
+        &["-shared", "-fPIC", "-nostdlib", "-Wl,-soname,libstrange.so"],
+    );
+    fs::write(
+        folder.child("main.s"),
+        ".globl _start\n_start: call strange@plt\nmov %eax, %edi\nmov $231, %eax\nsyscall\n",
+    )
+    .unwrap();
+    for (name, loader) in loaders() {
+        let program = folder.child(name);
+        let (dynamic, origin) = (
+            format!("-Wl,--dynamic-linker={}", loader.display()),
+            "-Wl,-rpath,$ORIGIN",
+        );
+        let arguments = ["-nostdlib", "-pie", &dynamic, origin, library.to_str().unwrap()];
+        compile(&folder.child("main.s"), &program, &arguments);
+        for (osabi, version) in [(9, 0), (0, 1), (3, 3)] {
+            let mut bytes = fs::read(&library).unwrap();
+            bytes[7..9].copy_from_slice(&[osabi, version]);
+            fs::write(&library, bytes).unwrap();
+            let path = library.to_str().unwrap();
+            let answer = json(&tool, &["compat", path, "--loader", name]);
+            let (outcome, said) = happened(&program);
+            let prediction = &answer["predictions"][0];
+            assert_eq!(prediction["outcome"], outcome, "{name} {osabi} {version}: {said}");
+            let words = prediction["words"].as_str().unwrap_or_default();
+            assert!(said.contains(words), "{words}: {said}");
+            assert_eq!(
+                outcome == "refuse",
+                name.starts_with("glibc") && osabi != 3,
+                "{name} {osabi} {version}"
+            );
+        }
+    }
+}
+
+/// A file of 64 bits, little-endian, to be damaged.
+struct Patch(Vec<u8>);
+
+impl Patch {
+    fn word(&self, at: usize, size: usize) -> u64 {
+        let bytes = &self.0[at..at + size];
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    fn put(&mut self, at: usize, size: usize, value: u64) {
+        self.0[at..at + size].copy_from_slice(&value.to_le_bytes()[..size]);
+    }
+
+    /// Where the first program header of a type stands.
+    fn segment(&self, kind: u64) -> usize {
+        let (table, count) = (self.word(32, 8) as usize, self.word(56, 2) as usize);
+        let mut headers = (0..count).map(|index| table + index * 56);
+        headers.find(|at| self.word(*at, 4) == kind).unwrap()
+    }
+
+    /// Where the byte at an address stands.
+    fn offset(&self, address: u64) -> usize {
+        let (table, count) = (self.word(32, 8) as usize, self.word(56, 2) as usize);
+        let headers = (0..count).map(|index| table + index * 56);
+        let inside = |at: usize| {
+            let into = address.checked_sub(self.word(at + 16, 8))?;
+            (self.word(at, 4) == 1 && into < self.word(at + 32, 8)).then(|| (self.word(at + 8, 8) + into) as usize)
+        };
+        headers.into_iter().find_map(inside).unwrap()
+    }
+
+    /// Where the first dynamic entry with a tag stands.
+    fn tag(&self, tag: u64) -> usize {
+        let start = self.word(self.segment(2) + 8, 8) as usize;
+        (0..)
+            .map(|index| start + index * 16)
+            .find(|at| self.word(*at, 8) == tag)
+            .unwrap()
+    }
+
+    /// Where the table that a tag names stands.
+    fn table(&self, tag: u64) -> usize {
+        self.offset(self.word(self.tag(tag) + 8, 8))
+    }
+}
+
+const RELA: u64 = 7;
+const RELR: u64 = 36;
+const RELACOUNT: u64 = 0x6fff_fff9;
+const GNU_STACK: u64 = 0x6474_e551;
+const GNU_RELRO: u64 = 0x6474_e552;
+
+/// How each finding comes about: in which of the files below, and by which change.
+type Case = (&'static str, &'static str, fn(&mut Patch));
+
+const CASES: &[Case] = &[
+    ("W0101", "base", |file| file.put(12, 1, 1)),
+    ("W0103", "base", |file| file.put(file.segment(4), 4, 0x6abc_0001)),
+    ("W0104", "base", |file| file.put(file.segment(4) + 4, 4, 0x14)),
+    ("W0105", "base", |file| file.put(file.segment(1) + 4, 4, 7)),
+    ("W0106", "base", |file| file.put(file.segment(GNU_STACK) + 4, 4, 7)),
+    ("W0107", "base", |file| file.put(file.segment(GNU_STACK), 4, 0)),
+    ("W0108", "base", |file| {
+        let at = file.segment(GNU_RELRO) + 40;
+        file.put(at, 8, file.word(at, 8) - 8);
+    }),
+    ("W0109", "base", |file| file.put(file.segment(GNU_RELRO), 4, 0)),
+    ("W0111", "no-build-id", |_| {}),
+    ("W0113", "base", |file| {
+        let at = file.segment(GNU_RELRO);
+        let (offset, address) = (file.word(at + 8, 8), file.word(at + 16, 8));
+        assert_ne!(offset % 0x10000, address % 0x10000);
+        let table = file.word(32, 8) as usize;
+        for at in (0..file.word(56, 2) as usize).map(|index| table + index * 56) {
+            if file.word(at, 4) == 1 {
+                file.put(at + 48, 8, 0x1_0000);
+            }
+        }
+    }),
+    ("W0114", "base", |file| file.put(40, 8, 0xffff_ffff)),
+    ("W0115", "base", |file| {
+        let (table, count) = (file.word(40, 8) as usize, file.word(60, 2) as usize);
+        let mut headers = (0..count).map(|index| table + index * 64);
+        let dynamic = headers.find(|at| file.word(at + 4, 4) == 6).unwrap();
+        file.put(dynamic + 16, 8, 0x10);
+    }),
+    ("W0201", "base", |file| file.put(file.tag(RELACOUNT), 8, 0x6abc_0000)),
+    ("W0202", "base", |file| file.put(file.tag(RELACOUNT), 8, 14)),
+    ("W0203", "base", |file| {
+        let at = file.tag(RELACOUNT);
+        file.put(at, 8, 30);
+        file.put(at + 8, 8, 0x4000);
+    }),
+    ("W0204", "gnu", |_| {}),
+    ("W0205", "gnu", |file| {
+        let at = file.table(0x6fff_fef5) + 4;
+        file.put(at, 4, file.word(at, 4) + 1);
+    }),
+    ("W0206", "sysv", |_| {}),
+    ("W0207", "rpath", |_| {}),
+    ("W0208", "no-soname", |_| {}),
+    ("W0209", "gnu", |file| {
+        let at = file.table(0x6fff_fef5) + 16;
+        file.put(at, 8, 0);
+    }),
+    ("W0210", "sysv", |file| {
+        let at = file.table(4);
+        let buckets = file.word(at, 4) as usize;
+        for bucket in 0..buckets {
+            file.put(at + 8 + bucket * 4, 4, 0);
+        }
+    }),
+    ("W0213", "program", |file| file.put(file.tag(21), 8, 0x7000_0000)),
+    ("W0215", "base", |file| file.put(file.tag(RELACOUNT), 8, 22)),
+    ("W0301", "base", |file| file.put(file.table(RELA) + 8, 8, 0)),
+    ("W0302", "base", |file| {
+        let at = file.table(RELA);
+        file.put(at, 8, file.word(at, 8) + 4);
+    }),
+    ("W0303", "base", |file| {
+        let at = file.table(RELA);
+        file.put(at, 8, file.word(at + 24, 8));
+    }),
+    ("W0304", "base", |file| file.put(file.table(RELA), 8, 0x1000)),
+    ("W0305", "relr", |file| {
+        let at = file.table(RELA);
+        file.put(at + 8, 8, 8);
+    }),
+    ("W0306", "relr", |file| {
+        // A bitmap of nothing at the end.
+        let size = file.word(file.tag(35) + 8, 8) as usize;
+        file.put(file.table(RELR) + size - 8, 8, 1);
+    }),
+    ("W0307", "base", |file| file.put(file.table(RELA) + 8, 8, 200)),
+    ("W0308", "base", |file| {
+        for (rela, rel) in [(7, 17), (8, 18), (9, 19)] {
+            file.put(file.tag(rela), 8, rel);
+        }
+    }),
+    ("W0310", "base", |file| {
+        let (rela, size) = (file.word(file.tag(RELA) + 8, 8), file.tag(2) + 8);
+        file.put(file.tag(23) + 8, 8, rela);
+        file.put(size, 8, 24);
+    }),
+    ("W0312", "base", |file| file.put(file.table(RELA) + 8, 8, 2)),
+    ("W0313", "base", |file| file.put(file.table(RELA) + 8, 8, 1 << 32 | 8)),
+    ("W0314", "base", |file| file.put(file.table(RELA) + 16, 8, 0x7777_7777)),
+    ("W0341", "base", |file| file.put(file.tag(RELACOUNT) + 8, 8, 1)),
+    ("W0343", "base", |file| file.put(file.table(RELA) + 8, 8, 1 << 32 | 6)),
+    ("W0401", "base", |file| {
+        file.put(file.tag(0x6fff_fffe), 8, 0x7000_0000);
+        file.put(file.tag(0x6fff_ffff), 8, 0x7000_0001);
+        file.put(file.tag(0x6fff_fffc), 8, 0x7000_0002);
+        file.put(file.tag(0x6fff_fffd), 8, 0x7000_0003);
+    }),
+    ("W0404", "base", |file| file.put(file.tag(1), 8, 0x7000_0000)),
+    ("W0405", "base", |file| file.put(file.table(0x6fff_fffe) + 16, 4, 1)),
+    ("W0406", "base", |file| {
+        let at = file.table(0x6fff_fffe) + 16;
+        file.put(at + 6, 2, 2);
+    }),
+    ("W0407", "base", |file| {
+        let at = file.table(0x6fff_fff0) + 2;
+        file.put(at, 2, 77);
+    }),
+];
+
+#[test]
+fn every_finding_has_a_file_that_shows_it() {
+    let Some(tool) = tool().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let versions = folder.child("versions");
+    fs::write(&versions, "SHAPE_1 { global: list; };\n").unwrap();
+    let script = format!("-Wl,--version-script={}", versions.display());
+    let source = folder.child("base.c");
+    let more = "extern int puts(const char *); int outside(int x) { return puts(\"\") + x; }\n";
+    fs::write(&source, fs::read_to_string(file("shape.c")).unwrap() + more).unwrap();
+    let library = [
+        "-shared",
+        "-fPIC",
+        "-fcf-protection=none",
+        &script,
+        "-Wl,-z,now,--build-id",
+    ];
+    let named = ["-Wl,-soname,libbase.so"];
+    let both = ["-Wl,--hash-style=both"];
+    let build = |name: &str, arguments: &[&[&str]]| compile(&source, &folder.child(name), &arguments.concat());
+    build("base", &[&library, &named, &both]);
+    build("no-build-id", &[&library, &named, &both, &["-Wl,--build-id=none"]]);
+    build("gnu", &[&library, &named, &["-Wl,--hash-style=gnu"]]);
+    build("sysv", &[&library, &named, &["-Wl,--hash-style=sysv"]]);
+    build(
+        "rpath",
+        &[&library, &named, &both, &["-Wl,--disable-new-dtags,-rpath,/lib"]],
+    );
+    build("no-soname", &[&library, &both]);
+    build("relr", &[&library, &named, &both, &["-Wl,-z,pack-relative-relocs"]]);
+    build(
+        "program",
+        &[&["-pie", "-fPIE", "-Wl,--build-id,--defsym=main=outside"], &both],
+    );
+    let codes = |path: &Path| -> Vec<String> {
+        let answer = json(&tool, &["strict", path.to_str().unwrap()]);
+        let code = |finding: &Value| finding["code"].as_str().unwrap().to_owned();
+        answer["findings"].as_array().unwrap().iter().map(code).collect()
+    };
+    // Files as linkers write them have no finding but the one that they were built for.
+    assert_eq!(
+        ask(&tool, &["strict", folder.child("base").to_str().unwrap()]),
+        ("nothing unusual\n".to_owned(), 0)
+    );
+    assert_eq!(codes(&folder.child("relr")), Vec::<String>::new());
+    assert_eq!(codes(&folder.child("program")), Vec::<String>::new());
+    for (code, from, change) in CASES {
+        let mut patch = Patch(fs::read(folder.child(from)).unwrap());
+        change(&mut patch);
+        let changed = folder.child(code);
+        fs::write(&changed, patch.0).unwrap();
+        let found = codes(&changed);
+        assert!(found.iter().any(|one| one == code), "{code}: {found:?}");
+        let status = ask(&tool, &["strict", changed.to_str().unwrap()]).1;
+        assert!(matches!(status, 1 | 3), "{code}: {status}");
+        let allowed: Vec<&str> = found.iter().flat_map(|code| ["--allow", code]).collect();
+        let (rest, _) = ask(&tool, &[&["strict", changed.to_str().unwrap()][..], &allowed].concat());
+        assert!(!rest.contains("finding"), "{rest}");
+    }
+    let listed = json(&tool, &["strict", "--list"]);
+    let listed: Vec<&str> = listed["codes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["code"].as_str().unwrap())
+        .collect();
+    let tested: Vec<&str> = CASES.iter().map(|case| case.0).collect();
+    assert_eq!(listed, tested);
+}
