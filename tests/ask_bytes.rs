@@ -900,3 +900,109 @@ fn every_finding_has_a_file_that_shows_it() {
     let tested: Vec<&str> = CASES.iter().map(|case| case.0).collect();
     assert_eq!(listed, tested);
 }
+
+#[test]
+fn damaged_files_are_answered_or_refused_in_words() {
+    let Some(tool) = tool().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let (library, object) = (folder.child("whole.so"), folder.child("whole.o"));
+    compile(
+        &file("probes.c"),
+        &library,
+        &["-shared", "-fPIC", "-nostdlib", file("shape.c").to_str().unwrap()],
+    );
+    compile(&file("dof.S"), &object, &["-c"]);
+    let mut state = 11u64;
+    let mut next = |limit: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % limit
+    };
+    let whole = [fs::read(&library).unwrap(), fs::read(&object).unwrap()];
+    let damaged = folder.child("damaged");
+    let path = damaged.to_str().unwrap();
+    for round in 0..120 {
+        let mut bytes = whole[usize::from(round % 4 == 0)].clone();
+        for _ in 0..1 + next(12) {
+            // Headers and tables are at both ends, and content between them is of less interest.
+            let at = match next(3) {
+                0 => next(0x400),
+                1 => bytes.len().saturating_sub(next(0x1000)),
+                _ => next(bytes.len()),
+            };
+            let at = at.min(bytes.len() - 1);
+            bytes[at] = [0, 1, 0x7f, 0x80, 0xff, next(256) as u8][next(6)];
+        }
+        if round % 5 == 0 {
+            bytes.truncate(next(bytes.len()));
+        }
+        fs::write(&damaged, bytes).unwrap();
+        for arguments in [
+            &["effective", path, "list", ".SUNW_dof..256", "--follow=3"][..],
+            &["relocation-sizes", path],
+            &["plan", path],
+            &["probes", path],
+            &["strict", path],
+            &["compat", path],
+        ] {
+            let output = run(Command::new(&tool).args(arguments));
+            let error = text(&output.stderr);
+            let status = output.status.code();
+            assert!(
+                matches!(status, Some(0 | 1 | 3)),
+                "round {round}, {arguments:?}: {status:?} {error}"
+            );
+            assert!(!error.contains("panicked"), "round {round}, {arguments:?}: {error}");
+        }
+    }
+}
+
+#[test]
+fn features_are_those_of_the_loader() {
+    let Some(tool) = tool() else { return };
+    let features = json(&tool, &["features"]);
+    let x86_64 = &features["machines"][0];
+    let names = |list: &Value| -> Vec<String> {
+        let name = |one: &Value| one["name"].as_str().unwrap().to_owned();
+        list.as_array().unwrap().iter().map(name).collect()
+    };
+    assert_eq!(
+        (&x86_64["name"], &x86_64["elf_machine"]),
+        (&"x86_64".into(), &62.into())
+    );
+    let relocations = names(&x86_64["relocations"]);
+    assert!(relocations.contains(&"R_X86_64_IRELATIVE".to_owned()) && relocations.len() > 15);
+    // Other readers know the tags by the same numbers.
+    for tag in features["tags"].as_array().unwrap() {
+        let expected = match tag["name"].as_str().unwrap() {
+            "DT_GNU_HASH" => object::elf::DT_GNU_HASH,
+            "DT_VERNEEDNUM" => object::elf::DT_VERNEEDNUM,
+            "DT_FLAGS_1" => object::elf::DT_FLAGS_1,
+            _ => continue,
+        };
+        assert_eq!(tag["number"], expected);
+    }
+    let abi = &features["abi_versions"];
+    assert_eq!(abi.as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&abi[0]["name"], &abi[0]["highest_version"]),
+        (&"NONE".into(), &0.into())
+    );
+    assert_eq!(
+        (&abi[1]["name"], &abi[1]["highest_version"]),
+        (&"GNU".into(), &3.into())
+    );
+    let glibc = features["glibc"].as_array().unwrap();
+    assert!(glibc.iter().any(|libc| libc["release"] == "2.36"));
+    let Some(loader) = tools::loader() else { return };
+    let help = succeed(Command::new(loader).arg("--help"));
+    let mut switches: Vec<&str> = help
+        .lines()
+        .filter_map(|line| line.strip_prefix("  --")?.split(' ').next())
+        .collect();
+    switches.dedup();
+    assert_eq!(features["switches"], serde_json::json!(switches));
+}

@@ -18,12 +18,11 @@ const ET_EXEC: u16 = 2;
 const ALLOC: u64 = 2;
 /// `SHT_SYMTAB`
 const SHT_SYMTAB: u32 = 2;
-/// `STT_OBJECT`, `STT_FUNC`, `STT_SECTION`, `STT_FILE`, `STT_TLS`
-pub const STT_OBJECT: u8 = 1;
+/// `STT_FUNC`, `STT_SECTION`, `STT_FILE`, `STT_TLS`
 pub const STT_FUNC: u8 = 2;
 const STT_SECTION: u8 = 3;
 const STT_FILE: u8 = 4;
-pub const STT_TLS: u8 = 6;
+const STT_TLS: u8 = 6;
 /// `SHN_ABS`: the value is a number, no address
 const ABSOLUTE: u16 = 0xfff1;
 

@@ -4,7 +4,7 @@ use lode::arch::Ask;
 use lode::elf::dynamic::{Flags, tag};
 use lode::elf::segment::kind;
 
-use crate::elf::{Binary, PT_LOAD, PT_TLS, Segment};
+use crate::elf::{Binary, PT_LOAD, Segment};
 use crate::relocations::{Form, Relocation, Relocations};
 
 /// `PF_X`, `PF_W`
@@ -32,9 +32,8 @@ pub struct Facts {
     /// DT_RELR, and DT_ANDROID_RELR
     pub relr: usize,
     pub android_relr: usize,
-    /// Entries of DT_REL and of DT_RELA, without those of the PLT, that ask for something
+    /// Entries of DT_REL, without those of the PLT, that ask for something
     pub rel: usize,
-    pub rela: usize,
     /// Entries of DT_ANDROID_REL and DT_ANDROID_RELA
     pub packed: usize,
     /// Relocations of the kinds that loaders differ in: number and name
@@ -49,7 +48,6 @@ pub struct Facts {
     pub says_text_relocations: bool,
     pub writable_and_executable: Option<String>,
     pub wants_executable_stack: bool,
-    pub has_tls: bool,
     pub has_hash: bool,
     pub has_gnu_hash: bool,
     /// The first segment whose bytes the file lacks
@@ -92,7 +90,6 @@ impl Facts {
             relr: if is_android { 0 } else { relr },
             android_relr: if is_android { relr } else { 0 },
             rel: count(Form::Rel),
-            rela: count(Form::Rela),
             packed: count(Form::PackedRel) + count(Form::PackedRela),
             kinds: kinds(binary, &relocations),
             counts_too_many: value(tag::RELACOUNT).is_some_and(|count| count > leading),
@@ -102,7 +99,6 @@ impl Facts {
             says_text_relocations: value(tag::TEXTREL).is_some() || flags & Flags::TEXTREL.bits() != 0,
             writable_and_executable: writable_and_executable(binary),
             wants_executable_stack: stack.is_some_and(|segment| segment.flags & EXECUTE != 0),
-            has_tls: binary.segments.iter().any(|segment| segment.kind == PT_TLS),
             has_hash: value(tag::HASH).is_some(),
             has_gnu_hash: value(tag::GNU_HASH).is_some(),
             missing_bytes: missing_bytes(binary),

@@ -23,13 +23,13 @@ pub fn read(binary: &Binary, notes: &mut Vec<String>) -> Vec<Probe> {
             continue;
         };
         while !rest.is_empty() {
-            let Some((kind, owner, description, behind)) = next(rest, words) else {
+            let Some(note) = Note::first(rest, words) else {
                 notes.push("the notes in .note.stapsdt are damaged".to_owned());
                 break;
             };
-            rest = behind;
-            if kind == PROBE && owner == b"stapsdt\0" {
-                match probe(description, words, base.map(|base| base.address)) {
+            rest = note.behind;
+            if note.kind == PROBE && note.owner == b"stapsdt\0" {
+                match probe(note.description, words, base.map(|base| base.address)) {
                     Some(probe) => probes.push(probe),
                     None => notes.push("a note in .note.stapsdt is damaged".to_owned()),
                 }
@@ -39,15 +39,28 @@ pub fn read(binary: &Binary, notes: &mut Vec<String>) -> Vec<Probe> {
     probes
 }
 
-/// The first note: type, owner, description, and what is behind it.
-fn next(bytes: &[u8], words: Words) -> Option<(u32, &[u8], &[u8], &[u8])> {
-    let (owner_size, size) = (words.word(bytes, 0)? as usize, words.word(bytes, 4)? as usize);
-    let kind = words.word(bytes, 8)?;
-    let owner_end = 12usize.checked_add(owner_size)?;
-    let start = owner_end.checked_next_multiple_of(4)?;
-    let end = start.checked_add(size)?;
-    let behind = bytes.get(end.checked_next_multiple_of(4)?..).unwrap_or_default();
-    Some((kind, bytes.get(12..owner_end)?, bytes.get(start..end)?, behind))
+/// A note, and what is behind it.
+struct Note<'a> {
+    kind: u32,
+    owner: &'a [u8],
+    description: &'a [u8],
+    behind: &'a [u8],
+}
+
+impl Note<'_> {
+    /// The first note; `None` when it is cut.
+    fn first(bytes: &[u8], words: Words) -> Option<Note<'_>> {
+        let (owner_size, size) = (words.word(bytes, 0)? as usize, words.word(bytes, 4)? as usize);
+        let owner_end = 12usize.checked_add(owner_size)?;
+        let start = owner_end.checked_next_multiple_of(4)?;
+        let end = start.checked_add(size)?;
+        Some(Note {
+            kind: words.word(bytes, 8)?,
+            owner: bytes.get(12..owner_end)?,
+            description: bytes.get(start..end)?,
+            behind: bytes.get(end.checked_next_multiple_of(4)?..).unwrap_or_default(),
+        })
+    }
 }
 
 fn probe(description: &[u8], words: Words, base: Option<u64>) -> Option<Probe> {

@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn entries_are_differences_and_keep_what_does_not_change() {
         // Three entries with addends, places without shift: +0x10 symbol 3 number 1 addend -4; +8 addend the same; +0x1000 number 2.
-        let mut bytes = vec![3 * 8 + 4, 0x80 | 0x00 | 7, 1, 3, 1, 0x7c, 8 << 3, 0x80 | 2];
+        let mut bytes = vec![3 * 8 + 4, 0x80 | 7, 1, 3, 1, 0x7c, 8 << 3, 0x80 | 2];
         put(&mut bytes, 0x1000 >> 4);
         put_signed(&mut bytes, 1);
         let words = Words {

@@ -88,7 +88,7 @@ fn put_distance(bytes: &mut Vec<u8>, distance: u64, size: u64) {
         return;
     }
     // One opcode of a byte, if the distance is small and in words.
-    if distance % size == 0 && distance / size <= SMALL {
+    if distance.is_multiple_of(size) && distance / size <= SMALL {
         bytes.push(ADD_ADDRESS_IN_WORDS | (distance / size) as u8);
     } else {
         bytes.push(ADD_ADDRESS);
