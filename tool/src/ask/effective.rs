@@ -342,7 +342,12 @@ impl Line {
             }
             if let (Some(name), table) = (&self.word.relocation, self.word.table.unwrap_or_default()) {
                 let width = self.word.size as usize * 2 + 2;
-                text += &format!(" [{name}, {table}; stored {:#0width$x}]", self.word.stored);
+                let table = if table.is_empty() || table == name {
+                    String::new()
+                } else {
+                    format!(", {table}")
+                };
+                text += &format!(" [{name}{table}; stored {:#0width$x}]", self.word.stored);
             }
         }
         writeln!(out, "{}", text.trim_end())?;

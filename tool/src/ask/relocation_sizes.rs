@@ -266,7 +266,9 @@ impl Row {
     }
 
     fn verdict(&self) -> String {
+        let is_relr = self.present.len() == 1 && self.present.contains_key("RELR");
         match self.saved {
+            0 if is_relr => "RELR is what the file has".to_owned(),
             0 => "RELR would save nothing".to_owned(),
             saved if saved > 0 => format!("RELR would save {saved} bytes, {:.2} % of the file", self.share(saved)),
             more => format!("RELR would take {} bytes more", -more),
