@@ -1006,3 +1006,69 @@ fn features_are_those_of_the_loader() {
     switches.dedup();
     assert_eq!(features["switches"], serde_json::json!(switches));
 }
+
+#[test]
+fn a_strict_start_refuses_what_the_loader_sees_to_be_unusual() {
+    let Some(loader) = tools::loader().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let plain = folder.child("plain");
+    let arguments = [
+        "-fPIE",
+        "-pie",
+        "-nostdlib",
+        "-fno-stack-protector",
+        "-fcf-protection=none",
+    ];
+    compile(&file("pointers.c"), &plain, &arguments);
+    let start = |program: &Path, strict: bool| {
+        let mut command = Command::new(&loader);
+        command.args(strict.then_some("--strict")).arg(program);
+        let output = run(&mut command);
+        (output.status.code(), text(&output.stderr))
+    };
+    let quiet = (Some(0), String::new());
+    assert_eq!(start(&plain, true), quiet);
+    // Ordinary programs and their libraries have nothing of the kind.
+    assert_eq!(
+        run(Command::new(&loader).args(["--strict", "/bin/true"])).status.code(),
+        Some(0)
+    );
+    type Change = fn(&mut Patch);
+    let changes: [(&str, Change); 4] = [
+        ("tag", |file| file.put(file.tag(RELACOUNT), 8, 0x6abc_0000)),
+        ("flag", |file| {
+            let at = file.tag(RELACOUNT);
+            file.put(at, 8, 30);
+            file.put(at + 8, 8, 0x4000);
+        }),
+        ("stack", |file| file.put(file.segment(GNU_STACK) + 4, 4, 7)),
+        ("no-stack", |file| file.put(file.segment(GNU_STACK), 4, 0)),
+    ];
+    for (name, change) in changes {
+        let mut patch = Patch(fs::read(&plain).unwrap());
+        change(&mut patch);
+        let program = folder.child(name);
+        fs::write(&program, patch.0).unwrap();
+        fs::set_permissions(&program, fs::metadata(&plain).unwrap().permissions()).unwrap();
+        assert_eq!(start(&program, false), quiet, "{name}");
+        let (status, said) = start(&program, true);
+        assert_eq!(status, Some(127), "{name}");
+        golden("strict-start.txt", &said.replace(program.to_str().unwrap(), "PROGRAM"));
+        let by_variable = run(Command::new(&loader).env("LODE_OPTIONS", "strict").arg(&program));
+        assert_eq!(text(&by_variable.stderr), said, "{name}");
+    }
+    if let Some(lld) = switches("lld") {
+        let rel = folder.child("rel");
+        let lld: Vec<&str> = lld
+            .iter()
+            .map(String::as_str)
+            .chain(arguments)
+            .chain(["-Wl,-z,rel"])
+            .collect();
+        compile(&file("pointers.c"), &rel, &lld);
+        assert_eq!(start(&rel, false), quiet);
+        assert_eq!(start(&rel, true).0, Some(127));
+    }
+}

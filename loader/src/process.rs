@@ -174,6 +174,8 @@ pub struct Options<'a> {
     pub hwcaps_mask: Option<&'a [u8]>,
     /// Whether function slots are bound before the program starts.
     pub bind_now: bool,
+    /// `--strict`: a file with anything unusual is refused
+    pub strict: bool,
     /// Whether function slots that are bound at a call stay as they are, so that the next call is bound again.
     pub bind_not: bool,
     /// Whether a weak definition gives way to one that is not weak and comes later.
@@ -325,6 +327,9 @@ table! {
 "  --bind-now            bind all functions before PROGRAM starts, as
                         LD_BIND_NOW does
 "
+    Strict
+"  --strict              refuse files with anything unusual
+"
     Debug
 "  --debug WORDS         report what happens, as LD_DEBUG does: libs, files,
                         symbols, bindings, versions, reloc, scopes, statistics,
@@ -362,8 +367,8 @@ impl Switch {
     /// Whether a secure process obeys it. Those that choose what code is loaded, or where lode writes, are not obeyed.
     fn is_harmless(self) -> bool {
         use Switch::{
-            Argv0, BindNow, CheckLibc, Help, InhibitCache, InhibitRpath, List, ListDiagnostics, ListTunables, Verify,
-            Version,
+            Argv0, BindNow, CheckLibc, Help, InhibitCache, InhibitRpath, List, ListDiagnostics, ListTunables, Strict,
+            Verify, Version,
         };
         matches!(
             self,
@@ -373,6 +378,7 @@ impl Switch {
                 | InhibitCache
                 | InhibitRpath
                 | BindNow
+                | Strict
                 | ListTunables
                 | ListDiagnostics
                 | Help
@@ -577,6 +583,7 @@ impl<'a> Options<'a> {
             Switch::HwcapsPrepend => self.hwcaps_prepend = non_empty(value),
             Switch::HwcapsMask => self.hwcaps_mask = Some(value),
             Switch::BindNow => self.bind_now = true,
+            Switch::Strict => self.strict = true,
             Switch::Debug => self.add_debug_words(value),
             Switch::DebugOutput => self.debug_output = non_empty(value),
             Switch::Audit => self.warnings.push(Warning::Ignored(word)),
