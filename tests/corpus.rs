@@ -28,21 +28,7 @@ use object::elf::{FileHeader32, FileHeader64, Relr32, Relr64, SHT_RELR};
 use object::read::elf::{ElfFile64, FileHeader, RelrIterator, SectionHeader};
 use object::{BigEndian, Endian, Endianness, LittleEndian, U32Bytes, U64Bytes};
 use temp_dir::TempDir;
-use tools::{loader, run, skip, text};
-
-/// The switches that make the compiler driver use a linker; `None` when it is not installed.
-fn switches(linker: &str) -> Option<Vec<String>> {
-    let mut switches = vec![format!("-fuse-ld={linker}")];
-    if linker == "lld" {
-        // The one that comes with the Rust toolchain, under the name that compiler drivers look for.
-        let output = Command::new("rustc").args(["--print", "target-libdir"]).output().ok()?;
-        let libraries = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
-        let folder = libraries.parent()?.join("bin/gcc-ld");
-        switches.push(format!("-B{}", folder.display()));
-    }
-    let probe = Command::new("gcc").args(&switches).arg("-Wl,--version").output();
-    probe.is_ok_and(|output| output.status.success()).then_some(switches)
-}
+use tools::{loader, run, skip, switches, text};
 
 /// Compiles `source` in `folder`.
 fn compile(folder: &Path, source: &str, output: &str, arguments: &[String]) -> PathBuf {

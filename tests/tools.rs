@@ -82,6 +82,20 @@ pub fn namespace() -> Option<Command> {
     None
 }
 
+/// The switches that make the compiler driver use a linker; `None` when it is not installed.
+pub fn switches(linker: &str) -> Option<Vec<String>> {
+    let mut switches = vec![format!("-fuse-ld={linker}")];
+    if linker == "lld" {
+        // The one that comes with the Rust toolchain, under the name that compiler drivers look for.
+        let output = Command::new("rustc").args(["--print", "target-libdir"]).output().ok()?;
+        let libraries = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end());
+        let folder = libraries.parent()?.join("bin/gcc-ld");
+        switches.push(format!("-B{}", folder.display()));
+    }
+    let probe = Command::new("gcc").args(&switches).arg("-Wl,--version").output();
+    probe.is_ok_and(|output| output.status.success()).then_some(switches)
+}
+
 /// A libc with a build-id that no row names and a descriptor that no row has.
 pub fn unsupported(libc: &[u8]) -> Vec<u8> {
     let file = ElfFile64::<Endianness>::parse(libc).unwrap();

@@ -33,7 +33,7 @@ use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
 use lode::elf::Address;
-use lode::elf::dynamic::{Dyn, tag};
+use lode::elf::dynamic::{Dyn, Flags, Flags1, tag};
 use lode::elf::note::LevelFeatures;
 use lode::elf::segment::{Access, kind};
 use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
@@ -315,6 +315,14 @@ impl Launch {
         }
         if options.mode == Mode::CheckLibc {
             return check_libc(&mapped);
+        }
+        if let Some(odd) = mapped
+            .batch
+            .modules
+            .iter()
+            .find(|module| options.strict && is_unusual(module))
+        {
+            return Err(odd.fault(Stage::Map, Kind::Unsupported(UNUSUAL)));
         }
         let linked = mapped.link(&world, log)?;
         let mut abi = Abi::recognise(&linked, &world)?;
@@ -703,6 +711,19 @@ fn verify(program: &Parts) -> ! {
         _ => 0,
     };
     call::exit_group(status)
+}
+
+/// What is said of a file that `--strict` refuses.
+const UNUSUAL: &str = "something unusual, which `lode-tool strict' names";
+
+/// Whether a file has anything that is passed over in a start that is not strict: what can be seen without another look at its tables.
+fn is_unusual(module: &Module) -> bool {
+    let dynamic = &module.dynamic;
+    let unknown = dynamic.flags.bits() & !Flags::all().bits() | dynamic.flags_1.bits() & !Flags1::all().bits();
+    unknown != 0
+        || !dynamic.unknown.is_empty()
+        || dynamic.rel.is_some()
+        || module.layout.stack.is_none_or(|stack| stack.contains(Access::EXECUTE))
 }
 
 /// `--check-libc`: looks at a libc as a start would.

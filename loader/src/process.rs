@@ -194,6 +194,8 @@ pub struct Options<'a> {
     pub allow: Allow,
     /// Whether a file with DT_RELR that needs glibc has to say so, as under glibc.
     pub relr_lockout: bool,
+    /// `--strict`: a file with anything unusual is refused
+    pub strict: bool,
     /// Whether function slots that are bound at a call stay as they are, so that the next call is bound again.
     pub bind_not: bool,
     /// Whether a weak definition gives way to one that is not weak and comes later.
@@ -270,7 +272,7 @@ macro_rules! table {
         const $order: &[$Word] = &[$($Word::$word,)*];
 
         $(#[$what])*
-        const $text: &str = concat!($($line,)*);
+        pub const $text: &str = concat!($($line,)*);
     };
 }
 
@@ -357,6 +359,9 @@ table! {
 "  --relr-lockout WHOSE  glibc: refuse files with DT_RELR that do not say so by a
                         version, as glibc does; off (the default): run them
 "
+    Strict
+"  --strict              refuse files with anything unusual
+"
     Debug
 "  --debug WORDS         report what happens, as LD_DEBUG does: libs, files,
                         symbols, bindings, versions, reloc, scopes, statistics,
@@ -394,8 +399,8 @@ impl Switch {
     /// Whether a secure process obeys it. Those that choose what code is loaded, or where lode writes, are not obeyed.
     fn is_harmless(self) -> bool {
         use Switch::{
-            Argv0, BindNow, CheckLibc, Help, InhibitCache, InhibitRpath, List, ListDiagnostics, ListTunables, Verify,
-            Version,
+            Argv0, BindNow, CheckLibc, Help, InhibitCache, InhibitRpath, List, ListDiagnostics, ListTunables, Strict,
+            Verify, Version,
         };
         matches!(
             self,
@@ -405,6 +410,7 @@ impl Switch {
                 | InhibitCache
                 | InhibitRpath
                 | BindNow
+                | Strict
                 | ListTunables
                 | ListDiagnostics
                 | Help
@@ -414,7 +420,7 @@ impl Switch {
 }
 
 /// The words of `LD_DEBUG`, as the answer to `LD_DEBUG=help` has them: behind two spaces.
-const DEBUG_WORDS: &str = "\
+pub const DEBUG_WORDS: &str = "\
 \x20 libs        where libraries are looked for
   reloc       whose relocations are applied
   files       files mapped, constructors and destructors run
@@ -619,6 +625,7 @@ impl<'a> Options<'a> {
                     self.warnings.push(Warning::Value(value));
                 }
             }
+            Switch::Strict => self.strict = true,
             Switch::Debug => self.add_debug_words(value),
             Switch::DebugOutput => self.debug_output = non_empty(value),
             Switch::Audit => self.warnings.push(Warning::Ignored(word)),

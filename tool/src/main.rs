@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `ask` | the questions, one command a file |
 //! | `elf` | one file as values, whatever its class and machine |
+//! | `contents` | what a file puts into memory, and what stands there at last |
+//! | `relocations` | relocations in all forms |
 //! | `closure` | all files that a start brings together |
 //! | `lookup` | who defines a symbol, for any machine |
 //! | `rehearsal` | a start without a process, by the loader's own stages |
@@ -17,12 +19,14 @@
 mod ask;
 mod check_libc;
 mod closure;
+mod contents;
 mod debian;
 mod elf;
 mod files;
 mod installation;
 mod lookup;
 mod rehearsal;
+mod relocations;
 mod report;
 mod tree;
 
@@ -48,8 +52,15 @@ struct Arguments {
 enum Command {
     Bindings(ask::bindings::Arguments),
     Check(ask::check::Arguments),
+    Compat(ask::compat::Arguments),
+    Effective(ask::effective::Arguments),
     ExplainCode(ask::explain_code::Arguments),
+    Features(ask::features::Arguments),
     Needs(ask::needs::Arguments),
+    Plan(ask::plan::Arguments),
+    Probes(ask::probes::Arguments),
+    RelocationSizes(ask::relocation_sizes::Arguments),
+    Strict(ask::strict::Arguments),
     Tree(ask::tree::Arguments),
     Why(ask::why::Arguments),
     WhyNot(ask::why_not::Arguments),
@@ -146,8 +157,15 @@ fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Bindings(arguments) => return ask::bindings::run(arguments),
         Command::Check(arguments) => return ask::check::run(arguments),
+        Command::Compat(arguments) => return ask::compat::run(arguments),
+        Command::Effective(arguments) => return ask::effective::run(arguments),
         Command::ExplainCode(arguments) => return ask::explain_code::run(arguments),
+        Command::Features(arguments) => return ask::features::run(arguments),
         Command::Needs(arguments) => return ask::needs::run(arguments),
+        Command::Plan(arguments) => return ask::plan::run(arguments),
+        Command::Probes(arguments) => return ask::probes::run(arguments),
+        Command::RelocationSizes(arguments) => return ask::relocation_sizes::run(arguments),
+        Command::Strict(arguments) => return ask::strict::run(arguments),
         Command::Tree(arguments) => return ask::tree::run(arguments),
         Command::Why(arguments) => return ask::why::run(arguments),
         Command::WhyNot(arguments) => return ask::why_not::run(arguments),

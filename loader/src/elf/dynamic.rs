@@ -46,7 +46,7 @@ macro_rules! tags {
             $($(#[$other_doc])* pub const $other: u64 = $other_value;)*
 
             /// The tags of which an error may speak. Their names stand in this order, one a line.
-            const TAGS: &[u32] = &[$($value,)*];
+            pub const TAGS: &[u32] = &[$($value,)*];
             const NAMES: &str = concat!($($text, "\n",)*);
             const OTHERS: &[u32] = &[$($other_value,)*];
             const NAMES_OF_OTHERS: &str = concat!($($other_text, "\n",)*);

@@ -3,8 +3,15 @@
 
 pub mod bindings;
 pub mod check;
+pub mod compat;
+pub mod effective;
 pub mod explain_code;
+pub mod features;
 pub mod needs;
+pub mod plan;
+pub mod probes;
+pub mod relocation_sizes;
+pub mod strict;
 pub mod tree;
 pub mod why;
 pub mod why_not;
