@@ -293,6 +293,10 @@ impl Work<'_, '_, '_> {
                                 }
                             }
                         }
+                        self.context.log.emit(Interest::STREAM, || Event::Passed {
+                            path: &candidate.path,
+                            why: &why,
+                        });
                         tried.push(Tried {
                             path: Name::new(&candidate.path),
                             why,
