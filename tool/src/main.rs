@@ -44,6 +44,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Explain(ask::explain::Arguments),
     Tree(ask::tree::Arguments),
     /// Put lode in the loader's place; the original is kept beside it
     Install {
@@ -136,6 +137,7 @@ impl Loader {
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Explain(arguments) => return ask::explain::run(arguments),
         Command::Tree(arguments) => return ask::tree::run(arguments),
         Command::Install {
             place,

@@ -1,6 +1,7 @@
 //! The questions that lode-tool answers about files, one command a file. Each is a `clap` structure with `run`, and an
 //! [`Answer`](crate::report::Answer) that is both the text and the JSON.
 
+pub mod explain;
 pub mod tree;
 
 use std::path::{Path, PathBuf};

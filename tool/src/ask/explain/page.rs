@@ -1,0 +1,4 @@
+use anyhow::Result;
+pub fn page(_: &super::Explained) -> Result<String> {
+    Ok(String::new())
+}
