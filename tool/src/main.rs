@@ -45,6 +45,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Explain(ask::explain::Arguments),
+    ExplainCode(ask::explain_code::Arguments),
     Tree(ask::tree::Arguments),
     /// Put lode in the loader's place; the original is kept beside it
     Install {
@@ -138,6 +139,7 @@ impl Loader {
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Explain(arguments) => return ask::explain::run(arguments),
+        Command::ExplainCode(arguments) => return ask::explain_code::run(arguments),
         Command::Tree(arguments) => return ask::tree::run(arguments),
         Command::Install {
             place,

@@ -59,7 +59,7 @@ pub struct Refusal {
 impl Refusal {
     fn of(error: &Error, program: &str) -> Refusal {
         Refusal {
-            code: error.kind.code().to_owned(),
+            code: error.kind.code().to_string(),
             culprit: error.culprit.to_string(),
             asker: error.asked_by.as_ref().map(Name::to_string),
             line: error.to_string(),

@@ -2,6 +2,7 @@
 //! [`Answer`](crate::report::Answer) that is both the text and the JSON.
 
 pub mod explain;
+pub mod explain_code;
 pub mod tree;
 
 use std::path::{Path, PathBuf};

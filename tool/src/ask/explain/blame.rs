@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use lode::error::Code;
 use serde::Serialize;
 
 use super::narrate::{plural, resolver_name};
@@ -11,8 +12,8 @@ use super::watch::Ending;
 /// A death inside code of the program that the loader had called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Blame {
-    /// Always the page of docs/errors for this failure
-    pub code: &'static str,
+    /// The page of docs/errors
+    pub code: String,
     /// One line
     pub line: String,
     /// Facts
@@ -20,7 +21,7 @@ pub struct Blame {
 }
 
 /// The page of docs/errors.
-pub const CODE: &str = "E0601";
+const CODE: Code = Code(601);
 
 /// Signals by number (signal(7), x86-64).
 const SIGNALS: &[(i32, &str)] = &[
@@ -71,7 +72,7 @@ pub fn blame(start: &Start, end: Ending) -> Option<Blame> {
     };
     facts.push(format!("the function is at {:#x}", call.function));
     Some(Blame {
-        code: CODE,
+        code: CODE.to_string(),
         line: format!("the process {} in {what}", ending(end)),
         facts,
     })

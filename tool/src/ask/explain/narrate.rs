@@ -74,7 +74,12 @@ pub fn handed(start: &Start) -> String {
     let _ = writeln!(out, "the stack, and jumped to the loader's entry.");
     for (kind, name, what) in AUXV {
         if let Some((_, value)) = start.auxv.iter().find(|(one, _)| one == kind) {
-            let _ = writeln!(out, "  {name:<16} {value:#x}  {what}");
+            let value = if matches!(kind, 5 | 6 | 23) {
+                value.to_string()
+            } else {
+                format!("{value:#x}")
+            };
+            let _ = writeln!(out, "  {name:<16} {value}  {what}");
         }
     }
     out += &heading(1, "The loader relocates itself");
@@ -153,34 +158,33 @@ fn until(start: &Start, stage: &str) -> u64 {
     over.map_or(u64::MAX, |span| span.end)
 }
 
-/// The mappings from the lowest address to the highest. The bar shows each one's share of its file's mapping.
+/// The mappings from the lowest address to the highest. The bar shows each one's share of its module.
 fn picture(out: &mut String, start: &Start, maps: &[Mapping]) {
     let mut before = None;
     for mapping in maps {
-        let owner = start.owner(mapping.start).map(|module| module.mapped.name.as_str());
-        let name = owner.unwrap_or(if mapping.name.is_empty() {
-            "anonymous"
-        } else {
-            &mapping.name
-        });
+        let owner = start.owner(mapping.start);
+        let name = match owner {
+            Some(module) => &module.mapped.name,
+            None if mapping.name.is_empty() => "anonymous: the loader's own memory, most of it only reserved",
+            None => &mapping.name,
+        };
         if before != Some(name) {
             let _ = writeln!(out, "{name}");
         }
         before = Some(name);
         let size = mapping.end - mapping.start;
-        let total = start
-            .owner(mapping.start)
-            .map_or(size, |module| module.mapped.size)
-            .max(1);
-        let bar = "█".repeat((size.saturating_mul(20) / total).clamp(1, 20) as usize);
-        let what = start.owner(mapping.start).map_or("", |module| content(module, mapping));
-        let _ = writeln!(
-            out,
-            "  {:#014x} {} {:>9}  {bar:<20} {what}",
+        let (bar, what) = owner.map_or((0, ""), |module| {
+            let share = size.saturating_mul(20) / module.mapped.size.max(1);
+            (share.clamp(1, 20) as usize, content(module, mapping))
+        });
+        let line = format!(
+            "  {:#014x} {} {:>9}  {:<20} {what}",
             mapping.start,
             mapping.access.get(..3).unwrap_or_default(),
-            bytes(size)
+            bytes(size),
+            "█".repeat(bar),
         );
+        let _ = writeln!(out, "{}", line.trim_end());
     }
 }
 
@@ -190,7 +194,11 @@ fn content(module: &Module, mapping: &Mapping) -> &'static str {
         .file
         .as_ref()
         .and_then(|file| super::tables::relro(&file.binary).copied());
-    let in_relro = relro.is_some_and(|relro| relro.spans(mapping.start.wrapping_sub(module.mapped.base)));
+    let base = module.mapped.base;
+    let in_relro = relro.is_some_and(|relro| {
+        let from = base.wrapping_add(relro.address);
+        from < mapping.end && mapping.start < from.saturating_add(relro.memory_size)
+    });
     match mapping.access.get(..3) {
         Some("r-x") => "code",
         Some("rw-") if in_relro => "data, a part of it to be read-only (RELRO)",

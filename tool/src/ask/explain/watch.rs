@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use super::stream::{Reader, Record, What};
@@ -141,6 +142,12 @@ pub fn watch(
     Ok((told, ending.unwrap_or(how)))
 }
 
+/// The loader's clock, in nanoseconds.
+fn monotonic_time() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+}
+
 /// Takes events until the stream ends; `false` when the process is not to go on.
 fn listen(
     stream: &UnixStream,
@@ -151,6 +158,8 @@ fn listen(
     let mut lines = BufReader::new(stream);
     let mut reader = Reader::default();
     let mut line = Vec::new();
+    // Time that the loader spent waiting for us is not the start's.
+    let mut held = 0;
     loop {
         line.clear();
         // A process that dies in the middle of a line ends the stream.
@@ -158,9 +167,11 @@ fn listen(
             return Ok(true);
         }
         let text = String::from_utf8_lossy(&line);
-        let Some(record) = reader.line(text.trim_end_matches('\n')) else {
+        let Some(mut record) = reader.line(text.trim_end_matches('\n')) else {
             continue;
         };
+        let stopped = record.time;
+        record.time = stopped.saturating_sub(held);
         let at = match &record.what {
             What::Stage { number } => Some(Stop::Stage(*number)),
             What::Transferring { .. } => Some(Stop::Jump),
@@ -172,6 +183,7 @@ fn listen(
                 return Ok(false);
             }
             let mut answer: &UnixStream = stream;
+            held += monotonic_time().saturating_sub(stopped);
             // It may have died meanwhile; then the stream ends.
             let _ = answer.write_all(b"\n");
         }
