@@ -10,7 +10,7 @@ use serde_json::json;
 use super::narrate::{bytes, choice, duration};
 use super::start::{Module, Start, short};
 use super::{Explained, blame, tables};
-use crate::elf::Binary;
+use crate::elf::{Binary, PT_TLS, Segment};
 
 const TEMPLATE: &str = include_str!("page.html");
 
@@ -46,12 +46,21 @@ struct Picture {
     needs: String,
     relocations: usize,
     parts: Vec<Part>,
+    views: Vec<View>,
+}
+
+/// A picture of a module, or of a part of it.
+#[derive(Serialize)]
+struct View {
+    title: &'static str,
+    parts: Vec<Part>,
     density: Vec<Bar>,
 }
 
 /// A rectangle with a name.
 #[derive(Serialize)]
 struct Part {
+    number: usize,
     name: String,
     address: String,
     size: String,
@@ -136,7 +145,7 @@ pub(super) fn page(explained: &Explained) -> Result<String> {
         total => duration(start.end.saturating_sub(start.begin)),
         ending,
         stages => stages(start),
-        graph => graph(&modules),
+        graph => graph(&modules, start.program()),
         keys => KEYS.map(|(fill, name)| minijinja::context! { fill, name }),
         modules => pictures,
         relocation_count => count,
@@ -181,6 +190,11 @@ fn scaled(value: u64, of: u64, width: u64) -> u64 {
 
 fn picture(module: &Module, largest: u64) -> Picture {
     let file = module.file.as_ref();
+    let areas = file.map_or_else(Vec::new, |file| areas(module, &file.binary));
+    let whole = Stretch {
+        from: 0,
+        length: u64::MAX,
+    };
     Picture {
         name: module.mapped.name.clone(),
         short: module.short().to_owned(),
@@ -189,31 +203,94 @@ fn picture(module: &Module, largest: u64) -> Picture {
         width: scaled(module.mapped.size, largest, WIDTH - 400).max(1),
         needs: file.map_or_else(String::new, |file| file.binary.needed.join(", ")),
         relocations: file.map_or(0, |file| file.relocations.len()),
-        parts: file.map_or_else(Vec::new, |file| parts(module, &file.binary)),
-        density: file.map_or_else(Vec::new, |file| {
-            density(module, file.relocations.iter().map(|relocation| relocation.at))
-        }),
+        parts: areas.iter().filter_map(|area| area.drawn(whole)).collect(),
+        views: file.map_or_else(Vec::new, |file| views(&file.binary, &areas, &file.relocations)),
     }
 }
 
-/// Where the module's link-time addresses begin.
-fn first(binary: &Binary) -> u64 {
-    binary.loads().map(|segment| segment.address).min().unwrap_or(0) & !0xfff
+/// A stretch of link-time addresses that is drawn over the whole width.
+#[derive(Clone, Copy)]
+struct Stretch {
+    from: u64,
+    length: u64,
 }
 
-fn parts(module: &Module, binary: &Binary) -> Vec<Part> {
-    let origin = first(binary);
-    let part = |name: String, address: u64, size: u64, fill: &'static str, is_inside: bool| Part {
-        name,
-        address: format!("{:#x}", module.mapped.base.wrapping_add(address)),
-        size: bytes(size),
-        x: scaled(address.saturating_sub(origin), module.mapped.size, WIDTH),
-        y: if is_inside { 52 } else { 40 },
-        width: scaled(size, module.mapped.size, WIDTH).max(2),
-        height: if is_inside { 20 } else { 40 },
-        fill,
+/// The pictures of a module: all of it, and what of it is writable at first, where everything is that a loader writes to.
+fn views(binary: &Binary, parts: &[Area], relocations: &[tables::Relocation]) -> Vec<View> {
+    let ends = |segments: &[&Segment]| {
+        let from = segments.iter().map(|segment| segment.address).min()? & !0xfff;
+        let end = segments
+            .iter()
+            .map(|segment| segment.address.saturating_add(segment.memory_size))
+            .max()?;
+        Some(Stretch {
+            from,
+            length: end.saturating_sub(from).max(1),
+        })
     };
+    let all: Vec<&Segment> = binary.loads().collect();
+    let writable: Vec<&Segment> = binary.loads().filter(|segment| segment.flags & 2 != 0).collect();
+    let stretches = [
+        ("The whole module, to scale", ends(&all)),
+        ("Its writable part, enlarged", ends(&writable)),
+    ];
+    let view = |(title, stretch): (&'static str, Option<Stretch>)| {
+        let stretch = stretch?;
+        Some(View {
+            title,
+            parts: parts.iter().filter_map(|area| area.drawn(stretch)).collect(),
+            density: density(stretch, relocations.iter().map(|relocation| relocation.at)),
+        })
+    };
+    stretches.into_iter().filter_map(view).collect()
+}
+
+/// A named range of link-time addresses.
+struct Area {
+    number: usize,
+    name: String,
+    run_time: u64,
+    from: u64,
+    length: u64,
+    fill: &'static str,
+    /// Drawn within a segment
+    is_inside: bool,
+}
+
+impl Area {
+    /// The rectangle in a stretch, if it lies there.
+    fn drawn(&self, stretch: Stretch) -> Option<Part> {
+        let into = self.from.checked_sub(stretch.from)?;
+        if into >= stretch.length {
+            return None;
+        }
+        Some(Part {
+            number: self.number,
+            name: self.name.clone(),
+            address: format!("{:#x}", self.run_time),
+            size: bytes(self.length),
+            x: scaled(into, stretch.length, WIDTH),
+            y: if self.is_inside { 52 } else { 40 },
+            width: scaled(self.length.min(stretch.length - into), stretch.length, WIDTH).max(2),
+            height: if self.is_inside { 20 } else { 40 },
+            fill: self.fill,
+        })
+    }
+}
+
+fn areas(module: &Module, binary: &Binary) -> Vec<Area> {
     let mut all = Vec::new();
+    let mut add = |name: String, (from, length): (u64, u64), fill: &'static str, is_inside: bool| {
+        all.push(Area {
+            number: all.len(),
+            name,
+            run_time: module.mapped.base.wrapping_add(from),
+            from,
+            length,
+            fill,
+            is_inside,
+        });
+    };
     for (number, segment) in binary.loads().enumerate() {
         let fill = match (segment.flags & 1 != 0, segment.flags & 2 != 0) {
             (true, _) => "x",
@@ -221,47 +298,37 @@ fn parts(module: &Module, binary: &Binary) -> Vec<Part> {
             (false, false) => "r",
         };
         let name = format!("PT_LOAD {number} {}", segment.access());
-        all.push(part(name, segment.address, segment.memory_size, fill, false));
+        add(name, (segment.address, segment.memory_size), fill, false);
     }
     if let Some(relro) = tables::relro(binary) {
-        all.push(part(
-            "RELRO".to_owned(),
-            relro.address,
-            relro.memory_size,
-            "relro",
-            true,
-        ));
+        add("RELRO".to_owned(), (relro.address, relro.memory_size), "relro", true);
     }
     for section in binary
         .sections
         .iter()
         .filter(|section| section.name.starts_with(".got"))
     {
-        all.push(part(section.name.clone(), section.address, section.size, "got", true));
+        add(section.name.clone(), (section.address, section.size), "got", true);
     }
-    for segment in binary
-        .segments
-        .iter()
-        .filter(|segment| segment.kind == crate::elf::PT_TLS)
-    {
-        all.push(part(
+    for segment in binary.segments.iter().filter(|segment| segment.kind == PT_TLS) {
+        add(
             "TLS image".to_owned(),
-            segment.address,
-            segment.file_size,
+            (segment.address, segment.file_size),
             "tls",
             true,
-        ));
+        );
     }
     all
 }
 
 /// How many relocations lie in each column, as bars.
-fn density(module: &Module, places: impl Iterator<Item = u64>) -> Vec<Bar> {
-    let origin = module.file.as_ref().map_or(0, |file| first(&file.binary));
+fn density(stretch: Stretch, places: impl Iterator<Item = u64>) -> Vec<Bar> {
     let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
-    for at in places {
-        let column = scaled(at.saturating_sub(origin), module.mapped.size, COLUMNS).min(COLUMNS - 1);
-        *counts.entry(column).or_default() += 1;
+    for into in places
+        .filter_map(|at| at.checked_sub(stretch.from))
+        .filter(|into| *into < stretch.length)
+    {
+        *counts.entry(scaled(into, stretch.length, COLUMNS)).or_default() += 1;
     }
     let most = counts.values().copied().max().unwrap_or(1);
     let width = WIDTH / COLUMNS;
@@ -274,7 +341,7 @@ fn density(module: &Module, places: impl Iterator<Item = u64>) -> Vec<Bar> {
 }
 
 /// The program on top, below it what it needs, and so on.
-fn graph(modules: &[&Module]) -> Graph {
+fn graph(modules: &[&Module], program: Option<&Module>) -> Graph {
     let needs: Vec<Vec<usize>> = modules
         .iter()
         .map(|module| {
@@ -285,7 +352,10 @@ fn graph(modules: &[&Module]) -> Graph {
             found.collect()
         })
         .collect();
-    let depths = depths(modules, &needs);
+    let program = modules
+        .iter()
+        .position(|module| program.is_some_and(|program| std::ptr::eq(*module, program)));
+    let depths = depths(program, &needs);
     let mut nodes: Vec<Node> = Vec::new();
     let mut filled: BTreeMap<usize, u64> = BTreeMap::new();
     for (number, module) in modules.iter().enumerate() {
@@ -332,9 +402,8 @@ fn answers_to(module: &Module, name: &str) -> bool {
 }
 
 /// How far each module is from the program.
-fn depths(modules: &[&Module], needs: &[Vec<usize>]) -> Vec<usize> {
-    let mut depths = vec![usize::MAX; modules.len()];
-    let program = modules.iter().position(|module| !module.is_present);
+fn depths(program: Option<usize>, needs: &[Vec<usize>]) -> Vec<usize> {
+    let mut depths = vec![usize::MAX; needs.len()];
     let mut queue: Vec<usize> = program.into_iter().collect();
     let mut depth = 0;
     while !queue.is_empty() {
