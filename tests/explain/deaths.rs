@@ -5,7 +5,8 @@ use super::tools::{run, text};
 
 #[test]
 fn a_constructor_that_faults_is_named() {
-    let source = "static void first(void) __attribute__((constructor(101)));\nstatic void first(void) {}\n\
+    let source = "static volatile int ran;\nstatic void first(void) __attribute__((constructor(101)));\n\
+        static void first(void) { ran = 1; }\n\
         static void fatal_one(void) __attribute__((constructor(102)));\n\
         static void fatal_one(void) { *(volatile int *)8 = 1; }\nint part(void) { return 0; }\n";
     let Some(folder) = linked(source) else { return };
@@ -29,7 +30,10 @@ fn a_constructor_that_ends_the_process_is_named() {
     let Some(folder) = linked(source) else { return };
     let Some(mut explain) = explain() else { return };
     let story = text(&run(explain.arg(main_of(folder.path()))).stdout);
-    assert!(story.contains("the process ended with status 9 in DT_INIT_ARRAY["), "{story}");
+    assert!(
+        story.contains("the process ended with status 9 in DT_INIT_ARRAY["),
+        "{story}"
+    );
 }
 
 #[test]

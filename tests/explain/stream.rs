@@ -13,13 +13,35 @@ fn the_stream_goes_to_a_file_and_ends_with_the_jump() {
     let folder = TempDir::new().unwrap();
     let file = folder.child("events");
     let options = format!("events={}", file.display());
-    succeed(Command::new(loader).env("LODE_OPTIONS", options).args(["/bin/echo", "x"]));
+    succeed(
+        Command::new(loader)
+            .env("LODE_OPTIONS", options)
+            .args(["/bin/echo", "x"]),
+    );
     let stream = fs::read_to_string(file).unwrap();
-    assert!(stream.lines().last().unwrap().contains("transferring control: /bin/echo"), "{stream}");
-    for word in ["auxv 6 4096", "stage 0", "stage 6", "file=libc.so.6 [0];  needed by", "relro 0x", "calling 0x", "returned"] {
+    assert!(
+        stream
+            .lines()
+            .last()
+            .unwrap()
+            .contains("transferring control: /bin/echo"),
+        "{stream}"
+    );
+    for word in [
+        "auxv 6 4096",
+        "stage 0",
+        "stage 6",
+        "file=libc.so.6 [0];  needed by",
+        "relro 0x",
+        "calling 0x",
+        "returned",
+    ] {
         assert!(stream.contains(word), "{word}: {stream}");
     }
-    let times: Vec<u64> = stream.lines().map(|line| line.split_once(":\t").unwrap().0.trim().parse().unwrap()).collect();
+    let times: Vec<u64> = stream
+        .lines()
+        .map(|line| line.split_once(":\t").unwrap().0.trim().parse().unwrap())
+        .collect();
     assert!(times.is_sorted());
 }
 
@@ -31,7 +53,10 @@ fn the_program_has_no_descriptor_of_the_stream() {
     let descriptors = succeed(Command::new("bash").args(["-c", &script]));
     assert!(!descriptors.contains(" 9 ->"), "{descriptors}");
     let folder = TempDir::new().unwrap();
-    let script = format!("{loader} --events {}/e /bin/ls -l /proc/self/fd", folder.path().display());
+    let script = format!(
+        "{loader} --events {}/e /bin/ls -l /proc/self/fd",
+        folder.path().display()
+    );
     let descriptors = succeed(Command::new("bash").args(["-c", &script]));
     assert!(!descriptors.contains("/e\n"), "{descriptors}");
 }
@@ -50,9 +75,14 @@ fn a_search_in_vain_says_why_each_path_was_passed() {
     let last = stream.lines().last().unwrap();
     assert!(last.ends_with(": error"), "{stream}");
     fs::remove_file(folder.child("libpart.so")).unwrap();
-    let output = run(Command::new(super::tools::loader().unwrap()).args(["--events", "1"]).arg(folder.child("main")));
+    let output = run(Command::new(super::tools::loader().unwrap())
+        .args(["--events", "1"])
+        .arg(folder.child("main")));
     let stream = text(&output.stdout);
-    let passed = format!("  passed {}/libpart.so: No such file or directory", folder.path().display());
+    let passed = format!(
+        "  passed {}/libpart.so: No such file or directory",
+        folder.path().display()
+    );
     assert!(stream.contains(&passed), "{stream}");
 }
 
