@@ -314,7 +314,7 @@ fn wait(number: u64) -> Result<()> {
         None => "the jump".to_owned(),
     };
     eprint!("— Enter goes on with {next} ");
-    let input = match fs::File::open("/dev/tty") {
+    let mut input = match fs::File::open("/dev/tty") {
         Ok(terminal) => terminal,
         Err(_) => {
             let own = std::io::stdin().as_fd().try_clone_to_owned();
@@ -322,10 +322,7 @@ fn wait(number: u64) -> Result<()> {
         }
     };
     // Byte by byte: what follows the line is the program's.
-    for byte in input.bytes() {
-        if byte.context("cannot read the answer")? == b'\n' {
-            break;
-        }
-    }
+    let mut byte = [0];
+    while input.read(&mut byte).context("cannot read the answer")? != 0 && byte != *b"\n" {}
     Ok(())
 }

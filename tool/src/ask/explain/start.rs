@@ -385,7 +385,7 @@ impl Start {
     /// The call that has not come back.
     pub fn unfinished(&self) -> Option<&Call> {
         let calls = self.resolvers.iter().chain(&self.constructors);
-        calls.filter(|call| call.end.is_none()).last()
+        calls.rev().find(|call| call.end.is_none())
     }
 
     /// The definition that a reference got.

@@ -17,7 +17,6 @@ pub struct Record {
 /// What happened. The members are the values of the line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "docs/events.md has each line with its values")]
 pub enum What {
     Auxv {
         kind: u64,

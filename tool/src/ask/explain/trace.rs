@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::narrate::choice;
-use super::start::{Span, Start, short};
+use super::start::{Start, short};
 
 /// Rows of the viewer.
 const STAGES: u32 = 1;
@@ -48,14 +48,12 @@ pub fn trace(start: &Start) -> Value {
             add(WORK, "map", &name, search.opened, search.end, json!({"file": path}));
         }
     }
-    let spans = |spans: &[Span], kind: &str, add: &mut dyn FnMut(u32, &str, &str, u64, u64, Value)| {
+    for (kind, spans) in [("relocate", &start.relocated), ("construct", &start.initialised)] {
         for span in spans {
             let name = format!("{kind} {}", short(&span.name));
             add(WORK, kind, &name, span.begin, span.end, json!({"file": span.name}));
         }
-    };
-    spans(&start.relocated, "relocate", &mut add);
-    spans(&start.initialised, "construct", &mut add);
+    }
     for call in &start.resolvers {
         let facts = json!({"resolver": format!("{:#x}", call.function), "for": call.module});
         add(
