@@ -565,6 +565,17 @@ pub fn prlimit(resource: i32) -> Result<Limit, Errno> {
     Ok(limit)
 }
 
+/// Nanoseconds since some moment before the process, never going back (clock_gettime(2), CLOCK_MONOTONIC).
+pub fn monotonic_time() -> u64 {
+    const CLOCK_MONOTONIC: usize = 1;
+    let mut time = [0u64; 2];
+    let place = &raw mut time as usize;
+    // SAFETY: the kernel writes seconds and nanoseconds, two words, at the address.
+    let _ = unsafe { syscall2(number::CLOCK_GETTIME, CLOCK_MONOTONIC, place) };
+    let [seconds, rest] = time;
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(rest)
+}
+
 /// The process's id.
 pub fn getpid() -> i32 {
     // SAFETY: no argument, no memory; cannot fail.

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::elf::{Address, SymbolIndex};
-use crate::error::{Error, Lossy, Name};
+use crate::error::{Error, Lossy, Name, Rejected, Stage};
 use crate::search::Where;
 use crate::world::Module;
 
@@ -31,6 +31,8 @@ bitflags::bitflags! {
         const STATISTICS = 1 << 7;
         /// Libraries that are needed for nothing: a part of the list that `LD_TRACE_LOADED_OBJECTS` asks for, not an event.
         const UNUSED = 1 << 8;
+        /// What `LD_DEBUG` has no word for and the event stream shows: the stages, and what each did to a module.
+        const STREAM = 1 << 9;
         /// What is printed whatever was asked: warnings.
         const ALWAYS = 1 << 31;
     }
@@ -55,6 +57,13 @@ pub enum Event<'a> {
     },
     /// A path is tried.
     Trying(&'a [u8]),
+    /// The path was not taken, and the search goes on.
+    Passed {
+        /// The path.
+        path: &'a [u8],
+        /// Why.
+        why: &'a Rejected,
+    },
     /// A module was mapped.
     Mapped(&'a Module),
     /// A module has something that lode does not know, and that no table says changes loading.
@@ -66,6 +75,8 @@ pub enum Event<'a> {
         /// Its number.
         value: u64,
     },
+    /// A module was there before: lode, the kernel's library.
+    Present(&'a Module),
     /// The version requirements of one module on another are checked.
     Version {
         /// The version.
@@ -82,6 +93,8 @@ pub enum Event<'a> {
         /// The names of the modules in its scope.
         list: &'a [&'a Name],
     },
+    /// A module's thread-local storage got a number and a place.
+    TlsPlaced(&'a Module),
     /// A module's tables are about to be applied.
     Relocating(&'a Name),
     /// A symbol is looked up in one module.
@@ -104,6 +117,10 @@ pub enum Event<'a> {
         /// The symbol's index in the defining module.
         index: SymbolIndex,
     },
+    /// A function of the program is about to be called: a resolver, or a constructor.
+    Calling(Address),
+    /// The constructor came back.
+    Returned,
     /// A resolver of the program was called.
     Resolved {
         /// The module whose place gets the answer.
@@ -113,12 +130,25 @@ pub enum Event<'a> {
         /// Its answer.
         answer: Address,
     },
+    /// Pages of a module lost their write access (PT_GNU_RELRO).
+    Protected {
+        /// The module.
+        module: &'a Name,
+        /// First page.
+        start: Address,
+        /// In bytes.
+        length: u64,
+    },
     /// Constructors of a module are about to run.
     Initialising(&'a Name),
     /// Destructors of a module are about to run.
     Finalising(&'a Name),
     /// The program's entry is about to be jumped to.
     Transferring(&'a Name),
+    /// An entry of the auxiliary vector: its number and its value.
+    Handed(u64, u64),
+    /// A stage of the start is over.
+    Reached(Stage),
     /// Something is odd and was tolerated: one line in glibc's form, behind the program's name.
     Warning(core::fmt::Arguments<'a>),
     /// As a warning, without the program's name.
@@ -172,6 +202,12 @@ impl Log<'_> {
         if self.interest.intersects(category) {
             self.sink.take(&event());
         }
+    }
+
+    /// Says that a stage of the start is over.
+    #[inline(never)]
+    pub fn reached(&self, stage: Stage) {
+        self.emit(Interest::STREAM, || Event::Reached(stage));
     }
 
     /// Passes a warning, which is always wanted.

@@ -55,7 +55,7 @@ use lode::sys::heap::Heap;
 use lode::sys::linux::{self, Linux};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
 use lode::sys::present::{self, Given};
-use lode::view::debug::DebugText;
+use lode::view::debug::{DebugText, STREAM};
 use lode::view::list::{List, Unused};
 use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, Roster, World};
 
@@ -207,7 +207,10 @@ impl Launch {
             Ok(never) => match never {},
             Err(_) if options.mode == Mode::Verify => call::exit_group(1),
             Err(error) if options.mode == Mode::CheckLibc => answer(&text(format_args!("not supported: {error}\n")), 1),
-            Err(error) => fail(self.program_name, &error),
+            Err(error) => {
+                log.emit(Interest::STREAM, || Event::Failed(&error));
+                fail(self.program_name, &error)
+            }
         }
     }
 
@@ -251,24 +254,27 @@ impl Launch {
 
     #[inline(never)]
     fn log(&self, options: &Options<'static>) -> Log<'static> {
-        let mut descriptor = 2;
-        if let Some(path) = options.debug_output.filter(|_| !options.debug.is_empty()) {
-            let path = c_string(text(format_args!("{}.{}", Lossy(path), own_number())).as_bytes());
-            let flags = call::O_WRONLY | call::O_CREAT | call::O_APPEND | call::O_CLOEXEC;
-            if let Ok(opened) = call::openat(call::AT_FDCWD, path, flags, 0o666) {
-                descriptor = opened;
+        let (mut descriptor, mut process, mut interest) = (2, 0, options.debug);
+        if let Some(place) = options.events {
+            descriptor = process::number(place).or_else(|| report_file(place)).unwrap_or(-1);
+            interest = STREAM;
+        } else if !interest.is_empty() {
+            process = own_number();
+            if let Some(path) = options.debug_output {
+                let path = text(format_args!("{}.{process}", Lossy(path)));
+                descriptor = report_file(path.as_bytes()).unwrap_or(descriptor);
             }
         }
-        let process = if options.debug.is_empty() { 0 } else { own_number() };
         let sink = alloc::boxed::Box::leak(alloc::boxed::Box::new(DebugText {
-            descriptor,
+            descriptor: descriptor.into(),
             process,
             program: self.program_name,
         }));
-        Log {
-            interest: options.debug,
-            sink,
+        let log = Log { interest, sink };
+        for (kind, value) in self.stack.auxiliaries() {
+            log.emit(Interest::STREAM, || Event::Handed(kind as u64, value as u64));
         }
+        log
     }
 
     /// The list of stages. One that fails ends the process, so what they share is not given back.
@@ -291,7 +297,8 @@ impl Launch {
         if needs_something(&program) || !options.preload.is_empty() {
             searcher.cache = cache(options);
         }
-        let mut world = ManuallyDrop::new(self.what_is_there(&program)?);
+        let mut world = ManuallyDrop::new(self.what_is_there(&program, log)?);
+        log.reached(Stage::Start);
         let preload_file = linux::read_file(b"/etc/ld.so.preload", 1 << 16).unwrap_or_default();
         let wishes = wishes(options, &preload_file);
         let mut directories = ManuallyDrop::new(Directories::new());
@@ -307,6 +314,7 @@ impl Launch {
             log,
         };
         let mapped = Mapped::load(Some(program), &wishes, Namespace::BASE, &world, &mut context)?;
+        log.reached(Stage::Map);
         if options.mode == Mode::List {
             return list(options, mapped, &world, &linux, log);
         }
@@ -325,6 +333,7 @@ impl Launch {
             return Err(odd.fault(Stage::Map, Kind::Unsupported(UNUSUAL)));
         }
         let linked = mapped.link(&world, log)?;
+        log.reached(Stage::Link);
         let mut abi = Abi::recognise(&linked, &world)?;
         if let Abi::Glibc(glibc) = &abi
             && options.mode == Mode::ListTunables
@@ -339,8 +348,10 @@ impl Launch {
             substitute,
         };
         let mut relocated = linked.relocate(&world, binding, log)?;
+        log.reached(Stage::Relocate);
         let order = list_order(&relocated.batch, &world);
         self.wake(&mut abi, &mut relocated, &world, &order, &mut cpu)?;
+        log.reached(Stage::Wake);
         let runtime = dl::set_runtime(Runtime {
             linux,
             searcher: ManuallyDrop::into_inner(searcher),
@@ -363,7 +374,9 @@ impl Launch {
         let loading = dl::Loading::start().map_err(|kind| kind.of(Stage::Start, &Name::new(self.program_name)))?;
         let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;
         dl::refill_tls(&resolved);
-        let protected = resolved.protect(&runtime.linux, self.page_size)?;
+        log.reached(Stage::Resolve);
+        let protected = resolved.protect(&runtime.linux, self.page_size, log)?;
+        log.reached(Stage::Protect);
         world.list = order;
         let ready = protected.publish(&mut world);
         drop(loading);
@@ -448,7 +461,7 @@ impl Launch {
 
     /// The modules that nobody has to map: lode, and the kernel's library.
     #[inline(never)]
-    fn what_is_there(&self, program: &Parts) -> Result<World> {
+    fn what_is_there(&self, program: &Parts, log: Log<'_>) -> Result<World> {
         let mut world = World::default();
         let base = Address((&raw const __ehdr_start).addr() as u64);
         let name = interpreter_path(program)
@@ -464,6 +477,9 @@ impl Launch {
             if let Ok(parts) = parts {
                 add(&mut world, parts)?;
             }
+        }
+        for module in &world.modules {
+            log.emit(Interest::STREAM, || Event::Present(module));
         }
         exports::announce(base.0);
         Ok(world)
@@ -618,7 +634,7 @@ impl Launch {
         debugger::tell(Namespace::BASE, first, State::Consistent);
         HEAP.guard();
         RUNNING.store(true, Ordering::Relaxed);
-        dl::call_all(init::preconstructors(&program), runtime.arguments);
+        dl::call_all(init::preconstructors(&program), runtime.arguments, log);
         dl::initialise(&ready.modules, runtime, runtime.arguments, skip);
         program.state.store(INITIALISED, Ordering::Release);
         // Nothing comes back here: giving the lists back would only cost system calls now that signals may arrive.
@@ -628,6 +644,12 @@ impl Launch {
         // SAFETY: everything that the program needs is in place; the stack is the kernel's, with the arguments where they belong.
         unsafe { machine::jump(self.stack.address(), entry, dl::doors::finalise as *const () as usize) }
     }
+}
+
+/// Opens the file of a report, to write behind what it holds.
+fn report_file(path: &[u8]) -> Option<i32> {
+    let flags = call::O_WRONLY | call::O_CREAT | call::O_APPEND | call::O_CLOEXEC;
+    call::openat(call::AT_FDCWD, c_string(path), flags, 0o666).ok()
 }
 
 extern "C" fn before_fork() {

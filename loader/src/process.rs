@@ -214,6 +214,8 @@ pub struct Options<'a> {
     pub debug_help: bool,
     /// The tree in which [`Mode::Restore`] works; the running system when there is none.
     pub root: Option<&'a [u8]>,
+    /// Where the event stream goes: the number of a descriptor, or a file.
+    pub events: Option<&'a [u8]>,
     /// The file to report to, to which a dot and the process number are appended.
     pub debug_output: Option<&'a [u8]>,
     /// What was asked and is not done.
@@ -369,6 +371,10 @@ table! {
 "
     DebugOutput
 "  --debug-output FILE   report to FILE.PID, not to standard error
+"
+    Events
+"  --events FD|FILE      write what happens up to the jump into PROGRAM as lines
+                        for lode-tool explain
 "
     Audit
 "  --audit LIST          accepted for compatibility and ignored with a warning
@@ -628,6 +634,7 @@ impl<'a> Options<'a> {
             Switch::Strict => self.strict = true,
             Switch::Debug => self.add_debug_words(value),
             Switch::DebugOutput => self.debug_output = non_empty(value),
+            Switch::Events => self.events = non_empty(value),
             Switch::Audit => self.warnings.push(Warning::Ignored(word)),
             Switch::ListTunables => self.mode = Mode::ListTunables,
             Switch::ListDiagnostics => self.mode = Mode::ListDiagnostics,
@@ -678,6 +685,19 @@ fn split_value(text: &[u8]) -> (&[u8], Option<&[u8]>) {
         Some(at) => (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(1)..)),
         None => (text, None),
     }
+}
+
+/// A number of at most nine decimal digits.
+pub fn number(text: &[u8]) -> Option<i32> {
+    let mut number: i32 = 0;
+    for byte in text.iter().filter(|_| text.len() < 10) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.wrapping_mul(10).wrapping_add(digit.into());
+    }
+    (text.len() < 10).then_some(number)
 }
 
 fn non_empty(value: &[u8]) -> Option<&[u8]> {
@@ -1086,6 +1106,30 @@ mod tests {
             options.warnings,
             [Warning::Secure(b"library-path"), Warning::Secure(b"preload")]
         );
+    }
+
+    #[test]
+    fn the_event_stream_goes_where_it_is_sent_but_for_a_secure_process() {
+        let asks = [b"LODE_OPTIONS=events=7".as_slice()];
+        assert_eq!(interpreter(&asks).events, Some(b"7".as_slice()));
+        assert_eq!(secure(&asks).events, None);
+        let options = Options::read(&Arguments {
+            secure: true,
+            ..asked(&[b"ld-lode", b"--events", b"/etc/x", b"p"], &[])
+        })
+        .unwrap();
+        assert_eq!(
+            (options.events, &*options.warnings),
+            (None, &[Warning::Secure(b"events")][..])
+        );
+    }
+
+    #[test]
+    fn a_number_has_digits_and_nothing_else() {
+        assert_eq!((number(b"17"), number(b"999999999")), (Some(17), Some(999_999_999)));
+        for no_number in ["1000000000", "-1", "1x", "/7"] {
+            assert_eq!(number(no_number.as_bytes()), None, "{no_number}");
+        }
     }
 
     #[test]

@@ -4,6 +4,11 @@
 //! # Safety
 //! The one unsafe block makes an [`Image`] over memory that is freed when the image gives its reservation back.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a host over memory cannot do, its user has asked for wrongly"
+)]
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -54,13 +59,16 @@ struct Content {
 /// Reads a file that was not added: its inode number and its bytes.
 type Fetch = Box<dyn Fn(&[u8]) -> Result<(u64, Vec<u8>), Errno>>;
 
+/// Says whether a directory exists.
+type Exists = Box<dyn Fn(&[u8]) -> bool>;
+
 /// Files by path, and what was done with them.
 pub struct Memory {
     files: RefCell<BTreeMap<Vec<u8>, Rc<Content>>>,
     /// Where files come from that were not added; without it there are none.
     pub fetch: Option<Fetch>,
     /// Whether a directory exists that no file was added below.
-    pub directories: Option<Box<dyn Fn(&[u8]) -> bool>>,
+    pub directories: Option<Exists>,
     /// The program's directory, for `$ORIGIN`.
     pub origin: Vec<u8>,
     /// Paths that cannot be opened, and why.

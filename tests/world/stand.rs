@@ -164,7 +164,7 @@ impl Stand {
             sink: &self.journal,
         };
         let resolved = relocated.awake().resolve(&self.world, &self.host, log)?;
-        let protected = resolved.protect(&self.host, 4096)?;
+        let protected = resolved.protect(&self.host, 4096, log)?;
         Ok(protected.publish(&mut self.world))
     }
 
@@ -289,6 +289,7 @@ impl Sink for Journal {
             Event::Warning(words) | Event::Line(words) => format!("warning: {words}"),
             Event::Failed(error) => format!("failed: {error}"),
             Event::Statistics(counts) => format!("{counts:?}"),
+            other => format!("{other:?}"),
         };
         self.0.lock().unwrap().push(line);
     }

@@ -234,7 +234,7 @@ impl Stage<'_> {
         };
         let relocated = mapped.link(world, self.log())?.relocate(world, binding, self.log())?;
         let resolved = relocated.awake().resolve(world, &host, self.log())?;
-        Ok(resolved.protect(&host, PAGE)?.publish(world))
+        Ok(resolved.protect(&host, PAGE, self.log())?.publish(world))
     }
 
     /// The program's loader is there before everything, as lode is in a process: libraries need it by name, and bind to it.

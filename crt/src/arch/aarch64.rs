@@ -578,6 +578,7 @@ pub mod number {
     pub const RT_SIGPROCMASK: usize = 135;
     pub const UNAME: usize = 160;
     pub const GETPID: usize = 172;
+    pub const CLOCK_GETTIME: usize = 113;
     pub const GETTID: usize = 178;
     pub const MUNMAP: usize = 215;
     pub const MMAP: usize = 222;

@@ -636,6 +636,7 @@ pub mod number {
     pub const SCHED_YIELD: usize = 24;
     pub const MADVISE: usize = 28;
     pub const GETPID: usize = 39;
+    pub const CLOCK_GETTIME: usize = 228;
     pub const KILL: usize = 62;
     pub const UNAME: usize = 63;
     pub const GETCWD: usize = 79;

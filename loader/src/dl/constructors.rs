@@ -11,7 +11,7 @@ use super::locks::LongLock;
 use super::published::Visiting;
 use super::{Arguments, Runtime, runtime};
 use crate::elf::Address;
-use crate::event::{Event, Interest};
+use crate::event::{Event, Interest, Log};
 use crate::stages::init;
 use crate::stages::link::dependents_first;
 use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId};
@@ -19,11 +19,13 @@ use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId};
 type Constructor = extern "C-unwind" fn(usize, usize, usize);
 
 /// Calls functions of the program with argc, argv and envp.
-pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments) {
+pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments, log: Log<'_>) {
     for function in functions {
+        log.emit(Interest::STREAM, || Event::Calling(function));
         // SAFETY: an address that DT_INIT, DT_INIT_ARRAY or DT_PREINIT_ARRAY of a relocated module names: code by the ABI.
         let function: Constructor = unsafe { core::mem::transmute(function.0 as usize) };
         function(arguments.count, arguments.values, arguments.environment);
+        log.emit(Interest::STREAM, || Event::Returned);
     }
 }
 
@@ -41,7 +43,7 @@ pub fn initialise(modules: &[Arc<Module>], runtime: &Runtime, arguments: Argumen
             continue;
         }
         runtime.log.emit(Interest::FILES, || Event::Initialising(&module.name));
-        call_all(init::constructors(module), arguments);
+        call_all(init::constructors(module), arguments, runtime.log);
     }
 }
 

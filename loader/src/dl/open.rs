@@ -250,7 +250,7 @@ fn load(
     }
     let resolved = relocated.awake().resolve(world, &runtime.linux, runtime.log)?;
     refill_tls(&resolved);
-    let protected = resolved.protect(&runtime.linux, runtime.linux.page_size)?;
+    let protected = resolved.protect(&runtime.linux, runtime.linux.page_size, runtime.log)?;
     debugger::tell(namespace, world.first_map(namespace), State::Add);
     let mut world = world.without(&[]);
     let ready = protected.publish(&mut world);

@@ -42,6 +42,7 @@ impl Mapped {
                 tls.place_own();
             }
             place_tls(module, batch.roster(world), &mut tls)?;
+            log.emit(Interest::STREAM, || Event::TlsPlaced(module));
         }
         if tls.own == 0 {
             tls.place_own();

@@ -345,6 +345,9 @@ impl Work<'_, '_, '_> {
         };
         match rejected {
             Ok(why) => {
+                self.context
+                    .log
+                    .emit(Interest::STREAM, || Event::Passed { path, why: &why });
                 let path = Name::new(path);
                 tried.push(Tried { path, why });
                 None

@@ -7,6 +7,7 @@ use super::Batch;
 use super::resolve::Resolved;
 use crate::elf::segment::Access;
 use crate::error::{Kind, Result, Stage};
+use crate::event::{Event, Interest, Log};
 use crate::world::Host;
 
 /// Modules that nobody but the program writes to.
@@ -21,7 +22,7 @@ impl Resolved {
     ///
     /// # Errors
     /// The kernel's, when it refuses.
-    pub fn protect(self, host: &dyn Host, page_size: u64) -> Result<Protected> {
+    pub fn protect(self, host: &dyn Host, page_size: u64, log: Log<'_>) -> Result<Protected> {
         for module in self.batch.fresh() {
             let Some((start, length)) = module.layout.relro_pages(page_size) else {
                 continue;
@@ -33,6 +34,11 @@ impl Resolved {
                         Kind::os("cannot apply additional memory protection after relocation", errno),
                     )
                 })?;
+            log.emit(Interest::STREAM, || Event::Protected {
+                module: &module.name,
+                start: module.at(start),
+                length,
+            });
         }
         Ok(Protected { batch: self.batch })
     }

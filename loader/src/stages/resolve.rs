@@ -94,6 +94,7 @@ fn store_answer(
     let Some(module) = roster.get(word.module) else {
         return Ok(());
     };
+    log.emit(Interest::STREAM, || Event::Calling(word.resolver));
     let answer = host.resolve(word.resolver);
     log.emit(Interest::BINDINGS, || Event::Resolved {
         module: &module.name,

@@ -1,18 +1,30 @@
-//! `LD_DEBUG`: the lines that people and scripts know from glibc, each with the process id before it.
+//! `LD_DEBUG`: the lines that people and scripts know from glibc, each with the process id before it; and the event stream (`LODE_OPTIONS=events=…`),
+//! which is these lines and some more, each with the time before it. docs/events.md is its schema, `lode-tool explain` its reader.
 #![forbid(unsafe_code)]
 
 use alloc::string::String;
 use core::fmt::Write;
+use core::sync::atomic::{AtomicI32, Ordering};
 
-use crate::error::Lossy;
-use crate::event::{Event, Sink};
+use crate::error::{Lossy, Rejected};
+use crate::event::{Event, Interest, Sink};
+
+/// What the event stream shows. Each file in which each symbol is looked up would be most of it, and follows from the scopes.
+pub const STREAM: Interest = Interest::LIBS
+    .union(Interest::FILES)
+    .union(Interest::BINDINGS)
+    .union(Interest::VERSIONS)
+    .union(Interest::RELOC)
+    .union(Interest::SCOPES)
+    .union(Interest::STATISTICS)
+    .union(Interest::STREAM);
 
 /// Writes events as text to a descriptor.
 #[derive(Debug)]
 pub struct DebugText {
-    /// Where to: 2, or the file of `LD_DEBUG_OUTPUT`.
-    pub descriptor: i32,
-    /// The process's number, for the prefix.
+    /// Where to: 2, the file of `LD_DEBUG_OUTPUT`, or where the event stream goes.
+    pub descriptor: AtomicI32,
+    /// The process's number, for the prefix. 0 for the event stream: the time (nanoseconds, CLOCK_MONOTONIC) stands there.
     pub process: u64,
     /// What stands before warnings: argv[0].
     pub program: &'static [u8],
@@ -31,7 +43,19 @@ copies";
 
 impl DebugText {
     fn line(&self, text: core::fmt::Arguments<'_>) {
-        write_line(self.descriptor, format_args!("{:>10}:\t{text}", self.process));
+        let prefix = match self.process {
+            0 => crt::syscall::monotonic_time(),
+            process => process,
+        };
+        write_line(
+            self.descriptor.load(Ordering::Relaxed),
+            format_args!("{prefix:>10}:\t{text}"),
+        );
+    }
+
+    /// Whoever reads the stream may look at the process as a stage left it: where the descriptor can be read from, a byte has to be sent back.
+    fn wait(&self) {
+        let _ = crt::syscall::read(self.descriptor.load(Ordering::Relaxed), &mut [0]);
     }
 }
 
@@ -54,7 +78,14 @@ impl Sink for DebugText {
                 None => self.line(format_args!(" search cache={place}")),
             },
             Event::Trying(path) => self.line(format_args!("  trying file={}", Lossy(path))),
-            Event::Mapped(module) => {
+            Event::Passed { path, why } => {
+                let path = Lossy(path);
+                match why {
+                    Rejected::Os(errno) => self.line(format_args!("  passed {path}: {errno}")),
+                    Rejected::Unfit(kind) => self.line(format_args!("  passed {path}: {kind}")),
+                }
+            }
+            Event::Mapped(module) | Event::Present(module) => {
                 let (start, end) = module.range();
                 self.line(format_args!("file={} [0];  generating link map", module.name));
                 self.line(format_args!(
@@ -83,6 +114,12 @@ impl Sink for DebugText {
                 }
                 self.line(format_args!(" scope 0:{names}"));
             }
+            Event::TlsPlaced(module) => {
+                if let Some(slot) = module.tls() {
+                    let below = slot.offset.unwrap_or(0);
+                    self.line(format_args!("tls {} at {below}: {}", slot.id, module.name));
+                }
+            }
             Event::Relocating(module) => self.line(format_args!("relocation processing: {module}")),
             Event::LookedUp { symbol, module } => {
                 self.line(format_args!("symbol={};  lookup in file={module} [0]", Lossy(symbol)))
@@ -100,6 +137,9 @@ impl Sink for DebugText {
                     "binding file {from} [0] to {to} [0]: normal symbol `{symbol}'{before}{version}{after}"
                 ));
             }
+            Event::Calling(function) => self.line(format_args!("calling {function}")),
+            Event::Returned => self.line(format_args!("returned")),
+            Event::Protected { module, start, length } => self.line(format_args!("relro {start} {length}: {module}")),
             Event::Resolved {
                 module,
                 resolver,
@@ -107,7 +147,19 @@ impl Sink for DebugText {
             } => self.line(format_args!("resolver {resolver} for {module} answers {answer}")),
             Event::Initialising(module) => self.line(format_args!("calling init: {module}")),
             Event::Finalising(module) => self.line(format_args!("calling fini: {module} [0]")),
-            Event::Transferring(module) => self.line(format_args!("transferring control: {module}")),
+            Event::Transferring(module) => {
+                self.line(format_args!("transferring control: {module}"));
+                if self.process == 0 {
+                    self.wait();
+                    // The program may use the number for something else.
+                    let _ = crt::syscall::close(self.descriptor.swap(-1, Ordering::Relaxed));
+                }
+            }
+            Event::Handed(kind, value) => self.line(format_args!("auxv {kind} {value}")),
+            Event::Reached(stage) => {
+                self.line(format_args!("stage {}", *stage as u64));
+                self.wait();
+            }
             Event::Warning(text) => write_line(2, format_args!("{}: {text}", Lossy(self.program))),
             Event::Line(text) => write_line(2, *text),
             Event::Failed(error) => self.line(format_args!("{error}: error")),

@@ -5,6 +5,7 @@ pub mod bindings;
 pub mod check;
 pub mod compat;
 pub mod effective;
+pub mod explain;
 pub mod explain_code;
 pub mod features;
 pub mod needs;

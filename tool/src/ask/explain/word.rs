@@ -1,0 +1,184 @@
+//! One relocation from the file to the running process: the bytes before, the formula with its values, the bytes after.
+
+use std::fmt::{self, Display};
+
+use anyhow::{Context, Result, bail};
+use lode::arch::Ask;
+use serde::Serialize;
+
+use super::start::{Module, Start, short};
+use super::tables::Relocation;
+use super::watch::Process;
+
+/// One relocated word.
+#[derive(Debug, Serialize)]
+pub struct Word {
+    /// The file
+    pub file: String,
+    /// Its number, in the order of `readelf -r`
+    pub number: usize,
+    /// The type's name
+    pub kind: String,
+    /// The formula
+    pub formula: &'static str,
+    /// The symbol, with its version
+    pub symbol: Option<String>,
+    /// The file that defines it
+    pub provider: Option<String>,
+    /// What the letters of the formula are
+    pub values: Vec<(char, u64)>,
+    /// Run-time address of the place
+    pub place: u64,
+    /// The eight bytes in the file; zeros where it has none
+    pub before: [u8; 8],
+    /// The eight bytes in the process
+    pub after: Option<[u8; 8]>,
+    /// What the formula gives; `None` where code of the process decides
+    pub computed: Option<u64>,
+}
+
+/// Which word is meant: `N`, or `FILE:N` with the name or path of a library.
+#[derive(Clone, Debug)]
+pub struct Which {
+    file: Option<String>,
+    number: usize,
+}
+
+impl std::str::FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Which, String> {
+        let (file, number) = match text.rsplit_once(':') {
+            Some((file, number)) => (Some(file.to_owned()), number),
+            None => (None, text),
+        };
+        let number = number.parse().map_err(|_| "not a number; N, or FILE:N".to_owned())?;
+        Ok(Which { file, number })
+    }
+}
+
+impl Word {
+    /// Looks at a word in a process that has been relocated.
+    ///
+    /// # Errors
+    /// There is no such file, or it has no such relocation.
+    pub fn of(which: &Which, start: &Start, process: &Process) -> Result<Word> {
+        let module = match &which.file {
+            None => start.program(),
+            Some(name) => start
+                .modules
+                .iter()
+                .find(|module| module.mapped.name == *name || module.short() == name),
+        };
+        let module = module.with_context(|| format!("no file {} was mapped", which.file.as_deref().unwrap_or("")))?;
+        let file = module.file.as_ref().context("the file cannot be read")?;
+        let Some(relocation) = file.relocations.get(which.number) else {
+            bail!(
+                "{} has {} relocations; the first is number 0",
+                module.mapped.name,
+                file.relocations.len()
+            );
+        };
+        let place = module.mapped.base.wrapping_add(relocation.at);
+        let after = process.memory(place, 8).and_then(|bytes| bytes.try_into().ok());
+        let before = file.binary.at(relocation.at, 8).and_then(|bytes| bytes.try_into().ok());
+        let mut word = Word {
+            file: module.mapped.name.clone(),
+            number: which.number,
+            kind: relocation.name(),
+            formula: relocation.formula(),
+            symbol: None,
+            provider: None,
+            values: Vec::new(),
+            place,
+            before: before.unwrap_or_default(),
+            after,
+            computed: None,
+        };
+        word.compute(relocation, module, start);
+        Ok(word)
+    }
+
+    fn compute(&mut self, relocation: &Relocation, module: &Module, start: &Start) {
+        let in_place = u64::from_le_bytes(self.before);
+        let addend = relocation.addend.unwrap_or(in_place);
+        let base = module.mapped.base;
+        let mut value = None;
+        let mut is_chosen = false;
+        let reference = module
+            .file
+            .as_ref()
+            .and_then(|file| file.binary.symbols.get(relocation.symbol as usize))
+            .filter(|_| relocation.symbol != 0);
+        if let Some(reference) = reference {
+            self.symbol = Some(reference.full_name());
+            match start.definition(&module.mapped.name, &reference.name, reference.version.as_deref()) {
+                Some(bound) => {
+                    self.provider = Some(bound.to.clone());
+                    let found = start.symbol(bound);
+                    is_chosen = found.is_some_and(|(_, symbol, _)| symbol.kind == 10);
+                    value = found.map(|(address, _, _)| address);
+                }
+                // A weak reference that nothing satisfies.
+                None if reference.is_weak() => value = Some(0),
+                None => {}
+            }
+        }
+        let (computed, letters) = match relocation.ask() {
+            Ask::Relative => (Some(base.wrapping_add(addend)), "BA"),
+            Ask::Value { pc_relative: true, .. } => (
+                value.map(|value| value.wrapping_add(addend).wrapping_sub(self.place)),
+                "SAP",
+            ),
+            Ask::Value { addend: true, .. } => (value.map(|value| value.wrapping_add(addend)), "SA"),
+            Ask::GlobDat | Ask::JumpSlot | Ask::Value { .. } => (value, "S"),
+            _ => (None, "BA"),
+        };
+        // What a resolver chooses, or lode's own function in place of libc's, is not the symbol's value.
+        let is_substituted = self
+            .symbol
+            .as_deref()
+            .is_some_and(|name| name.starts_with("dl_iterate_phdr"));
+        self.computed = computed.filter(|_| !is_chosen && !is_substituted);
+        for letter in letters.chars() {
+            let known = match letter {
+                'B' => Some(base),
+                'A' => Some(addend),
+                'P' => Some(self.place),
+                _ => value,
+            };
+            self.values.extend(known.map(|value| (letter, value)));
+        }
+    }
+}
+
+fn hex(bytes: [u8; 8]) -> String {
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(" ")
+}
+
+impl Display for Word {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "\nRelocation {} of {}: {}", self.number, self.file, self.kind)?;
+        if let Some(symbol) = &self.symbol {
+            let provider = self.provider.as_deref().map_or("nobody", short);
+            writeln!(out, "  symbol  {symbol}, defined by {provider}")?;
+        }
+        writeln!(out, "  place   {:#x}", self.place)?;
+        writeln!(out, "  before  {}  (in the file)", hex(self.before))?;
+        let values: Vec<String> = self
+            .values
+            .iter()
+            .map(|(letter, value)| format!("{letter} = {value:#x}"))
+            .collect();
+        writeln!(out, "  formula {}   {}", self.formula, values.join(", "))?;
+        match self.computed {
+            Some(value) => writeln!(out, "  gives   {value:#x}")?,
+            None => writeln!(out, "  gives   what code of the process decides")?,
+        }
+        match self.after {
+            Some(after) => writeln!(out, "  after   {}  (in the process)", hex(after)),
+            None => writeln!(out, "  after   cannot be read"),
+        }
+    }
+}
