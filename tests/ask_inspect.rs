@@ -15,5 +15,15 @@
 mod stand;
 mod tools;
 
+#[path = "ask/bindings.rs"]
+mod bindings;
+#[path = "ask/check.rs"]
+mod check;
+#[path = "ask/hostile.rs"]
+mod hostile;
+#[path = "ask/needs.rs"]
+mod needs;
 #[path = "ask/tree.rs"]
 mod tree;
+#[path = "ask/why.rs"]
+mod why;

@@ -69,9 +69,9 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for case in cases {
         let missing = case.needs.iter().find(|path| !Path::new(path).exists());
-        if let Some(path) = missing {
+        if let Some(missing) = missing.copied().or(case.missing) {
             let trial = Trial::test(case.name, || Ok(()));
-            trials.push(trial.with_kind(format!("no {path}")).with_ignored_flag(true));
+            trials.push(trial.with_kind(format!("no {missing}")).with_ignored_flag(true));
             continue;
         }
         let stand = Arc::clone(&stand);

@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
 use crate::elf::Vaddr;
+use crate::elf::note::LevelFeatures;
 
 /// A file or symbol name: bytes without NUL, usually but not always UTF-8.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,10 +90,21 @@ fn escaped(out: &mut fmt::Formatter<'_>, code: u64) -> fmt::Result {
 /// The text that `format!` would make. In its place, because that macro brings copies of what `String` has here already.
 #[inline(never)]
 pub fn text(arguments: fmt::Arguments<'_>) -> String {
-    let mut text = String::new();
+    // Most texts are shorter, so they do not have to grow.
+    let mut text = String::with_capacity(128);
     // Writing to a String cannot fail.
     let _ = text.write_fmt(arguments);
     text
+}
+
+/// Appends a name to a list for people.
+#[cold]
+#[inline(never)]
+pub fn append(list: &mut Vec<u8>, separator: &[u8], name: &[u8]) {
+    if !list.is_empty() {
+        list.extend_from_slice(separator);
+    }
+    list.extend_from_slice(name);
 }
 
 /// Whether `text` has this byte.
@@ -225,6 +237,8 @@ rules! {
     VersionNeed = 312, "the version requirements (DT_VERNEED) are damaged";
     VersionDefinition = 313, "the version definitions (DT_VERDEF) are damaged";
     VersionIndex = 314, "a symbol has a version index that nothing defines";
+    RelrLockout = 315, "DT_RELR without GLIBC_ABI_DT_RELR dependency",
+        fix: "link with -z pack-relative-relocs";
     RelrBitmapFirst = 326, "a RELR stream starts with a bitmap";
     RelrOutside = 327, "a RELR entry does not lie in a writable segment of this module";
     RelocationOutside = 321, "a relocation's target does not lie in this module";
@@ -306,6 +320,8 @@ impl fmt::Display for Unresolved {
 /// One version that its provider does not define.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MissingVersion {
+    /// The symbols that ask for it, for people; empty when only DT_VERNEED does.
+    pub symbols: Name,
     /// The module that requires it.
     pub module: Name,
     /// The module that should define it.
@@ -338,8 +354,13 @@ pub enum Kind {
     NotRegular,
     /// The file does not start with the ELF magic.
     NotElf,
-    /// 32-bit file, or a class that does not exist (`EI_CLASS`).
-    WrongClass(u8),
+    /// 32-bit file, or a class that does not exist.
+    WrongClass {
+        /// `EI_CLASS`
+        class: u8,
+        /// `e_machine`
+        machine: u16,
+    },
     /// Big-endian, or a byte order that does not exist (`EI_DATA`).
     WrongData(u8),
     /// `EI_OSABI` names a system that lode does not serve.
@@ -355,6 +376,19 @@ pub enum Kind {
     },
     /// Another machine (`e_machine`).
     WrongMachine(u16),
+    /// The file was built for another operating system (NT_GNU_ABI_TAG): its number there.
+    WrongSystem(u32),
+    /// The file was built for a newer kernel (NT_GNU_ABI_TAG).
+    KernelTooOld {
+        /// The oldest kernel that the file is for.
+        needed: KernelVersion,
+        /// The one that runs.
+        have: KernelVersion,
+    },
+    /// A tag, a segment or a flag changes how the file is loaded, in a way that lode does not implement: its name.
+    ChangesLoading(&'static str),
+    /// The file was built for another libc than the one of the process: for which.
+    WrongLibc(&'static str),
     /// A rule of the format is broken.
     Malformed {
         /// Which.
@@ -370,6 +404,8 @@ pub enum Kind {
         needed: u8,
         /// Level of this CPU.
         have: u8,
+        /// The features that are missing.
+        lacks: LevelFeatures,
     },
     /// A library was found nowhere.
     Missing {
@@ -429,6 +465,10 @@ pub enum Kind {
         /// What did not match, one line for each candidate row.
         why: Name,
     },
+    /// The program may not be executed by this user.
+    NotExecutable,
+    /// The file lies on a file system that is mounted noexec.
+    NoExecMount,
     /// Something that lode does not support, in one sentence.
     Unsupported(&'static str),
     /// A preload of a secure process that lacks the set-user-ID bit.
@@ -452,6 +492,20 @@ pub enum Kind {
     Busy,
     /// Memory ran out.
     OutOfMemory,
+}
+
+/// A kernel's version: major, minor and patch in 20 bits each, so that versions compare as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KernelVersion(pub u64);
+
+impl KernelVersion {
+    /// Bits of each number.
+    pub const BITS: u32 = 20;
+
+    /// One of the three numbers; `place` counts from the last.
+    fn number(self, place: u32) -> u64 {
+        self.0 >> (place * KernelVersion::BITS) & 0xf_ffff
+    }
 }
 
 impl Kind {
@@ -479,7 +533,11 @@ impl Kind {
     pub fn is_unfit(&self) -> bool {
         matches!(
             self,
-            Kind::WrongClass(1) | Kind::WrongMachine(_) | Kind::CpuTooOld { .. }
+            Kind::WrongClass { class: 1, .. }
+                | Kind::WrongMachine(_)
+                | Kind::WrongSystem(_)
+                | Kind::KernelTooOld { .. }
+                | Kind::CpuTooOld { .. }
         )
     }
 }
@@ -563,7 +621,13 @@ macro_rules! texts {
     };
 }
 
+// First those that programs meet again and again when they try what is there: a line is found by going through all before it.
 texts! {
+    NoSymbol = 302, "undefined symbol: ";
+    Missing = 201, "",
+        fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
+    Undefined = 301, "",
+        fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
     Os = 502, "";
     NotRegular = 202, "cannot read file data: not a regular file";
     NotElf = 101, "invalid ELF header";
@@ -571,18 +635,22 @@ texts! {
         fix: "use a file that was built for this machine";
     WrongData = 103, "ELF file data encoding not little-endian",
         fix: "use a file that was built for this machine";
+    WrongSystem = 104, "ELF file OS ABI invalid",
+        fix: "build the file for this system";
+    KernelTooOld = 129, "kernel too old",
+        fix: "use a newer kernel, or a build for this one";
+    ChangesLoading = 107, "lode does not implement ",
+        fix: "use a newer lode, or link the file without it";
+    WrongLibc = 211, "the file was built for another libc: ",
+        fix: "use a build for the libc of the program";
     WrongOsAbi = 104, "ELF file OS ABI invalid",
-        fix: "build the file for this system; lode runs what it knows how to honour and nothing else";
+        fix: "build the file for this system";
     WrongAbiVersion = 105, "ELF file ABI version invalid",
-        fix: "build the file for this system; lode runs what it knows how to honour and nothing else";
+        fix: "build the file for this system";
     WrongMachine = 103, "ELF file is for another machine: ",
         fix: "use a file that was built for this machine";
     Malformed = 0, "";
     CpuTooOld = 128, "CPU ISA level is lower than required";
-    Missing = 201, "",
-        fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
-    Undefined = 301, "",
-        fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
     NoVersion = 310, "",
         fix: "the library is older than what the file was linked against: install a newer one";
     UnknownRelocation = 320, "unexpected reloc type ";
@@ -594,13 +662,16 @@ texts! {
         fix: "load the library at the start (LD_PRELOAD), or build it without -ftls-model=initial-exec";
     UnknownLibc = 210, "this build of glibc ",
         fix: "add a row for this build with `cargo xtask tables DEBUGFILE`, where DEBUGFILE is the separate debug file of its ld.so";
+    NotExecutable = 510, "cannot execute: Permission denied",
+        fix: "chmod +x, or --allow=noexec";
+    NoExecMount = 511, "failed to map segment from shared object: Operation not permitted",
+        fix: "move the file: this file system is mounted noexec";
     Unsupported = 604, "";
     Untrusted = 503, "cannot open shared object file: not trusted in a secure process";
     NotToBeOpened = 203, "shared object cannot be dlopen()ed";
     Usage = 701, "";
     RunsItself = 702, "lode was asked to run itself",
         fix: "name a program: ld-lode PROGRAM ARGUMENTS";
-    NoSymbol = 302, "undefined symbol: ";
     InvalidHandle = 602, "invalid handle";
     Busy = 603, "the loader is busy in this thread";
     OutOfMemory = 504, "cannot allocate memory";
@@ -612,8 +683,9 @@ impl fmt::Display for Kind {
         out.write_str(self.line(Part::Summary))?;
         match *self {
             Kind::Os { what, errno } => failed(out, what, errno),
-            Kind::WrongClass(1) => out.write_str("ELFCLASS32"),
-            Kind::WrongClass(class) => u64::from(class).fmt(out),
+            Kind::WrongClass { class: 1, .. } => out.write_str("ELFCLASS32"),
+            Kind::WrongClass { class, .. } => u64::from(class).fmt(out),
+            Kind::ChangesLoading(what) | Kind::WrongLibc(what) => out.write_str(what),
             Kind::WrongMachine(machine) => out.write_str(crate::elf::header::machine_name(machine)),
             Kind::Malformed { rule, .. } if rule.line(Part::Summary).is_empty() => out.write_str(rule.line(Part::Rule)),
             Kind::Missing { ref tried, .. } => match tried.as_slice() {
@@ -673,6 +745,29 @@ impl fmt::Display for Kind {
 
 const CANNOT_OPEN: &str = "cannot open shared object file";
 
+/// Prints a template: the next value for each `#`, the name for each `@`. Many short facts take less room so.
+#[inline(never)]
+fn filled(out: &mut fmt::Formatter<'_>, template: &str, values: &[u64], name: &str) -> fmt::Result {
+    let mut values = values.iter();
+    let mut start = 0;
+    for (at, byte) in template
+        .bytes()
+        .enumerate()
+        .filter(|(_, byte)| matches!(byte, b'#' | b'@'))
+    {
+        out.write_str(template.get(start..at).unwrap_or_default())?;
+        start = at.saturating_add(1);
+        match (byte, values.as_slice()) {
+            (b'#', [value, ..]) => {
+                value.fmt(out)?;
+                values.next();
+            }
+            _ => out.write_str(name)?,
+        }
+    }
+    out.write_str(template.get(start..).unwrap_or_default())
+}
+
 fn failed(out: &mut fmt::Formatter<'_>, what: &str, errno: Errno) -> fmt::Result {
     write!(out, "{what}: {errno}")
 }
@@ -708,48 +803,63 @@ impl Kind {
 
     /// What is known beyond the summary, one fact a line.
     fn detail(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::elf::header::{machine_of_class, osabi_name};
+        let mut fact = |template, values: &[u64], name| filled(out, template, values, name);
         match *self {
-            Kind::WrongClass(class) => {
-                writeln!(out, "  EI_CLASS is {}; lode loads 2 (ELFCLASS64)", u64::from(class))
-            }
-            Kind::WrongData(data) => {
-                writeln!(out, "  EI_DATA is {}; lode loads 1 (little-endian)", u64::from(data))
-            }
-            Kind::WrongOsAbi(osabi) => writeln!(
-                out,
-                "  EI_OSABI is {} ({}); lode supports 0 (NONE) and 3 (GNU)",
-                u64::from(osabi),
-                crate::elf::header::osabi_name(osabi)
+            Kind::WrongClass { class, machine } => fact(
+                "  EI_CLASS is #, e_machine # (@); lode loads 2 (ELFCLASS64) and 62 (x86-64)\n",
+                &[class.into(), machine.into()],
+                machine_of_class(machine, class),
+            ),
+            Kind::WrongMachine(machine) => fact(
+                "  e_machine is # (@); lode loads 62 (x86-64)\n",
+                &[machine.into()],
+                machine_of_class(machine, 2),
+            ),
+            Kind::WrongData(data) => fact("  EI_DATA is #; lode loads 1 (little-endian)\n", &[data.into()], ""),
+            Kind::WrongOsAbi(osabi) => fact(
+                "  EI_OSABI is # (@); lode supports 0 (NONE) and 3 (GNU)\n",
+                &[osabi.into()],
+                osabi_name(osabi),
             ),
             Kind::WrongAbiVersion {
                 osabi,
                 version,
                 supported,
-            } => {
-                write!(
-                    out,
-                    "  EI_ABIVERSION is {} for EI_OSABI {} ({}); lode supports 0",
-                    u64::from(version),
-                    u64::from(osabi),
-                    crate::elf::header::osabi_name(osabi)
-                )?;
+            } => fact(
                 match supported {
+                    0 => "  EI_ABIVERSION is # for EI_OSABI # (@); lode supports #\n",
+                    _ => "  EI_ABIVERSION is # for EI_OSABI # (@); lode supports 0 to #\n",
+                },
+                &[version.into(), osabi.into(), supported.into()],
+                osabi_name(osabi),
+            ),
+            Kind::WrongSystem(os) => fact(
+                "  NT_GNU_ABI_TAG names the system # (@); this is 0 (Linux)\n",
+                &[os.into()],
+                crate::elf::note::system_name(os),
+            ),
+            Kind::KernelTooOld { needed, have } => {
+                for (text, version) in [("  NT_GNU_ABI_TAG asks for Linux", needed), ("; this is Linux", have)] {
+                    let numbers = [version.number(2), version.number(1), version.number(0)];
+                    fact("@ #.#.#", &numbers, text)?;
+                }
+                out.write_str("\n")
+            }
+            Kind::CpuTooOld { needed, have, lacks } => {
+                let levels = [needed.into(), have.into()];
+                fact("  the file needs x86-64-v#; this CPU has x86-64-v#", &levels, "")?;
+                match lacks.0 {
                     0 => out.write_str("\n"),
-                    _ => writeln!(out, " to {}", u64::from(supported)),
+                    _ => writeln!(out, " and lacks{lacks}"),
                 }
             }
-            Kind::WrongMachine(machine) => writeln!(
-                out,
-                "  e_machine is {} ({}); lode loads 62 (x86-64)",
-                u64::from(machine),
-                crate::elf::header::machine_name(machine)
-            ),
             Kind::Malformed {
                 rule: Rule::TagTwin,
                 value,
                 limit,
             } => {
-                let name = |number| crate::elf::dynamic::tag::name(number).unwrap_or("unknown tag");
+                let name = |number| crate::elf::dynamic::tag::name_in_errors(number).unwrap_or("unknown tag");
                 writeln!(out, "  {} stands without {}", name(value), name(limit))
             }
             Kind::Malformed { rule, value, limit } => {
@@ -763,29 +873,31 @@ impl Kind {
                     limit => writeln!(out, ", limit {limit:#x}"),
                 }
             }
-            Kind::CpuTooOld { needed, have } => writeln!(
-                out,
-                "  the file needs x86-64-v{}; this CPU has x86-64-v{}",
-                u64::from(needed),
-                u64::from(have)
-            ),
             Kind::Missing { ref tried, .. } => {
                 for one in tried {
                     match &one.why {
                         Rejected::Os(errno) => writeln!(out, "  tried {}: {}", one.path, *errno)?,
-                        Rejected::Unfit(kind) => writeln!(out, "  tried {}: {}", one.path, **kind)?,
+                        Rejected::Unfit(kind) => {
+                            writeln!(out, "  tried {}: {}", one.path, **kind)?;
+                            if kind.is_unfit() {
+                                out.write_str("  ")?;
+                                kind.detail(out)?;
+                            }
+                        }
                     }
                 }
                 Ok(())
             }
             Kind::NoVersion(ref list) => {
                 for one in list {
-                    writeln!(out, "  {} needs {} of {}", one.module, one.version, one.provider)?;
+                    if !one.symbols.is_empty() {
+                        writeln!(out, "  {} is asked for by {}", one.version, one.symbols)?;
+                    }
                 }
                 Ok(())
             }
             Kind::StaticTls { needed, free, ref held } => {
-                writeln!(out, "  {needed} bytes needed, {free} bytes free")?;
+                fact("  # bytes needed, # bytes free\n", &[needed, free], "")?;
                 for (holder, bytes) in held {
                     writeln!(out, "  {bytes} bytes held by {holder}")?;
                 }
@@ -808,10 +920,12 @@ impl Error {
         Short(self)
     }
 
-    /// The status that a failed start ends with: 127, but 1 when a version is missing, as under glibc.
+    /// The status that a failed start ends with: 127; 126 when the program may not be executed, as in a shell; 1 when a version is missing, as
+    /// under glibc.
     pub fn exit_status(&self) -> i32 {
         match self.kind {
             Kind::NoVersion(_) => 1,
+            Kind::NotExecutable | Kind::NoExecMount if self.asked_by.is_none() => 126,
             _ => 127,
         }
     }

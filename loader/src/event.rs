@@ -68,6 +68,15 @@ pub enum Event<'a> {
     Mapped(&'a Module),
     /// A module was there before: lode, the kernel's library.
     Present(&'a Module),
+    /// A module has something that lode does not know, and that no table says changes loading.
+    Unusual {
+        /// The module.
+        module: &'a Name,
+        /// What it is.
+        what: &'static str,
+        /// Its number.
+        value: u64,
+    },
     /// The version requirements of one module on another are checked.
     Version {
         /// The version.

@@ -51,8 +51,9 @@ impl Stand {
 
     /// Links `source` into the file `name` with a compiler; switches count from the folder.
     pub fn link_with(&self, compiler: &str, name: &str, source: &str, switches: &[&str]) -> &Stand {
-        let kind = if source.starts_with("//cxx") { "cc" } else { "c" };
-        let file = format!("{name}.{kind}");
+        // What is there already is replaced, not written into.
+        let _ = fs::remove_file(self.path(name));
+        let file = format!("{name}.c");
         self.write(&file, source);
         succeed(
             Command::new(compiler)

@@ -55,6 +55,12 @@ pub fn cases(cases: &mut Vec<Case>) {
         opened("missing-library-opened", "E0201", |library| {
             library.needed("libgone.so.1");
         }),
+        opened("wrong-libc-opened", "E0211", |library| {
+            library.needed("libc.musl-x86_64.so.1");
+        }),
+        opened("wrong-libc-with-its-own-name-opened", "E0211", |library| {
+            library.needed("libc.so");
+        }),
         Case {
             code: None,
             ..opened("good-library-opened", "", nothing)

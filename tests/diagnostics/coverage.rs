@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use lode::error::{Code, Errno, Kind, Name, Rule};
+use lode::elf::note::LevelFeatures;
+use lode::error::{Code, Errno, KernelVersion, Kind, Name, Rule};
 
 /// Lists all variants of an enum, each with a value of it.
 macro_rules! all {
@@ -34,7 +35,7 @@ rules! {
     SegmentOutsideFile SegmentFileSize SegmentOrder SegmentAddress SegmentAlign SegmentCongruence SegmentTwice
     SegmentWritableExecutable DynamicMissing DynamicOutside DynamicUnterminated RelroOutside TlsOutside TlsSize TlsAlign
     InterpreterPath TagTwin TagEntrySize TagTableSize TagTableOutside TagPltRel StringTable StringOffset HashTable HashBuckets
-    GnuHashTable SymbolIndex SymbolValue VersionNeed VersionDefinition VersionIndex RelrBitmapFirst RelrOutside
+    GnuHashTable SymbolIndex SymbolValue VersionNeed VersionDefinition VersionIndex RelrLockout RelrBitmapFirst RelrOutside
     RelocationOutside RelocationReadOnly RelativeCount AndroidRelocations TextRelocations EntryOutside ArraySize CodeOutside
     FileTruncated
 }
@@ -43,7 +44,7 @@ all!(kinds: Kind {
     Kind::Os { .. } => Kind::Os { what: "", errno: Errno::ENOENT },
     Kind::NotRegular => Kind::NotRegular,
     Kind::NotElf => Kind::NotElf,
-    Kind::WrongClass(_) => Kind::WrongClass(1),
+    Kind::WrongClass { .. } => Kind::WrongClass { class: 1, machine: 3 },
     Kind::WrongData(_) => Kind::WrongData(2),
     Kind::WrongOsAbi(_) => Kind::WrongOsAbi(9),
     Kind::WrongAbiVersion { .. } => Kind::WrongAbiVersion { osabi: 0, version: 1, supported: 0 },
@@ -51,7 +52,13 @@ all!(kinds: Kind {
     Kind::Untrusted => Kind::Untrusted,
     // The rules are listed by themselves.
     Kind::Malformed { .. } => Kind::malformed(Rule::HeaderTruncated, 0, 0).kind(),
-    Kind::CpuTooOld { .. } => Kind::CpuTooOld { needed: 4, have: 1 },
+    Kind::CpuTooOld { .. } => Kind::CpuTooOld { needed: 4, have: 1, lacks: LevelFeatures(0) },
+    Kind::WrongSystem(_) => Kind::WrongSystem(3),
+    Kind::KernelTooOld { .. } => Kind::KernelTooOld { needed: KernelVersion(1), have: KernelVersion(0) },
+    Kind::ChangesLoading(_) => Kind::ChangesLoading(""),
+    Kind::WrongLibc(_) => Kind::WrongLibc(""),
+    Kind::NotExecutable => Kind::NotExecutable,
+    Kind::NoExecMount => Kind::NoExecMount,
     Kind::Missing { .. } => Kind::Missing { library: Name::from(""), tried: Vec::new() },
     Kind::Undefined(_) => Kind::Undefined(Vec::new()),
     Kind::NoVersion(_) => Kind::NoVersion(Vec::new()),
@@ -100,7 +107,7 @@ const OUT_OF_REACH: &[(&str, &str)] = &[
 ];
 
 /// Codes that the loader never gives: those of `lode-tool`.
-const OF_THE_TOOL: &[u16] = &[601];
+const OF_THE_TOOL: &[u16] = &[120, 601, 801, 802, 803, 804, 805, 806, 807, 808];
 
 /// What is wrong with the set of cases: codes without one, cases without a code, codes without a page and pages without a code, golden
 /// files without a case. With `bless`, the examples of the pages are written anew.
@@ -212,6 +219,7 @@ fn with_examples(page: &str, goldens: &BTreeMap<String, String>) -> Result<Strin
         let example = golden
             .replace("@BASE@", "/srv")
             .replace("@LEVEL@", "3")
+            .replace("@KERNEL@", "6.1.0")
             .replace("@ADDRESS@", "0x7f5c2e6a1000");
         anew = anew + BEFORE + name + BETWEEN + &example + "```" + rest;
     }

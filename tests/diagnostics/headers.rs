@@ -6,10 +6,11 @@ use forge::HeaderField::{
 use forge::SegmentField::{self, Align, Filesz, Memsz, Offset, Vaddr};
 use forge::{DATA, Forged, Module, TEXT};
 
-use super::stand::{BAD, Case, Run, case, command, interpreted, library, load, needs_bad, nothing};
+use super::stand::{Also, BAD, Case, Run, case, command, interpreted, library, load, needs_bad, nothing};
 
 const PT_DYNAMIC: u32 = 2;
 const PT_INTERP: u32 = 3;
+const PT_NOTE: u64 = 4;
 const PT_TLS: u32 = 7;
 const PT_GNU_STACK: u32 = 0x6474_e551;
 const PT_GNU_RELRO: u32 = 0x6474_e552;
@@ -52,6 +53,7 @@ pub fn cases(cases: &mut Vec<Case>) {
     table(cases);
     segments(cases);
     others(cases);
+    demands(cases);
 }
 
 /// Whose file is it?
@@ -75,6 +77,9 @@ fn identity(cases: &mut Vec<Case>) {
             file.truncate(0);
         }),
         command("wrong-class", "E0103", nothing, |file| {
+            file.set_header(Class, 1).set_header(Machine, 3);
+        }),
+        command("wrong-class-x32", "E0103", nothing, |file| {
             file.set_header(Class, 1);
         }),
         library("wrong-class-of-a-library", "E0201", nothing, |file| {
@@ -203,17 +208,21 @@ fn segments(cases: &mut Vec<Case>) {
                 file.truncate(length - 0x3000);
             },
         ),
-        command(
-            "file-truncated-as-command",
-            "E0112",
-            |program| {
-                program.data(&[1; 0x5000]);
-            },
-            |file| {
-                let length = file.bytes.len();
-                file.truncate(length - 0x3000);
-            },
-        ),
+        // The kernel maps such a program without a word: `file-truncated`.
+        Case {
+            also: Also::Nothing,
+            ..command(
+                "file-truncated-as-command",
+                "E0112",
+                |program| {
+                    program.data(&[1; 0x5000]);
+                },
+                |file| {
+                    let length = file.bytes.len();
+                    file.truncate(length - 0x3000);
+                },
+            )
+        },
     ]);
 }
 
@@ -279,6 +288,66 @@ fn others(cases: &mut Vec<Case>) {
             replace_stack(file, PT_GNU_PROPERTY, NOTE, 32);
         }),
     ]);
+}
+
+/// What a file asks for beyond its header.
+fn demands(cases: &mut Vec<Case>) {
+    cases.extend([
+        command("wrong-system", "E0104", tagged::<3, 9>, |file| {
+            replace_stack(file, PT_NOTE, NOTE, 32)
+        }),
+        library("wrong-system-of-a-library", "E0201", tagged::<1, 0>, |file| {
+            replace_stack(file, PT_NOTE, NOTE, 32);
+        }),
+        command("kernel-too-old", "E0129", tagged::<0, 99>, |file| {
+            replace_stack(file, PT_NOTE, NOTE, 32)
+        }),
+        library("kernel-too-old-for-a-library", "E0201", tagged::<0, 99>, |file| {
+            replace_stack(file, PT_NOTE, NOTE, 32);
+        }),
+        library(
+            "changes-loading",
+            "E0107",
+            |library| {
+                library.tag(38, 0x1000);
+            },
+            nothing,
+        ),
+        library(
+            "changes-loading-as-llvm-writes-it",
+            "E0107",
+            |library| {
+                library.tag(0x4000_0026, 0x1000);
+            },
+            nothing,
+        ),
+        library(
+            "changes-loading-of-data",
+            "E0107",
+            |library| {
+                library.tag(0x6fff_fefe, 0x1000);
+            },
+            nothing,
+        ),
+        library(
+            "changes-loading-by-a-flag",
+            "E0107",
+            |library| {
+                library.tag(0x6fff_fffb, 0x1_0000);
+            },
+            nothing,
+        ),
+        command("changes-loading-by-a-segment", "E0107", nothing, |file| {
+            replace_stack(file, 0x65a3_dbe6, DATA, 8);
+        }),
+    ]);
+}
+
+/// Adds an NT_GNU_ABI_TAG: a system, and the major number of its version.
+fn tagged<const OS: u32, const MAJOR: u32>(module: &mut Module) {
+    let words = [4, 16, 1, u32::from_le_bytes(*b"GNU\0"), OS, MAJOR, 1, 2];
+    let note: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    module.text(&note);
 }
 
 fn thread_local(module: &mut Module) {

@@ -1,5 +1,7 @@
 //! Good files that do not fit together, and what is wrong around them.
 
+use std::process::{Command, Stdio};
+
 use forge::{Binding, DATA, Kind, Module, TEXT, Version};
 
 use super::stand::{BAD, Case, Folder, Run, case, command, interpreted, line, needs_bad, nothing, plain_library};
@@ -12,6 +14,8 @@ pub fn cases(cases: &mut Vec<Case>) {
     missing(cases);
     unresolved(cases);
     libcs(cases);
+    markers(cases);
+    permissions(cases);
     command_line(cases);
     environment(cases);
 }
@@ -140,6 +144,12 @@ fn unresolved(cases: &mut Vec<Case>) {
             for version in ["V1", "V2", "V3"] {
                 program.need_version("libold.so", version, false);
             }
+            // Nothing refers to a third version, which is missing all the same.
+            let wanted = program.need_version("libold.so", "V4", false);
+            for name in ["newer", "newest"] {
+                let symbol = program.undefined(name, Binding::Weak);
+                program.versioned(symbol, wanted);
+            }
             folder.write("program", &program.forge().bytes);
             Run::new(&["./program"]).with("LD_LIBRARY_PATH", ".")
         }),
@@ -176,6 +186,130 @@ fn libcs(cases: &mut Vec<Case>) {
             Run::new(&["ld-lode", "--library-path", ".", "./program"])
         })
     });
+}
+
+/// Files of two libcs, and what a file asks of a loader by a version of libc.
+fn markers(cases: &mut Vec<Case>) {
+    cases.extend([
+        case("wrong-libc", "E0211", |folder| {
+            folder.write("libc.so.6", &plain_library("libc.so.6").forge().bytes);
+            folder.write(BAD, &plain_library(BAD).needed("libc.musl-x86_64.so.1").forge().bytes);
+            folder.write(
+                "program",
+                &folder.program().needed("libc.so.6").needed(BAD).forge().bytes,
+            );
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
+        case("wrong-libc-in-a-process-of-musl", "E0211", |folder| {
+            let musl = "libc.musl-x86_64.so.1";
+            folder.write(musl, &plain_library(musl).forge().bytes);
+            folder.write(BAD, &plain_library(BAD).needed("libc.so.6").forge().bytes);
+            folder.write("program", &folder.program().needed(musl).needed(BAD).forge().bytes);
+            Run::new(&["./program"]).with("LD_LIBRARY_PATH", ".")
+        }),
+        case("missing-version-that-stands-for-an-ability", "E0310", |folder| {
+            forge_libc(folder);
+            let mut program = folder.program();
+            program.needed("libc.so.6");
+            program.need_version("libc.so.6", "GLIBC_ABI_DT_RELR", false);
+            program.need_version("libc.so.6", "GLIBC_ABI_GNU2_TLS", false);
+            program.need_version("libc.so.6", "GLIBC_ABI_DT_X86_64_PLT", false);
+            program.need_version("libc.so.6", "GLIBC_ABI_OF_TOMORROW", false);
+            folder.write("program", &program.forge().bytes);
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
+        case("relr-lockout", "E0315", |folder| {
+            packed_program(folder, false);
+            Run::new(&["ld-lode", "--relr-lockout", "glibc", "--library-path", ".", "./program"])
+        }),
+        case("relr-lockout-interpreted", "E0315", |folder| {
+            packed_program(folder, false);
+            Run::new(&["./program"])
+                .with("LD_LIBRARY_PATH", ".")
+                .with("LODE_OPTIONS", "relr-lockout=glibc")
+        }),
+        // What is refused then is only that this is no libc.
+        case("relr-lockout-off", "E0210", |folder| {
+            packed_program(folder, false);
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
+        case("relr-lockout-and-the-marker", "E0210", |folder| {
+            packed_program(folder, true);
+            Run::new(&["ld-lode", "--relr-lockout=glibc", "--library-path", ".", "./program"])
+        }),
+        line("relr-lockout-of-nobody", None, |folder| {
+            plain(folder);
+            Run::new(&["ld-lode", "--relr-lockout=musl", "--allow=all", "./program"])
+        }),
+    ]);
+}
+
+/// A libc of a release before the abilities had versions.
+fn forge_libc(folder: &Folder) {
+    let mut libc = plain_library("libc.so.6");
+    libc.define_version("GLIBC_2.2.5");
+    folder.write("libc.so.6", &libc.forge().bytes);
+}
+
+/// A program with DT_RELR that needs glibc, and perhaps says so.
+fn packed_program(folder: &Folder, is_marked: bool) {
+    forge_libc(folder);
+    let mut program = folder.program();
+    let word = program.data(&[0; 8]);
+    program.needed("libc.so.6").relr(word);
+    program.need_version("libc.so.6", "GLIBC_2.2.5", false);
+    if is_marked {
+        program.need_version("libc.so.6", "GLIBC_ABI_DT_RELR", false);
+    }
+    folder.write("program", &program.forge().bytes);
+}
+
+/// Who may execute what.
+fn permissions(cases: &mut Vec<Case>) {
+    let forged = |folder: &Folder| folder.write_data("program", &folder.program().forge().bytes);
+    cases.extend([
+        case("not-executable", "E0510", move |folder| {
+            forged(folder);
+            Run::new(&["ld-lode", "./program"])
+        }),
+        line("not-executable-allowed", None, move |folder| {
+            forged(folder);
+            Run::new(&["ld-lode", "--allow=noexec", "./program"])
+        }),
+        line("not-executable-listed", None, move |folder| {
+            forged(folder);
+            Run::new(&["ld-lode", "--verify", "./program"])
+        }),
+        on_a_noexec_mount("noexec-mount", |folder| {
+            plain(folder);
+            "cp program mount; exec ../ld-lode mount/program"
+        }),
+        on_a_noexec_mount("noexec-mount-of-a-library", |folder| {
+            folder.write(BAD, &plain_library(BAD).forge().bytes);
+            needs_bad(folder);
+            "cp libbad.so mount; exec ../ld-lode --library-path mount ./program"
+        }),
+    ]);
+}
+
+/// A case in a private namespace, where `mount` is a file system that is mounted noexec.
+fn on_a_noexec_mount(name: &'static str, stage: fn(&Folder) -> &'static str) -> Case {
+    let mut probe = Command::new("unshare");
+    let can_mount = probe.args(["--map-root-user", "--mount", "true"]).stderr(Stdio::null());
+    let missing = match can_mount.status().is_ok_and(|status| status.success()) {
+        true => None,
+        false => Some("namespace of mounts"),
+    };
+    let case = case(name, "E0511", move |folder| {
+        let commands = stage(folder);
+        folder.folder("mount");
+        let script = format!(
+            "#!/bin/sh\nexec unshare --map-root-user --mount sh -c 'mount -t tmpfs -o noexec none mount; {commands}'\n"
+        );
+        folder.write("start", script.as_bytes());
+        Run::new(&["start"])
+    });
+    Case { missing, ..case }
 }
 
 /// What was asked of lode as a command.

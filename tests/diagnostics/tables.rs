@@ -2,7 +2,7 @@
 
 use forge::{Binding, DATA, Forged, HashStyle, Kind, Module, RELRO, TEXT};
 
-use super::stand::{BAD, Case, Run, case, command, interpreted, library, needs_bad, nothing, plain_library};
+use super::stand::{Also, BAD, Case, Run, case, command, interpreted, library, needs_bad, nothing, plain_library};
 
 const NEEDED: u64 = 1;
 const PLTRELSZ: u64 = 2;
@@ -420,6 +420,7 @@ fn kinds(cases: &mut Vec<Case>) {
         Case {
             code: None,
             is_report: false,
+            also: Also::Nothing,
             ..library(
                 "no-relocation-overflow",
                 "",

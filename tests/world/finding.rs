@@ -187,7 +187,7 @@ fn a_candidate_of_the_wrong_class_is_passed_over_and_remembered() {
         [
             (
                 "/lib/liba.so".to_owned(),
-                &Rejected::Unfit(Box::new(Kind::WrongClass(1)))
+                &Rejected::Unfit(Box::new(Kind::WrongClass { class: 1, machine: 62 }))
             ),
             ("/usr/lib/liba.so".to_owned(), &Rejected::Os(Errno::ENOENT)),
         ]

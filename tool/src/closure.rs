@@ -191,6 +191,8 @@ pub struct Edge {
     pub rule: Option<Rule>,
     /// Paths that were looked at, the taken one last
     pub attempts: Vec<Attempt>,
+    /// In a survey: paths that would have been looked at next, without the taken one
+    pub later: Vec<Attempt>,
 }
 
 /// One file of a closure.
@@ -247,6 +249,18 @@ impl Closure {
     /// # Errors
     /// The program cannot be read or is no ELF file. What is wrong further down stands in the edges.
     pub fn of(program: &Path, preloads: &[String], surroundings: &Surroundings) -> Result<Closure> {
+        Closure::find(program, preloads, surroundings, false)
+    }
+
+    /// As [`Closure::of`], but each search goes through all its lists, also when it has found something ([`Edge::later`]).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn survey(program: &Path, preloads: &[String], surroundings: &Surroundings) -> Result<Closure> {
+        Closure::find(program, preloads, surroundings, true)
+    }
+
+    fn find(program: &Path, preloads: &[String], surroundings: &Surroundings, is_survey: bool) -> Result<Closure> {
         let real = surroundings.tree.resolve(program)?;
         let binary = Binary::open(&surroundings.tree.outside(&real))?;
         let bytes = surroundings
@@ -255,6 +269,7 @@ impl Closure {
             .and_then(|path| Ok(fs::read(surroundings.tree.outside(&path))?));
         let bytes = bytes.unwrap_or_default();
         let mut finder = Finder::new(binary, program, real, &bytes, surroundings);
+        finder.is_survey = is_survey;
         finder.add_interpreter();
         for name in preloads {
             finder.ask(0, name, Means::Preload);
@@ -350,6 +365,8 @@ struct Finder<'a> {
     directories: Directories,
     /// Where a musl system keeps its libraries
     musl_directories: String,
+    /// Whether searches go on when they have found something
+    is_survey: bool,
     surroundings: &'a Surroundings,
 }
 
@@ -396,6 +413,7 @@ impl<'a> Finder<'a> {
             searcher,
             directories: Directories::new(),
             musl_directories,
+            is_survey: false,
             surroundings,
         }
     }
@@ -424,31 +442,31 @@ impl<'a> Finder<'a> {
                 rule: Rule::Interpreter,
                 refused,
             }],
+            later: Vec::new(),
         });
     }
 
     /// Finds what goes by `name`, and adds it unless it is there.
     fn ask(&mut self, asker: usize, name: &str, means: Means) {
         let present = self.already(name).or_else(|| self.adopt_loader(asker, name));
-        let (target, rule, attempts) = match present {
-            Some(target) => (Some(target), Some(Rule::Loaded), Vec::new()),
-            None => {
-                let search = self.search(asker, name, means);
-                let rule = search.found.as_ref().map(|found| found.rule.clone());
-                let target = search
-                    .found
-                    .map(|found| self.place(found.path, found.real, found.binary, asker, found.rule));
-                (target, rule, search.attempts)
-            }
-        };
-        self.closure.edges.push(Edge {
+        let mut edge = Edge {
             asker,
             means,
             name: name.to_owned(),
-            target,
-            rule,
-            attempts,
-        });
+            target: present,
+            rule: present.map(|_| Rule::Loaded),
+            attempts: Vec::new(),
+            later: Vec::new(),
+        };
+        if present.is_none() {
+            let search = self.search(asker, name, means);
+            edge.rule = search.found.as_ref().map(|found| found.rule.clone());
+            edge.target = search
+                .found
+                .map(|found| self.place(found.path, found.real, found.binary, asker, found.rule));
+            (edge.attempts, edge.later) = (search.attempts, search.later);
+        }
+        self.closure.edges.push(edge);
     }
 
     /// A library says nothing of its loader, but one will be there that answers to its soname: that of the machine's systems.
@@ -528,16 +546,14 @@ impl<'a> Finder<'a> {
         for (rule, path) in candidates {
             // musl takes the first file of the name, whatever is in it.
             match self.open(&path) {
-                Ok(file) => {
-                    search.take(path, rule, file);
-                    break;
-                }
+                Ok(file) => search.take(path, rule, file),
                 Err(why) => {
                     search.refuse(path, rule, why.text);
-                    if !why.is_absent {
-                        break;
-                    }
+                    search.is_over |= !why.is_absent;
                 }
+            }
+            if search.is_over && !self.is_survey {
+                break;
             }
         }
         search
@@ -567,10 +583,7 @@ impl<'a> Finder<'a> {
             };
             let path = String::from_utf8_lossy(&candidate.path).into_owned();
             match self.open(&path) {
-                Ok(file) => {
-                    search.take(path, rule, file);
-                    break;
-                }
+                Ok(file) => search.take(path, rule.clone(), file),
                 Err(why) => {
                     while why.is_absent
                         && let Some(directory) = walk.unknown_directory(&candidate)
@@ -581,10 +594,11 @@ impl<'a> Finder<'a> {
                         }
                     }
                     search.refuse(path, rule.clone(), why.text);
-                    if why.ends_search {
-                        break;
-                    }
+                    search.is_over |= why.ends_search;
                 }
+            }
+            if search.is_over && !self.is_survey {
+                break;
             }
         }
         self.directories = directories;
@@ -650,6 +664,10 @@ impl<'a> Finder<'a> {
 struct Search {
     found: Option<Found>,
     attempts: Vec<Attempt>,
+    /// Something was found, or a damaged file ended the search.
+    is_over: bool,
+    /// What a survey looked at after that
+    later: Vec<Attempt>,
 }
 
 /// A file that a search takes.
@@ -662,25 +680,29 @@ struct Found {
 
 impl Search {
     fn take(&mut self, path: String, rule: Rule, (real, binary): (PathBuf, Binary)) {
-        self.attempts.push(Attempt {
-            path: path.clone(),
-            rule: rule.clone(),
-            refused: None,
-        });
-        self.found = Some(Found {
-            path,
-            real,
-            binary,
-            rule,
-        });
+        self.note(path.clone(), rule.clone(), None);
+        if !self.is_over {
+            self.is_over = true;
+            self.found = Some(Found {
+                path,
+                real,
+                binary,
+                rule,
+            });
+        }
     }
 
     fn refuse(&mut self, path: String, rule: Rule, why: String) {
-        self.attempts.push(Attempt {
-            path,
-            rule,
-            refused: Some(why),
-        });
+        self.note(path, rule, Some(why));
+    }
+
+    fn note(&mut self, path: String, rule: Rule, refused: Option<String>) {
+        let list = if self.is_over {
+            &mut self.later
+        } else {
+            &mut self.attempts
+        };
+        list.push(Attempt { path, rule, refused });
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `ask` | the questions, one command a file |
 //! | `elf` | one file as values, whatever its class and machine |
 //! | `closure` | all files that a start brings together |
+//! | `lookup` | who defines a symbol, for any machine |
 //! | `rehearsal` | a start without a process, by the loader's own stages |
 //! | `report` | answers as text, as JSON, and as a status |
 //! | `tree`, `files` | paths in a tree that need not be the running system |
@@ -20,6 +21,7 @@ mod debian;
 mod elf;
 mod files;
 mod installation;
+mod lookup;
 mod rehearsal;
 mod report;
 mod tree;
@@ -44,9 +46,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Bindings(ask::bindings::Arguments),
+    Check(ask::check::Arguments),
     Explain(ask::explain::Arguments),
     ExplainCode(ask::explain_code::Arguments),
+    Needs(ask::needs::Arguments),
     Tree(ask::tree::Arguments),
+    Why(ask::why::Arguments),
+    WhyNot(ask::why_not::Arguments),
     /// Put lode in the loader's place; the original is kept beside it
     Install {
         #[command(flatten)]
@@ -138,9 +145,14 @@ impl Loader {
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Bindings(arguments) => return ask::bindings::run(arguments),
+        Command::Check(arguments) => return ask::check::run(arguments),
         Command::Explain(arguments) => return ask::explain::run(arguments),
         Command::ExplainCode(arguments) => return ask::explain_code::run(arguments),
+        Command::Needs(arguments) => return ask::needs::run(arguments),
         Command::Tree(arguments) => return ask::tree::run(arguments),
+        Command::Why(arguments) => return ask::why::run(arguments),
+        Command::WhyNot(arguments) => return ask::why_not::run(arguments),
         Command::Install {
             place,
             build,

@@ -1,9 +1,14 @@
 //! The questions that lode-tool answers about files, one command a file. Each is a `clap` structure with `run`, and an
 //! [`Answer`](crate::report::Answer) that is both the text and the JSON.
 
+pub mod bindings;
+pub mod check;
 pub mod explain;
 pub mod explain_code;
+pub mod needs;
 pub mod tree;
+pub mod why;
+pub mod why_not;
 
 use std::path::{Path, PathBuf};
 
