@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::start::{Module, Start, short};
 use super::tables::Relocation;
 use super::watch::Process;
+use crate::elf::Binary;
 
 /// One relocated word.
 #[derive(Debug, Serialize)]
@@ -29,6 +30,10 @@ pub struct Word {
     pub values: Vec<(char, u64)>,
     /// Run-time address of the place
     pub place: u64,
+    /// Where that is in the file: section, segment, symbol
+    pub location: String,
+    /// Where its bytes stand in the file, if they do
+    pub offset: Option<u64>,
     /// The eight bytes in the file; zeros where it has none
     pub before: [u8; 8],
     /// The eight bytes in the process
@@ -91,6 +96,8 @@ impl Word {
             provider: None,
             values: Vec::new(),
             place,
+            location: location(&file.binary, relocation.at),
+            offset: file.binary.file_offset(relocation.at),
             before: before.unwrap_or_default(),
             after,
             computed: None,
@@ -152,6 +159,20 @@ impl Word {
     }
 }
 
+/// `.got, in a segment rw-, stdout`
+fn location(binary: &Binary, at: u64) -> String {
+    let section = binary.section_at(at).map_or("no section", |section| &section.name);
+    let segment = binary.loads().find(|segment| segment.spans(at));
+    let access = segment.map_or_else(
+        || "no segment".to_owned(),
+        |segment| format!("a segment {}", segment.access()),
+    );
+    match binary.symbol_at(at) {
+        Some(symbol) => format!("in {section}, in {access}, in {}", symbol.full_name()),
+        None => format!("in {section}, in {access}"),
+    }
+}
+
 fn hex(bytes: [u8; 8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
@@ -164,8 +185,11 @@ impl Display for Word {
             let provider = self.provider.as_deref().map_or("nobody", short);
             writeln!(out, "  symbol  {symbol}, defined by {provider}")?;
         }
-        writeln!(out, "  place   {:#x}", self.place)?;
-        writeln!(out, "  before  {}  (in the file)", hex(self.before))?;
+        writeln!(out, "  place   {:#x}, {}", self.place, self.location)?;
+        match self.offset {
+            Some(offset) => writeln!(out, "  before  {}  (in the file, at {offset:#x})", hex(self.before))?,
+            None => writeln!(out, "  before  {}  (not in the file: zeros)", hex(self.before))?,
+        }
         let values: Vec<String> = self
             .values
             .iter()
