@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::start::{Module, Start, short};
 use super::tables::Relocation;
 use super::watch::Process;
+use crate::elf::Binary;
 
 /// One relocated word.
 #[derive(Debug, Serialize)]
@@ -29,6 +30,10 @@ pub struct Word {
     pub values: Vec<(char, u64)>,
     /// Run-time address of the place
     pub place: u64,
+    /// Where that is in the file: section, segment, symbol
+    pub location: String,
+    /// Where its bytes stand in the file, if they do
+    pub offset: Option<u64>,
     /// The eight bytes in the file; zeros where it has none
     pub before: [u8; 8],
     /// The eight bytes in the process
@@ -91,6 +96,8 @@ impl Word {
             provider: None,
             values: Vec::new(),
             place,
+            location: location(&file.binary, relocation.at),
+            offset: file.binary.file_offset(relocation.at),
             before: before.unwrap_or_default(),
             after,
             computed: None,
@@ -103,52 +110,114 @@ impl Word {
         let in_place = u64::from_le_bytes(self.before);
         let addend = relocation.addend.unwrap_or(in_place);
         let base = module.mapped.base;
-        let mut value = None;
-        let mut is_chosen = false;
-        let reference = module
-            .file
-            .as_ref()
-            .and_then(|file| file.binary.symbols.get(relocation.symbol as usize))
-            .filter(|_| relocation.symbol != 0);
-        if let Some(reference) = reference {
-            self.symbol = Some(reference.full_name());
-            match start.definition(&module.mapped.name, &reference.name, reference.version.as_deref()) {
-                Some(bound) => {
-                    self.provider = Some(bound.to.clone());
-                    let found = start.symbol(bound);
-                    is_chosen = found.is_some_and(|(_, symbol, _)| symbol.kind == 10);
-                    value = found.map(|(address, _, _)| address);
-                }
-                // A weak reference that nothing satisfies.
-                None if reference.is_weak() => value = Some(0),
-                None => {}
-            }
-        }
-        let (computed, letters) = match relocation.ask() {
-            Ask::Relative => (Some(base.wrapping_add(addend)), "BA"),
-            Ask::Value { pc_relative: true, .. } => (
-                value.map(|value| value.wrapping_add(addend).wrapping_sub(self.place)),
-                "SAP",
-            ),
-            Ask::Value { addend: true, .. } => (value.map(|value| value.wrapping_add(addend)), "SA"),
-            Ask::GlobDat | Ask::JumpSlot | Ask::Value { .. } => (value, "S"),
-            _ => (None, "BA"),
+        let found = self.find(relocation, module, start);
+        // What a resolver answers stands for the function that it is the resolver of.
+        let answer = |resolver| {
+            let calls = start.resolvers.iter();
+            calls
+                .filter(|call| call.function == resolver)
+                .find_map(|call| call.answer)
         };
-        // What a resolver chooses, or lode's own function in place of libc's, is not the symbol's value.
+        let value = match &found {
+            Found::At {
+                address,
+                is_resolver: true,
+            } => answer(*address),
+            Found::At { address, .. } => Some(*address),
+            Found::Nowhere => Some(0),
+            Found::Unknown => None,
+        };
+        let owner = self.provider.as_deref().unwrap_or(&module.mapped.name);
+        let tls = start.tls.iter().find(|(name, _, _)| name == owner);
+        let offset = match (relocation.symbol, &found) {
+            (0, _) => Some(0),
+            (_, Found::At { address, .. }) => start.named(owner).map(|owner| address.wrapping_sub(owner.mapped.base)),
+            _ => None,
+        };
+        let below = tls.map(|(_, _, below)| *below);
+        let sum = |value: u64| value.wrapping_add(addend);
+        let (computed, letters) = match relocation.ask() {
+            Ask::Relative => (Some(sum(base)), "BA"),
+            Ask::Value { pc_relative: true, .. } => (value.map(|value| sum(value).wrapping_sub(self.place)), "SAP"),
+            Ask::Value { addend: true, .. } => (value.map(sum), "SA"),
+            Ask::GlobDat | Ask::JumpSlot | Ask::Value { .. } => (value, "S"),
+            Ask::Indirect => (answer(sum(base)), "BA"),
+            Ask::TlsModule => (tls.map(|(_, number, _)| *number), ""),
+            Ask::TlsModuleOffset(_) => (offset.map(sum), "A"),
+            Ask::ThreadOffset(_) => (
+                offset.zip(below).map(|(offset, below)| sum(offset).wrapping_sub(below)),
+                "AT",
+            ),
+            _ => (None, ""),
+        };
+        // lode's own function stands for libc's, which takes a lock that a child of fork would wait for.
         let is_substituted = self
             .symbol
             .as_deref()
             .is_some_and(|name| name.starts_with("dl_iterate_phdr"));
-        self.computed = computed.filter(|_| !is_chosen && !is_substituted);
+        self.computed = computed.filter(|_| !is_substituted);
         for letter in letters.chars() {
             let known = match letter {
                 'B' => Some(base),
                 'A' => Some(addend),
                 'P' => Some(self.place),
+                'T' => below,
                 _ => value,
             };
             self.values.extend(known.map(|value| (letter, value)));
         }
+    }
+
+    /// What the symbol was bound to; notes its name and who has it.
+    fn find(&mut self, relocation: &Relocation, module: &Module, start: &Start) -> Found {
+        let symbols = module.file.as_ref().map_or(&[][..], |file| &file.binary.symbols);
+        let Some(reference) = symbols
+            .get(relocation.symbol as usize)
+            .filter(|_| relocation.symbol != 0)
+        else {
+            return Found::Unknown;
+        };
+        self.symbol = Some(reference.full_name());
+        match start.definition(&module.mapped.name, &reference.name, reference.version.as_deref()) {
+            Some(bound) => {
+                self.provider = Some(bound.to.clone());
+                start
+                    .symbol(bound)
+                    .map_or(Found::Unknown, |(address, symbol, _)| Found::At {
+                        address,
+                        is_resolver: symbol.kind == IFUNC,
+                    })
+            }
+            None if reference.is_weak() => Found::Nowhere,
+            None => Found::Unknown,
+        }
+    }
+}
+
+/// `STT_GNU_IFUNC`
+const IFUNC: u8 = 10;
+
+/// Where the symbol of a relocation is.
+enum Found {
+    /// At an address of the process
+    At { address: u64, is_resolver: bool },
+    /// A weak reference that nothing satisfies
+    Nowhere,
+    /// There is none, or its file cannot be read
+    Unknown,
+}
+
+/// `.got, in a segment rw-, stdout`
+fn location(binary: &Binary, at: u64) -> String {
+    let section = binary.section_at(at).map_or("no section", |section| &section.name);
+    let segment = binary.loads().find(|segment| segment.spans(at));
+    let access = segment.map_or_else(
+        || "no segment".to_owned(),
+        |segment| format!("a segment {}", segment.access()),
+    );
+    match binary.symbol_at(at) {
+        Some(symbol) => format!("in {section}, in {access}, in {}", symbol.full_name()),
+        None => format!("in {section}, in {access}"),
     }
 }
 
@@ -164,8 +233,11 @@ impl Display for Word {
             let provider = self.provider.as_deref().map_or("nobody", short);
             writeln!(out, "  symbol  {symbol}, defined by {provider}")?;
         }
-        writeln!(out, "  place   {:#x}", self.place)?;
-        writeln!(out, "  before  {}  (in the file)", hex(self.before))?;
+        writeln!(out, "  place   {:#x}, {}", self.place, self.location)?;
+        match self.offset {
+            Some(offset) => writeln!(out, "  before  {}  (in the file, at {offset:#x})", hex(self.before))?,
+            None => writeln!(out, "  before  {}  (not in the file: zeros)", hex(self.before))?,
+        }
         let values: Vec<String> = self
             .values
             .iter()
