@@ -139,6 +139,43 @@ fn a_structure_of_pointers_is_the_same_whoever_linked_it_and_in_whatever_form() 
 }
 
 #[test]
+fn words_of_32_bits_are_the_same_whoever_linked_them() {
+    let Some(tool) = tool().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let object = folder.child("shape.o");
+    compile(&file("shape.c"), &object, &["-m32", "-fPIC", "-c"]);
+    for (linker, switches) in linkers() {
+        for (form, extra) in [
+            ("REL", ""),
+            ("RELR", "-Wl,-z,pack-relative-relocs"),
+            ("RELA", "-Wl,-z,rela"),
+        ] {
+            // GNU ld has one form for each machine.
+            if linker == "bfd" && form == "RELA" {
+                continue;
+            }
+            let library = folder.child(format!("{linker}-{form}"));
+            let mut link = Command::new("gcc");
+            link.args(&switches)
+                .args(["-m32", "-shared", "-nostdlib"])
+                .args((!extra.is_empty()).then_some(extra));
+            succeed(link.arg(&object).arg("-o").arg(&library));
+            let path = library.to_str().unwrap();
+            golden(
+                "effective-32.txt",
+                &ask(&tool, &["effective", path, "list", "--follow=2"]).0,
+            );
+            let words = json(&tool, &["effective", path, "list"]);
+            assert_eq!(words["blocks"][0]["words"][0]["table"], form, "{linker}");
+            let sizes = json(&tool, &["relocation-sizes", path]);
+            assert_eq!(sizes["files"][0]["present"][form], 6, "{linker} {form}: {sizes}");
+        }
+    }
+}
+
+#[test]
 fn words_are_what_a_program_finds_when_it_runs() {
     let Some(tool) = tool().filter(|_| has("gcc")) else {
         return;
