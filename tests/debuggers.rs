@@ -294,6 +294,86 @@ fn gdb_sees_a_library_in_a_namespace_of_its_own() {
     assert_eq!(told(&shown), told(&look(SYSTEM).unwrap()));
 }
 
+/// What gdb shows that is connected to a gdbserver; the program ends with it.
+fn remotely(stand: &Stand, under: Under, commands: &[&str]) -> Option<String> {
+    let target = format!("target remote | gdbserver - {}", stand.built(under).display());
+    // Files are read where they are, and not through the server.
+    let first = ["set sysroot /", target.as_str()];
+    stand.gdb(under, &[], &[&first, commands].concat())
+}
+
+#[test]
+fn gdb_knows_threads_and_libraries_through_a_server() {
+    let Some(stand) = Stand::new(&["gdb", "gdbserver"]) else {
+        return;
+    };
+    assert!(stand.program("threads.c", &["-O0"]));
+    let commands = [
+        "break stop_here",
+        "continue",
+        "info threads",
+        "thread apply 2 3 4 print own_tls",
+        "thread apply 2 3 4 print library_tls",
+        "info sharedlibrary",
+        "continue",
+    ];
+    let look = |under| remotely(&stand, under, &commands);
+    let Some(shown) = look(LODE) else { return };
+    let values = |shown: &str| lines(shown, &["$"]).join(" ");
+    assert_eq!(values(&shown), "$1 = 4 $2 = 5 $3 = 6 $4 = 8 $5 = 9 $6 = 10", "{shown}");
+    assert_eq!(values(&shown), values(&look(SYSTEM).unwrap()));
+    assert_eq!(lines(&shown, &["Yes         ./library.so"]).len(), 1, "{shown}");
+    assert!(shown.contains("exited normally"), "{shown}");
+
+    assert!(stand.program("loop.c", &[]));
+    let mut commands = vec!["catch load other", "catch unload other"];
+    commands.resize(6, "continue");
+    commands.extend(["delete", "continue"]);
+    let catch = |under| {
+        let shown = remotely(&stand, under, &commands)?;
+        Some(lines(&shown, &["Inferior loaded", "Inferior unloaded"]).join("\n"))
+    };
+    let events = catch(LODE).unwrap();
+    assert_eq!(events.matches("./other.so").count(), 4, "{events}");
+    assert_eq!(events, catch(SYSTEM).unwrap());
+}
+
+/// The system's loader is not asked: Debian's has no probes.
+#[test]
+fn probes_tell_the_namespace_and_follow_each_other_as_glibc_has_it() {
+    let Some(stand) = Stand::new(&["gdb"]) else { return };
+    assert!(stand.program("namespace.c", &[]));
+    let names = [
+        "map_start",
+        "map_complete",
+        "reloc_start",
+        "reloc_complete",
+        "map_failed",
+        "unmap_start",
+        "unmap_complete",
+    ];
+    let stops = names.map(|name| format!("break -probe-stap rtld:{name}"));
+    let mut commands = vec!["break main", "run"];
+    commands.extend(stops.iter().map(String::as_str));
+    for _ in names {
+        commands.extend(["continue", "print $_probe_arg0"]);
+    }
+    let Some(shown) = stand.gdb(LODE, &[], &commands) else {
+        return;
+    };
+    // The number of a stop is that of its probe: the first one is `main`'s. The namespace is the one that is opened.
+    let told: Vec<String> = lines(&shown, &[", 0x", "$"])
+        .into_iter()
+        .filter_map(|line| line.split([',', '=']).next())
+        .map(|line| line.trim().to_owned())
+        .collect();
+    let expected: Vec<String> = (1..=names.len())
+        .flat_map(|stop| [format!("Breakpoint {}", stop + 1), format!("${stop}")])
+        .collect();
+    assert_eq!(told, expected, "{shown}");
+    assert_eq!(shown.matches(" = 1\n").count(), names.len(), "{shown}");
+}
+
 /// What of the threads is printed: where they are, and their thread-local variables: the program's, an opened library's, libc's.
 const THREADS: [&str; 7] = [
     "info threads",

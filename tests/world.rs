@@ -7,6 +7,7 @@
 //! | `finding` | which file a name becomes, in what order, and what ends a search |
 //! | `binding` | which definition a reference gets |
 //! | `versions` | which version of it |
+//! | `demands` | what a file asks of the machine, the system and the loader |
 //! | `relocations` | what each type stores, and what is refused |
 //! | `order` | constructors, resolvers, copies |
 //! | `damage` | that no content of a file makes a stage panic |
@@ -19,6 +20,8 @@
 mod binding;
 #[path = "world/damage.rs"]
 mod damage;
+#[path = "world/demands.rs"]
+mod demands;
 #[path = "world/finding.rs"]
 mod finding;
 #[path = "world/keeping.rs"]

@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+use crate::elf::note::LevelFeatures;
+
 /// The four registers that CPUID returns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Registers {
@@ -327,8 +329,24 @@ impl FeatureSet {
 
     /// The highest x86-64 level, 1 to 4, that a set of usable features reaches; 0 if not even the first.
     pub fn isa_level(&self) -> u8 {
-        let reached = LEVELS.iter().take_while(|level| self.has_all(level));
-        reached.zip(1..).last().map_or(0, |(_, level)| level)
+        let lacking = LevelFeatures(self.lacking());
+        let reached = (1..5).take_while(|level| lacking.up_to(*level) == LevelFeatures(0));
+        reached.last().unwrap_or(0)
+    }
+
+    /// Which features of the levels are not in a set of usable ones: a bit for each, in the order of [`LEVELS`].
+    #[inline(never)]
+    pub fn lacking(&self) -> u32 {
+        let (mut lacking, mut bit) = (0, 1);
+        for level in LEVELS {
+            for feature in level {
+                if !self.has(*feature) {
+                    lacking |= bit;
+                }
+                bit <<= 1;
+            }
+        }
+        lacking
     }
 
     /// The level as bits of the GNU property GNU_PROPERTY_X86_ISA_1_NEEDED: one per level reached.
@@ -548,6 +566,11 @@ impl<'c> Cpu<'c> {
         self.reported().usable(self.xcr0)
     }
 
+    /// See [`FeatureSet::lacking`].
+    pub fn lacking(&self) -> u32 {
+        self.usable().lacking()
+    }
+
     /// The x86-64 level, 1 to 4.
     pub fn isa_level(&self) -> u8 {
         self.usable().isa_level()
@@ -750,6 +773,9 @@ mod tests {
         assert_eq!(usable(&CORE2).isa_level(), 1);
         assert_eq!(usable(&EPYC).isa_1(), 0b1111);
         assert_eq!(FeatureSet::default().isa_level(), 0);
+        let lacking = |table| LevelFeatures(usable(table).lacking());
+        assert_eq!(lacking(&EPYC), LevelFeatures(0));
+        assert_eq!(lacking(&CORE2).up_to(2).to_string(), " POPCNT SSE4_1 SSE4_2");
     }
 
     #[test]

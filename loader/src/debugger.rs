@@ -92,14 +92,23 @@ pub fn address() -> u64 {
     PLACE.load(Ordering::Acquire) as u64
 }
 
-/// The structure of a namespace, which is made when it is first asked for, and stands behind all others from then on. Null: nothing was announced.
+/// Where the structure of a namespace is or would be. Null: nothing was announced.
 fn place_of(namespace: Namespace) -> *mut RDebug {
     let base = PLACE.load(Ordering::Acquire);
     let index = usize::from(namespace.0).wrapping_sub(1);
     if base.is_null() || index >= OTHERS {
         return base;
     }
-    let place = FURTHER.0.get().cast::<RDebug>().wrapping_add(index);
+    FURTHER.0.get().cast::<RDebug>().wrapping_add(index)
+}
+
+/// The structure of a namespace, which is made when it is first asked for, and stands behind all others from then on. Null: nothing was announced.
+fn structure_of(namespace: Namespace) -> *mut RDebug {
+    let base = PLACE.load(Ordering::Acquire);
+    let place = place_of(namespace);
+    if place == base {
+        return base;
+    }
     // SAFETY: `announce` set the base's; the others stay, and only the holder of the long lock writes them.
     unsafe {
         if (*place).version == 0 {
@@ -118,7 +127,7 @@ fn place_of(namespace: Namespace) -> *mut RDebug {
 /// Tells a debugger that the list of a namespace starts at `first` (0: it is empty) and is in `state`.
 #[inline(never)]
 pub fn tell(namespace: Namespace, first: usize, state: State) {
-    let place = place_of(namespace);
+    let place = structure_of(namespace);
     if place.is_null() {
         return;
     }
@@ -165,9 +174,9 @@ pub fn tell(namespace: Namespace, first: usize, state: State) {
     }
 }
 
-/// Tells a tracer that a library could not be opened. In which namespace, where one was to be made, has not been decided; so it is the base one.
-pub fn tell_of_failure() {
-    probe::map_failed(Namespace::BASE.0.into(), address());
+/// Tells a tracer that a library could not be opened in a namespace, which may not have been made.
+pub fn tell_of_failure(namespace: Namespace) {
+    probe::map_failed(namespace.0.into(), place_of(namespace) as u64);
 }
 
 /// The link_map behind the one at `map`; 0: there is none.

@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
 use crate::elf::Vaddr;
+use crate::elf::note::LevelFeatures;
 
 /// A file or symbol name: bytes without NUL, usually but not always UTF-8.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,10 +90,21 @@ fn escaped(out: &mut fmt::Formatter<'_>, code: u64) -> fmt::Result {
 /// The text that `format!` would make. In its place, because that macro brings copies of what `String` has here already.
 #[inline(never)]
 pub fn text(arguments: fmt::Arguments<'_>) -> String {
-    let mut text = String::new();
+    // Most texts are shorter, so they do not have to grow.
+    let mut text = String::with_capacity(128);
     // Writing to a String cannot fail.
     let _ = text.write_fmt(arguments);
     text
+}
+
+/// Appends a name to a list for people.
+#[cold]
+#[inline(never)]
+pub fn append(list: &mut Vec<u8>, separator: &[u8], name: &[u8]) {
+    if !list.is_empty() {
+        list.extend_from_slice(separator);
+    }
+    list.extend_from_slice(name);
 }
 
 /// Whether `text` has this byte.
@@ -146,6 +158,18 @@ pub struct Error {
 /// The result of everything that can fail with a culprit. Boxed: the error path is cold, the `Ok` path is not.
 pub type Result<T> = core::result::Result<T, Box<Error>>;
 
+/// A stable code, printed as `E0105`. It is never given to another failure; `docs/errors/` has a page for each. The hundreds are groups:
+/// 1 the file, 2 finding libraries, 3 symbols and relocations, 4 thread-local storage, 5 system and permissions, 6 the running program,
+/// 7 the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Code(pub u16);
+
+impl fmt::Display for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "E{:04}", u64::from(self.0))
+    }
+}
+
 /// Declares the rules: name, stable code, the rule as a sentence, the words that glibc has for it if it has any, and the fix if there is
 /// one.
 macro_rules! rules {
@@ -157,90 +181,98 @@ macro_rules! rules {
             $($rule,)*
         }
 
-        /// Four lines for each rule. One text is smaller than a table of texts, which needs an address for each.
-        const RULES: &str = concat!($($code, "\n", $text, "\n", $($words,)? "\n", $($fix,)? "\n",)*);
+        const RULE_CODES: &[u16] = &[$($code,)*];
+
+        /// Three lines for each rule. One text is smaller than a table of texts, which needs an address for each.
+        const RULES: &str = concat!($($text, "\n", $($words,)? "\n", $($fix,)? "\n",)*);
     };
 }
 
 rules! {
-    HeaderTruncated = "header-truncated", "the file is shorter than an ELF header",
+    HeaderTruncated = 102, "the file is shorter than an ELF header",
         glibc: "file too short",
         fix: "copy the file again";
-    ElfVersion = "elf-version", "the ELF version is not 1",
+    ElfVersion = 106, "the ELF version is not 1",
         glibc: "ELF file version does not match current one";
-    HeaderFlags = "header-flags", "e_flags has bits that this machine does not define";
-    HeaderType = "header-type", "the file is neither an executable (ET_EXEC) nor a shared object (ET_DYN)",
+    HeaderFlags = 108, "e_flags has bits that this machine does not define";
+    HeaderType = 109, "the file is neither an executable (ET_EXEC) nor a shared object (ET_DYN)",
         glibc: "only ET_DYN and ET_EXEC can be loaded";
-    PhentSize = "phentsize", "e_phentsize is not the size of a program header",
+    PhentSize = 110, "e_phentsize is not the size of a program header",
         glibc: "ELF file's phentsize not the expected size";
-    NoProgramHeaders = "no-program-headers", "the file has no program headers";
-    ProgramHeadersOutsideFile = "phdr-outside-file", "the program header table ends after the end of the file";
-    NoLoadSegment = "no-load-segment", "no PT_LOAD segment: there is nothing to map",
+    NoProgramHeaders = 111, "the file has no program headers";
+    ProgramHeadersOutsideFile = 113, "the program header table ends after the end of the file";
+    NoLoadSegment = 114, "no PT_LOAD segment: there is nothing to map",
         glibc: "object file has no loadable segments";
-    SegmentOutsideFile = "segment-outside-file", "a segment ends after the end of the file (is the file truncated?)",
+    SegmentOutsideFile = 112, "a segment ends after the end of the file (is the file truncated?)",
         fix: "copy the file again";
-    SegmentFileSize = "segment-file-size", "a segment has more bytes in the file than in memory";
-    SegmentOrder = "segment-order", "PT_LOAD segments overlap or are not in ascending order";
-    SegmentAddress = "segment-address", "a segment does not fit into the address space";
-    SegmentAlign = "segment-align", "p_align is not a power of two";
-    SegmentCongruence = "segment-congruence", "p_vaddr and p_offset differ modulo the page size, so the segment cannot be mapped";
-    SegmentTwice = "segment-twice", "a segment type that may stand once stands twice";
-    SegmentWritableExecutable = "segment-wx", "a segment is both writable and executable",
+    SegmentFileSize = 115, "a segment has more bytes in the file than in memory";
+    SegmentOrder = 116, "PT_LOAD segments overlap or are not in ascending order";
+    SegmentAddress = 117, "a segment does not fit into the address space";
+    SegmentAlign = 118, "p_align is not a power of two";
+    SegmentCongruence = 119, "p_vaddr and p_offset differ modulo the page size, so the segment cannot be mapped";
+    SegmentTwice = 122, "a segment type that may stand once stands twice";
+    SegmentWritableExecutable = 123, "a segment is both writable and executable",
         fix: "link with -z separate-code, or split the segment";
-    DynamicMissing = "dynamic-missing", "the file has no dynamic section",
+    DynamicMissing = 130, "the file has no dynamic section",
         glibc: "object file has no dynamic section";
-    DynamicOutside = "dynamic-outside", "the dynamic section is not inside a mapped segment";
-    DynamicUnterminated = "dynamic-unterminated", "the dynamic section has no DT_NULL entry";
-    RelroOutside = "relro-outside", "PT_GNU_RELRO is not inside a writable segment";
-    TlsOutside = "tls-outside", "the TLS image is not inside a mapped segment";
-    TlsSize = "tls-size", "the TLS segment has more bytes in the file than in memory, or is too large";
-    TlsAlign = "tls-align", "the TLS alignment is not a power of two, or is too large";
-    InterpreterPath = "interpreter-path", "PT_INTERP is not a path that ends in NUL";
-    TagTwin = "tag-twin", "a dynamic tag stands without the tag that belongs to it";
-    TagEntrySize = "tag-entry-size", "an entry size in the dynamic section is not the size of the entry";
-    TagTableSize = "tag-table-size", "a table's size is not a whole number of entries";
-    TagTableOutside = "tag-table-outside", "a table named by the dynamic section is not inside a mapped segment";
-    TagPltRel = "tag-pltrel", "DT_PLTREL is neither DT_REL nor DT_RELA";
-    StringTable = "string-table", "the string table is empty or does not end in NUL";
-    StringOffset = "string-offset", "a name lies outside the string table";
-    HashTable = "hash-table", "the SysV hash table does not fit where it stands";
-    HashBuckets = "hash-buckets", "a hash table without buckets, or with a bloom filter whose size is no power of two";
-    GnuHashTable = "gnu-hash-table", "the GNU hash table does not fit where it stands";
-    SymbolIndex = "symbol-index", "a symbol index lies outside the symbol table";
-    SymbolValue = "symbol-value", "a symbol's value lies outside the module";
-    VersionNeed = "version-need", "the version requirements (DT_VERNEED) are damaged";
-    VersionDefinition = "version-definition", "the version definitions (DT_VERDEF) are damaged";
-    VersionIndex = "version-index", "a symbol has a version index that nothing defines";
-    RelrBitmapFirst = "relr-bitmap-first", "a RELR stream starts with a bitmap";
-    RelrOutside = "relr-outside", "a RELR entry does not lie in a writable segment of this module";
-    RelocationOutside = "relocation-outside", "a relocation's target does not lie in this module";
-    RelocationReadOnly = "relocation-readonly", "a relocation's target lies in a segment that is not writable",
+    DynamicOutside = 131, "the dynamic section is not inside a mapped segment";
+    DynamicUnterminated = 132, "the dynamic section has no DT_NULL entry";
+    RelroOutside = 124, "PT_GNU_RELRO is not inside a writable segment";
+    TlsOutside = 403, "the TLS image is not inside a mapped segment";
+    TlsSize = 404, "the TLS segment has more bytes in the file than in memory, or is too large";
+    TlsAlign = 405, "the TLS alignment is not a power of two, or is too large";
+    InterpreterPath = 121, "PT_INTERP is not a path that ends in NUL";
+    TagTwin = 133, "a dynamic tag stands without the tag that belongs to it";
+    TagEntrySize = 134, "an entry size in the dynamic section is not the size of the entry";
+    TagTableSize = 135, "a table's size is not a whole number of entries";
+    TagTableOutside = 136, "a table named by the dynamic section is not inside a mapped segment";
+    TagPltRel = 137, "DT_PLTREL is neither DT_REL nor DT_RELA";
+    StringTable = 138, "the string table is empty or does not end in NUL";
+    StringOffset = 139, "a name lies outside the string table";
+    HashTable = 303, "the SysV hash table does not fit where it stands";
+    HashBuckets = 305, "a hash table without buckets, or with a bloom filter whose size is no power of two";
+    GnuHashTable = 304, "the GNU hash table does not fit where it stands";
+    SymbolIndex = 306, "a symbol index lies outside the symbol table";
+    SymbolValue = 307, "a symbol's value lies outside the module";
+    VersionNeed = 312, "the version requirements (DT_VERNEED) are damaged";
+    VersionDefinition = 313, "the version definitions (DT_VERDEF) are damaged";
+    VersionIndex = 314, "a symbol has a version index that nothing defines";
+    RelrLockout = 315, "DT_RELR without GLIBC_ABI_DT_RELR dependency",
+        fix: "link with -z pack-relative-relocs";
+    RelrBitmapFirst = 326, "a RELR stream starts with a bitmap";
+    RelrOutside = 327, "a RELR entry does not lie in a writable segment of this module";
+    RelocationOutside = 321, "a relocation's target does not lie in this module";
+    RelocationReadOnly = 322, "a relocation's target lies in a segment that is not writable",
         fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel)";
-    RelativeCount = "relative-count", "DT_RELACOUNT counts relocations that are not relative";
-    AndroidRelocations = "android-relocations", "the packed relocations (APS2) are damaged";
-    TextRelocations = "text-relocations", "the file asks to relocate read-only segments (DT_TEXTREL)";
-    EntryOutside = "entry-outside", "the entry point is not in an executable segment";
-    ArraySize = "array-size", "an init or fini array is not a whole number of addresses";
-    CodeOutside = "code-outside", "a function that the file wants called (entry of an init or fini array, resolver) is not in an executable segment";
-    FileTruncated = "file-truncated", "the program's file ends before its last segment does",
+    RelativeCount = 328, "DT_RELACOUNT counts relocations that are not relative";
+    AndroidRelocations = 329, "the packed relocations (APS2) are damaged";
+    TextRelocations = 323, "the file asks to relocate read-only segments (DT_TEXTREL)";
+    EntryOutside = 125, "the entry point is not in an executable segment";
+    ArraySize = 140, "an init or fini array is not a whole number of addresses";
+    CodeOutside = 126, "a function that the file wants called (entry of an init or fini array, resolver) is not in an executable segment";
+    FileTruncated = 127, "the program's file ends before its last segment does",
         fix: "copy the file again";
 }
 
 impl Rule {
-    /// The stable code of the rule, and the rule as a sentence. `value` and `limit` of [`Kind::Malformed`] are printed after it.
-    pub fn text(self) -> (&'static str, &'static str) {
-        (self.line(Part::Code), self.line(Part::Rule))
+    /// The stable code of the rule.
+    pub fn code(self) -> Code {
+        Code(RULE_CODES.get(self as usize).copied().unwrap_or_default())
+    }
+
+    /// The rule as a sentence. `value` and `limit` of [`Kind::Malformed`] are printed after it.
+    pub fn text(self) -> &'static str {
+        self.line(Part::Rule)
     }
 
     fn line(self, part: Part) -> &'static str {
-        line(RULES, self as usize * 4 + part as usize)
+        line(RULES, self as usize * 3 + part as usize)
     }
 }
 
 /// A line of the texts of a rule or a kind.
 #[derive(Clone, Copy)]
 enum Part {
-    Code,
     /// What the rule is; a kind has no such line.
     Rule,
     /// What is wrong, in glibc's words if it has any.
@@ -288,6 +320,8 @@ impl fmt::Display for Unresolved {
 /// One version that its provider does not define.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MissingVersion {
+    /// The symbols that ask for it, for people; empty when only DT_VERNEED does.
+    pub symbols: Name,
     /// The module that requires it.
     pub module: Name,
     /// The module that should define it.
@@ -320,8 +354,13 @@ pub enum Kind {
     NotRegular,
     /// The file does not start with the ELF magic.
     NotElf,
-    /// 32-bit file, or a class that does not exist (`EI_CLASS`).
-    WrongClass(u8),
+    /// 32-bit file, or a class that does not exist.
+    WrongClass {
+        /// `EI_CLASS`
+        class: u8,
+        /// `e_machine`
+        machine: u16,
+    },
     /// Big-endian, or a byte order that does not exist (`EI_DATA`).
     WrongData(u8),
     /// `EI_OSABI` names a system that lode does not serve.
@@ -337,6 +376,19 @@ pub enum Kind {
     },
     /// Another machine (`e_machine`).
     WrongMachine(u16),
+    /// The file was built for another operating system (NT_GNU_ABI_TAG): its number there.
+    WrongSystem(u32),
+    /// The file was built for a newer kernel (NT_GNU_ABI_TAG).
+    KernelTooOld {
+        /// The oldest kernel that the file is for.
+        needed: KernelVersion,
+        /// The one that runs.
+        have: KernelVersion,
+    },
+    /// A tag, a segment or a flag changes how the file is loaded, in a way that lode does not implement: its name.
+    ChangesLoading(&'static str),
+    /// The file was built for another libc than the one of the process: for which.
+    WrongLibc(&'static str),
     /// A rule of the format is broken.
     Malformed {
         /// Which.
@@ -352,6 +404,8 @@ pub enum Kind {
         needed: u8,
         /// Level of this CPU.
         have: u8,
+        /// The features that are missing.
+        lacks: LevelFeatures,
     },
     /// A library was found nowhere.
     Missing {
@@ -411,6 +465,10 @@ pub enum Kind {
         /// What did not match, one line for each candidate row.
         why: Name,
     },
+    /// The program may not be executed by this user.
+    NotExecutable,
+    /// The file lies on a file system that is mounted noexec.
+    NoExecMount,
     /// Something that lode does not support, in one sentence.
     Unsupported(&'static str),
     /// A preload of a secure process that lacks the set-user-ID bit.
@@ -434,6 +492,20 @@ pub enum Kind {
     Busy,
     /// Memory ran out.
     OutOfMemory,
+}
+
+/// A kernel's version: major, minor and patch in 20 bits each, so that versions compare as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KernelVersion(pub u64);
+
+impl KernelVersion {
+    /// Bits of each number.
+    pub const BITS: u32 = 20;
+
+    /// One of the three numbers; `place` counts from the last.
+    fn number(self, place: u32) -> u64 {
+        self.0 >> (place * KernelVersion::BITS) & 0xf_ffff
+    }
 }
 
 impl Kind {
@@ -461,7 +533,11 @@ impl Kind {
     pub fn is_unfit(&self) -> bool {
         matches!(
             self,
-            Kind::WrongClass(1) | Kind::WrongMachine(_) | Kind::CpuTooOld { .. }
+            Kind::WrongClass { class: 1, .. }
+                | Kind::WrongMachine(_)
+                | Kind::WrongSystem(_)
+                | Kind::KernelTooOld { .. }
+                | Kind::CpuTooOld { .. }
         )
     }
 }
@@ -523,72 +599,82 @@ impl fmt::Display for Error {
 /// Declares what is said of each kind of failure: its code, what is wrong as far as that is said without names and numbers, and the fix if
 /// there is one.
 macro_rules! texts {
-    ($($kind:ident $code:literal, $summary:literal $(, fix: $fix:literal)?;)*) => {
+    ($($kind:ident = $code:literal, $summary:literal $(, fix: $fix:literal)?;)*) => {
         /// The order of [`TEXTS`].
         enum Place {
             $($kind,)*
         }
 
-        /// Four lines for each kind, as for a rule.
-        const TEXTS: &str = concat!($($code, "\n\n", $summary, "\n", $($fix,)? "\n",)*);
+        const CODES: &[u16] = &[$($code,)*];
+
+        /// Three lines for each kind, as for a rule.
+        const TEXTS: &str = concat!($("\n", $summary, "\n", $($fix,)? "\n",)*);
 
         impl Kind {
-            /// A line that is printed as it is. That of a broken rule is the rule's.
-            #[inline(never)]
-            fn line(&self, part: Part) -> &'static str {
-                if let Kind::Malformed { rule, .. } = self {
-                    return rule.line(part);
-                }
+            fn place(&self) -> usize {
                 let place = match self {
                     $(Kind::$kind { .. } => Place::$kind,)*
                 };
-                line(TEXTS, place as usize * 4 + part as usize)
+                place as usize
             }
         }
     };
 }
 
+// First those that programs meet again and again when they try what is there: a line is found by going through all before it.
 texts! {
-    Os "system-call", "";
-    NotRegular "not-regular", "cannot read file data: not a regular file";
-    NotElf "not-elf", "invalid ELF header";
-    WrongClass "wrong-class", "wrong ELF class: ",
-        fix: "use a file that was built for this machine";
-    WrongData "wrong-data", "ELF file data encoding not little-endian",
-        fix: "use a file that was built for this machine";
-    WrongOsAbi "wrong-osabi", "ELF file OS ABI invalid",
-        fix: "build the file for this system; lode runs what it knows how to honour and nothing else";
-    WrongAbiVersion "wrong-abiversion", "ELF file ABI version invalid",
-        fix: "build the file for this system; lode runs what it knows how to honour and nothing else";
-    WrongMachine "wrong-machine", "ELF file is for another machine: ",
-        fix: "use a file that was built for this machine";
-    Malformed "", "";
-    CpuTooOld "cpu-too-old", "CPU ISA level is lower than required";
-    Missing "missing-library", "",
+    NoSymbol = 302, "undefined symbol: ";
+    Missing = 201, "",
         fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
-    Undefined "undefined-symbol", "",
+    Undefined = 301, "",
         fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
-    NoVersion "missing-version", "",
+    Os = 502, "";
+    NotRegular = 202, "cannot read file data: not a regular file";
+    NotElf = 101, "invalid ELF header";
+    WrongClass = 103, "wrong ELF class: ",
+        fix: "use a file that was built for this machine";
+    WrongData = 103, "ELF file data encoding not little-endian",
+        fix: "use a file that was built for this machine";
+    WrongSystem = 104, "ELF file OS ABI invalid",
+        fix: "build the file for this system";
+    KernelTooOld = 129, "kernel too old",
+        fix: "use a newer kernel, or a build for this one";
+    ChangesLoading = 107, "lode does not implement ",
+        fix: "use a newer lode, or link the file without it";
+    WrongLibc = 211, "the file was built for another libc: ",
+        fix: "use a build for the libc of the program";
+    WrongOsAbi = 104, "ELF file OS ABI invalid",
+        fix: "build the file for this system";
+    WrongAbiVersion = 105, "ELF file ABI version invalid",
+        fix: "build the file for this system";
+    WrongMachine = 103, "ELF file is for another machine: ",
+        fix: "use a file that was built for this machine";
+    Malformed = 0, "";
+    CpuTooOld = 128, "CPU ISA level is lower than required";
+    NoVersion = 310, "",
         fix: "the library is older than what the file was linked against: install a newer one";
-    UnknownRelocation "unknown-relocation", "unexpected reloc type ";
-    Overflow "relocation-overflow", "",
+    UnknownRelocation = 320, "unexpected reloc type ";
+    Overflow = 324, "",
         fix: "build the file with -fPIC, so that its references can reach every address";
-    CopySize "copy-size", "copy relocation of ";
-    NotThreadLocal "not-thread-local", "a thread-local reference to ";
-    StaticTls "static-tls", "cannot allocate memory in static TLS block",
+    CopySize = 325, "copy relocation of ";
+    NotThreadLocal = 401, "a thread-local reference to ";
+    StaticTls = 402, "cannot allocate memory in static TLS block",
         fix: "load the library at the start (LD_PRELOAD), or build it without -ftls-model=initial-exec";
-    UnknownLibc "unknown-libc", "this build of glibc ",
+    UnknownLibc = 210, "this build of glibc ",
         fix: "add a row for this build with `cargo xtask tables DEBUGFILE`, where DEBUGFILE is the separate debug file of its ld.so";
-    Unsupported "unsupported", "";
-    Untrusted "untrusted", "cannot open shared object file: not trusted in a secure process";
-    NotToBeOpened "not-to-be-opened", "shared object cannot be dlopen()ed";
-    Usage "usage", "";
-    RunsItself "runs-itself", "lode was asked to run itself",
+    NotExecutable = 510, "cannot execute: Permission denied",
+        fix: "chmod +x, or --allow=noexec";
+    NoExecMount = 511, "failed to map segment from shared object: Operation not permitted",
+        fix: "move the file: this file system is mounted noexec";
+    Unsupported = 604, "";
+    Untrusted = 503, "cannot open shared object file: not trusted in a secure process";
+    NotToBeOpened = 203, "shared object cannot be dlopen()ed";
+    Usage = 701, "";
+    RunsItself = 702, "lode was asked to run itself",
         fix: "name a program: ld-lode PROGRAM ARGUMENTS";
-    NoSymbol "no-symbol", "undefined symbol: ";
-    InvalidHandle "invalid-handle", "invalid handle";
-    Busy "busy", "the loader is busy in this thread";
-    OutOfMemory "out-of-memory", "cannot allocate memory";
+    InvalidHandle = 602, "invalid handle";
+    Busy = 603, "the loader is busy in this thread";
+    OutOfMemory = 504, "cannot allocate memory";
 }
 
 /// What is wrong, in the words that glibc has for it where it has any.
@@ -597,8 +683,9 @@ impl fmt::Display for Kind {
         out.write_str(self.line(Part::Summary))?;
         match *self {
             Kind::Os { what, errno } => failed(out, what, errno),
-            Kind::WrongClass(1) => out.write_str("ELFCLASS32"),
-            Kind::WrongClass(class) => u64::from(class).fmt(out),
+            Kind::WrongClass { class: 1, .. } => out.write_str("ELFCLASS32"),
+            Kind::WrongClass { class, .. } => u64::from(class).fmt(out),
+            Kind::ChangesLoading(what) | Kind::WrongLibc(what) => out.write_str(what),
             Kind::WrongMachine(machine) => out.write_str(crate::elf::header::machine_name(machine)),
             Kind::Malformed { rule, .. } if rule.line(Part::Summary).is_empty() => out.write_str(rule.line(Part::Rule)),
             Kind::Missing { ref tried, .. } => match tried.as_slice() {
@@ -658,6 +745,29 @@ impl fmt::Display for Kind {
 
 const CANNOT_OPEN: &str = "cannot open shared object file";
 
+/// Prints a template: the next value for each `#`, the name for each `@`. Many short facts take less room so.
+#[inline(never)]
+fn filled(out: &mut fmt::Formatter<'_>, template: &str, values: &[u64], name: &str) -> fmt::Result {
+    let mut values = values.iter();
+    let mut start = 0;
+    for (at, byte) in template
+        .bytes()
+        .enumerate()
+        .filter(|(_, byte)| matches!(byte, b'#' | b'@'))
+    {
+        out.write_str(template.get(start..at).unwrap_or_default())?;
+        start = at.saturating_add(1);
+        match (byte, values.as_slice()) {
+            (b'#', [value, ..]) => {
+                value.fmt(out)?;
+                values.next();
+            }
+            _ => out.write_str(name)?,
+        }
+    }
+    out.write_str(template.get(start..).unwrap_or_default())
+}
+
 fn failed(out: &mut fmt::Formatter<'_>, what: &str, errno: Errno) -> fmt::Result {
     write!(out, "{what}: {errno}")
 }
@@ -674,55 +784,82 @@ fn versioned(out: &mut fmt::Formatter<'_>, symbol: &Name, version: &Option<Name>
 }
 
 impl Kind {
-    /// The stable word that stands for this failure, in brackets after `lode` and in `docs/errors`.
-    pub fn code(&self) -> &'static str {
-        self.line(Part::Code)
+    /// The code that stands for this failure, in brackets after `lode`. That of a broken rule is the rule's.
+    pub fn code(&self) -> Code {
+        match self {
+            Kind::Malformed { rule, .. } => rule.code(),
+            _ => Code(CODES.get(self.place()).copied().unwrap_or_default()),
+        }
+    }
+
+    /// A line that is printed as it is. That of a broken rule is the rule's.
+    #[inline(never)]
+    fn line(&self, part: Part) -> &'static str {
+        match self {
+            Kind::Malformed { rule, .. } => rule.line(part),
+            _ => line(TEXTS, self.place() * 3 + part as usize),
+        }
     }
 
     /// What is known beyond the summary, one fact a line.
     fn detail(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::elf::header::{machine_of_class, osabi_name};
+        let mut fact = |template, values: &[u64], name| filled(out, template, values, name);
         match *self {
-            Kind::WrongClass(class) => {
-                writeln!(out, "  EI_CLASS is {}; lode loads 2 (ELFCLASS64)", u64::from(class))
-            }
-            Kind::WrongData(data) => {
-                writeln!(out, "  EI_DATA is {}; lode loads 1 (little-endian)", u64::from(data))
-            }
-            Kind::WrongOsAbi(osabi) => writeln!(
-                out,
-                "  EI_OSABI is {} ({}); lode supports 0 (NONE) and 3 (GNU)",
-                u64::from(osabi),
-                crate::elf::header::osabi_name(osabi)
+            Kind::WrongClass { class, machine } => fact(
+                "  EI_CLASS is #, e_machine # (@); lode loads 2 (ELFCLASS64) and 62 (x86-64)\n",
+                &[class.into(), machine.into()],
+                machine_of_class(machine, class),
+            ),
+            Kind::WrongMachine(machine) => fact(
+                "  e_machine is # (@); lode loads 62 (x86-64)\n",
+                &[machine.into()],
+                machine_of_class(machine, 2),
+            ),
+            Kind::WrongData(data) => fact("  EI_DATA is #; lode loads 1 (little-endian)\n", &[data.into()], ""),
+            Kind::WrongOsAbi(osabi) => fact(
+                "  EI_OSABI is # (@); lode supports 0 (NONE) and 3 (GNU)\n",
+                &[osabi.into()],
+                osabi_name(osabi),
             ),
             Kind::WrongAbiVersion {
                 osabi,
                 version,
                 supported,
-            } => {
-                write!(
-                    out,
-                    "  EI_ABIVERSION is {} for EI_OSABI {} ({}); lode supports 0",
-                    u64::from(version),
-                    u64::from(osabi),
-                    crate::elf::header::osabi_name(osabi)
-                )?;
+            } => fact(
                 match supported {
+                    0 => "  EI_ABIVERSION is # for EI_OSABI # (@); lode supports #\n",
+                    _ => "  EI_ABIVERSION is # for EI_OSABI # (@); lode supports 0 to #\n",
+                },
+                &[version.into(), osabi.into(), supported.into()],
+                osabi_name(osabi),
+            ),
+            Kind::WrongSystem(os) => fact(
+                "  NT_GNU_ABI_TAG names the system # (@); this is 0 (Linux)\n",
+                &[os.into()],
+                crate::elf::note::system_name(os),
+            ),
+            Kind::KernelTooOld { needed, have } => {
+                for (text, version) in [("  NT_GNU_ABI_TAG asks for Linux", needed), ("; this is Linux", have)] {
+                    let numbers = [version.number(2), version.number(1), version.number(0)];
+                    fact("@ #.#.#", &numbers, text)?;
+                }
+                out.write_str("\n")
+            }
+            Kind::CpuTooOld { needed, have, lacks } => {
+                let levels = [needed.into(), have.into()];
+                fact("  the file needs x86-64-v#; this CPU has x86-64-v#", &levels, "")?;
+                match lacks.0 {
                     0 => out.write_str("\n"),
-                    _ => writeln!(out, " to {}", u64::from(supported)),
+                    _ => writeln!(out, " and lacks{lacks}"),
                 }
             }
-            Kind::WrongMachine(machine) => writeln!(
-                out,
-                "  e_machine is {} ({}); lode loads 62 (x86-64)",
-                u64::from(machine),
-                crate::elf::header::machine_name(machine)
-            ),
             Kind::Malformed {
                 rule: Rule::TagTwin,
                 value,
                 limit,
             } => {
-                let name = |number| crate::elf::dynamic::tag::name(number).unwrap_or("unknown tag");
+                let name = |number| crate::elf::dynamic::tag::name_in_errors(number).unwrap_or("unknown tag");
                 writeln!(out, "  {} stands without {}", name(value), name(limit))
             }
             Kind::Malformed { rule, value, limit } => {
@@ -736,29 +873,31 @@ impl Kind {
                     limit => writeln!(out, ", limit {limit:#x}"),
                 }
             }
-            Kind::CpuTooOld { needed, have } => writeln!(
-                out,
-                "  the file needs x86-64-v{}; this CPU has x86-64-v{}",
-                u64::from(needed),
-                u64::from(have)
-            ),
             Kind::Missing { ref tried, .. } => {
                 for one in tried {
                     match &one.why {
                         Rejected::Os(errno) => writeln!(out, "  tried {}: {}", one.path, *errno)?,
-                        Rejected::Unfit(kind) => writeln!(out, "  tried {}: {}", one.path, **kind)?,
+                        Rejected::Unfit(kind) => {
+                            writeln!(out, "  tried {}: {}", one.path, **kind)?;
+                            if kind.is_unfit() {
+                                out.write_str("  ")?;
+                                kind.detail(out)?;
+                            }
+                        }
                     }
                 }
                 Ok(())
             }
             Kind::NoVersion(ref list) => {
                 for one in list {
-                    writeln!(out, "  {} needs {} of {}", one.module, one.version, one.provider)?;
+                    if !one.symbols.is_empty() {
+                        writeln!(out, "  {} is asked for by {}", one.version, one.symbols)?;
+                    }
                 }
                 Ok(())
             }
             Kind::StaticTls { needed, free, ref held } => {
-                writeln!(out, "  {needed} bytes needed, {free} bytes free")?;
+                fact("  # bytes needed, # bytes free\n", &[needed, free], "")?;
                 for (holder, bytes) in held {
                     writeln!(out, "  {bytes} bytes held by {holder}")?;
                 }
@@ -781,10 +920,12 @@ impl Error {
         Short(self)
     }
 
-    /// The status that a failed start ends with: 127, but 1 when a version is missing, as under glibc.
+    /// The status that a failed start ends with: 127; 126 when the program may not be executed, as in a shell; 1 when a version is missing, as
+    /// under glibc.
     pub fn exit_status(&self) -> i32 {
         match self.kind {
             Kind::NoVersion(_) => 1,
+            Kind::NotExecutable | Kind::NoExecMount if self.asked_by.is_none() => 126,
             _ => 127,
         }
     }

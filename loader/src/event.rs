@@ -57,6 +57,15 @@ pub enum Event<'a> {
     Trying(&'a [u8]),
     /// A module was mapped.
     Mapped(&'a Module),
+    /// A module has something that lode does not know, and that no table says changes loading.
+    Unusual {
+        /// The module.
+        module: &'a Name,
+        /// What it is.
+        what: &'static str,
+        /// Its number.
+        value: u64,
+    },
     /// The version requirements of one module on another are checked.
     Version {
         /// The version.

@@ -227,6 +227,10 @@ unsafe extern "C" fn _dl_fatal_printf(format: *const c_char) -> ! {
     crt::syscall::exit_group(127)
 }
 
+/// In the branch of 2.33 libc finds `_dl_catch_error` here.
+#[unsafe(no_mangle)]
+static _dl_catch_error_ptr: extern "C" fn() -> ! = _dl_catch_error;
+
 #[cold]
 fn stop_in(function: &str) -> ! {
     dl::stop(&lode::error::text(format_args!(

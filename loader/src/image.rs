@@ -21,6 +21,7 @@
 use alloc::alloc::{Layout as Shape, alloc_zeroed, dealloc};
 use alloc::vec::Vec;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::elf::segment::Access;
 use crate::elf::{Address, Bias, Vaddr};
@@ -198,6 +199,17 @@ impl Patch<'_> {
         // SAFETY: as in `load` and `store`.
         unsafe { place.write_unaligned(place.read_unaligned().wrapping_add(bias.0)) };
         Some(())
+    }
+
+    /// Has the kernel make the page of `at` the process's own, if it is writable.
+    ///
+    /// A page of a file that is read before it is written costs two page faults, and the second one interrupts every processor that runs a thread of
+    /// the process.
+    pub fn make_own(&mut self, at: Vaddr) {
+        if let Some(place) = self.place(at, 1) {
+            // SAFETY: as in `store`. An exchange of 0 for 0 changes nothing; to the kernel it is a write.
+            let _ = unsafe { AtomicU8::from_ptr(place) }.compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     /// Stores `bytes` at `at`.

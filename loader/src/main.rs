@@ -22,31 +22,31 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use crt::syscall as call;
 use crt::{Stack, auxv};
 
-use lode::abi::glibc;
 use lode::abi::glibc::cpu::CpuFacts;
 use lode::abi::glibc::facts::Kernel;
 use lode::abi::glibc::layout::Layout;
 use lode::abi::glibc::start::Circumstances;
 use lode::abi::glibc::tunables::Tunables;
 use lode::abi::glibc::{AroundFork, Glibc};
-use lode::abi::{Abi, bare};
+use lode::abi::{self, Abi, bare};
 use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
 use lode::elf::Address;
 use lode::elf::dynamic::{Dyn, Flags, Flags1, tag};
+use lode::elf::note::LevelFeatures;
 use lode::elf::segment::{Access, kind};
 use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log, Silence};
 use lode::image::Table;
-use lode::process::{self, DebugHelp, Help, Mode, Options};
+use lode::process::{self, Allow, DebugHelp, Help, Mode, Options};
 use lode::restore;
 use lode::scope::DYNAMIC_WEAK;
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
 use lode::stages::Batch;
 use lode::stages::init;
-use lode::stages::link::Linked;
+use lode::stages::link::{Linked, RELR_LOCKOUT};
 use lode::stages::map::{Context, Mapped, Wish, map_file};
 use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
 use lode::symbols::{Use, Wanted};
@@ -198,6 +198,7 @@ impl Launch {
         }
         DYNAMIC_WEAK.store(options.dynamic_weak, Ordering::Relaxed);
         BIND_NOT.store(options.bind_not, Ordering::Relaxed);
+        RELR_LOCKOUT.store(options.relr_lockout, Ordering::Relaxed);
         let log = self.log(&options);
         for warning in &options.warnings {
             log.say(format_args!("{warning}"));
@@ -280,6 +281,7 @@ impl Launch {
             page_size: self.page_size,
             program: options.program.filter(|_| self.as_command),
             origin_path: options.origin_path,
+            cpu_lacks: LevelFeatures(cpu.lacking()),
         };
         let mut searcher = ManuallyDrop::new(Searcher::new(&self.search_settings(options, &cpu, &linux), None));
         let program = self.program(options, &mut searcher, &linux, &cpu, log)?;
@@ -411,6 +413,9 @@ impl Launch {
         };
         let name = Name::new(path);
         let file = linux.open(path).map_err(|kind| kind.of(Stage::Map, &name))?;
+        if options.mode == Mode::Run && !options.allow.contains(Allow::NOEXEC) {
+            linux::may_execute(path, &file).map_err(|kind| kind.of(Stage::Map, &name))?;
+        }
         let context = Context {
             host: linux,
             searcher,
@@ -614,7 +619,7 @@ impl Launch {
         HEAP.guard();
         RUNNING.store(true, Ordering::Relaxed);
         dl::call_all(init::preconstructors(&program), runtime.arguments);
-        dl::initialise(&ready, runtime, runtime.arguments, skip);
+        dl::initialise(&ready.modules, runtime, runtime.arguments, skip);
         program.state.store(INITIALISED, Ordering::Release);
         // Nothing comes back here: giving the lists back would only cost system calls now that signals may arrive.
         core::mem::forget(ready);
@@ -724,9 +729,9 @@ fn is_unusual(module: &Module) -> bool {
 /// `--check-libc`: looks at a libc as a start would.
 fn check_libc(mapped: &Mapped) -> Result<core::convert::Infallible> {
     let libc = mapped.batch.modules.first();
-    match libc.map(|libc| glibc::recognised(libc)).transpose()? {
+    match libc.map(|libc| abi::row_of(libc)).transpose()? {
         Some(row) => say(&text(format_args!("supported: {row}\n"))),
-        None => say("supported: \n"),
+        None => call::exit_group(1),
     }
 }
 

@@ -116,6 +116,22 @@ pub struct Arguments<'a> {
     pub as_command: bool,
 }
 
+bitflags::bitflags! {
+    /// What is done though lode refuses it otherwise. Their words are those of [`ALLOWED`], in this order.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Allow: u8 {
+        /// Relocations of read-only segments
+        const TEXTREL = 1;
+        /// 32-bit distances in code to functions that a resolver chooses
+        const IFUNC_NOPLT = 2;
+        /// As a command, a program that the user may not execute
+        const NOEXEC = 4;
+    }
+}
+
+/// The words of `--allow`, a line each.
+const ALLOWED: &str = "textrel\nifunc-noplt\nnoexec\n";
+
 /// What to do with the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -174,6 +190,10 @@ pub struct Options<'a> {
     pub hwcaps_mask: Option<&'a [u8]>,
     /// Whether function slots are bound before the program starts.
     pub bind_now: bool,
+    /// What is refused otherwise, and allowed.
+    pub allow: Allow,
+    /// Whether a file with DT_RELR that needs glibc has to say so, as under glibc.
+    pub relr_lockout: bool,
     /// `--strict`: a file with anything unusual is refused
     pub strict: bool,
     /// Whether function slots that are bound at a call stay as they are, so that the next call is bound again.
@@ -215,6 +235,8 @@ pub enum Warning<'a> {
     Secure(&'a [u8]),
     /// A variable or a switch that is known and not obeyed.
     Ignored(&'a [u8]),
+    /// A value that its switch does not have.
+    Value(&'a [u8]),
 }
 
 impl fmt::Display for Warning<'_> {
@@ -226,6 +248,7 @@ impl fmt::Display for Warning<'_> {
             Warning::OptionsValueUnused(word) => ("LODE_OPTIONS: `", word, "' takes no value"),
             Warning::Secure(word) => ("--", word, " is ignored: the process is in secure-execution mode"),
             Warning::Ignored(word) => ("`", word, "' is not supported and has no effect"),
+            Warning::Value(word) => ("value `", word, "' unknown; try --help"),
         };
         let word = Lossy(word);
         write!(out, "warning: {before}{word}{after}")?;
@@ -326,6 +349,15 @@ table! {
     BindNow
 "  --bind-now            bind all functions before PROGRAM starts, as
                         LD_BIND_NOW does
+"
+    Allow
+"  --allow WORD          run what is refused otherwise: textrel (relocations of
+                        read-only segments), ifunc-noplt (calls without a PLT),
+                        noexec (a PROGRAM that you may not execute)
+"
+    RelrLockout
+"  --relr-lockout WHOSE  glibc: refuse files with DT_RELR that do not say so by a
+                        version, as glibc does; off (the default): run them
 "
     Strict
 "  --strict              refuse files with anything unusual
@@ -583,6 +615,16 @@ impl<'a> Options<'a> {
             Switch::HwcapsPrepend => self.hwcaps_prepend = non_empty(value),
             Switch::HwcapsMask => self.hwcaps_mask = Some(value),
             Switch::BindNow => self.bind_now = true,
+            Switch::Allow => match row(ALLOWED, b"", value) {
+                Some((place, _)) => self.allow |= Allow::from_bits_truncate(1 << place),
+                None => self.warnings.push(Warning::Value(value)),
+            },
+            Switch::RelrLockout => {
+                self.relr_lockout = value == b"glibc";
+                if !self.relr_lockout && value != b"off" {
+                    self.warnings.push(Warning::Value(value));
+                }
+            }
             Switch::Strict => self.strict = true,
             Switch::Debug => self.add_debug_words(value),
             Switch::DebugOutput => self.debug_output = non_empty(value),
@@ -880,7 +922,12 @@ mod tests {
     fn every_switch_is_a_word_of_the_options_variable() {
         for word in switch_words() {
             let (_, value) = Switch::named(word.as_bytes()).unwrap();
-            let value = value.map_or("", |_| "=all");
+            let value = match (word, value) {
+                (_, None) => "",
+                ("allow", _) => "=textrel",
+                ("relr-lockout", _) => "=glibc",
+                _ => "=all",
+            };
             let entry = format!("LODE_OPTIONS=,{word}{value},");
             let environment: [&[u8]; 1] = [entry.as_bytes()];
             let options = interpreter(&environment);
@@ -888,6 +935,28 @@ mod tests {
             let complains = !options.warnings.is_empty();
             assert_eq!(complains, word == "audit", "{word}");
         }
+    }
+
+    #[test]
+    fn what_is_refused_otherwise_is_allowed_word_by_word() {
+        let options =
+            interpreter(&[b"LODE_OPTIONS=allow=noexec,allow=ifunc-noplt,relr-lockout=glibc,relr-lockout=off"]);
+        assert_eq!(options.allow, Allow::NOEXEC | Allow::IFUNC_NOPLT);
+        assert!(!options.relr_lockout);
+        assert!(options.warnings.is_empty());
+        let options = interpreter(&[b"LODE_OPTIONS=allow=wx,allow,relr-lockout=musl"]);
+        assert_eq!(options.allow, Allow::empty());
+        let texts: Vec<String> = options.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "warning: value `wx' unknown; try --help",
+                "warning: LODE_OPTIONS: `allow' needs a value: allow=…",
+                "warning: value `musl' unknown; try --help",
+            ]
+        );
+        // A secure process is started as strictly as any.
+        assert_eq!(secure(&[b"LODE_OPTIONS=allow=noexec"]).allow, Allow::empty());
     }
 
     #[test]

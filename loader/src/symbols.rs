@@ -11,7 +11,7 @@ use crate::elf::hash::{GnuHashHeader, SysvHashHeader, gnu_hash, sysv_hash};
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::version::{self, Definition, HIDDEN, Need};
 use crate::elf::{SymbolIndex, Vaddr};
-use crate::error::{Fault, Kind, Rule};
+use crate::error::{Fault, Kind, Name, Rule, append};
 use crate::image::{Image, Table};
 
 /// The string table of a module: bytes that end in NUL and that nobody writes.
@@ -75,8 +75,8 @@ pub struct Version {
 pub struct Required {
     /// `vn_file`: the name in DT_NEEDED.
     pub file: &'static [u8],
-    /// Each required version: name, hash, and whether its absence is tolerated (VER_FLG_WEAK).
-    pub versions: Vec<(&'static [u8], u32, bool)>,
+    /// Each required version: name, hash, whether its absence is tolerated (VER_FLG_WEAK), and its index in DT_VERSYM.
+    pub versions: Vec<(&'static [u8], u32, bool, u16)>,
 }
 
 /// The dynamic symbols of one module.
@@ -94,6 +94,9 @@ pub struct Symbols {
     /// Whether the module has a DT_VERDEF at all.
     pub has_definitions: bool,
 }
+
+/// How many bytes of names say enough of what asks for a version.
+const MOST_OF_THE_NAMES: usize = 100;
 
 /// What is asked of a definition, beyond its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +189,9 @@ impl Symbols {
             self.required.push(Required { file, versions });
         }
         if let Some(required) = self.required.last_mut() {
-            required.versions.push((name, need.hash, need.weak));
+            required
+                .versions
+                .push((name, need.hash, need.weak, need.index & !HIDDEN));
         }
         self.set_version(
             need.index & !HIDDEN,
@@ -282,6 +287,29 @@ impl Symbols {
                 self.versions.len() as u64,
             )),
         }
+    }
+
+    /// The symbols that ask for the version of an index, for people: the first ones, separated by commas.
+    #[cold]
+    #[inline(never)]
+    pub fn names_of_version(&self, version: u16) -> Name {
+        let mut names = Vec::new();
+        // A reference defines nothing, so it is not in the GNU hash table, and stands before those that are.
+        let behind = match &self.hash {
+            Hash::Gnu { first, .. } => *first,
+            Hash::Sysv { chains, .. } => chains.len() as u32,
+            Hash::None => 0,
+        };
+        for index in 0..behind {
+            let asked = self.indices.and_then(|indices| indices.get(index as usize));
+            if asked.is_some_and(|asked| asked & !HIDDEN == version)
+                && names.len() < MOST_OF_THE_NAMES
+                && let Some(symbol) = self.get(SymbolIndex(index))
+            {
+                append(&mut names, b", ", self.name(&symbol));
+            }
+        }
+        Name::new(&names)
     }
 
     /// The definition of `wanted` in this module, by its hash table.

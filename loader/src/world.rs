@@ -9,10 +9,11 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering
 use spin::Once;
 
 use crate::elf::dynamic::Dynamic;
+use crate::elf::note::LevelFeatures;
 use crate::elf::segment::{Access, ProgramHeader};
 use crate::elf::symbol::Symbol;
 use crate::elf::{Address, FileOffset, SymbolIndex, Vaddr};
-use crate::error::{Errno, Error, Fault, Kind, Name, Stage};
+use crate::error::{Errno, Error, Fault, KernelVersion, Kind, Name, Stage};
 use crate::image::{Image, Memory};
 use crate::layout::Layout;
 use crate::symbols::Symbols;
@@ -392,10 +393,13 @@ impl World {
 
     /// Takes modules in, whose numbers go on from [`World::next`].
     pub fn extend(&mut self, modules: Vec<Arc<Module>>) {
-        if let Some(last) = modules.last() {
-            self.next = ModuleId(last.id.0 + 1);
+        for module in modules {
+            let (start, end) = module.range();
+            let place = self.ranges.partition_point(|(other, _, _)| *other < start);
+            self.ranges.insert(place, (start, end, module.id));
+            self.next = ModuleId(module.id.0 + 1);
+            self.modules.push(module);
         }
-        self.modules.extend(modules);
     }
 
     /// Whether a namespace holds anything of its own.
@@ -418,16 +422,6 @@ impl World {
         };
         let first = self.modules.iter().find(is_first);
         first.map_or(0, |module| module.link_map.load(Ordering::Acquire))
-    }
-
-    /// Makes [`World::ranges`] anew.
-    pub fn index_ranges(&mut self) {
-        self.ranges.clear();
-        for module in &self.modules {
-            let (start, end) = module.range();
-            let place = self.ranges.partition_point(|(other, _, _)| *other < start);
-            self.ranges.insert(place, (start, end, module.id));
-        }
     }
 }
 
@@ -564,4 +558,14 @@ pub trait Host {
 
     /// The working directory.
     fn working_directory(&self) -> Option<Vec<u8>>;
+
+    /// The version of the kernel: newer than all, where no kernel is to start anything.
+    fn kernel(&self) -> KernelVersion {
+        KernelVersion(u64::MAX)
+    }
+
+    /// The features of x86-64 levels that the CPU lacks.
+    fn cpu_lacks(&self) -> LevelFeatures {
+        LevelFeatures::default()
+    }
 }

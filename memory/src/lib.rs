@@ -8,9 +8,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use lode::elf::note::LevelFeatures;
 use lode::elf::segment::Access;
 use lode::elf::{Address, Bias, FileOffset, Vaddr};
-use lode::error::{Errno, Fault, Kind, Name};
+use lode::error::{Errno, Fault, KernelVersion, Kind, Name};
 use lode::image::{Extent, Image, Reservation};
 use lode::layout::{Layout, Source};
 use lode::world::{File, Host, Identity};
@@ -74,6 +75,10 @@ pub struct Memory {
     pub protected: RefCell<Vec<(u64, u64, Access)>>,
     /// Whether changing protections fails.
     pub refuses_protection: bool,
+    /// The kernel.
+    pub kernel: KernelVersion,
+    /// What the CPU has not got.
+    pub cpu_lacks: LevelFeatures,
 }
 
 impl Memory {
@@ -91,6 +96,8 @@ impl Memory {
             resolved: RefCell::default(),
             protected: RefCell::default(),
             refuses_protection: false,
+            kernel: KernelVersion(u64::MAX),
+            cpu_lacks: LevelFeatures::default(),
         }
     }
 
@@ -172,6 +179,14 @@ fn content(range: &lode::layout::Range, layout: &Layout, bytes: &[u8]) -> Vec<u8
 }
 
 impl Host for Memory {
+    fn kernel(&self) -> KernelVersion {
+        self.kernel
+    }
+
+    fn cpu_lacks(&self) -> LevelFeatures {
+        self.cpu_lacks
+    }
+
     fn open(&self, path: &[u8]) -> Result<File, Fault> {
         let fault = |errno| Kind::os("cannot open shared object file", errno);
         if let Some(errno) = self.refused.get(path) {

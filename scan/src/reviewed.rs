@@ -161,18 +161,18 @@ pub const LODE: Reviewed<'static> = Reviewed {
         ),
         (
             LinkMap,
+            ("l_ld_readonly", "l_versyms"),
+            "0: nothing of this map is to be freed",
+        ),
+        (
+            LinkMap,
             ("l_local_scope", "l_flags_1"),
             "freed where l_free_initfini is not 0",
         ),
         // eventbuf and start_routine.
         (
             Thread,
-            ("joinid", "stackblock"),
-            "stored by a debugger, or by pthread_create for others",
-        ),
-        (
-            Thread,
-            ("joinstate", "stackblock"),
+            ("schedparam", "stackblock"),
             "stored by a debugger, or by pthread_create for others",
         ),
     ],

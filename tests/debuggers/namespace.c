@@ -1,4 +1,4 @@
-// Opens a library in a namespace of its own and closes it.
+// Opens a library in a namespace of its own, fails to open another one there, and closes the first.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,6 +10,8 @@ int main(void) {
     void *library = dlmopen(LM_ID_NEWLM, "./other.so", RTLD_NOW);
     if (!library) return puts(dlerror());
     stop_here(1);
+    Lmid_t own;
+    if (dlinfo(library, RTLD_DI_LMID, &own) || dlmopen(own, "./missing.so", RTLD_NOW)) return 3;
     int (*work)(int) = (int (*)(int))dlsym(library, "work");
     printf("%d\n", work(1));
     if (dlclose(library)) return 2;

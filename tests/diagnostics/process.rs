@@ -1,5 +1,7 @@
 //! Good files that do not fit together, and what is wrong around them.
 
+use std::process::{Command, Stdio};
+
 use forge::{Binding, DATA, Kind, Module, TEXT, Version};
 
 use super::stand::{BAD, Case, Folder, Run, case, command, interpreted, line, needs_bad, nothing, plain_library};
@@ -12,6 +14,8 @@ pub fn cases(cases: &mut Vec<Case>) {
     missing(cases);
     unresolved(cases);
     libcs(cases);
+    markers(cases);
+    permissions(cases);
     command_line(cases);
     environment(cases);
 }
@@ -25,7 +29,7 @@ fn missing(cases: &mut Vec<Case>) {
     cases.extend([
         command(
             "missing-library",
-            "missing-library",
+            "E0201",
             |program| {
                 program.needed("libgone.so.1");
             },
@@ -33,13 +37,13 @@ fn missing(cases: &mut Vec<Case>) {
         ),
         interpreted(
             "missing-library-interpreted",
-            "missing-library",
+            "E0201",
             |program| {
                 program.needed("libgone.so.1");
             },
             nothing,
         ),
-        case("missing-library-of-a-library", "missing-library", |folder| {
+        case("missing-library-of-a-library", "E0201", |folder| {
             let mut library = plain_library("libgood.so");
             library.needed("libgone.so.1").runpath("$ORIGIN/private");
             folder.write("libgood.so", &library.forge().bytes);
@@ -48,29 +52,29 @@ fn missing(cases: &mut Vec<Case>) {
         }),
         command(
             "missing-library-with-a-path",
-            "missing-library",
+            "E0201",
             |program| {
                 program.needed("./lib/libgone.so.1");
             },
             nothing,
         ),
-        case("library-is-a-folder", "missing-library", |folder| {
+        case("library-is-a-folder", "E0201", |folder| {
             folder.folder(BAD);
             needs_bad(folder)
         }),
-        case("library-is-a-pipe", "missing-library", |folder| {
+        case("library-is-a-pipe", "E0201", |folder| {
             folder.pipe(BAD);
             needs_bad(folder)
         }),
-        case("not-regular", "not-regular", |folder| {
+        case("not-regular", "E0202", |folder| {
             folder.pipe("program");
             Run::new(&["ld-lode", "./program"])
         }),
-        case("program-is-a-folder", "system-call", |folder| {
+        case("program-is-a-folder", "E0502", |folder| {
             folder.folder("program");
             Run::new(&["ld-lode", "./program"])
         }),
-        case("system-call", "system-call", |_| Run::new(&["ld-lode", "./gone"])),
+        case("system-call", "E0502", |_| Run::new(&["ld-lode", "./gone"])),
     ]);
 }
 
@@ -85,11 +89,11 @@ fn unresolved(cases: &mut Vec<Case>) {
     cases.extend([
         interpreted(
             "undefined-symbol",
-            "undefined-symbol",
+            "E0301",
             |program| wants(program, &["gone"]),
             nothing,
         ),
-        case("undefined-symbols-of-two-files", "undefined-symbol", |folder| {
+        case("undefined-symbols-of-two-files", "E0301", |folder| {
             let mut library = plain_library(BAD);
             wants(&mut library, &["first", "second"]);
             folder.write(BAD, &library.forge().bytes);
@@ -98,7 +102,7 @@ fn unresolved(cases: &mut Vec<Case>) {
             folder.write("program", &program.forge().bytes);
             Run::new(&["ld-lode", "--library-path", ".", "./program"])
         }),
-        case("undefined-symbol-with-a-version", "undefined-symbol", |folder| {
+        case("undefined-symbol-with-a-version", "E0301", |folder| {
             let mut library = plain_library("libversioned.so");
             let version = library.define_version("V1");
             let symbol = library.define("other", Binding::Global, Kind::Function, TEXT, 1);
@@ -115,7 +119,7 @@ fn unresolved(cases: &mut Vec<Case>) {
             folder.write("program", &program.forge().bytes);
             Run::new(&["ld-lode", "--library-path", ".", "./program"])
         }),
-        case("undefined-symbol-that-is-hidden", "undefined-symbol", |folder| {
+        case("undefined-symbol-that-is-hidden", "E0301", |folder| {
             // A definition of the base that hides serves nobody who asks for a version.
             let mut library = plain_library("libhidden.so");
             library.define_version("V1");
@@ -131,7 +135,7 @@ fn unresolved(cases: &mut Vec<Case>) {
             folder.write("program", &program.forge().bytes);
             Run::new(&["ld-lode", "--library-path", ".", "./program"])
         }),
-        case("missing-version", "missing-version", |folder| {
+        case("missing-version", "E0310", |folder| {
             let mut library = plain_library("libold.so");
             library.define_version("V1");
             folder.write("libold.so", &library.forge().bytes);
@@ -140,30 +144,32 @@ fn unresolved(cases: &mut Vec<Case>) {
             for version in ["V1", "V2", "V3"] {
                 program.need_version("libold.so", version, false);
             }
+            // Nothing refers to a third version, which is missing all the same.
+            let wanted = program.need_version("libold.so", "V4", false);
+            for name in ["newer", "newest"] {
+                let symbol = program.undefined(name, Binding::Weak);
+                program.versioned(symbol, wanted);
+            }
             folder.write("program", &program.forge().bytes);
             Run::new(&["./program"]).with("LD_LIBRARY_PATH", ".")
         }),
-        case(
-            "missing-version-of-a-library-without-versions",
-            "undefined-symbol",
-            |folder| {
-                folder.write("libplain.so", &plain_library("libplain.so").forge().bytes);
-                let mut program = folder.program();
-                let version = program.needed("libplain.so").need_version("libplain.so", "V1", false);
-                let symbol = program.undefined("gone", Binding::Global);
-                program
-                    .versioned(symbol, version)
-                    .relocation(DATA, R_64, Some(symbol), 0);
-                folder.write("program", &program.forge().bytes);
-                Run::new(&["ld-lode", "--library-path", ".", "./program"])
-            },
-        ),
+        case("missing-version-of-a-library-without-versions", "E0301", |folder| {
+            folder.write("libplain.so", &plain_library("libplain.so").forge().bytes);
+            let mut program = folder.program();
+            let version = program.needed("libplain.so").need_version("libplain.so", "V1", false);
+            let symbol = program.undefined("gone", Binding::Global);
+            program
+                .versioned(symbol, version)
+                .relocation(DATA, R_64, Some(symbol), 0);
+            folder.write("program", &program.forge().bytes);
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
     ]);
 }
 
 /// libcs that lode cannot start.
 fn libcs(cases: &mut Vec<Case>) {
-    cases.push(case("unknown-libc", "unknown-libc", |folder| {
+    cases.push(case("unknown-libc", "E0210", |folder| {
         let mut libc = plain_library("libc.so.6");
         for version in ["GLIBC_2.2.5", "GLIBC_2.99"] {
             libc.define_version(version);
@@ -174,7 +180,7 @@ fn libcs(cases: &mut Vec<Case>) {
     }));
     cases.push(Case {
         needs: &[MUSL],
-        ..case("unsupported", "unsupported", |folder| {
+        ..case("unsupported", "E0604", |folder| {
             folder.copy(MUSL, "libc.so");
             folder.write("program", &folder.program().needed("libc.so").forge().bytes);
             Run::new(&["ld-lode", "--library-path", ".", "./program"])
@@ -182,28 +188,152 @@ fn libcs(cases: &mut Vec<Case>) {
     });
 }
 
+/// Files of two libcs, and what a file asks of a loader by a version of libc.
+fn markers(cases: &mut Vec<Case>) {
+    cases.extend([
+        case("wrong-libc", "E0211", |folder| {
+            folder.write("libc.so.6", &plain_library("libc.so.6").forge().bytes);
+            folder.write(BAD, &plain_library(BAD).needed("libc.musl-x86_64.so.1").forge().bytes);
+            folder.write(
+                "program",
+                &folder.program().needed("libc.so.6").needed(BAD).forge().bytes,
+            );
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
+        case("wrong-libc-in-a-process-of-musl", "E0211", |folder| {
+            let musl = "libc.musl-x86_64.so.1";
+            folder.write(musl, &plain_library(musl).forge().bytes);
+            folder.write(BAD, &plain_library(BAD).needed("libc.so.6").forge().bytes);
+            folder.write("program", &folder.program().needed(musl).needed(BAD).forge().bytes);
+            Run::new(&["./program"]).with("LD_LIBRARY_PATH", ".")
+        }),
+        case("missing-version-that-stands-for-an-ability", "E0310", |folder| {
+            forge_libc(folder);
+            let mut program = folder.program();
+            program.needed("libc.so.6");
+            program.need_version("libc.so.6", "GLIBC_ABI_DT_RELR", false);
+            program.need_version("libc.so.6", "GLIBC_ABI_GNU2_TLS", false);
+            program.need_version("libc.so.6", "GLIBC_ABI_DT_X86_64_PLT", false);
+            program.need_version("libc.so.6", "GLIBC_ABI_OF_TOMORROW", false);
+            folder.write("program", &program.forge().bytes);
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
+        case("relr-lockout", "E0315", |folder| {
+            packed_program(folder, false);
+            Run::new(&["ld-lode", "--relr-lockout", "glibc", "--library-path", ".", "./program"])
+        }),
+        case("relr-lockout-interpreted", "E0315", |folder| {
+            packed_program(folder, false);
+            Run::new(&["./program"])
+                .with("LD_LIBRARY_PATH", ".")
+                .with("LODE_OPTIONS", "relr-lockout=glibc")
+        }),
+        // What is refused then is only that this is no libc.
+        case("relr-lockout-off", "E0210", |folder| {
+            packed_program(folder, false);
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
+        case("relr-lockout-and-the-marker", "E0210", |folder| {
+            packed_program(folder, true);
+            Run::new(&["ld-lode", "--relr-lockout=glibc", "--library-path", ".", "./program"])
+        }),
+        line("relr-lockout-of-nobody", None, |folder| {
+            plain(folder);
+            Run::new(&["ld-lode", "--relr-lockout=musl", "--allow=all", "./program"])
+        }),
+    ]);
+}
+
+/// A libc of a release before the abilities had versions.
+fn forge_libc(folder: &Folder) {
+    let mut libc = plain_library("libc.so.6");
+    libc.define_version("GLIBC_2.2.5");
+    folder.write("libc.so.6", &libc.forge().bytes);
+}
+
+/// A program with DT_RELR that needs glibc, and perhaps says so.
+fn packed_program(folder: &Folder, is_marked: bool) {
+    forge_libc(folder);
+    let mut program = folder.program();
+    let word = program.data(&[0; 8]);
+    program.needed("libc.so.6").relr(word);
+    program.need_version("libc.so.6", "GLIBC_2.2.5", false);
+    if is_marked {
+        program.need_version("libc.so.6", "GLIBC_ABI_DT_RELR", false);
+    }
+    folder.write("program", &program.forge().bytes);
+}
+
+/// Who may execute what.
+fn permissions(cases: &mut Vec<Case>) {
+    let forged = |folder: &Folder| folder.write_data("program", &folder.program().forge().bytes);
+    cases.extend([
+        case("not-executable", "E0510", move |folder| {
+            forged(folder);
+            Run::new(&["ld-lode", "./program"])
+        }),
+        line("not-executable-allowed", None, move |folder| {
+            forged(folder);
+            Run::new(&["ld-lode", "--allow=noexec", "./program"])
+        }),
+        line("not-executable-listed", None, move |folder| {
+            forged(folder);
+            Run::new(&["ld-lode", "--verify", "./program"])
+        }),
+        on_a_noexec_mount("noexec-mount", |folder| {
+            plain(folder);
+            "cp program mount; exec ../ld-lode mount/program"
+        }),
+        on_a_noexec_mount("noexec-mount-of-a-library", |folder| {
+            folder.write(BAD, &plain_library(BAD).forge().bytes);
+            needs_bad(folder);
+            "cp libbad.so mount; exec ../ld-lode --library-path mount ./program"
+        }),
+    ]);
+}
+
+/// A case in a private namespace, where `mount` is a file system that is mounted noexec.
+fn on_a_noexec_mount(name: &'static str, stage: fn(&Folder) -> &'static str) -> Case {
+    let mut probe = Command::new("unshare");
+    let can_mount = probe.args(["--map-root-user", "--mount", "true"]).stderr(Stdio::null());
+    let missing = match can_mount.status().is_ok_and(|status| status.success()) {
+        true => None,
+        false => Some("namespace of mounts"),
+    };
+    let case = case(name, "E0511", move |folder| {
+        let commands = stage(folder);
+        folder.folder("mount");
+        let script = format!(
+            "#!/bin/sh\nexec unshare --map-root-user --mount sh -c 'mount -t tmpfs -o noexec none mount; {commands}'\n"
+        );
+        folder.write("start", script.as_bytes());
+        Run::new(&["start"])
+    });
+    Case { missing, ..case }
+}
+
 /// What was asked of lode as a command.
 fn command_line(cases: &mut Vec<Case>) {
     cases.extend([
-        case("runs-itself", "runs-itself", |folder| {
+        case("runs-itself", "E0702", |folder| {
             folder.copy_loader("copy");
             Run::new(&["ld-lode", "./copy"])
         }),
-        case("runs-itself-under-another-name", "runs-itself", |folder| {
+        case("runs-itself-under-another-name", "E0702", |folder| {
             let mut loader = plain_library("ld-linux-x86-64.so.2");
             loader.data(&[0; 8]);
             folder.write("loader", &loader.forge().bytes);
             Run::new(&["ld-lode", "./loader"])
         }),
-        line("usage", Some("usage"), |_| {
+        line("usage", Some("E0701"), |_| {
             Run::new(&["ld-lode", "--lybrary-path", ".", "./program"])
         }),
-        line("usage-short-option", Some("usage"), |_| Run::new(&["ld-lode", "-v"])),
-        line("usage-without-a-program", Some("usage"), |_| Run::new(&["ld-lode"])),
-        line("usage-without-a-value", Some("usage"), |_| {
+        line("usage-short-option", Some("E0701"), |_| Run::new(&["ld-lode", "-v"])),
+        line("usage-without-a-program", Some("E0701"), |_| Run::new(&["ld-lode"])),
+        line("usage-without-a-value", Some("E0701"), |_| {
             Run::new(&["ld-lode", "--preload"])
         }),
-        line("usage-with-a-value-too-many", Some("usage"), |_| {
+        line("usage-with-a-value-too-many", Some("E0701"), |_| {
             Run::new(&["ld-lode", "--list=all", "./program"])
         }),
         line("help", None, |_| Run::new(&["ld-lode", "--help"])),

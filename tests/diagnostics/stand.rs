@@ -29,9 +29,29 @@ pub struct Case {
     pub is_report: bool,
     /// Files without which the case is skipped.
     pub needs: &'static [&'static str],
+    /// Why the case cannot be tried here, if something else is missing.
+    pub missing: Option<&'static str>,
+    /// How else the same files lead to the same text.
+    pub also: Also,
     /// Makes the files in the folder and says what to run.
     pub stage: Box<dyn Fn(&Folder) -> Run + Send>,
 }
+
+/// How else the files of a case are tried, besides the command that its golden file shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Also {
+    /// In no other way.
+    Nothing,
+    /// A library that is wrong: its program is given to lode by the kernel, with the same report; and another program opens the library with
+    /// `dlopen`, which returns, and gets the first line of the report from `dlerror`.
+    Library,
+    /// A program that is wrong: it is given to lode by the kernel, if the kernel takes it, with the same report.
+    Program,
+}
+
+/// Opens what its argument names, and goes on.
+const OPENER: &str = "#include <dlfcn.h>\n#include <stdio.h>\n\
+    int main(int count, char **words) { void *found = dlopen(words[1], RTLD_NOW); puts(found ? \"opened\" : dlerror()); return 0; }\n";
 
 /// A command, as a shell would have it: variables, then words. The word `ld-lode` is the loader under test.
 pub struct Run {
@@ -109,10 +129,7 @@ impl Stand {
             .envs(run.variables.iter().copied());
         let outcome = execute(&mut command)?;
         let variables = run.variables.iter().map(|(name, value)| format!("{name}={value} "));
-        let ending = match outcome.ending {
-            Ending::Status(code) => format!("[exit {code}]"),
-            Ending::Signal(number) => format!("[signal {number}]"),
-        };
+        let ending = ending(&outcome.ending);
         let transcript = format!(
             "$ {}{}\n{}{}{ending}\n",
             variables.collect::<String>(),
@@ -121,12 +138,71 @@ impl Stand {
             outcome.stderr
         );
         let transcript = self.without_accidents(&transcript, &folder);
+        self.others(case.also, &transcript, &folder)?;
         match (case.code, code_of(&transcript)) {
             (Some(claimed), found) if case.is_report && found != Some(claimed) => {
                 Err(format!("lode[{claimed}] was to be provoked:\n{transcript}"))
             }
             _ => Ok(transcript),
         }
+    }
+
+    /// Tries the other ways to the same text.
+    fn others(&self, also: Also, transcript: &str, folder: &Folder) -> Result<(), String> {
+        if also == Also::Nothing {
+            return Ok(());
+        }
+        let (_, expected) = transcript.split_once('\n').ok_or("no transcript")?;
+        let found = match also {
+            Also::Library => self.in_its_way("./program", &[], &[("LD_LIBRARY_PATH", ".")], folder)?,
+            _ => self.in_its_way("./program", &[], &[], folder)?,
+        };
+        let refused_by_the_kernel = also == Also::Program && found.starts_with("execve: ");
+        if found != expected && !refused_by_the_kernel {
+            return Err(format!("started by the kernel:\n{found}--- as a command:\n{expected}"));
+        }
+        if also == Also::Program {
+            return Ok(());
+        }
+        let first = expected.lines().next().unwrap_or_default();
+        let (_, line) = first
+            .split_once("error while loading shared libraries: ")
+            .ok_or(expected)?;
+        let opener = self.folder.path().join("opener");
+        if !opener.exists() {
+            folder.compile("opener", OPENER, &[]);
+            fs::rename(folder.path.join("opener"), &opener).map_err(|error| error.to_string())?;
+        }
+        let found = self.in_its_way("../opener", &[BAD], &[("LD_LIBRARY_PATH", ".")], folder)?;
+        let expected = format!("{line}\n[exit 0]\n");
+        if found != expected {
+            return Err(format!("opened by a program:\n{found}--- expected:\n{expected}"));
+        }
+        Ok(())
+    }
+
+    /// What a command writes, and how it ends.
+    fn in_its_way(
+        &self,
+        program: &str,
+        words: &[&str],
+        variables: &[(&str, &str)],
+        folder: &Folder,
+    ) -> Result<String, String> {
+        let mut command = Command::new(folder.path.join(program));
+        command
+            .arg0("./program")
+            .args(words)
+            .current_dir(&folder.path)
+            .env_clear()
+            .env("LC_ALL", "C")
+            .envs(variables.iter().copied());
+        let outcome = match execute(&mut command) {
+            Ok(outcome) => outcome,
+            Err(why) => return Ok(format!("execve: {why}")),
+        };
+        let ending = ending(&outcome.ending);
+        Ok(self.without_accidents(&format!("{}{}{ending}\n", outcome.stdout, outcome.stderr), folder))
     }
 
     /// Puts placeholders where the machine shows through: folders, the level of the CPU, where the kernel mapped something.
@@ -137,8 +213,24 @@ impl Stand {
         // Which of these subdirectories are looked into depends on the CPU.
         let lines = text.lines().filter(|line| !line.contains("/glibc-hwcaps/"));
         lines
-            .map(|line| without_level(&without_addresses(line)) + "\n")
+            .map(|line| without_kernel(&without_level(&without_addresses(line))) + "\n")
             .collect()
+    }
+}
+
+fn ending(ending: &Ending) -> String {
+    match ending {
+        Ending::Status(code) => format!("[exit {code}]"),
+        Ending::Signal(number) => format!("[signal {number}]"),
+    }
+}
+
+/// The kernel of the machine shows through where one is too old.
+fn without_kernel(line: &str) -> String {
+    const BEFORE: &str = "; this is Linux ";
+    match line.split_once(BEFORE) {
+        Some((start, _)) => format!("{start}{BEFORE}@KERNEL@"),
+        None => line.to_owned(),
     }
 }
 
@@ -182,6 +274,12 @@ impl Folder {
         let path = self.path.join(name);
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Writes a file that cannot be executed.
+    pub fn write_data(&self, name: &str, bytes: &[u8]) {
+        self.write(name, bytes);
+        fs::set_permissions(self.path.join(name), Permissions::from_mode(0o644)).unwrap();
     }
 
     /// Copies a file of the machine.
@@ -251,14 +349,16 @@ pub fn load(forged: &Forged, wanted: usize) -> usize {
 
 /// A bad library that a good program needs. `plan` adds to the library what it is to have, `spoil` breaks its file.
 pub fn library(name: &'static str, code: &'static str, plan: fn(&mut Module), spoil: fn(&mut Forged)) -> Case {
-    case(name, code, move |folder| {
+    let case = case(name, code, move |folder| {
         let mut library = plain_library(BAD);
         plan(&mut library);
         let mut forged = library.forge();
         spoil(&mut forged);
         folder.write(BAD, &forged.bytes);
         needs_bad(folder)
-    })
+    });
+    let also = Also::Library;
+    Case { also, ..case }
 }
 
 /// Writes the good program that needs the bad library; says how to start it.
@@ -278,10 +378,12 @@ fn forge_program(folder: &Folder, plan: fn(&mut Module), spoil: fn(&mut Forged))
 
 /// As [`library`], in one file: a bad program that lode itself maps.
 pub fn command(name: &'static str, code: &'static str, plan: fn(&mut Module), spoil: fn(&mut Forged)) -> Case {
-    case(name, code, move |folder| {
+    let case = case(name, code, move |folder| {
         forge_program(folder, plan, spoil);
         Run::new(&["ld-lode", "./program"])
-    })
+    });
+    let also = Also::Program;
+    Case { also, ..case }
 }
 
 /// As [`command`], but the kernel maps the program.
@@ -299,6 +401,8 @@ pub fn case(name: &'static str, code: &'static str, stage: impl Fn(&Folder) -> R
         code: Some(code),
         is_report: true,
         needs: &[],
+        missing: None,
+        also: Also::Nothing,
         stage: Box::new(stage),
     }
 }

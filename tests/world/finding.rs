@@ -187,7 +187,7 @@ fn a_candidate_of_the_wrong_class_is_passed_over_and_remembered() {
         [
             (
                 "/lib/liba.so".to_owned(),
-                &Rejected::Unfit(Box::new(Kind::WrongClass(1)))
+                &Rejected::Unfit(Box::new(Kind::WrongClass { class: 1, machine: 62 }))
             ),
             ("/usr/lib/liba.so".to_owned(), &Rejected::Os(Errno::ENOENT)),
         ]
@@ -281,7 +281,7 @@ fn a_missing_library_is_reported_with_who_asked_and_every_place() {
         error.report(b"main").to_string(),
         "main: error while loading shared libraries: libnone.so: cannot open shared object file: No such file or \
          directory\n\
-         lode[missing-library]: libnone.so, needed by /lib/liba.so\n  \
+         lode[E0201]: libnone.so, needed by /lib/liba.so\n  \
          tried /opt/r/libnone.so: No such file or directory\n  \
          tried /opt/l/libnone.so: No such file or directory\n  \
          tried /lib/libnone.so: No such file or directory\n  \

@@ -263,6 +263,7 @@ impl Sink for Journal {
             }
             Event::Trying(path) => format!("try {}", text(path)),
             Event::Mapped(module) => format!("map {} at {}", module.name, module.image.bias()),
+            Event::Unusual { module, what, value } => format!("{module}: {what} {value:#x}"),
             Event::Version { version, provider, by } => format!("{by} requires {} of {provider}", text(version)),
             Event::Scope { module, list } => format!("scope of {module}: {list:?}"),
             Event::Relocating(module) => format!("relocate {module}"),

@@ -1,17 +1,24 @@
 //! All files that a start would bring together: the program, what it needs, what that needs, found by the rules of the loader's own
 //! search, in a tree that need not be the running system and for a machine that need not be this one. Nothing is mapped or run.
 
+mod musl;
+mod rule;
+
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::{self, Display};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use lode::error::Name;
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Conventions, Directories, Link, Purpose, Request, Searcher, Settings, Step};
 use serde::Serialize;
 
+pub use rule::{Rule, file_name};
+
+use crate::elf::notes::Optional;
 use crate::elf::{self, Binary, EM_386, EM_AARCH64, EM_RISCV, EM_X86_64, recognise};
 use crate::tree::Tree;
 
@@ -121,30 +128,71 @@ pub fn cpu_level() -> u8 {
     1
 }
 
+/// Where programs for a machine look for their loader, if there is one such place.
+fn usual_loader(header: &elf::Header, flavour: Flavour) -> Option<&'static str> {
+    Some(match (header.machine, header.bits, flavour) {
+        (EM_X86_64, 64, Flavour::Glibc) => "/lib64/ld-linux-x86-64.so.2",
+        (EM_386, _, Flavour::Glibc) => "/lib/ld-linux.so.2",
+        (EM_AARCH64, 64, Flavour::Glibc) => "/lib/ld-linux-aarch64.so.1",
+        (EM_RISCV, 64, Flavour::Glibc) => "/lib/ld-linux-riscv64-lp64d.so.1",
+        (EM_X86_64, 64, Flavour::Musl) => "/lib/ld-musl-x86_64.so.1",
+        (EM_386, _, Flavour::Musl) => "/lib/ld-musl-i386.so.1",
+        (EM_AARCH64, 64, Flavour::Musl) => "/lib/ld-musl-aarch64.so.1",
+        (EM_RISCV, 64, Flavour::Musl) => "/lib/ld-musl-riscv64.so.1",
+        _ => return None,
+    })
+}
+
 /// A path that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Attempt {
     /// The path, in the tree
     pub path: String,
-    /// The list that it comes from, in the words of LD_DEBUG
-    pub rule: String,
+    /// The list that it comes from
+    pub rule: Rule,
     /// Why it was not taken; `None` if it was
     pub refused: Option<String>,
 }
 
+/// How a file asks for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// PT_INTERP
+    Interpreter,
+    /// LD_PRELOAD, in the program's name
+    Preload,
+    /// DT_NEEDED: the how manieth, from 1
+    Needed(usize),
+}
+
+/// In the words of the file format.
+impl Display for Means {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Means::Interpreter => out.write_str("PT_INTERP"),
+            Means::Preload => out.write_str("LD_PRELOAD"),
+            Means::Needed(place) => write!(out, "DT_NEEDED #{place}"),
+        }
+    }
+}
+
 /// How one file got the other.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Edge {
     /// Index of the file that asks
     pub asker: usize,
+    /// How it asks
+    pub means: Means,
     /// The name that it asks for
     pub name: String,
     /// Index of the file that is taken
     pub target: Option<usize>,
-    /// The rule that found it; `already there` if an earlier one did
-    pub rule: String,
+    /// The rule that found it; `None` if nothing did
+    pub rule: Option<Rule>,
     /// Paths that were looked at, the taken one last
     pub attempts: Vec<Attempt>,
+    /// In a survey: paths that would have been looked at next, without the taken one
+    pub later: Vec<Attempt>,
 }
 
 /// One file of a closure.
@@ -156,6 +204,8 @@ pub struct Object {
     pub real: PathBuf,
     /// Index of the file that loaded it
     pub asker: Option<usize>,
+    /// What found it
+    pub rule: Rule,
     /// Its content
     pub binary: Binary,
 }
@@ -163,8 +213,19 @@ pub struct Object {
 impl Object {
     /// Its last path component.
     pub fn file_name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or(&self.path)
+        file_name(&self.path)
     }
+}
+
+/// A library that one file may open while it runs, by its own word.
+#[derive(Debug)]
+pub struct Possibility {
+    /// Index of the file
+    pub asker: usize,
+    /// What the file says
+    pub wish: Optional,
+    /// The first of its names that is there: the path, and what found it
+    pub found: Option<(String, Rule)>,
 }
 
 /// The program first, then its libraries breadth-first, in the order of a global scope.
@@ -174,6 +235,8 @@ pub struct Closure {
     pub objects: Vec<Object>,
     /// What was asked for, in order
     pub edges: Vec<Edge>,
+    /// What may be opened later; of these only the first file is looked for, not what it needs
+    pub possibilities: Vec<Possibility>,
     /// Whose rules were followed
     pub flavour: Flavour,
     /// Index of the program's interpreter, if it exists in the tree
@@ -186,6 +249,18 @@ impl Closure {
     /// # Errors
     /// The program cannot be read or is no ELF file. What is wrong further down stands in the edges.
     pub fn of(program: &Path, preloads: &[String], surroundings: &Surroundings) -> Result<Closure> {
+        Closure::find(program, preloads, surroundings, false)
+    }
+
+    /// As [`Closure::of`], but each search goes through all its lists, also when it has found something ([`Edge::later`]).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn survey(program: &Path, preloads: &[String], surroundings: &Surroundings) -> Result<Closure> {
+        Closure::find(program, preloads, surroundings, true)
+    }
+
+    fn find(program: &Path, preloads: &[String], surroundings: &Surroundings, is_survey: bool) -> Result<Closure> {
         let real = surroundings.tree.resolve(program)?;
         let binary = Binary::open(&surroundings.tree.outside(&real))?;
         let bytes = surroundings
@@ -194,21 +269,53 @@ impl Closure {
             .and_then(|path| Ok(fs::read(surroundings.tree.outside(&path))?));
         let bytes = bytes.unwrap_or_default();
         let mut finder = Finder::new(binary, program, real, &bytes, surroundings);
+        finder.is_survey = is_survey;
         finder.add_interpreter();
         for name in preloads {
-            finder.ask(0, name, Purpose::Preload);
+            finder.ask(0, name, Means::Preload);
         }
         let mut asked = 0;
         while asked < finder.closure.objects.len() {
             // The interpreter stands in the list where it is needed; what it needs itself is never looked for.
             if Some(asked) != finder.closure.interpreter {
-                for name in finder.closure.objects[asked].binary.needed.clone() {
-                    finder.ask(asked, &name, Purpose::Needed);
+                let needed = finder.closure.objects[asked].binary.needed.clone();
+                for (place, name) in (1..).zip(&needed) {
+                    finder.ask(asked, name, Means::Needed(place));
                 }
             }
             asked += 1;
         }
+        finder.look_for_possibilities();
         Ok(finder.closure)
+    }
+
+    /// What was asked for, in the order in which a loader meets it: the program's preloads and needs, then those of each file that
+    /// came by that, each file and each missing name once. The interpreter stands where it is needed, or at the end.
+    pub fn load_order(&self) -> Vec<&Edge> {
+        let mut order: Vec<&Edge> = Vec::new();
+        let mut queue = VecDeque::from([0]);
+        let mut met = vec![false; self.objects.len()];
+        met[0] = true;
+        while let Some(asker) = queue.pop_front() {
+            let edges = self.edges.iter().filter(|edge| edge.asker == asker);
+            for edge in edges.filter(|edge| edge.means != Means::Interpreter) {
+                match edge.target {
+                    Some(target) if met[target] => {}
+                    Some(target) => {
+                        met[target] = true;
+                        queue.push_back(target);
+                        order.push(edge);
+                    }
+                    None if order
+                        .iter()
+                        .any(|other| other.target.is_none() && other.name == edge.name) => {}
+                    None => order.push(edge),
+                }
+            }
+        }
+        let rest = self.edges.iter().filter(|edge| edge.means == Means::Interpreter);
+        order.extend(rest.filter(|edge| edge.target.is_none_or(|target| !met[target])));
+        order
     }
 
     /// What was asked for and not found.
@@ -256,6 +363,10 @@ struct Finder<'a> {
     closure: Closure,
     searcher: Searcher<'a>,
     directories: Directories,
+    /// Where a musl system keeps its libraries
+    musl_directories: String,
+    /// Whether searches go on when they have found something
+    is_survey: bool,
     surroundings: &'a Surroundings,
 }
 
@@ -282,25 +393,27 @@ impl<'a> Finder<'a> {
             platform: None,
             program_origin: origin.as_deref(),
         };
-        let mut searcher = Searcher::new(&settings, Cache::parse(cache).ok());
-        if flavour == Flavour::Musl {
-            searcher.search_only(&musl_directories(&binary, surroundings));
-        }
+        let searcher = Searcher::new(&settings, Cache::parse(cache).ok());
+        let musl_directories = musl::directories(&binary, surroundings);
         let program = Object {
             path: program.to_string_lossy().into_owned(),
             real,
             asker: None,
+            rule: Rule::Program,
             binary,
         };
         Finder {
             closure: Closure {
                 objects: vec![program],
                 edges: Vec::new(),
+                possibilities: Vec::new(),
                 flavour,
                 interpreter: None,
             },
             searcher,
             directories: Directories::new(),
+            musl_directories,
+            is_survey: false,
             surroundings,
         }
     }
@@ -310,108 +423,167 @@ impl<'a> Finder<'a> {
         let Some(path) = self.closure.objects[0].binary.interpreter.clone() else {
             return;
         };
-        let attempt = |refused| Attempt {
-            path: path.clone(),
-            rule: "PT_INTERP".to_owned(),
-            refused,
-        };
         let found = self.open(&path);
-        let target = match &found {
-            Ok(_) => Some(self.closure.objects.len()),
-            Err(_) => None,
-        };
-        let (refused, target) = match found {
-            Ok((real, binary)) => {
-                self.closure.objects.push(Object {
-                    path: path.clone(),
-                    real,
-                    asker: Some(0),
-                    binary,
-                });
-                (None, target)
-            }
-            Err(why) => (Some(why.text), None),
-        };
+        let mut refused = None;
+        let mut target = None;
+        match found {
+            Ok((real, binary)) => target = Some(self.place(path.clone(), real, binary, 0, Rule::Interpreter)),
+            Err(why) => refused = Some(why.text),
+        }
         self.closure.interpreter = target;
         self.closure.edges.push(Edge {
             asker: 0,
+            means: Means::Interpreter,
             name: path.clone(),
             target,
-            rule: "PT_INTERP".to_owned(),
-            attempts: vec![attempt(refused)],
+            rule: target.map(|_| Rule::Interpreter),
+            attempts: vec![Attempt {
+                path,
+                rule: Rule::Interpreter,
+                refused,
+            }],
+            later: Vec::new(),
         });
     }
 
     /// Finds what goes by `name`, and adds it unless it is there.
-    fn ask(&mut self, asker: usize, name: &str, purpose: Purpose) {
-        let there = self.already(name);
-        let (target, rule, attempts) = match there {
-            Some(target) => (Some(target), "already there".to_owned(), Vec::new()),
-            None => self.search(asker, name, purpose),
-        };
-        self.closure.edges.push(Edge {
+    fn ask(&mut self, asker: usize, name: &str, means: Means) {
+        let present = self.already(name).or_else(|| self.adopt_loader(asker, name));
+        let mut edge = Edge {
             asker,
+            means,
             name: name.to_owned(),
-            target,
-            rule,
-            attempts,
-        });
+            target: present,
+            rule: present.map(|_| Rule::Loaded),
+            attempts: Vec::new(),
+            later: Vec::new(),
+        };
+        if present.is_none() {
+            let search = self.search(asker, name, means);
+            edge.rule = search.found.as_ref().map(|found| found.rule.clone());
+            edge.target = search
+                .found
+                .map(|found| self.place(found.path, found.real, found.binary, asker, found.rule));
+            (edge.attempts, edge.later) = (search.attempts, search.later);
+        }
+        self.closure.edges.push(edge);
+    }
+
+    /// A library says nothing of its loader, but one will be there that answers to its soname: that of the machine's systems.
+    fn adopt_loader(&mut self, asker: usize, name: &str) -> Option<usize> {
+        if self.closure.interpreter.is_some() || self.closure.objects[0].binary.interpreter.is_some() {
+            return None;
+        }
+        let path = usual_loader(&self.closure.objects[0].binary.header, self.closure.flavour)?;
+        let is_its_name = match self.closure.flavour {
+            Flavour::Glibc => file_name(path) == name,
+            Flavour::Musl => musl::is_own(name),
+        };
+        let (real, binary) = is_its_name.then(|| self.open(path).ok()).flatten()?;
+        let target = self.place(path.to_owned(), real, binary, asker, Rule::Interpreter);
+        self.closure.interpreter = Some(target);
+        Some(target)
+    }
+
+    /// Looks for what notes name, in the name of the file that has the note.
+    fn look_for_possibilities(&mut self) {
+        for asker in 0..self.closure.objects.len() {
+            for wish in self.closure.objects[asker].binary.optional() {
+                let mut found = None;
+                for name in &wish.soname {
+                    found = match self.already(name) {
+                        Some(target) => Some((self.closure.objects[target].path.clone(), Rule::Loaded)),
+                        None => {
+                            let search = self.search(asker, name, Means::Needed(0));
+                            search.found.map(|found| (found.path, found.rule))
+                        }
+                    };
+                    if found.is_some() {
+                        break;
+                    }
+                }
+                self.closure.possibilities.push(Possibility { asker, wish, found });
+            }
+        }
     }
 
     /// A loaded object that answers to a name without a search. musl is its own libpthread, libm, and so on.
     fn already(&self, name: &str) -> Option<usize> {
-        const OF_MUSL: &[&str] = &[
-            "libc.",
-            "libpthread.",
-            "librt.",
-            "libm.",
-            "libdl.",
-            "libutil.",
-            "libxnet.",
-        ];
-        if self.closure.flavour == Flavour::Musl && OF_MUSL.iter().any(|start| name.starts_with(start)) {
+        let is_musl = self.closure.flavour == Flavour::Musl;
+        if is_musl && musl::is_own(name) {
             return self.closure.interpreter;
         }
         if name.contains('/') {
             let real = self.surroundings.tree.resolve(Path::new(name)).ok()?;
             return self.closure.objects.iter().position(|object| object.real == real);
         }
+        if is_musl {
+            // musl knows a library by the name that it was found by; sonames mean nothing to it.
+            let mut edges = self.closure.edges.iter();
+            return edges.find(|edge| edge.name == name)?.target;
+        }
         self.closure.objects.iter().position(|object| {
             object.binary.soname.as_deref() == Some(name) || (object.asker.is_some() && object.file_name() == name)
         })
     }
 
-    fn search(&mut self, asker: usize, name: &str, purpose: Purpose) -> (Option<usize>, String, Vec<Attempt>) {
-        let mut attempts = Vec::new();
-        let mut found = None;
+    fn search(&mut self, asker: usize, name: &str, means: Means) -> Search {
+        match self.closure.flavour {
+            Flavour::Glibc => self.search_as_glibc(asker, name, means),
+            Flavour::Musl => self.search_as_musl(asker, name, means),
+        }
+    }
+
+    fn search_as_musl(&self, asker: usize, name: &str, means: Means) -> Search {
+        let asker = Some(asker).filter(|_| means != Means::Preload);
+        let library_path = self.surroundings.library_path.as_deref();
+        let candidates = if name.contains('/') {
+            vec![(Rule::Path, name.to_owned())]
+        } else {
+            musl::candidates(name, asker, &self.closure.objects, library_path, &self.musl_directories)
+        };
+        let mut search = Search::default();
+        for (rule, path) in candidates {
+            // musl takes the first file of the name, whatever is in it.
+            match self.open(&path) {
+                Ok(file) => search.take(path, rule, file),
+                Err(why) => {
+                    search.refuse(path, rule, why.text);
+                    search.is_over |= !why.is_absent;
+                }
+            }
+            if search.is_over && !self.is_survey {
+                break;
+            }
+        }
+        search
+    }
+
+    fn search_as_glibc(&mut self, asker: usize, name: &str, means: Means) -> Search {
+        let mut search = Search::default();
         let lineage = lineage(&self.closure.objects, asker);
         let request = Request {
             name: name.as_bytes(),
             lineage: &lineage,
-            purpose,
+            purpose: match means {
+                Means::Preload => Purpose::Preload,
+                _ => Purpose::Needed,
+            },
         };
         let mut directories = std::mem::take(&mut self.directories);
         let mut walk = self.searcher.walk(&request, &mut directories);
-        let mut rule = "path".to_owned();
+        let mut rule = Rule::Path;
         while let Some(step) = walk.next() {
             let candidate = match step {
                 Step::Entering(place) => {
-                    rule = place.to_string();
+                    rule = Rule::from(&place);
                     continue;
                 }
                 Step::Try(candidate) => candidate,
             };
             let path = String::from_utf8_lossy(&candidate.path).into_owned();
             match self.open(&path) {
-                Ok(file) => {
-                    attempts.push(Attempt {
-                        path: path.clone(),
-                        rule: rule.clone(),
-                        refused: None,
-                    });
-                    found = Some((path, file));
-                    break;
-                }
+                Ok(file) => search.take(path, rule.clone(), file),
                 Err(why) => {
                     while why.is_absent
                         && let Some(directory) = walk.unknown_directory(&candidate)
@@ -421,24 +593,20 @@ impl<'a> Finder<'a> {
                             break;
                         }
                     }
-                    attempts.push(Attempt {
-                        path,
-                        rule: rule.clone(),
-                        refused: Some(why.text),
-                    });
-                    if why.ends_search {
-                        break;
-                    }
+                    search.refuse(path, rule.clone(), why.text);
+                    search.is_over |= why.ends_search;
                 }
+            }
+            if search.is_over && !self.is_survey {
+                break;
             }
         }
         self.directories = directories;
-        let target = found.map(|(path, (real, binary))| self.place(path, real, binary, asker));
-        (target, rule, attempts)
+        search
     }
 
     /// The index of a found file, which is the one of the object that it is already, if it is.
-    fn place(&mut self, path: String, real: PathBuf, binary: Binary, asker: usize) -> usize {
+    fn place(&mut self, path: String, real: PathBuf, binary: Binary, asker: usize, rule: Rule) -> usize {
         let objects = &mut self.closure.objects;
         objects
             .iter()
@@ -448,6 +616,7 @@ impl<'a> Finder<'a> {
                     path,
                     real,
                     asker: Some(asker),
+                    rule,
                     binary,
                 });
                 objects.len() - 1
@@ -487,6 +656,53 @@ impl<'a> Finder<'a> {
             });
         }
         Ok((real, binary))
+    }
+}
+
+/// What a search came to.
+#[derive(Default)]
+struct Search {
+    found: Option<Found>,
+    attempts: Vec<Attempt>,
+    /// Something was found, or a damaged file ended the search.
+    is_over: bool,
+    /// What a survey looked at after that
+    later: Vec<Attempt>,
+}
+
+/// A file that a search takes.
+struct Found {
+    path: String,
+    real: PathBuf,
+    binary: Binary,
+    rule: Rule,
+}
+
+impl Search {
+    fn take(&mut self, path: String, rule: Rule, (real, binary): (PathBuf, Binary)) {
+        self.note(path.clone(), rule.clone(), None);
+        if !self.is_over {
+            self.is_over = true;
+            self.found = Some(Found {
+                path,
+                real,
+                binary,
+                rule,
+            });
+        }
+    }
+
+    fn refuse(&mut self, path: String, rule: Rule, why: String) {
+        self.note(path, rule, Some(why));
+    }
+
+    fn note(&mut self, path: String, rule: Rule, refused: Option<String>) {
+        let list = if self.is_over {
+            &mut self.later
+        } else {
+            &mut self.attempts
+        };
+        list.push(Attempt { path, rule, refused });
     }
 }
 
@@ -543,19 +759,4 @@ fn lineage(objects: &[Object], asker: usize) -> Vec<Link<'_>> {
         next = object.asker.and_then(|asker| objects.get(asker));
     }
     lineage
-}
-
-/// The directories of a musl system: the file that belongs to the loader's name, or musl's built-in list.
-fn musl_directories(program: &Binary, surroundings: &Surroundings) -> Vec<u8> {
-    let listed = || -> Result<Vec<u8>> {
-        let interpreter = program.interpreter.as_deref().context("a library")?;
-        let name = interpreter
-            .rsplit('/')
-            .next()
-            .and_then(|name| name.strip_suffix(".so.1"))
-            .context("another name")?;
-        let path = surroundings.tree.resolve(Path::new(&format!("/etc/{name}.path")))?;
-        Ok(fs::read(surroundings.tree.outside(&path))?)
-    };
-    listed().unwrap_or_else(|_| b"/lib:/usr/local/lib:/usr/lib".to_vec())
 }

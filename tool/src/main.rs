@@ -7,6 +7,7 @@
 //! | `contents` | what a file puts into memory, and what stands there at last |
 //! | `relocations` | relocations in all forms |
 //! | `closure` | all files that a start brings together |
+//! | `lookup` | who defines a symbol, for any machine |
 //! | `rehearsal` | a start without a process, by the loader's own stages |
 //! | `report` | answers as text, as JSON, and as a status |
 //! | `tree`, `files` | paths in a tree that need not be the running system |
@@ -23,6 +24,7 @@ mod debian;
 mod elf;
 mod files;
 mod installation;
+mod lookup;
 mod rehearsal;
 mod relocations;
 mod report;
@@ -48,14 +50,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Bindings(ask::bindings::Arguments),
+    Check(ask::check::Arguments),
     Compat(ask::compat::Arguments),
     Effective(ask::effective::Arguments),
+    ExplainCode(ask::explain_code::Arguments),
     Features(ask::features::Arguments),
+    Needs(ask::needs::Arguments),
     Plan(ask::plan::Arguments),
     Probes(ask::probes::Arguments),
     RelocationSizes(ask::relocation_sizes::Arguments),
     Strict(ask::strict::Arguments),
     Tree(ask::tree::Arguments),
+    Why(ask::why::Arguments),
+    WhyNot(ask::why_not::Arguments),
     /// Put lode in the loader's place; the original is kept beside it
     Install {
         #[command(flatten)]
@@ -147,14 +155,20 @@ impl Loader {
 
 fn run(command: &Command) -> Result<ExitCode> {
     match command {
+        Command::Bindings(arguments) => return ask::bindings::run(arguments),
+        Command::Check(arguments) => return ask::check::run(arguments),
         Command::Compat(arguments) => return ask::compat::run(arguments),
         Command::Effective(arguments) => return ask::effective::run(arguments),
+        Command::ExplainCode(arguments) => return ask::explain_code::run(arguments),
         Command::Features(arguments) => return ask::features::run(arguments),
+        Command::Needs(arguments) => return ask::needs::run(arguments),
         Command::Plan(arguments) => return ask::plan::run(arguments),
         Command::Probes(arguments) => return ask::probes::run(arguments),
         Command::RelocationSizes(arguments) => return ask::relocation_sizes::run(arguments),
         Command::Strict(arguments) => return ask::strict::run(arguments),
         Command::Tree(arguments) => return ask::tree::run(arguments),
+        Command::Why(arguments) => return ask::why::run(arguments),
+        Command::WhyNot(arguments) => return ask::why_not::run(arguments),
         Command::Install {
             place,
             build,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use lode::arch::x86_64::MACHINE;
 use lode::elf::Address;
-use lode::error::{Errno, Error, Lossy, Name};
+use lode::error::{Errno, Error, Kind, Lossy, Name};
 use lode::event::{Event, Interest, Log, Sink};
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
@@ -54,12 +54,75 @@ pub struct Refusal {
     pub line: String,
     /// All that lode prints
     pub report: String,
+    /// What it is about
+    #[serde(skip)]
+    pub subject: Subject,
+}
+
+/// What a refusal is about, where lode knows more than one line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Symbols that nothing defines
+    Symbols(Vec<Unsatisfied>),
+    /// Versions that their library does not define
+    Versions,
+    /// A library that is nowhere
+    Library,
+    /// Something else: the file itself, as a rule
+    Other,
+}
+
+/// A reference that nothing satisfies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsatisfied {
+    /// The file that refers
+    pub file: String,
+    /// The symbol
+    pub symbol: String,
+    /// The version that it asks for
+    pub version: Option<String>,
+}
+
+impl Subject {
+    fn of(kind: &Kind) -> Subject {
+        match kind {
+            Kind::Undefined(list) => {
+                let unsatisfied = |one: &lode::error::Unresolved| Unsatisfied {
+                    file: one.module.to_string(),
+                    symbol: one.symbol.to_string(),
+                    version: one.version.as_ref().map(Name::to_string),
+                };
+                Subject::Symbols(list.iter().map(unsatisfied).collect())
+            }
+            Kind::NoVersion(_) => Subject::Versions,
+            Kind::Missing { .. } => Subject::Library,
+            _ => Subject::Other,
+        }
+    }
 }
 
 impl Refusal {
+    /// What is known beyond the line: the indented lines of the report but the fixes.
+    pub fn evidence(&self) -> Vec<String> {
+        let lines = self.details().filter(|line| !line.starts_with("fix: "));
+        lines.map(str::to_owned).collect()
+    }
+
+    /// What can be done about it.
+    pub fn fixes(&self) -> Vec<String> {
+        let fixes = self.details().filter_map(|line| line.strip_prefix("fix: "));
+        fixes.map(str::to_owned).collect()
+    }
+
+    fn details(&self) -> impl Iterator<Item = &str> {
+        let lines = self.report.lines();
+        lines.filter(|line| line.starts_with("  ")).map(str::trim_start)
+    }
+
     fn of(error: &Error, program: &str) -> Refusal {
         Refusal {
-            code: error.kind.code().to_owned(),
+            code: error.kind.code().to_string(),
+            subject: Subject::of(&error.kind),
             culprit: error.culprit.to_string(),
             asker: error.asked_by.as_ref().map(Name::to_string),
             line: error.to_string(),

@@ -44,7 +44,7 @@ const ROOMS: &[(&str, Imports)] = &[
     ("elf", Imports::Only(&["arch"])),
     ("image", Imports::Only(&["elf"])),
     ("arch", Imports::Only(&[])),
-    ("cpuid", Imports::Only(&[])),
+    ("cpuid", Imports::Only(&["elf"])),
     ("layout", Imports::Only(&["elf"])),
     ("symbols", Imports::Only(&["elf", "image"])),
     ("process", Imports::Only(&[])),

@@ -6,6 +6,7 @@
 mod build;
 mod check;
 mod interpreter;
+mod musl;
 mod mutate;
 mod run;
 mod tables;
@@ -61,6 +62,8 @@ cargo xtask tables  Make the row of a glibc from its loader's debug information
                         cargo xtask tables ld-linux-x86-64.so.2.debug
                     or scan a libc for members that it reads and lode does not fill
                         cargo xtask tables --verify /lib/x86_64-linux-gnu/libc.so.6
+                    or list the names that musl exports, for `lode-tool needs`
+                        cargo xtask tables --musl 1.2.3=/lib/ld-musl-x86_64.so.1
 
 `cargo xtask COMMAND --help` lists a command's switches.
 ";
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Tables { arguments }) => match arguments.split_first() {
             Some((first, libcs)) if first == verify::SWITCH => verify::run(libcs),
+            Some((first, libcs)) if first == musl::SWITCH => musl::run(libcs).map(|()| ExitCode::SUCCESS),
             _ => tables::run(&arguments).map(|()| ExitCode::SUCCESS),
         },
     };

@@ -35,8 +35,9 @@ const MIRROR: &str = "LODE_MIRROR";
 /// The releases: glibc 2.31, 2.36, 2.41 and the newest.
 const RELEASES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 
-/// What a tree has beyond the minimum; python's own tests come in a package that is named after its version.
-const PACKAGES: &str = "gcc,g++,libc6-dev,locales,make,netbase,perl,python3";
+/// What a tree has beyond the minimum; python's own tests come in a package that is named after its version. libc6-amd64-cross is an older build of the
+/// release's glibc, beside that of the tree.
+const PACKAGES: &str = "gcc,g++,libc6-amd64-cross,libc6-dev,locales,make,netbase,perl,python3";
 
 /// How often debootstrap is tried: mirrors fail now and then.
 const ATTEMPTS: u64 = 3;

@@ -9,7 +9,7 @@ pub mod glibc;
 
 use alloc::boxed::Box;
 
-use crate::error::{Kind, Name, Result, Stage, text};
+use crate::error::{Error, Kind, Name, Result, Stage, text};
 use crate::stages::link::Linked;
 use crate::symbols::{Use, Wanted};
 use crate::world::{Module, World};
@@ -37,12 +37,7 @@ impl Abi {
                 .map_err(|error| roster.with_asker(error));
         }
         match roster.find(&is_musl) {
-            Some(musl) => Err(roster.with_asker(musl.fault(
-                Stage::Link,
-                Kind::Unsupported(
-                    "this is musl's libc, which lode does not start yet; run the program under musl's own loader",
-                ),
-            ))),
+            Some(musl) => Err(roster.with_asker(of_musl(musl))),
             None => Ok(Abi::Bare),
         }
     }
@@ -56,8 +51,26 @@ impl Abi {
     }
 }
 
+/// The row of a file that is a libc.
+///
+/// # Errors
+/// As [`Abi::recognise`].
+pub fn row_of(libc: &Module) -> Result<&'static glibc::layout::Row> {
+    if is_musl(libc) {
+        return Err(of_musl(libc));
+    }
+    glibc::recognised(libc)
+}
+
 /// musl's libc is its own loader, and exports the second and the third stage of it. Only some distributions give it a soname.
 fn is_musl(module: &Module) -> bool {
     let exports = |name: &[u8]| module.symbols.find(&Wanted::new(name, None, Use::Call)).is_some();
     exports(b"__dls2b") && exports(b"__dls3")
+}
+
+#[cold]
+#[inline(never)]
+fn of_musl(musl: &Module) -> Box<Error> {
+    let text = "this is musl's libc, which lode does not start yet; run the program under musl's own loader";
+    musl.fault(Stage::Link, Kind::Unsupported(text))
 }

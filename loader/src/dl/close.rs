@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::answer;
 use super::constructors::{destroy, leaves};
 use super::locks::{LOADING, Loading, LongLock};
-use super::published::{free_former, publish, with_module_of_map, with_world};
+use super::published::{free_former, publish, with_module_of_map, world_of};
 use super::{call_error, with_glibc};
 use crate::debugger::{self, State};
 use crate::error::Kind;
@@ -62,24 +62,24 @@ pub(super) fn take_away() {
     }
     CLOSING.store(thread, Ordering::Relaxed);
     if LEFT_BEHIND.swap(false, Ordering::Relaxed)
-        && let Ok(_mark) = Loading::start()
-        && let Some(mut gone) = with_world(|world, _| unneeded(world, has_thread_destructors))
+        && let Ok(mark) = Loading::start()
+        && let Some(mut gone) = world_of(&mark).map(|world| unneeded(world, has_thread_destructors))
     {
         // A destructor may wait for a lock that the absent thread had. What was not to be called yet stays until something else is closed.
         gone.retain(|module| module.state.load(Ordering::Acquire) != INITIALISED);
-        unpublish(&gone);
+        unpublish(&gone, &mark);
     }
     while CLOSED_MEANWHILE.swap(false, Ordering::Relaxed) {
         // A signal handler must not open what is about to go, nor publish a world in between.
         let Ok(mark) = Loading::start() else { break };
-        let Some(mut gone) = with_world(|world, _| unneeded(world, has_thread_destructors)) else {
+        let Some(mut gone) = world_of(&mark).map(|world| unneeded(world, has_thread_destructors)) else {
             break;
         };
         if !gone
             .iter()
             .any(|module| module.state.load(Ordering::Acquire) == INITIALISED)
         {
-            unpublish(&gone);
+            unpublish(&gone, &mark);
             continue;
         }
         gone.retain(|module| leaves(module, CLOSED));
@@ -100,11 +100,11 @@ fn has_thread_destructors(module: &Module) -> bool {
 }
 
 /// Publishes the world without `gone`. Their memory goes when nobody reads a world that has them.
-fn unpublish(gone: &[Arc<Module>]) {
+fn unpublish(gone: &[Arc<Module>], mark: &Loading) {
     if gone.is_empty() {
         return;
     }
-    let Some(next) = with_world(|world, _| world.without(gone)) else {
+    let Some(next) = world_of(mark).map(|world| world.without(gone)) else {
         return;
     };
     let tell = |world: &World, state| {
@@ -121,5 +121,7 @@ fn unpublish(gone: &[Arc<Module>]) {
         // Behind the publication: see `thread::GENERATION`.
         thread::GENERATION.fetch_add(1, Ordering::SeqCst);
     }
-    with_world(|world, _| tell(world, State::Consistent));
+    if let Some(world) = world_of(mark) {
+        tell(world, State::Consistent);
+    }
 }

@@ -4,6 +4,7 @@
 //! Calls what the tables of relocated modules name as functions, as the gABI ("Initialization and Termination Functions") has it.
 #![allow(unsafe_code)]
 
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use super::locks::LongLock;
@@ -11,7 +12,7 @@ use super::published::Visiting;
 use super::{Arguments, Runtime, runtime};
 use crate::elf::Address;
 use crate::event::{Event, Interest};
-use crate::stages::init::{self, Ready};
+use crate::stages::init;
 use crate::stages::link::dependents_first;
 use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId};
 
@@ -26,9 +27,9 @@ pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments) 
     }
 }
 
-/// Runs the constructors of a published batch, each module's once: one whose constructor is running (this is a `dlopen` in it) counts as initialised.
-pub fn initialise(ready: &Ready, runtime: &Runtime, arguments: Arguments, skip: Option<ModuleId>) {
-    for module in &ready.modules {
+/// Runs the constructors of published modules, each module's once: one whose constructor is running (this is a `dlopen` in it) counts as initialised.
+pub fn initialise(modules: &[Arc<Module>], runtime: &Runtime, arguments: Arguments, skip: Option<ModuleId>) {
+    for module in modules {
         if Some(module.id) == skip {
             continue;
         }

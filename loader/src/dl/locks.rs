@@ -8,7 +8,7 @@
 #![allow(unsafe_code)]
 
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::close::{CLOSED_MEANWHILE, CLOSING, LEFT_BEHIND};
 use super::failure;
@@ -38,6 +38,11 @@ impl LongLock {
         };
         call_mutex(lock, mutex).then_some(LongLock(Some((unlock, mutex))))
     }
+
+    /// Whether this thread had it already: it comes from a constructor, a destructor, or a signal handler.
+    pub(super) fn is_nested(&self) -> bool {
+        self.0.is_some_and(|(_, mutex)| word_of(mutex, COUNT) > 1)
+    }
 }
 
 impl Drop for LongLock {
@@ -48,26 +53,49 @@ impl Drop for LongLock {
     }
 }
 
-/// Calls `function`, unless this thread is inside such a call already: then this is a signal handler, deeper in the stack. A mark that a handler
-/// left by a jump stays until this thread calls from less deep in its stack. A handler on an alternate stack above the thread's own is not seen.
+/// Calls `function`, unless this is a signal handler that would wait for its own thread: [`INSIDE`] says that it interrupted such a call, and the
+/// mutex is taken without an owner (it has become one's, or ceases to be). A jump out of a handler leaves the mark behind; so a mutex that
+/// another thread is taking right now is looked at again, until that is done.
 fn call_mutex(function: Address, mutex: u64) -> bool {
-    let here = 0u8;
-    let place = (&raw const here) as u64;
+    const LOOKS: u32 = 100;
     let word = thread_word();
-    let inside = word.load(Ordering::Relaxed);
-    if inside & PLACE > place {
+    let before = word.load(Ordering::Relaxed);
+    if before & INSIDE != 0 && (0..LOOKS).all(|_| is_between(mutex)) {
         return false;
     }
-    word.store(inside & !PLACE | place, Ordering::Relaxed);
+    word.store(before | INSIDE, Ordering::Relaxed);
     // SAFETY: libc's pthread_mutex_lock or pthread_mutex_unlock, found by name and relocated, and libc's own mutex.
     let function: extern "C" fn(u64) -> c_int = unsafe { core::mem::transmute(function.0 as usize) };
     function(mutex);
-    word.fetch_and(!PLACE, Ordering::Relaxed);
+    word.store(before, Ordering::Relaxed);
     true
 }
 
-/// What of [`thread_word`] is the place in the stack from which libc's mutex is called. Above it are the numbers of [`super::published::Visiting`].
-pub(super) const PLACE: u64 = (1 << 48) - 1;
+/// Whether a recursive mutex is taken, but either the number of times is 0 or there is no owner. What takes it writes lock, number and owner in this
+/// order; what frees it, number, owner and lock (`bits/struct_mutex.h`, part of the ABI; the order is that of glibc 2.31 to 2.43).
+fn is_between(mutex: u64) -> bool {
+    let is_between = word_of(mutex, LOCK) != 0 && (word_of(mutex, COUNT) == 0 || word_of(mutex, OWNER) == 0);
+    if is_between {
+        crt::syscall::sched_yield();
+    }
+    is_between
+}
+
+/// Words of a mutex.
+const LOCK: usize = 0;
+/// How often a recursive one is taken.
+const COUNT: usize = 1;
+/// By whom.
+const OWNER: usize = 2;
+
+#[inline(always)]
+fn word_of(mutex: u64, index: usize) -> u32 {
+    // SAFETY: one of the first three words of libc's own mutex, which other threads change in one instruction each.
+    unsafe { AtomicU32::from_ptr((mutex as *mut u32).add(index)) }.load(Ordering::SeqCst)
+}
+
+/// The bit of [`thread_word`] that says that libc's mutex is being called. Above it are the numbers of [`super::published::Visiting`].
+pub(super) const INSIDE: u64 = 1;
 
 /// The second of lode's words of the calling thread.
 pub(super) fn thread_word() -> &'static AtomicU64 {

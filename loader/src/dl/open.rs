@@ -16,7 +16,7 @@ use super::answer;
 use super::close::take_away;
 use super::constructors::initialise;
 use super::locks::{Loading, LongLock};
-use super::published::{free_former, publish, with_world};
+use super::published::{free_former, publish, with_world, world_of};
 use super::symbol::look_up;
 use super::threads::refill_tls;
 use super::{Arguments, Runtime, call_error, runtime, too_early};
@@ -26,9 +26,8 @@ use crate::debugger::{self, State};
 use crate::elf::Address;
 use crate::elf::dynamic::Flags1;
 use crate::error::{Errno, Kind, Result, Stage};
-use crate::event::Statistics;
 use crate::search::{Directories, Purpose};
-use crate::stages::init::{self, Ready};
+use crate::stages::init;
 use crate::stages::link::dependencies_first;
 use crate::stages::map::{Context, Mapped, Wish};
 use crate::stages::relocate::Binding;
@@ -98,7 +97,7 @@ pub unsafe extern "C-unwind" fn dlmopen(
     let name = (!file.is_null()).then(|| unsafe { CStr::from_ptr(file) }.to_bytes());
     let refused = match name {
         _ if namespace == LM_ID_BASE => None,
-        None | Some(b"") => Some("invalid namespace"),
+        None => Some("invalid namespace"),
         Some(_) => (mode & RTLD_GLOBAL != 0).then_some("invalid mode"),
     };
     let opened = match refused {
@@ -120,19 +119,23 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
     let lock = LongLock::take().ok_or_else(|| call_error(Kind::Busy, file.unwrap_or(b"")))?;
     // What was closed without the lock: in a signal handler, or by a thread that is not in this child of a fork.
     take_away();
-    let file = file.filter(|file| !file.is_empty());
     let Some(file) = file else {
         let program = with_world(|world, _| world.first_map(Namespace::BASE));
         return program.filter(|map| *map != 0).ok_or_else(too_early);
     };
     let loading = Loading::start().map_err(|kind| call_error(kind, file))?;
-    let loaded = load(runtime, file, mode, namespace, caller);
+    let mut opening = Opening {
+        is_nested: lock.is_nested(),
+        namespace: Namespace::BASE,
+        waiting: Vec::new(),
+    };
+    let loaded = load(runtime, file, mode, namespace, caller, &loading, &mut opening);
     drop(loading);
     // A resolver or a signal handler may have closed something meanwhile.
     take_away();
-    let (handle, ready) = loaded.inspect_err(|_| debugger::tell_of_failure())?;
-    if let Some(ready) = ready {
-        for module in &ready.modules {
+    let handle = loaded.inspect_err(|_| debugger::tell_of_failure(opening.namespace))?;
+    if !opening.waiting.is_empty() {
+        for module in &opening.waiting {
             // A library that is opened once more by a constructor of its batch comes here with the same libc.
             let is_asleep = module.soname == Some(LIBC) && module.state.load(Ordering::Acquire) == FRESH;
             if is_asleep && module.namespace != Namespace::BASE {
@@ -144,7 +147,7 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
             environment: environment(caller).unwrap_or(runtime.arguments.environment),
             ..runtime.arguments
         };
-        initialise(&ready, runtime, arguments, None);
+        initialise(&opening.waiting, runtime, arguments, None);
     }
     drop(lock);
     free_former();
@@ -158,6 +161,16 @@ fn environment(caller: Address) -> Option<usize> {
     Some(unsafe { (place as *const usize).read() })
 }
 
+/// What is known of a call while it loads.
+struct Opening {
+    /// Whether a constructor, a destructor or a signal handler of a thread that opens or closes calls.
+    is_nested: bool,
+    /// Where it opens.
+    namespace: Namespace,
+    /// The modules whose constructors are to run, in their order.
+    waiting: Vec<Arc<Module>>,
+}
+
 /// From a name to a published batch. A call, so that constructors do not run on top of the room that this takes.
 #[inline(never)]
 fn load(
@@ -166,35 +179,44 @@ fn load(
     mode: c_int,
     namespace: isize,
     caller: Address,
-) -> Result<(usize, Option<Ready>)> {
-    let Some(mut world) = with_world(|world, _| world.without(&[])) else {
+    mark: &Loading,
+    opening: &mut Opening,
+) -> Result<usize> {
+    let Some(world) = world_of(mark) else {
         return Err(call_error(Kind::Busy, file));
     };
     let asker = world.at(caller).or(world.program());
-    let namespace = namespace_of(
-        namespace,
-        asker.map_or(Namespace::BASE, |asker| asker.namespace),
-        &world,
-    )
-    .map_err(|what| call_error(Kind::os(what, Errno::EINVAL), file))?;
+    let own = asker.map_or(Namespace::BASE, |asker| asker.namespace);
+    let namespace =
+        namespace_of(namespace, own, world).map_err(|what| call_error(Kind::os(what, Errno::EINVAL), file))?;
+    opening.namespace = namespace;
+    if file.is_empty() && namespace == Namespace::BASE {
+        // The program's own name. In another namespace nothing is called so.
+        return Ok(world.first_map(namespace));
+    }
     let wish = Wish {
         name: file,
         purpose: Purpose::Open,
         asker: asker.map(|module| module.id),
     };
-    let mut mapped = map(runtime, &wish, namespace, &world)?;
+    let mut mapped = map(runtime, &wish, namespace, world)?;
     for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
         module.binds_deep = mode & RTLD_DEEPBIND != 0;
     }
     let Some(root) = mapped.root else {
         return Err(call_error(Kind::InvalidHandle, file));
     };
-    if mapped.batch.modules.is_empty() {
-        return Ok(reopen(world, root, mode, &mapped.batch.order));
-    }
-    if mode & RTLD_NOLOAD != 0 {
+    if !mapped.batch.modules.is_empty() && mode & RTLD_NOLOAD != 0 {
         // What was mapped to look at it is dropped again.
-        return Ok((0, None));
+        return Ok(0);
+    }
+    let order = &mapped.batch.order;
+    // A library that this thread is opening waits for its turn.
+    if order.iter().any(|id| is_waiting(world, *id)) && !(opening.is_nested && is_opened(world, root)) {
+        opening.waiting = init::to_initialise(world, &dependencies_first(world.roster(), order, ModuleId(0)));
+    }
+    if mapped.batch.modules.is_empty() {
+        return Ok(reopen(world, root, mode, order));
     }
     for module in mapped.batch.fresh() {
         if let Some(kind) = not_to_be_opened(module, module.id == root) {
@@ -207,17 +229,17 @@ fn load(
             return Err(module.fault(Stage::Map, kind));
         }
     }
-    let linked = mapped.link(&world, runtime.log)?;
+    let linked = mapped.link(world, runtime.log)?;
     let binding = Binding {
         machine: machine::MACHINE,
         now: runtime.bind_now || mode & RTLD_NOW != 0,
         entries: machine::entries(),
         substitute: runtime.substitute,
     };
-    let relocated = linked.relocate(&world, binding, runtime.log)?;
+    let relocated = linked.relocate(world, binding, runtime.log)?;
     let mut maps = Vec::new();
     if let Abi::Glibc(glibc) = &runtime.abi {
-        let roster = relocated.batch.roster(&world);
+        let roster = relocated.batch.roster(world);
         for module in &relocated.batch.modules {
             let map = glibc
                 .map_of(module, roster)
@@ -226,10 +248,11 @@ fn load(
         }
         glibc.fill_threads(&relocated.batch.modules);
     }
-    let resolved = relocated.awake().resolve(&world, &runtime.linux, runtime.log)?;
+    let resolved = relocated.awake().resolve(world, &runtime.linux, runtime.log)?;
     refill_tls(&resolved);
     let protected = resolved.protect(&runtime.linux, runtime.linux.page_size)?;
     debugger::tell(namespace, world.first_map(namespace), State::Add);
+    let mut world = world.without(&[]);
     let ready = protected.publish(&mut world);
     if mode & RTLD_GLOBAL != 0 {
         add_new(&mut world.global, &ready.order);
@@ -250,7 +273,8 @@ fn load(
         glibc.fill_threads(&ready.modules);
     }
     debugger::tell(namespace, first, State::Consistent);
-    Ok((handle, Some(ready)))
+    opening.waiting.extend(ready.modules);
+    Ok(handle)
 }
 
 /// Maps what is wished and all that it needs, with what earlier searches learnt of directories.
@@ -303,24 +327,30 @@ fn not_to_be_opened(module: &Module, is_root: bool) -> Option<Kind> {
     (is_root && module.dynamic.flags_1.contains(Flags1::NOOPEN)).then_some(Kind::NotToBeOpened)
 }
 
-/// A library that is loaded already is opened once more. Constructors that have not run yet (the caller is another one of the same
-/// batch, or a child whose parent was about to run them) run now.
-fn reopen(mut world: World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> (usize, Option<Ready>) {
-    let handle = open_once_more(&world, root, mode);
-    let is_fresh = |id: &ModuleId| {
-        let module = world.get(*id);
-        module.is_some_and(|module| module.role == Role::Opened && module.state.load(Ordering::Acquire) == FRESH)
-    };
-    let ready = order.iter().any(is_fresh).then(|| Ready {
-        modules: init::to_initialise(&world, &dependencies_first(world.roster(), order, ModuleId(0))),
-        order: Vec::new(),
-        statistics: Statistics::default(),
-    });
+/// Whether a library that is loaded has constructors that have not run: the caller is one of the start or of the same batch, or a child whose parent
+/// was about to run them.
+fn is_waiting(world: &World, id: ModuleId) -> bool {
+    world.get(id).is_some_and(|module| {
+        matches!(module.role, Role::Library | Role::Opened) && module.state.load(Ordering::Acquire) == FRESH
+    })
+}
+
+/// Whether a library has been opened by its name.
+fn is_opened(world: &World, id: ModuleId) -> bool {
+    world
+        .get(id)
+        .is_some_and(|module| module.opened.load(Ordering::Acquire) != 0)
+}
+
+/// A library that is loaded already is opened once more.
+fn reopen(world: &World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> usize {
+    let handle = open_once_more(world, root, mode);
     if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
-        add_new(&mut world.global, order);
-        publish(world);
+        let mut next = world.without(&[]);
+        add_new(&mut next.global, order);
+        publish(next);
     }
-    (handle, ready)
+    handle
 }
 
 /// Counts that `dlopen` returns a module, and gives its handle.

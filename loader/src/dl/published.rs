@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-use super::locks::{PLACE, thread_word};
+use super::locks::{INSIDE, Loading, thread_word};
 use super::with_glibc;
 use crate::elf::Address;
 use crate::world::{Module, Roster, World};
@@ -41,14 +41,21 @@ static REPLACED: AtomicUsize = AtomicUsize::new(0);
 /// See [`REPLACED`].
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 
+/// Up to so many of them are looked at each time.
+const FEW_FORMER: usize = 8;
+
 /// When so many of them have come together, whoever frees them gives readers that were interrupted a chance to end.
 const MANY_FORMER: usize = 256;
 
+/// A number in a cache line of its own: a thread that reads without a pause must not slow down those that use what lies beside it.
+#[repr(align(64))]
+struct Count(AtomicUsize);
+
 /// How many threads are looking at a published world. A reader that is left by `longjmp` is counted for ever: former worlds are then kept, and
 /// looked through ever more rarely.
-static FIRST: AtomicUsize = AtomicUsize::new(0);
+static FIRST: Count = Count(AtomicUsize::new(0));
 /// As [`FIRST`]: those who came in while that one was running empty.
-static SECOND: AtomicUsize = AtomicUsize::new(0);
+static SECOND: Count = Count(AtomicUsize::new(0));
 /// Whether who begins now goes to [`SECOND`].
 static TO_SECOND: AtomicBool = AtomicBool::new(false);
 
@@ -81,9 +88,10 @@ fn push_former(one: *mut Published) {
 
 /// Frees the former worlds that nobody reads, and unmaps what they alone kept. Better called without the long lock, because it takes its time.
 pub(super) fn free_former() {
-    // Where many cannot go, looking at them again is put off until there are half as many more.
+    // Where many cannot go, looking at all of them again is put off until there are half as many more: a reader that was interrupted must not
+    // make each call as long as the list is.
     let left = LEFT.load(Ordering::Relaxed);
-    if left >= MANY_FORMER && REPLACED.load(Ordering::Relaxed) < left / 2 {
+    if left > FEW_FORMER && REPLACED.load(Ordering::Relaxed) < left / 2 {
         return;
     }
     let mut before = usize::MAX;
@@ -106,8 +114,8 @@ fn free_some_former() -> usize {
         return 0;
     }
     // Whoever counts itself from here on reads a world that was published later than those of the list.
-    let first_is_empty = FIRST.load(Ordering::SeqCst) == 0;
-    let second_is_empty = SECOND.load(Ordering::SeqCst) == 0;
+    let first_is_empty = FIRST.0.load(Ordering::SeqCst) == 0;
+    let second_is_empty = SECOND.0.load(Ordering::SeqCst) == 0;
     if first_is_empty || second_is_empty {
         // Who comes now leaves the other count alone, which runs empty.
         TO_SECOND.store(second_is_empty, Ordering::Relaxed);
@@ -139,24 +147,21 @@ pub(super) struct Reading(&'static AtomicUsize);
 impl Reading {
     pub(super) fn start() -> Reading {
         let readers = if TO_SECOND.load(Ordering::Relaxed) {
-            &SECOND
+            &SECOND.0
         } else {
-            &FIRST
+            &FIRST.0
         };
         readers.fetch_add(1, Ordering::SeqCst);
         Reading(readers)
     }
     /// Whether it is in [`FIRST`].
     pub(super) fn is_first(&self) -> bool {
-        core::ptr::eq(self.0, &FIRST)
+        core::ptr::eq(self.0, &FIRST.0)
     }
     pub(super) fn world(&self) -> Option<&World> {
         let published = WORLD.load(Ordering::SeqCst);
-        if published.is_null() {
-            return None;
-        }
         // SAFETY: a world is freed only when both counts were empty after another one was published, and this reader was counted before it looked.
-        Some(unsafe { &(*published).world })
+        (!published.is_null()).then(|| unsafe { &(*published).world })
     }
 }
 
@@ -183,19 +188,19 @@ fn leave(readers: &'static AtomicUsize, actions: c_int) -> c_int {
 
 #[unsafe(no_mangle)]
 extern "C" fn lode_leave_first_readers(_version: c_int, actions: c_int) -> c_int {
-    leave(&FIRST, actions)
+    leave(&FIRST.0, actions)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn lode_leave_second_readers(_version: c_int, actions: c_int) -> c_int {
-    leave(&SECOND, actions)
+    leave(&SECOND.0, actions)
 }
 
 /// A reader that runs code of the program meanwhile, which may fork: each thread notes how many of them it is, by the count that they are in.
 pub(super) struct Visiting(pub(super) Reading);
 
 /// Bits of a thread's word ([`thread_word`]) below its numbers of readers in [`FIRST`], and in [`SECOND`].
-const IN_FIRST: u32 = PLACE.trailing_ones();
+const IN_FIRST: u32 = INSIDE.trailing_ones();
 const IN_SECOND: u32 = IN_FIRST + 8;
 
 impl Visiting {
@@ -223,14 +228,22 @@ impl Drop for Visiting {
 /// In the child of a `fork`, where no other thread is.
 pub(super) fn forget_readers() {
     let own = thread_word().load(Ordering::Relaxed);
-    FIRST.store((own >> IN_FIRST & 0xff) as usize, Ordering::SeqCst);
-    SECOND.store((own >> IN_SECOND) as usize, Ordering::SeqCst);
+    FIRST.0.store((own >> IN_FIRST & 0xff) as usize, Ordering::SeqCst);
+    SECOND.0.store((own >> IN_SECOND) as usize, Ordering::SeqCst);
 }
 
 /// Calls `body` with the published world. `None` before there is one.
 pub fn with_world<T>(body: impl FnOnce(&World, Roster<'_>) -> T) -> Option<T> {
     let reading = Reading::start();
     reading.world().map(|world| body(world, world.roster()))
+}
+
+/// The published world, for a thread that holds the long lock and has the mark: nobody else publishes, nor does a signal handler in this thread, so it
+/// stays without a count until the caller itself publishes another one.
+pub(super) fn world_of(_mark: &Loading) -> Option<&World> {
+    let published = WORLD.load(Ordering::Acquire);
+    // SAFETY: a world is freed only after another one was published.
+    (!published.is_null()).then(|| unsafe { &(*published).world })
 }
 
 /// Calls `body` with the module whose mapping holds `address`.

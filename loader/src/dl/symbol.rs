@@ -164,20 +164,34 @@ fn search_list<'w>(
     {
         return Ok((breadth_first(roster, &[module.id]), named));
     }
-    let mut list = world.global.clone();
-    if named.is_none()
-        && let Some(asker) = asker
-    {
-        add_new(&mut list, &asker.group);
-    }
+    let list = scope_of(world, asker.filter(|_| named.is_none()).map(Arc::as_ref));
     if handle == NEXT {
         let Some(position) = asker.and_then(|asker| list.iter().position(|id| *id == asker.id)) else {
             let kind = Kind::Unsupported("RTLD_NEXT used in code not dynamically loaded");
             return Err(call_error(kind, b""));
         };
-        list = list.get(position + 1..).unwrap_or_default().to_vec();
+        return Ok((list.get(position + 1..).unwrap_or_default().to_vec(), asker));
     }
     Ok((list, named.or(asker)))
+}
+
+/// Where references of a module are looked up once it runs: the global scope, then each group that it is in. A library joins the group of one
+/// that is opened later and needs it.
+fn scope_of(world: &World, asker: Option<&Module>) -> Vec<ModuleId> {
+    let mut list = world.global.clone();
+    let Some(asker) = asker.filter(|asker| asker.role == Role::Opened) else {
+        return list;
+    };
+    let mut before: &[ModuleId] = &[];
+    for module in &world.modules {
+        // The modules of a batch share one group, and stand together.
+        let group = module.group.as_slice();
+        if group.as_ptr() != before.as_ptr() && group.contains(&asker.id) {
+            add_new(&mut list, group);
+        }
+        before = group;
+    }
+    list
 }
 
 /// Looks up the slot with this index in DT_JMPREL of module `module`, now that it is called. Ends the process, with the line that glibc prints,
@@ -190,7 +204,7 @@ pub fn bind_slot(module: u64, index: u64) -> Address {
         let module = u32::try_from(module).ok().and_then(|id| roster.get(ModuleId(id)))?;
         Some(relocate::bind_slot(
             roster,
-            &world.global,
+            &scope_of(world, Some(module)),
             &world.unique,
             module,
             index,

@@ -106,10 +106,12 @@ impl Header {
         }
         let field = |at| byte_at(identity, at).ok_or_else(truncated);
         let class = field(4)?;
-        if class != machine.class {
-            return Err(Kind::WrongClass(class).into());
-        }
         let data = field(5)?;
+        if class != machine.class {
+            let number = u16_at(identity, 18).ok_or_else(truncated)?;
+            let machine = if data == 2 { number.swap_bytes() } else { number };
+            return Err(Kind::WrongClass { class, machine }.into());
+        }
         if data != machine.data {
             return Err(Kind::WrongData(data).into());
         }
@@ -229,6 +231,14 @@ const OSABI_NAMES: &str = "\
     97 ARM\n\
     255 standalone";
 
+/// The name of an `e_machine` in a file of a class: EM_X86_64 in 32 bits is x32, which has system calls of its own.
+pub fn machine_of_class(machine: u16, class: u8) -> &'static str {
+    match (machine, class) {
+        (62, 1) => "x32",
+        _ => machine_name(machine),
+    }
+}
+
 /// The name of an `e_machine`: the ones that run Linux, and the ones that people meet.
 pub fn machine_name(machine: u16) -> &'static str {
     named(MACHINE_NAMES, machine.into())
@@ -338,8 +348,8 @@ mod tests {
     #[test]
     fn each_field_is_checked_by_name_and_number() {
         assert_eq!(with(0, 0x7e), Some(Kind::NotElf.into()));
-        assert_eq!(with(4, 1), Some(Kind::WrongClass(1).into()));
-        assert_eq!(with(4, 3), Some(Kind::WrongClass(3).into()));
+        assert_eq!(with(4, 1), Some(Kind::WrongClass { class: 1, machine: 62 }.into()));
+        assert_eq!(with(4, 3), Some(Kind::WrongClass { class: 3, machine: 62 }.into()));
         assert_eq!(with(5, 2), Some(Kind::WrongData(2).into()));
         assert_eq!(with(6, 0), Some(Kind::malformed(Rule::ElfVersion, 0, 1)));
         assert_eq!(with(20, 2), Some(Kind::malformed(Rule::ElfVersion, 2, 1)));
@@ -365,7 +375,11 @@ mod tests {
                 7 => Kind::WrongOsAbi(9).into(),
                 6 => Kind::malformed(Rule::ElfVersion, 7, 1),
                 5 => Kind::WrongData(2).into(),
-                _ => Kind::WrongClass(1).into(),
+                _ => Kind::WrongClass {
+                    class: 1,
+                    machine: 0x300,
+                }
+                .into(),
             };
             assert_eq!(decode(&bytes), Err(expected));
         }
@@ -437,6 +451,8 @@ mod tests {
         assert_eq!(osabi_name(200), "unknown");
         assert_eq!(machine_name(62), "x86-64");
         assert_eq!(machine_name(0xffff), "unknown");
+        assert_eq!(machine_of_class(62, 1), "x32");
+        assert_eq!(machine_of_class(3, 1), "i386");
         assert_eq!(class_name(1), "ELFCLASS32");
         assert_eq!(data_name(2), "big-endian");
     }

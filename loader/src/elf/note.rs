@@ -1,7 +1,10 @@
 //! Notes (gABI, "Note Section"): build-id, ABI tag, and the properties of `.note.gnu.property`.
 #![forbid(unsafe_code)]
 
+use core::fmt;
+
 use super::u32_at;
+use crate::error::{KernelVersion, line};
 
 /// NT_GNU_ABI_TAG
 const ABI_TAG: u32 = 1;
@@ -69,6 +72,7 @@ impl<'a> Iterator for Notes<'a> {
     }
 }
 
+#[inline(never)]
 fn find_gnu(bytes: &[u8], align: u64, kind: u32) -> Option<&[u8]> {
     Notes::new(bytes, align)
         .find(|note| note.owner == b"GNU\0" && note.kind == kind)
@@ -83,18 +87,37 @@ pub fn build_id(bytes: &[u8]) -> Option<&[u8]> {
 /// The oldest system that a file was built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AbiTag {
-    /// 0 is Linux, 1 Hurd, 2 Solaris, 3 FreeBSD.
+    /// See [`system_name`].
     pub os: u32,
-    /// The oldest kernel: major, minor, patch
-    pub version: [u32; 3],
+    /// The oldest kernel
+    pub version: KernelVersion,
+}
+
+/// [`AbiTag::os`] of Linux.
+pub const LINUX: u32 = 0;
+
+/// The name of [`AbiTag::os`].
+pub fn system_name(os: u32) -> &'static str {
+    match os {
+        LINUX => "Linux",
+        1 => "Hurd",
+        2 => "Solaris",
+        3 => "FreeBSD",
+        4 => "NetBSD",
+        _ => "unknown",
+    }
 }
 
 /// The ABI tag among 4-aligned notes (LSB core, "Note Section").
 pub fn abi_tag(bytes: &[u8]) -> Option<AbiTag> {
     let content = find_gnu(bytes, 4, ABI_TAG)?;
+    let mut version = 0;
+    for at in [4, 8, 12] {
+        version = version << KernelVersion::BITS | u64::from(u32_at(content, at)?);
+    }
     Some(AbiTag {
         os: u32_at(content, 0)?,
-        version: [u32_at(content, 4)?, u32_at(content, 8)?, u32_at(content, 12)?],
+        version: KernelVersion(version),
     })
 }
 
@@ -107,6 +130,43 @@ pub struct X86Properties {
     pub isa_1_used: Option<u32>,
     /// Features that every object of the file was built for: bit 0 IBT, bit 1 SHSTK
     pub feature_1: Option<u32>,
+}
+
+/// The features that the x86-64 levels add, as the psABI spells them ("Micro-Architecture Levels"), one a line.
+const FEATURES: &str = "\
+CMOV\nCX8\nFXSR\nMMX\nSSE\nSSE2\n\
+CMPXCHG16B\nLAHF-SAHF\nPOPCNT\nSSE3\nSSSE3\nSSE4_1\nSSE4_2\n\
+AVX\nAVX2\nBMI1\nBMI2\nF16C\nFMA\nLZCNT\nMOVBE\n\
+AVX512F\nAVX512BW\nAVX512CD\nAVX512DQ\nAVX512VL";
+
+/// A set of these features: a bit for each in the order of the levels, and within a level of the psABI.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LevelFeatures(pub u32);
+
+impl LevelFeatures {
+    /// Those that a level and the levels below it have.
+    pub fn up_to(self, level: u8) -> LevelFeatures {
+        let count = match level {
+            1 => 6,
+            2 => 13,
+            3 => 21,
+            _ => 26,
+        };
+        LevelFeatures(self.0 & ((1 << count) - 1))
+    }
+}
+
+/// Each name behind a blank.
+impl fmt::Display for LevelFeatures {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while rest != 0 {
+            out.write_str(" ")?;
+            out.write_str(line(FEATURES, rest.trailing_zeros() as usize))?;
+            rest &= rest - 1;
+        }
+        Ok(())
+    }
 }
 
 /// Reads the content of PT_GNU_PROPERTY. Properties that lode does not know are passed over, damaged ones end the reading.
@@ -141,6 +201,7 @@ fn next_property(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
     use alloc::vec::Vec;
 
     fn note(owner: &[u8], kind: u32, content: &[u8], align: usize) -> Vec<u8> {
@@ -176,7 +237,7 @@ mod tests {
             abi_tag(&bytes),
             Some(AbiTag {
                 os: 0,
-                version: [3, 2, 0]
+                version: KernelVersion(3 << 40 | 2 << 20)
             })
         );
     }
@@ -221,6 +282,16 @@ mod tests {
             let partial = x86_properties(&bytes[..length]);
             assert_eq!(partial, X86Properties::default());
         }
+    }
+
+    #[test]
+    fn features_are_named_in_the_order_of_the_levels() {
+        let all = LevelFeatures(u32::MAX);
+        assert_eq!(all.up_to(1).to_string(), " CMOV CX8 FXSR MMX SSE SSE2");
+        assert_eq!(all.up_to(3).to_string().split_whitespace().count(), 21);
+        assert!(all.up_to(4).to_string().ends_with(" AVX512DQ AVX512VL"));
+        assert_eq!(all.up_to(4), all.up_to(9));
+        assert_eq!(LevelFeatures(0).to_string(), "");
     }
 
     #[test]

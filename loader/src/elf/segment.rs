@@ -119,6 +119,7 @@ pub fn kind_name(kind: u32) -> Option<&'static str> {
         kind::GNU_STACK => "PT_GNU_STACK",
         kind::GNU_RELRO => "PT_GNU_RELRO",
         kind::GNU_PROPERTY => "PT_GNU_PROPERTY",
+        0x6474_e554 => "PT_GNU_SFRAME",
         _ => return None,
     })
 }

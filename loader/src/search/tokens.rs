@@ -73,12 +73,13 @@ pub fn expand(text: &[u8], values: &Values<'_>, secure: bool, take: &mut dyn FnM
 }
 
 fn substitute(text: &[u8], values: &Values<'_>, lib: &str, secure: bool) -> Option<Vec<u8>> {
-    let mut path = Vec::new();
+    let mut path = Vec::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
         let found = rest.strip_prefix(b"$").and_then(token);
         let Some((token, after_token)) = found else {
-            let (plain, after) = rest.split_at_checked(1)?;
+            let dollar = rest.iter().skip(1).position(|byte| *byte == b'$');
+            let (plain, after) = rest.split_at_checked(dollar.map_or(rest.len(), |at| at + 1))?;
             path.extend_from_slice(plain);
             rest = after;
             continue;

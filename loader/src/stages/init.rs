@@ -36,7 +36,6 @@ impl Protected {
                 world.list.push(*id);
             }
         }
-        world.index_ranges();
         world.fini_order = dependencies_first(world.roster(), &world.list, ModuleId(0));
         world.fini_order.reverse();
         world.global = batch.global;

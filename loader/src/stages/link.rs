@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::Batch;
 use super::map::Mapped;
@@ -47,6 +48,8 @@ impl Mapped {
         }
         batch.tls = tls;
         batch.init_order = dependencies_first(batch.roster(world), &batch.order, world.next);
+        batch.unique.clone_from(&world.unique);
+        batch.global.clone_from(&world.global);
         if !world.has(batch.namespace) {
             batch.global.extend_from_slice(&batch.order);
         }
@@ -81,16 +84,50 @@ fn tell_scopes(roster: Roster<'_>, batch: &Batch, log: Log<'_>) {
     }
 }
 
+/// The version by which a file says that it has DT_RELR.
+const RELR_MARKER: &[u8] = b"GLIBC_ABI_DT_RELR";
+
+/// Whether a version stands for an ability of the loader that lode has, whatever libc says; no symbol has these versions. They are DT_RELR,
+/// TLS descriptors that keep all registers, and slots of the PLT whose addend is not added (`-z mark-plt`).
+fn is_marker(version: &[u8]) -> bool {
+    [RELR_MARKER, b"GLIBC_ABI_GNU2_TLS", b"GLIBC_ABI_DT_X86_64_PLT"].contains(&version)
+}
+
+/// `--relr-lockout=glibc`: a file that has DT_RELR and needs glibc has to say so.
+pub static RELR_LOCKOUT: AtomicBool = AtomicBool::new(false);
+
+/// A file with DT_RELR that does not say so runs into SIGSEGV under a glibc before 2.36, so glibc's loader refuses it ever since.
+fn check_relr_marker(module: &Module, log: Log<'_>) -> Result<()> {
+    let mut required = module.symbols.required.iter();
+    let libc = required.find(|one| one.file.starts_with(b"libc.so."));
+    let (Some(relr), Some(libc)) = (module.dynamic.relr, libc) else {
+        return Ok(());
+    };
+    if libc.versions.iter().any(|(version, ..)| *version == RELR_MARKER) {
+        return Ok(());
+    }
+    if RELR_LOCKOUT.load(Ordering::Relaxed) {
+        return Err(module.fault(Stage::Link, Kind::malformed(Rule::RelrLockout, 0, 0)));
+    }
+    log.emit(Interest::VERSIONS, || Event::Unusual {
+        module: &module.name,
+        what: Rule::RelrLockout.text(),
+        value: relr.at.0,
+    });
+    Ok(())
+}
+
 /// Checks that every version that a module of the batch requires is defined by the module it names. If the batch is `only_listed`, those that are not are
 /// warnings.
 fn check_versions(roster: Roster<'_>, batch: &Batch, only_listed: bool, log: Log<'_>) -> Result<()> {
     let mut missing: Vec<MissingVersion> = Vec::new();
     for module in batch.fresh() {
+        check_relr_marker(module, log)?;
         for required in &module.symbols.required {
             let Some(provider) = provider(roster, module, required.file) else {
                 continue;
             };
-            for (version, hash, weak) in &required.versions {
+            for (version, hash, weak, index) in &required.versions {
                 log.emit(Interest::VERSIONS, || Event::Version {
                     version,
                     provider: &provider.name,
@@ -103,11 +140,12 @@ fn check_versions(roster: Roster<'_>, batch: &Batch, only_listed: bool, log: Log
                     ));
                     break;
                 }
-                if !weak && !provider.symbols.defines(version, *hash) {
+                if !weak && !provider.symbols.defines(version, *hash) && !is_marker(version) {
                     missing.push(MissingVersion {
                         module: module.name.clone(),
                         provider: provider.name.clone(),
                         version: Name::new(version),
+                        symbols: module.symbols.names_of_version(*index),
                     });
                 }
             }

@@ -6,16 +6,14 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::Batch;
+use super::{Batch, demands};
 use crate::arch::Machine;
+use crate::elf::FileOffset;
 use crate::elf::dynamic::Flags1;
 use crate::elf::header::Header;
-use crate::elf::note;
 use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader};
-use crate::elf::{FileOffset, Vaddr};
-use crate::error::{Errno, Error, Fault, Kind, Name, Rejected, Result, Rule, Stage, Tried};
+use crate::error::{Errno, Error, Fault, Kind, Name, Rejected, Result, Rule, Stage, Tried, has_byte};
 use crate::event::{Event, Interest, Log};
-use crate::image::Image;
 use crate::layout::Layout;
 use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, tokens};
 use crate::world::{File, Host, Module, ModuleId, NOWHERE, Namespace, Parts, Role, Roster, Tie, World};
@@ -166,8 +164,9 @@ impl Work<'_, '_, '_> {
         let mut module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
         module.is_final |= starts_itself(&module);
         module.namespace = self.batch.namespace;
-        check_cpu(&module, self.context.cpu_level).map_err(|kind| kind.of(Stage::Map, &name))?;
         self.context.log.emit(Interest::FILES, || Event::Mapped(&module));
+        demands::check(&module, self.context.cpu_level, self.context.host, self.context.log)
+            .map_err(|kind| kind.of(Stage::Map, &name))?;
         self.batch.modules.push(Arc::new(module));
         Ok(id)
     }
@@ -229,9 +228,13 @@ impl Work<'_, '_, '_> {
         if let Some(id) = by_name(self.world, &self.batch, name) {
             return Ok(id);
         }
-        let asker_name = asker
-            .and_then(|id| self.roster().get(id))
-            .map_or(Name::from(""), |module| module.name.clone());
+        let asking = asker.and_then(|id| self.roster().get(id));
+        let asker_name = asking.map_or(Name::from(""), |module| module.name.clone());
+        if let Some(asking) = asking
+            && !self.context.tolerant
+        {
+            demands::check_libc(self.world, &self.batch, name).map_err(|kind| asking.fault(Stage::Map, kind))?;
+        }
         self.context
             .log
             .emit(Interest::LIBS | Interest::FILES, || Event::Wanted {
@@ -251,8 +254,34 @@ impl Work<'_, '_, '_> {
         Ok(found)
     }
 
-    /// Tries each candidate that the search offers.
+    /// Tries the path that is meant, or each candidate that the search offers.
     fn find(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+        let mut tried: Vec<Tried> = Vec::new();
+        // What a program opens by its path is most often just that.
+        let is_plain_path = purpose == Purpose::Open && has_byte(name, b'/') && !has_byte(name, b'$');
+        let found = if is_plain_path {
+            self.attempt(name, purpose, asker, role, &mut tried)
+        } else {
+            self.search(name, purpose, asker, role, &mut tried)
+        };
+        found.unwrap_or_else(|| {
+            let library = Name::new(name);
+            Err(Kind::Missing {
+                library: library.clone(),
+                tried,
+            }
+            .of(Stage::Map, &library))
+        })
+    }
+
+    fn search(
+        &mut self,
+        name: &[u8],
+        purpose: Purpose,
+        asker: Option<ModuleId>,
+        role: Role,
+        tried: &mut Vec<Tried>,
+    ) -> Option<Result<ModuleId>> {
         let lineage = lineage(self.roster(), asker, name, self.context.host);
         let request = Request {
             name,
@@ -261,8 +290,7 @@ impl Work<'_, '_, '_> {
         };
         let searcher = self.context.searcher;
         let mut directories = core::mem::take(self.context.directories);
-        let mut tried: Vec<Tried> = Vec::new();
-        let mut result = None;
+        let mut found = None;
         let mut walk = searcher.walk(&request, &mut directories);
         while let Some(step) = walk.next() {
             let candidate = match step {
@@ -278,43 +306,51 @@ impl Work<'_, '_, '_> {
                 }
                 Step::Try(candidate) => candidate,
             };
-            self.context.log.emit(Interest::LIBS, || Event::Trying(&candidate.path));
-            match self.candidate(&candidate.path, purpose, asker, role) {
-                Ok(id) => {
-                    result = Some(Ok(id));
-                    break;
-                }
-                Err(error) => match rejection(error) {
-                    Ok(why) => {
-                        if matches!(why, Rejected::Os(Errno::ENOENT)) {
-                            while let Some(directory) = walk.unknown_directory(&candidate).map(<[u8]>::to_vec) {
-                                if !walk.learn(&directory, self.context.host.is_directory(&directory)) {
-                                    break;
-                                }
-                            }
-                        }
-                        tried.push(Tried {
-                            path: Name::new(&candidate.path),
-                            why,
-                        });
-                    }
-                    Err(error) => {
-                        result = Some(Err(error));
+            found = self.attempt(&candidate.path, purpose, asker, role, tried);
+            if found.is_some() {
+                break;
+            }
+            if matches!(
+                tried.last(),
+                Some(Tried {
+                    why: Rejected::Os(Errno::ENOENT),
+                    ..
+                })
+            ) {
+                while let Some(directory) = walk.unknown_directory(&candidate).map(<[u8]>::to_vec) {
+                    if !walk.learn(&directory, self.context.host.is_directory(&directory)) {
                         break;
                     }
-                },
+                }
             }
         }
         drop(walk);
         *self.context.directories = directories;
-        result.unwrap_or_else(|| {
-            let library = Name::new(name);
-            Err(Kind::Missing {
-                library: library.clone(),
-                tried,
+        found
+    }
+
+    /// Tries one path. `None`: it is not taken, and why is noted in `tried`.
+    fn attempt(
+        &mut self,
+        path: &[u8],
+        purpose: Purpose,
+        asker: Option<ModuleId>,
+        role: Role,
+        tried: &mut Vec<Tried>,
+    ) -> Option<Result<ModuleId>> {
+        self.context.log.emit(Interest::LIBS, || Event::Trying(path));
+        let rejected = match self.candidate(path, purpose, asker, role) {
+            Ok(id) => return Some(Ok(id)),
+            Err(error) => rejection(error),
+        };
+        match rejected {
+            Ok(why) => {
+                let path = Name::new(path);
+                tried.push(Tried { path, why });
+                None
             }
-            .of(Stage::Map, &library))
-        })
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Opens one path and maps it, unless it is a file that is mapped already.
@@ -471,6 +507,10 @@ pub fn map_file(
     let headers = ProgramHeader::table(bytes, header.phnum).map_err(fault)?;
     let layout = Layout::plan(&header, &headers, Some(file.length), context.page_size).map_err(fault)?;
     let image = context.host.map(file, &layout).map_err(fault)?;
+    if let Some((dynamic, _)) = layout.dynamic {
+        // It is read first, and relocation writes to its page.
+        image.patch().make_own(dynamic);
+    }
     let origin = directory_of(name.bytes(), context.host);
     Ok(Parts {
         name,
@@ -507,28 +547,6 @@ fn starts_itself(module: &Module) -> bool {
         && module.layout.interpreter.is_none()
         && module.needed_names.is_empty()
         && module.dynamic.flags_1.contains(Flags1::PIE)
-}
-
-/// Refuses a file that was built for a newer CPU (GNU_PROPERTY_X86_ISA_1_NEEDED).
-fn check_cpu(module: &Module, level: u8) -> core::result::Result<(), Fault> {
-    let Some(properties) = property_bytes(&module.image, &module.layout) else {
-        return Ok(());
-    };
-    let needed = note::x86_properties(properties).isa_1_needed.unwrap_or(0);
-    let needed_level = (32 - needed.leading_zeros()) as u8;
-    if needed_level > level {
-        return Err(Kind::CpuTooOld {
-            needed: needed_level,
-            have: level,
-        }
-        .into());
-    }
-    Ok(())
-}
-
-fn property_bytes(image: &Image, layout: &Layout) -> Option<&'static [u8]> {
-    let (at, size): (Vaddr, u64) = layout.property?;
-    image.fixed_bytes(at, size)
 }
 
 /// What a search for `wanted` needs of one module.

@@ -9,6 +9,7 @@
 //! dropped, and dropping it unmaps it: nothing half-done is ever visible.
 #![forbid(unsafe_code)]
 
+pub mod demands;
 pub mod init;
 pub mod link;
 pub mod map;
@@ -38,11 +39,11 @@ pub struct Batch {
     pub names: Vec<(Name, ModuleId)>,
     /// The order of constructors, dependencies first, of this batch's modules only. Decided by `link`.
     pub init_order: Vec<ModuleId>,
-    /// The global scopes: the world's, and after `link` those with this batch.
+    /// The global scopes with this batch. Decided by `link`.
     pub global: Vec<ModuleId>,
     /// The places of thread-local storage: the world's, and after `link` those with this batch.
     pub tls: TlsPlan,
-    /// Unique symbols that references were bound to: the world's, and after `relocate` those of this batch.
+    /// Unique symbols that references were bound to: after `link` the world's, and after `relocate` those of this batch.
     pub unique: Vec<Unique>,
     /// Counts so far.
     pub statistics: Statistics,
@@ -53,13 +54,13 @@ impl Batch {
     pub fn new(world: &World, namespace: Namespace) -> Batch {
         Batch {
             namespace,
-            modules: Vec::with_capacity(8),
-            order: Vec::with_capacity(8),
+            modules: Vec::new(),
+            order: Vec::new(),
             names: Vec::new(),
             init_order: Vec::new(),
-            global: world.global.clone(),
+            global: Vec::new(),
             tls: world.tls,
-            unique: world.unique.clone(),
+            unique: Vec::new(),
             statistics: Statistics::default(),
         }
     }

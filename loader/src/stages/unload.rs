@@ -56,6 +56,7 @@ impl World {
     pub fn without(&self, gone: &[Arc<Module>]) -> World {
         let mut next = World {
             modules: Vec::with_capacity(self.modules.len() + 8),
+            ranges: Vec::with_capacity(self.ranges.len() + 8),
             list: staying(&self.list, gone),
             fini_order: staying(&self.fini_order, gone),
             global: staying(&self.global, gone),
@@ -74,7 +75,11 @@ impl World {
                 next.names.push((name.clone(), *id));
             }
         }
-        next.index_ranges();
+        for range in &self.ranges {
+            if stays(range.2, gone) {
+                next.ranges.push(*range);
+            }
+        }
         if !gone.is_empty() {
             next.tls
                 .give_back(next.modules.iter().filter_map(|module| module.tls()));

@@ -1,7 +1,8 @@
 //! lode's heap: one contiguous range, reserved once and made usable as it grows.
 //!
 //! Everything lives in one range because `linked_list_allocator` manages one, and because memory that belongs to lode can then be told from
-//! the program's by its address. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
+//! the program's by its address. Its list is long after a start, and `dlopen` and `dlclose` ask for the same sizes again and again: what is given back
+//! is kept by its size and handed out again without a search. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
 //! into lode in that very thread cannot wait for itself, so it does without the list: what it asks for is a mapping of its own, and what it gives
 //! back is left for the one that it interrupted. So an edit costs no system call, as blocking signals would.
 //!
@@ -10,13 +11,12 @@
 #![allow(unsafe_code)]
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
-use crt::syscall as call;
-use spin::Mutex;
-
 use super::machine;
+use crt::syscall as call;
 
 /// Address space that the heap may grow into, in bytes. Halved until it fits under RLIMIT_AS.
 const RESERVE: usize = 64 << 20;
@@ -27,15 +27,21 @@ const LEAST: usize = 256 << 10;
 /// Bytes made usable at a time.
 const STEP: usize = 256 << 10;
 
+/// Every block has a multiple of this many bytes, and is aligned to it.
+const UNIT: usize = 16;
+
+/// The largest blocks that are kept by their size, in units.
+const LARGEST_KEPT: usize = 128;
+
 /// The heap, to be made the global allocator by the binary.
 #[derive(Debug)]
 pub struct Heap {
-    /// Locked only by the thread that [`Heap::holder`] names, so never waited for.
-    state: Mutex<State>,
-    /// The thread that edits the list, by its pointer; 0 when there is none.
+    /// For the thread that [`Heap::holder`] names.
+    state: UnsafeCell<State>,
+    /// The thread that edits the lists, by its pointer; 0 when there is none.
     holder: AtomicU64,
     /// Blocks that signal handlers gave back while the thread that they interrupted edited the list.
-    left: AtomicPtr<Left>,
+    left: AtomicPtr<Free>,
     /// First address of the range and the first behind it; blocks elsewhere are mappings of their own.
     range: [AtomicUsize; 2],
     /// [`Heap::hold`] found the lock taken by its own thread.
@@ -46,15 +52,17 @@ pub struct Heap {
     exhausted: AtomicBool,
 }
 
-/// What stands in a block that was left. No block is smaller.
+/// What stands in a block that nobody uses and that is not in the list of holes. No block is smaller.
 #[derive(Debug)]
-struct Left {
-    next: *mut Left,
+struct Free {
+    next: *mut Free,
     size: usize,
 }
 
 struct State {
     list: linked_list_allocator::Heap,
+    /// Blocks that were given back, by their size in units.
+    kept: [*mut Free; LARGEST_KEPT + 1],
     /// First address that is reserved but not usable, and the end of the reservation.
     next: usize,
     end: usize,
@@ -76,8 +84,9 @@ impl Heap {
     /// A heap without memory; it reserves its range when it is first asked.
     pub const fn new() -> Heap {
         Heap {
-            state: Mutex::new(State {
+            state: UnsafeCell::new(State {
                 list: linked_list_allocator::Heap::empty(),
+                kept: [null_mut(); LARGEST_KEPT + 1],
                 next: 0,
                 end: 0,
             }),
@@ -115,22 +124,31 @@ impl Heap {
     }
 
     /// Takes the lock; `false` when the calling thread has it already.
+    #[inline(always)]
     fn take(&self) -> bool {
         // During the start there is one thread, and it may have no pointer yet.
         let own = match self.guarded.load(Ordering::Acquire) {
             true => machine::thread_pointer(),
             false => 1,
         };
+        match self
+            .holder
+            .compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed)
+        {
+            Ok(_) => true,
+            Err(holder) => holder != own && self.wait(own),
+        }
+    }
+
+    /// Waits until the lock is free, and takes it.
+    #[cold]
+    fn wait(&self, own: u64) -> bool {
         let mut spins = 0u32;
-        loop {
-            match self
-                .holder
-                .compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed)
-            {
-                Ok(_) => return true,
-                Err(holder) if holder == own => return false,
-                Err(_) => {}
-            }
+        while self
+            .holder
+            .compare_exchange_weak(0, own, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
             // The holder may need this processor.
             spins = spins.wrapping_add(1);
             if spins.is_multiple_of(64) {
@@ -138,6 +156,7 @@ impl Heap {
             }
             core::hint::spin_loop();
         }
+        true
     }
 
     /// Calls `body` with the list. `None` when this thread is in the middle of an edit.
@@ -145,20 +164,12 @@ impl Heap {
         if !self.take() {
             return None;
         }
-        let mut state = self.state.lock();
-        let answer = body(&mut state);
-        let mut left = self.left.swap(null_mut(), Ordering::Acquire);
-        while let Some(block) = NonNull::new(left) {
-            // SAFETY: `dealloc` wrote it into a block that nobody uses, which the list handed out with this size.
-            unsafe {
-                let Left { next, size } = block.read();
-                state
-                    .list
-                    .deallocate(block.cast(), Layout::from_size_align_unchecked(size, 1));
-                left = next;
-            }
+        // SAFETY: this thread is the holder until the end of this function, and a handler in it does not come here.
+        let state = unsafe { &mut *self.state.get() };
+        let answer = body(state);
+        if !self.left.load(Ordering::Relaxed).is_null() {
+            state.take_back(self.left.swap(null_mut(), Ordering::Acquire));
         }
-        drop(state);
         self.holder.store(0, Ordering::Release);
         Some(answer)
     }
@@ -209,24 +220,75 @@ impl State {
         Some(())
     }
 
-    fn allocate(&mut self, layout: Layout) -> *mut u8 {
+    /// What is kept of blocks of this shape, if such blocks are kept.
+    fn kept(&mut self, shape: Layout) -> Option<&mut *mut Free> {
+        self.kept.get_mut(shape.size() / UNIT).filter(|_| shape.align() == UNIT)
+    }
+
+    fn allocate(&mut self, shape: Layout) -> *mut u8 {
+        if let Some(kept) = self.kept(shape)
+            && let Some(block) = NonNull::new(*kept)
+        {
+            // SAFETY: `give_back` wrote it into the block.
+            *kept = unsafe { block.read() }.next;
+            return block.as_ptr().cast();
+        }
         if self.list.size() != 0
-            && let Ok(block) = self.list.allocate_first_fit(layout)
+            && let Ok(block) = self.list.allocate_first_fit(shape)
         {
             return block.as_ptr();
         }
-        let Some(bytes) = layout.size().checked_add(layout.align()) else {
+        let Some(bytes) = shape.size().checked_add(shape.align()) else {
             return null_mut();
         };
         if self.grow(bytes).is_none() {
             return null_mut();
         }
-        match self.list.allocate_first_fit(layout) {
+        match self.list.allocate_first_fit(shape) {
             Ok(block) => block.as_ptr(),
             Err(()) => null_mut(),
         }
     }
+
+    /// Takes a block of this shape back.
+    ///
+    /// # Safety
+    /// It was handed out with this shape, and nobody uses it.
+    unsafe fn give_back(&mut self, block: NonNull<u8>, shape: Layout) {
+        let Some(kept) = self.kept(shape) else {
+            // SAFETY: the caller's promise.
+            return unsafe { self.list.deallocate(block, shape) };
+        };
+        let block = block.as_ptr().cast::<Free>();
+        let (next, size) = (*kept, shape.size());
+        *kept = block;
+        // SAFETY: the caller's promise; a unit has room for both words.
+        unsafe { block.write(Free { next, size }) };
+    }
+
+    /// Takes blocks back that were left by [`Heap::dealloc`].
+    #[cold]
+    fn take_back(&mut self, mut left: *mut Free) {
+        while let Some(block) = NonNull::new(left) {
+            // SAFETY: `dealloc` wrote it into a block that nobody uses, which was handed out with this size.
+            unsafe {
+                let Free { next, size } = block.read();
+                self.give_back(block.cast(), Layout::from_size_align_unchecked(size, UNIT));
+                left = next;
+            }
+        }
+    }
 }
+
+/// The shape of the block that is handed out for `layout`. One that does not fit into the address space stays as it is: no memory meets it.
+fn shape(layout: Layout) -> Layout {
+    layout.align_to(UNIT).unwrap_or(layout).pad_to_align()
+}
+
+// SAFETY: whoever looks at the state is its holder.
+unsafe impl Sync for Heap {}
+// SAFETY: the blocks are the process's.
+unsafe impl Send for Heap {}
 
 // SAFETY: blocks come from `linked_list_allocator`, which gives each byte to one owner; the lock keeps its list whole. Others are mappings of
 // their own.
@@ -234,7 +296,7 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let block = self.with(|state| {
             let reserved = state.end;
-            let block = state.allocate(layout);
+            let block = state.allocate(shape(layout));
             if reserved != state.end {
                 let [start, end] = &self.range;
                 start.store(state.list.bottom() as usize, Ordering::Relaxed);
@@ -259,17 +321,17 @@ unsafe impl GlobalAlloc for Heap {
         }
         let given_back = self.with(|state| {
             // SAFETY: the caller's promise: allocated here with this layout.
-            unsafe { state.list.deallocate(block, layout) };
+            unsafe { state.give_back(block, shape(layout)) };
         });
         if given_back.is_some() {
             return;
         }
-        let block = block.cast::<Left>();
+        let block = block.cast::<Free>();
+        let size = shape(layout).size();
         let mut next = self.left.load(Ordering::Relaxed);
         loop {
-            let size = layout.size();
-            // SAFETY: nobody uses the block any longer, and it has room for two words at least.
-            unsafe { block.write(Left { next, size }) };
+            // SAFETY: nobody uses the block any longer, and a unit has room for both words.
+            unsafe { block.write(Free { next, size }) };
             match self
                 .left
                 .compare_exchange(next, block.as_ptr(), Ordering::Release, Ordering::Relaxed)
@@ -289,6 +351,41 @@ mod tests {
         Layout::from_size_align(48, 16).unwrap()
     }
 
+    /// Bytes that are free, in the list and among the kept blocks.
+    fn free(heap: &Heap) -> usize {
+        // SAFETY: the tests that ask have one thread.
+        let state = unsafe { &*heap.state.get() };
+        let mut free = state.list.free();
+        for first in state.kept {
+            let mut next = first;
+            while let Some(block) = NonNull::new(next) {
+                // SAFETY: the heap wrote it.
+                let block = unsafe { block.read() };
+                free += block.size;
+                next = block.next;
+            }
+        }
+        free
+    }
+
+    #[test]
+    fn what_is_given_back_is_handed_out_again_for_its_size() {
+        let heap = Heap::new();
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let blocks = [heap.alloc(size()), heap.alloc(size())];
+            blocks.iter().for_each(|block| heap.dealloc(*block, size()));
+            let other = heap.alloc(Layout::from_size_align(64, 8).unwrap());
+            assert!(!blocks.contains(&other));
+            let near = Layout::from_size_align(33, 1).unwrap();
+            assert_eq!([heap.alloc(near), heap.alloc(size())], [blocks[1], blocks[0]]);
+            let whole = Layout::from_size_align(100, 4096).unwrap();
+            let page = heap.alloc(whole);
+            assert_eq!(page.addr() % 4096, 0);
+            heap.dealloc(page, whole);
+        }
+    }
+
     #[test]
     fn a_handler_that_interrupts_an_edit_gets_a_mapping_and_leaves_what_it_gives_back() {
         let heap = Heap::new();
@@ -296,19 +393,19 @@ mod tests {
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
             let first = heap.alloc(size());
-            let free = heap.state.lock().list.free();
+            let before = free(&heap);
             assert!(heap.take());
             let second = heap.alloc(size());
             assert!(!second.is_null() && !heap.holds(NonNull::new(second).unwrap()));
             heap.dealloc(first, size());
             heap.dealloc(second, size());
-            assert_eq!(heap.state.lock().list.free(), free);
+            assert_eq!(free(&heap), before);
             heap.release();
             let third = heap.alloc(size());
             assert!(heap.holds(NonNull::new(third).unwrap()));
-            assert_eq!(heap.state.lock().list.free(), free);
+            assert_eq!(free(&heap), before);
             heap.dealloc(third, size());
-            assert_eq!(heap.state.lock().list.free(), free + 48);
+            assert_eq!(free(&heap), before + 48);
         }
     }
 

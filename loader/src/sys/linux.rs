@@ -9,9 +9,10 @@ use core::ffi::CStr;
 
 use crt::syscall as call;
 
+use crate::elf::note::LevelFeatures;
 use crate::elf::segment::Access;
 use crate::elf::{Address, Bias, FileOffset, Vaddr};
-use crate::error::{Errno, Fault, Kind, Name};
+use crate::error::{Errno, Fault, KernelVersion, Kind, Name};
 use crate::image::{Extent, Image, Reservation};
 use crate::layout::{Layout, Source};
 use crate::world::{File, Host, Identity};
@@ -28,6 +29,32 @@ pub struct Linux {
     pub program: Option<&'static [u8]>,
     /// The directory of the program, for a process whose file the kernel does not name (`LD_ORIGIN_PATH`).
     pub origin_path: Option<&'static [u8]>,
+    /// What the CPU lacks of the x86-64 levels.
+    pub cpu_lacks: LevelFeatures,
+}
+
+/// A file's bytes cannot be mapped. EPERM is what a file system that is mounted noexec answers to PROT_EXEC (mmap(2)).
+#[cold]
+fn not_mapped(errno: Errno) -> Fault {
+    match errno {
+        Errno::EPERM => Kind::NoExecMount.into(),
+        _ => Kind::os("failed to map segment from shared object", errno),
+    }
+}
+
+/// Whether the user may execute a program, as the kernel would ask before it started it: faccessat(2) says no as well where the file system is mounted noexec.
+///
+/// # Errors
+/// [`Kind::NotExecutable`]; [`Kind::NoExecMount`] if the user is not the reason.
+pub fn may_execute(path: &[u8], file: &File) -> Result<(), Fault> {
+    let Err(Errno::EACCES) = with_path(path, &mut |path| call::faccessat(call::AT_FDCWD, path, call::X_OK)) else {
+        return Ok(());
+    };
+    // SAFETY: a new mapping, wherever the kernel likes. The process is about to end.
+    match unsafe { call::mmap(0, 1, call::PROT_EXEC, call::MAP_PRIVATE, file.descriptor, 0) } {
+        Err(errno) => Err(not_mapped(errno)),
+        Ok(_) => Err(Kind::NotExecutable.into()),
+    }
 }
 
 /// Runs `body` with `path` as a C string.
@@ -84,6 +111,7 @@ pub fn read_file(path: &[u8], limit: usize) -> Option<Vec<u8>> {
         page_size: 4096,
         program: None,
         origin_path: None,
+        cpu_lacks: LevelFeatures(0),
     };
     let file = linux.open(path).ok()?;
     let length = usize::try_from(file.length).ok()?.min(limit);
@@ -110,6 +138,7 @@ pub fn map_whole_file(path: &[u8]) -> Option<&'static [u8]> {
         page_size: 4096,
         program: None,
         origin_path: None,
+        cpu_lacks: LevelFeatures(0),
     };
     let file = linux.open(path).ok()?;
     let length = usize::try_from(file.length).ok().filter(|length| *length > 0)?;
@@ -165,7 +194,7 @@ impl Linux {
     /// ([`Layout::reserving_piece`]).
     fn reserve(&self, file: &File, layout: &Layout) -> Result<Reservation, Fault> {
         let (start, length) = layout.span;
-        let fault = |errno| Kind::os("failed to map segment from shared object", errno);
+        let fault = not_mapped;
         let flags = call::MAP_PRIVATE | call::MAP_ANONYMOUS | call::MAP_NORESERVE;
         if layout.fixed {
             let flags = flags | call::MAP_FIXED_NOREPLACE;
@@ -238,7 +267,7 @@ impl Linux {
                         offset.0,
                     )
                 }
-                .map_err(fault("failed to map segment from shared object"))?,
+                .map_err(not_mapped)?,
                 // SAFETY: as above.
                 Source::Zero => unsafe {
                     call::mmap(
@@ -379,5 +408,26 @@ impl Host for Linux {
         let length = call::getcwd(&mut buffer).ok()?.count_bytes();
         buffer.truncate(length);
         Some(buffer)
+    }
+
+    fn kernel(&self) -> KernelVersion {
+        let (mut version, mut number, mut parts) = (0, 0, 0);
+        // "6.1.0-18-amd64": what is no digit ends a number, and three are wanted.
+        if let Ok(names) = call::uname() {
+            for char in &names.release {
+                let digit = u64::from(char.cast_unsigned()).wrapping_sub(u64::from(b'0'));
+                if digit <= 9 {
+                    number = u64::wrapping_add(u64::wrapping_mul(number, 10), digit);
+                } else if parts < 3 {
+                    version = version << KernelVersion::BITS | number;
+                    (number, parts) = (0, parts + 1);
+                }
+            }
+        }
+        KernelVersion(version)
+    }
+
+    fn cpu_lacks(&self) -> LevelFeatures {
+        self.cpu_lacks
     }
 }

@@ -70,6 +70,7 @@ impl Sink for DebugText {
                     module.headers.len(),
                 ));
             }
+            Event::Unusual { module, what, value } => self.line(format_args!("file={module} [0];  {what} {value:#x}")),
             Event::Version { version, provider, by } => self.line(format_args!(
                 "checking for version `{}' in file {provider} [0] required by file {by} [0]",
                 Lossy(version)

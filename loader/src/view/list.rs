@@ -97,7 +97,7 @@ impl<'a> List<'a> {
             head = "";
             for required in required {
                 let provider = provider(roster, module, required.file);
-                for (version, hash, weak) in &required.versions {
+                for (version, hash, weak, _) in &required.versions {
                     let definer = provider.filter(|module| module.symbols.defines(version, *hash));
                     let weak = if *weak { "[WEAK] " } else { "" };
                     let path = definer.map_or(b"not found".as_slice(), |module| module.name.bytes());

@@ -1,14 +1,20 @@
 //! The questions that lode-tool answers about files, one command a file. Each is a `clap` structure with `run`, and an
 //! [`Answer`](crate::report::Answer) that is both the text and the JSON.
 
+pub mod bindings;
+pub mod check;
 pub mod compat;
 pub mod effective;
+pub mod explain_code;
 pub mod features;
+pub mod needs;
 pub mod plan;
 pub mod probes;
 pub mod relocation_sizes;
 pub mod strict;
 pub mod tree;
+pub mod why;
+pub mod why_not;
 
 use std::path::{Path, PathBuf};
 

@@ -8,14 +8,23 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Output, Search};
-use crate::closure::{Closure, Edge};
+use crate::closure::{Closure, Edge, Possibility, Rule};
 use crate::report::{Answer, Verdict, give};
 
 /// Show what a program needs, as a tree, with the rule that found each library
+///
+/// Nothing is mapped or run, so that the program may be for another machine and may come from anybody. Dashed branches are libraries
+/// that a file says it may open while it runs.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The program or library
     program: PathBuf,
+    /// Print a list in the form of ldd, in load order; addresses are 0, because nothing is mapped
+    #[arg(long, conflicts_with_all = ["dot", "format"])]
+    list: bool,
+    /// Print a graph in the language of Graphviz
+    #[arg(long, conflicts_with = "format")]
+    dot: bool,
     #[command(flatten)]
     search: Search,
     #[command(flatten)]
@@ -28,21 +37,39 @@ pub struct Arguments {
 /// The program cannot be read or is no ELF file.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let closure = arguments.search.closure(&arguments.program)?;
+    let form = match (arguments.list, arguments.dot) {
+        (true, _) => Form::List,
+        (_, true) => Form::Graph,
+        _ => Form::Tree,
+    };
     give(
         &Tree {
+            machine: closure.objects[0].binary.header.machine_name(),
             root: Node::program(&closure),
             closure: &closure,
+            form,
         },
         arguments.output.format,
     )
 }
 
+/// The form of the text.
+enum Form {
+    Tree,
+    List,
+    Graph,
+}
+
 #[derive(Serialize)]
 struct Tree<'a> {
+    /// What the program's machine is called
+    machine: String,
     #[serde(flatten)]
     root: Node,
     #[serde(skip)]
     closure: &'a Closure,
+    #[serde(skip)]
+    form: Form,
 }
 
 /// A file where it is asked for.
@@ -52,24 +79,45 @@ struct Node {
     name: String,
     /// The file; `None` if nothing was found
     path: Option<String>,
-    /// What found it
-    rule: String,
+    /// What found the file when it was asked for first
+    rule: Option<Rule>,
     /// Whether it stands, with what it needs, further up
     again: bool,
     /// What it needs
     needs: Vec<Node>,
+    /// What it may open while it runs
+    optional: Vec<Optional>,
+}
+
+/// A library that a file may open while it runs.
+#[derive(Serialize)]
+struct Optional {
+    /// Names that will do, best first
+    names: Vec<String>,
+    /// The first that is there
+    path: Option<String>,
+    /// What found it
+    rule: Option<Rule>,
+    /// What it is good for, in a word
+    feature: Option<String>,
+    /// What it is good for, in a sentence
+    description: Option<String>,
+    /// `required`, `recommended` or `suggested`
+    priority: Option<String>,
 }
 
 impl Node {
     fn program(closure: &Closure) -> Node {
         let mut shown = vec![false; closure.objects.len()];
+        shown[0] = true;
         let program = &closure.objects[0];
         Node {
             name: program.path.clone(),
             path: Some(program.path.clone()),
-            rule: program.binary.header.machine_name(),
+            rule: Some(program.rule.clone()),
             again: false,
             needs: Node::needs(closure, 0, &mut shown),
+            optional: Optional::of(closure, 0),
         }
     }
 
@@ -79,48 +127,170 @@ impl Node {
     }
 
     fn of(closure: &Closure, edge: &Edge, shown: &mut [bool]) -> Node {
-        let again = edge.target.is_some_and(|target| shown[target]);
-        let needs = match edge.target {
-            Some(target) if !again => {
-                shown[target] = true;
-                Node::needs(closure, target, shown)
-            }
-            _ => Vec::new(),
-        };
-        Node {
+        let mut node = Node {
             name: edge.name.clone(),
-            path: edge.target.map(|target| closure.objects[target].path.clone()),
-            rule: edge.rule.clone(),
-            again,
-            needs,
+            path: None,
+            rule: None,
+            again: false,
+            needs: Vec::new(),
+            optional: Vec::new(),
+        };
+        let Some(target) = edge.target else { return node };
+        let object = &closure.objects[target];
+        node.path = Some(object.path.clone());
+        node.rule = Some(object.rule.clone());
+        node.again = std::mem::replace(&mut shown[target], true);
+        if !node.again {
+            node.needs = Node::needs(closure, target, shown);
+            node.optional = Optional::of(closure, target);
         }
+        node
     }
 
     fn write(&self, out: &mut fmt::Formatter<'_>, before: &str) -> fmt::Result {
+        let count = self.needs.len() + self.optional.len();
         for (place, node) in self.needs.iter().enumerate() {
-            let is_last = place + 1 == self.needs.len();
-            let (branch, below) = if is_last {
+            let (branch, below) = if place + 1 == count {
                 ("└── ", "    ")
             } else {
                 ("├── ", "│   ")
             };
-            write!(out, "{before}{branch}{}", node.name)?;
-            match &node.path {
-                Some(_) if node.again => writeln!(out, " (again)")?,
-                Some(path) if *path == node.name => writeln!(out, " [{}]", node.rule)?,
-                Some(path) => writeln!(out, " => {path} [{}]", node.rule)?,
-                None => writeln!(out, " not found")?,
-            }
+            writeln!(out, "{before}{branch}{}", node.line())?;
             node.write(out, &format!("{before}{below}"))?;
+        }
+        for (place, optional) in (self.needs.len()..).zip(&self.optional) {
+            let branch = if place + 1 == count { "└╌╌ " } else { "├╌╌ " };
+            writeln!(out, "{before}{branch}{optional}")?;
         }
         Ok(())
     }
+
+    fn line(&self) -> String {
+        let name = &self.name;
+        match (&self.path, &self.rule) {
+            (Some(_), _) if self.again => format!("{name} (again)"),
+            (Some(path), Some(rule)) if path == name => format!("{name} [{rule}]"),
+            (Some(path), Some(rule)) => format!("{name} => {path} [{rule}]"),
+            _ => format!("{name} not found"),
+        }
+    }
+}
+
+impl Optional {
+    fn of(closure: &Closure, asker: usize) -> Vec<Optional> {
+        let of_asker = closure.possibilities.iter().filter(|one| one.asker == asker);
+        of_asker.map(Optional::from).collect()
+    }
+}
+
+impl From<&Possibility> for Optional {
+    fn from(possibility: &Possibility) -> Optional {
+        let wish = possibility.wish.clone();
+        Optional {
+            names: wish.soname,
+            path: possibility.found.as_ref().map(|(path, _)| path.clone()),
+            rule: possibility.found.as_ref().map(|(_, rule)| rule.clone()),
+            feature: wish.feature,
+            description: wish.description,
+            priority: wish.priority,
+        }
+    }
+}
+
+impl Display for Optional {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "dlopen? {}", self.names.join(" or "))?;
+        match (&self.path, &self.rule) {
+            (Some(path), Some(rule)) => write!(out, " => {path} [{rule}]")?,
+            _ => out.write_str(" not found")?,
+        }
+        let what: Vec<&str> = [&self.priority, &self.feature, &self.description]
+            .into_iter()
+            .filter_map(|one| one.as_deref())
+            .filter(|one| !one.is_empty())
+            .collect();
+        if what.is_empty() {
+            return Ok(());
+        }
+        write!(out, " ({})", what.join(": "))
+    }
+}
+
+impl Tree<'_> {
+    /// The lines of ldd(1), but for the vDSO, which is no file.
+    fn list(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let binary = &self.closure.objects[0].binary;
+        if binary.dynamic.is_empty() {
+            return writeln!(out, "\tnot a dynamic executable");
+        }
+        if binary.needed.is_empty() && binary.interpreter.is_none() {
+            return writeln!(out, "\tstatically linked");
+        }
+        let width = usize::from(binary.header.bits / 4);
+        for edge in self.closure.load_order() {
+            let object = edge.target.map(|target| (target, &self.closure.objects[target]));
+            match object {
+                None => writeln!(out, "\t{} => not found", edge.name)?,
+                Some((target, object)) if Some(target) == self.closure.interpreter || object.path == edge.name => {
+                    writeln!(out, "\t{} (0x{:0width$x})", object.path, 0)?;
+                }
+                Some((_, object)) => writeln!(out, "\t{} => {} (0x{:0width$x})", edge.name, object.path, 0)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The graph as Graphviz reads it: files are boxes, what is missing is an octagon, what may be opened hangs by a dashed line.
+    fn graph(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let objects = &self.closure.objects;
+        writeln!(out, "digraph {{\n    node [shape=box];")?;
+        for edge in &self.closure.edges {
+            let asker = quoted(&objects[edge.asker].path);
+            match edge.target {
+                Some(target) => {
+                    let object = &objects[target];
+                    let label = match &edge.rule {
+                        Some(Rule::Loaded) | None => String::new(),
+                        Some(rule) => format!(" [label={}]", quoted(&rule.to_string())),
+                    };
+                    writeln!(out, "    {asker} -> {}{label};", quoted(&object.path))?;
+                }
+                None => {
+                    let name = quoted(&edge.name);
+                    writeln!(
+                        out,
+                        "    {name} [shape=octagon];\n    {asker} -> {name} [label=\"not found\"];"
+                    )?;
+                }
+            }
+        }
+        for possibility in &self.closure.possibilities {
+            let asker = quoted(&objects[possibility.asker].path);
+            let (name, found) = match &possibility.found {
+                Some((path, _)) => (quoted(path), ""),
+                None => (quoted(&possibility.wish.soname.join(" or ")), ", label=\"not found\""),
+            };
+            writeln!(out, "    {asker} -> {name} [style=dashed{found}];")?;
+        }
+        writeln!(out, "}}")
+    }
+}
+
+/// A string of the Graphviz language.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 impl Display for Tree<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "{} [{}]", self.root.name, self.root.rule)?;
-        self.root.write(out, "")
+        match self.form {
+            Form::Tree => {
+                writeln!(out, "{} [{}]", self.root.name, self.machine)?;
+                self.root.write(out, "")
+            }
+            Form::List => self.list(out),
+            Form::Graph => self.graph(out),
+        }
     }
 }
 

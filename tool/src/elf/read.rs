@@ -35,6 +35,13 @@ const WEAK: u16 = 2;
 
 /// Reads a file of either class.
 pub fn binary(bytes: Vec<u8>) -> Result<Binary> {
+    let header = match bytes.get(4) {
+        Some(1) => size_of::<FileHeader32<Endianness>>(),
+        _ => size_of::<FileHeader64<Endianness>>(),
+    };
+    if bytes.len() < header {
+        bail!("not an ELF file: {}", recognise::bytes(&bytes));
+    }
     match bytes.get(..5) {
         Some(b"\x7fELF\x01") => parse::<FileHeader32<Endianness>>(bytes),
         Some(b"\x7fELF\x02") => parse::<FileHeader64<Endianness>>(bytes),
@@ -347,7 +354,7 @@ fn symbol_count<E: FileHeader<Endian = Endianness>>(binary: &Binary, endian: End
         binary
             .sections
             .iter()
-            .find(|section| section.kind == SHT_DYNSYM)
+            .find(|section| section.kind == SHT_DYNSYM && Some(section.address) == binary.dynamic_value(tag::SYMTAB))
             .map(|section| section.size / size)
     };
     let sysv = || {
@@ -359,6 +366,28 @@ fn symbol_count<E: FileHeader<Endian = Endianness>>(binary: &Binary, endian: End
         // A table without a hashed symbol ends where it would start.
         Some(table.symbol_table_length(endian).unwrap_or(table.symbol_base()).into())
     };
-    let counts = [sysv(), gnu(), by_section()];
-    counts.into_iter().flatten().find(|count| *count > 0)
+    // A GNU hash table counts up to the last definition, and references stand before these; a file without definitions has an empty one.
+    let hashed = sysv().or_else(gnu).max(by_relocations(binary));
+    by_section().or(hashed).filter(|count| *count > 0)
+}
+
+/// One more than the highest symbol that a dynamic relocation names.
+fn by_relocations(binary: &Binary) -> Option<u64> {
+    /// DT_RELA, DT_REL and DT_JMPREL with their sizes, and whether the last is of the first kind.
+    const TABLES: [(u64, u64, Option<bool>); 3] = [(7, 8, Some(true)), (17, 18, Some(false)), (23, 2, None)];
+    const PLTREL: u64 = 20;
+    const RELA: u64 = 7;
+    let words = binary.words();
+    let mut highest = None;
+    for (table, size, has_addend) in TABLES {
+        let has_addend = has_addend.unwrap_or(binary.dynamic_value(PLTREL) == Some(RELA));
+        let entry = words.size() * if has_addend { 3 } else { 2 };
+        let records = || binary.at(binary.dynamic_value(table)?, binary.dynamic_value(size)?);
+        for record in records().unwrap_or_default().chunks_exact(usize::try_from(entry).ok()?) {
+            let info = words.address(record, words.size())?;
+            let symbol = if words.bits == 64 { info >> 32 } else { info >> 8 };
+            highest = highest.max(Some(symbol + 1));
+        }
+    }
+    highest
 }

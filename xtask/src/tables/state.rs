@@ -46,15 +46,22 @@ impl Tunable {
 pub(super) fn words(types: &Types) -> Result<Vec<u32>> {
     let mut words = Vec::new();
     for record in RECORDS {
-        if record.structure == CpuidFeature::STRUCTURE && !types.structures.contains_key(record.structure) {
-            // Up to 2.32 there is none.
-            words.resize(words.len().saturating_add(record.fields.len()).saturating_add(1), 0);
-            continue;
+        let mut structure = record.structure;
+        if structure == CpuidFeature::STRUCTURE {
+            let Some(element) = element_of_features(types) else {
+                words.resize(words.len().saturating_add(record.fields.len()).saturating_add(1), 0);
+                continue;
+            };
+            structure = element;
         }
-        let found = types.structure(record.structure, private_member(record.structure))?;
+        let found = types.structure(structure, private_member(structure))?;
         words.push(u32::try_from(found.size)?);
         for field in record.fields {
-            let place = match (found.members.get(field.member), field.presence) {
+            let former = FORMERLY
+                .iter()
+                .find(|known| (known.0, known.1) == (record.structure, field.member));
+            let member = found.members.get(field.member).or_else(|| found.members.get(former?.2));
+            let place = match (member, field.presence) {
                 (None, Presence::Optional | Presence::OptionalBits) => Ok(0),
                 (None, _) => bail!("{} has no member {}", record.structure, field.member),
                 (Some(member), presence) => place(member, presence),
@@ -70,6 +77,19 @@ pub(super) fn words(types: &Types) -> Result<Vec<u32>> {
     }
     ensure!(words.len() == WORDS, "{} words, not {WORDS}", words.len());
     Ok(words)
+}
+
+/// A structure, a member of it, and how that was called before 2.34.
+const FORMERLY: [(&str, &str, &str); 1] = [(CpuidFeature::STRUCTURE, "active", "usable")];
+
+/// How the element of `cpu_features.features` is called in 2.32.
+pub(super) const ELEMENT_IN_2_32: &str = "cpuid_features";
+
+/// The structure that is the element of `cpu_features.features`; 2.31 has no such array.
+fn element_of_features(types: &Types) -> Option<&'static str> {
+    [CpuidFeature::STRUCTURE, ELEMENT_IN_2_32]
+        .into_iter()
+        .find(|name| types.structures.contains_key(*name))
 }
 
 /// A member that only the private form of a structure has, where a public one shares its name.
@@ -239,13 +259,15 @@ fn cpuid_leaves(types: &Types) -> Result<u32> {
         "CPUID_INDEX_24_ECX_0",
     ];
     let features = types.structure(CpuFeatures::STRUCTURE, None)?;
-    let (count, prefix) = match features.member("cpuid") {
-        Ok(array) => (array.size / 16, "COMMON_"),
-        Err(_) => {
-            let element = types.structure(CpuidFeature::STRUCTURE, None)?.size;
-            (features.member("features")?.size.checked_div(element).unwrap_or(0), "")
+    let count = match element_of_features(types) {
+        None => features.member("cpuid")?.size / 16,
+        Some(element) => {
+            let element = types.structure(element, None)?.size;
+            features.member("features")?.size.checked_div(element).unwrap_or(0)
         }
     };
+    let common = types.enumerators.contains_key("COMMON_CPUID_INDEX_1");
+    let prefix = if common { "COMMON_" } else { "" };
     for (index, name) in (0..count).zip(INDEXES) {
         let known = types.enumerator(&format!("{prefix}{name}"))?;
         ensure!(known == Some(index), "{prefix}{name} is {known:?}, not {index}");
@@ -256,8 +278,8 @@ fn cpuid_leaves(types: &Types) -> Result<u32> {
 
 /// The numbers of the preferred bits, as [`PreferredBits::numbers`] has them.
 fn preferred(types: &Types) -> Result<Vec<u8>> {
-    /// Up to 2.32 the bits are macros of `cpu-features.h`, of which debug information says nothing.
-    const BEFORE_2_33: [&str; 16] = [
+    /// Up to the tag of 2.33 the bits are macros of `cpu-features.h`, of which debug information says nothing.
+    const MACROS: [&str; 16] = [
         "I586",
         "I686",
         "Fast_Rep_String",
@@ -275,11 +297,11 @@ fn preferred(types: &Types) -> Result<Vec<u8>> {
         "Prefer_No_AVX512",
         "MathVec_Prefer_No_AVX512",
     ];
-    let old = types.structure(CpuFeatures::STRUCTURE, None)?.member("feature").is_ok();
+    let old = !types.enumerators.keys().any(|name| name.starts_with("bit_arch_"));
     let mut numbers = Vec::new();
     for (_, name) in PreferredBits::FIELDS {
         let mask = if old {
-            let bit = BEFORE_2_33.iter().position(|known| known == name);
+            let bit = MACROS.iter().position(|known| known == name);
             bit.map(|bit| 1u64 << bit)
         } else {
             types.enumerator(&format!("bit_arch_{name}"))?

@@ -14,7 +14,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use lode::abi::glibc::layout::{
-    ASKS, Descriptor, PreferredBits, Presence, RECORDS, ThreadDb, Tunable as Known, WORDS, descriptors, witnesses,
+    ASKS, CpuidFeature, Descriptor, PreferredBits, Presence, RECORDS, ThreadDb, Tunable as Known, WORDS, descriptors,
+    witnesses,
 };
 use serde_json::Value;
 
@@ -23,13 +24,6 @@ use super::state::{self, Tunable};
 
 /// The facts, beside this file.
 const FACTS: &str = include_str!("upstream.txt");
-
-/// Releases whose states have no rows, and why.
-const UNSERVED: (std::ops::RangeInclusive<u8>, &str) = (
-    32..=33,
-    "no libc.so.6 of them was at hand: what they import from their loader, what libpthread and libdl import, and how they make thresholds of \
-     cache sizes is not known; and nothing tells the first states of 2.33 apart, which number the preferred bits differently",
-);
 
 /// Names that a libc.so.6 imports from its loader at least, with the first and the last release: what the nearest packages on both sides import.
 /// A state may import other known names too; some came within a branch.
@@ -144,9 +138,6 @@ fn import(folder: &Path) -> Result<Vec<State>> {
             .strip_prefix("2.")
             .and_then(|number| number.parse().ok())
             .with_context(|| format!("{file}: {version} is no release of glibc 2"))?;
-        if UNSERVED.0.contains(&release) {
-            continue;
-        }
         let before = states.last().filter(|before| before.release == release);
         let number = before.map_or(0, |before| before.number.saturating_add(1));
         let state = import_one(&value, release, number).with_context(|| file.to_owned())?;
@@ -214,9 +205,37 @@ fn types(value: &Value) -> Result<Types> {
         let place = new(&mut types, Type::Structure { size, members });
         types.structures.entry(name.clone()).or_default().push(place);
     }
+    let features = &value["structs"]["cpu_features"]["members"];
+    if value["structs"][CpuidFeature::STRUCTURE].is_null() && !features["features"].is_null() {
+        // The facts do not have this one of 2.32: the registers as they are, and those that can be used.
+        let registers = value["structs"]["cpuid_registers"]["size"]
+            .as_u64()
+            .context("no registers")?;
+        let mut offset = 0u64;
+        let members = ["cpuid", "active"].map(|name| {
+            let member = RawMember {
+                name: Some(name.to_owned()),
+                offset,
+                bits: None,
+                of: Some(new(&mut types, Type::Sized(registers))),
+            };
+            offset = offset.saturating_add(registers);
+            member
+        });
+        let element = Type::Structure {
+            size: offset,
+            members: members.into(),
+        };
+        let place = new(&mut types, element);
+        types
+            .structures
+            .entry(state::ELEMENT_IN_2_32.to_owned())
+            .or_default()
+            .push(place);
+    }
     for (name, bit) in value["arch_bits"].as_object().context("no arch_bits")? {
         // The loader never sets this one, of the branches up to 2.34: it is about speed only.
-        if name != "Prefer_AVX2_STRCMP" && value["structs"]["cpu_features"]["members"]["feature"].is_null() {
+        if name != "Prefer_AVX2_STRCMP" && features["feature"].is_null() {
             let mask = bit["mask"].as_u64().context("a bit without a mask")?;
             types
                 .enumerators
@@ -545,40 +564,48 @@ fn groups(states: &[State]) -> Result<Vec<(Vec<&State>, State)>> {
             None => groups.push(vec![state]),
         }
     }
-    let unsteady = unsteady_bits(states);
     groups
         .into_iter()
         .map(|group| {
-            let row = merged(&group, &unsteady)?;
+            let row = merged(&group, &unsteady_bits(&group, states))?;
             Ok((group, row))
         })
         .collect()
 }
 
-/// The preferred bits that have two numbers in one release: rows of it go without, because such a bit is only about speed.
-fn unsteady_bits(states: &[State]) -> BTreeSet<(u8, usize)> {
-    let mut numbers: BTreeMap<(u8, usize), BTreeSet<u8>> = BTreeMap::new();
-    for state in states {
+/// The preferred bits that have two numbers in the release of a group, from its first state on: its row goes without, because such a bit is only about
+/// speed. A libc that agrees with the group may be of any moment before the next one, and the facts do not say when a number changed.
+fn unsteady_bits(group: &[&State], states: &[State]) -> BTreeSet<usize> {
+    let mut numbers: BTreeMap<usize, BTreeSet<u8>> = BTreeMap::new();
+    let first = group.first().map(|state| state.id());
+    let since = |state: &&State| first.is_some_and(|first| first.0 == state.release && first <= state.id());
+    for state in states.iter().filter(since) {
         for (bit, number) in state::preferred_numbers(&state.words).into_iter().enumerate() {
             if number != 0 {
-                numbers.entry((state.release, bit)).or_default().insert(number);
+                numbers.entry(bit).or_default().insert(number);
             }
         }
     }
-    numbers
-        .into_iter()
-        .filter(|(_, numbers)| numbers.len() > 1)
-        .map(|(bit, _)| bit)
-        .collect()
+    numbers.retain(|_, numbers| numbers.len() > 1);
+    numbers.into_keys().collect()
+}
+
+/// A tunable but for its bounds, which decide what settings of a user count, not what libc does.
+fn without_bounds(tunable: &Tunable) -> (&str, &str, u64) {
+    (&tunable.name, &tunable.kind, tunable.default)
 }
 
 /// The row for a group of states: the last one, with what the others need.
-fn merged(group: &[&State], unsteady: &BTreeSet<(u8, usize)>) -> Result<State> {
+fn merged(group: &[&State], unsteady: &BTreeSet<usize>) -> Result<State> {
     let names = state::names_of_words();
     let mut row = (*group.last().context("an empty group")?).clone();
     for state in group {
         ensure!(
-            state.tunables == row.tunables,
+            state
+                .tunables
+                .iter()
+                .map(without_bounds)
+                .eq(row.tunables.iter().map(without_bounds)),
             "{} and {} have other tunables",
             state.name(),
             row.name()
@@ -593,22 +620,16 @@ fn merged(group: &[&State], unsteady: &BTreeSet<(u8, usize)>) -> Result<State> {
             } else if absent && PADDING.contains(&&**name) {
                 *own |= word;
             } else if name.starts_with("preferred.") {
-                // A bit that a state does not have is one that its libc does not test.
-                for shift in [0, 8, 16, 24] {
-                    let (theirs, ours) = (word >> shift & 0xff, *own >> shift & 0xff);
-                    ensure!(theirs == ours || theirs == 0 || ours == 0, "{}: {name}", state.name());
-                    *own |= theirs << shift;
-                }
+                // A bit that a state does not have is one that its libc does not test. One that has two numbers is taken out below.
+                *own |= word;
             } else {
                 bail!("nothing tells {} from {}, but {name} differs", state.name(), row.name());
             }
         }
     }
     let behind = WORDS.saturating_sub(PreferredBits::FIELDS.len().div_ceil(4));
-    for (release, bit) in unsteady {
-        if *release == row.release
-            && let Some(word) = row.words.get_mut(behind.saturating_add(bit / 4))
-        {
+    for bit in unsteady {
+        if let Some(word) = row.words.get_mut(behind.saturating_add(bit / 4)) {
             *word &= !(0xff << (bit % 4 * 8));
         }
     }
@@ -656,8 +677,6 @@ fn prove(states: &[State]) -> Result<String> {
         }
     }
     writeln!(out, "{} states, {} rows", states.len(), groups.len())?;
-    let (first, last) = (UNSERVED.0.start(), UNSERVED.0.end());
-    writeln!(out, "2.{first} to 2.{last} have none: {}", UNSERVED.1)?;
     Ok(out)
 }
 
@@ -798,11 +817,8 @@ mod tests {
     fn every_two_states_of_a_release_are_told_apart_or_served_by_one_row() {
         let states = states();
         let proof = prove(&states).unwrap();
-        assert_eq!(states.len(), 42);
-        let pairs = proof
-            .lines()
-            .filter(|line| line.contains(": ") && !line.contains(" have none: "))
-            .count();
+        assert_eq!(states.len(), 51);
+        let pairs = proof.lines().filter(|line| line.contains(": ")).count();
         let mut expected = 0;
         for (index, left) in states.iter().enumerate() {
             expected += states
@@ -811,11 +827,12 @@ mod tests {
                 .filter(|right| right.release == left.release)
                 .count();
         }
-        assert_eq!((pairs, expected), (80, 80));
+        assert_eq!((pairs, expected), (102, 102));
         for line in [
             "2.35.1 and 2.35.2: tunable 20 or 21 in malloc",
             "2.34.2 and 2.34.3: one row: they agree in all that the loader fills",
-            "42 states, 26 rows",
+            "2.33 and 2.33.1: one row: they agree in all that the loader fills",
+            "51 states, 30 rows",
         ] {
             assert!(proof.lines().any(|known| known == line), "{line}\n{proof}");
         }
@@ -835,6 +852,29 @@ mod tests {
             error,
             "nothing tells 2.31 from 2.31.1, but rtld_global_ro.dl_open differs"
         );
+    }
+
+    #[test]
+    fn what_rhel_9_made_of_2_34_is_no_state_of_it() {
+        // It registers restartable sequences, as 2.35 does: in padding of struct pthread, and without another import. The tunable that forbids it shows.
+        let states = states();
+        let of = |release: u8| states.iter().filter(move |state| state.release == release);
+        let tunables = &of(35).next().unwrap().tunables;
+        let place = tunables
+            .iter()
+            .position(|tunable| tunable.name == "pthread.rseq")
+            .unwrap();
+        for state in of(34) {
+            let mut own = state.clone();
+            // Up to 2.39 the order is that of a hash of the names, so that it is the same in both.
+            let behind = tunables.iter().skip(place + 1);
+            let behind = behind.filter_map(|next| own.tunables.iter().position(|known| known.name == next.name));
+            let at = behind.min().unwrap();
+            own.tunables.insert(at, tunables[place].clone());
+            for other in of(34) {
+                assert!(stranger(&own, other).is_some(), "{} as {}", state.name(), other.name());
+            }
+        }
     }
 
     #[test]

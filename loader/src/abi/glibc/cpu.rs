@@ -153,7 +153,7 @@ pub struct CpuFacts {
 /// How a release makes thresholds of cache sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheRules {
-    /// 2.31: libc measures the caches itself, and takes from its loader only what a tunable says.
+    /// 2.31 and 2.32: libc measures the caches itself, and takes from its loader only what a tunable says.
     Libcs,
     /// Later.
     Plain,
@@ -613,6 +613,8 @@ impl CpuFacts {
 
         if rules == CacheRules::Libcs {
             (self.data_cache_size, self.shared_cache_size, non_temporal) = (0, 0, 0);
+            // The default of the tunable in 2.32; 2.31 has no such member.
+            rep_movsb = 2048;
         }
         let tuned = |name| tunables.number(name);
         if let Some(size) = tuned("glibc.cpu.x86_data_cache_size").filter(|&size| size != 0) {
@@ -1161,7 +1163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_glibc_measures_caches_itself_unless_told() {
+    fn a_glibc_that_measures_caches_itself_is_told_of_tunables_only() {
         let sizes = |facts: CpuFacts| {
             (
                 facts.data_cache_size,
@@ -1172,6 +1174,12 @@ mod tests {
         assert_eq!(sizes(compute_by(&EPYC, "", CacheRules::Libcs).0), (0, 0, 0));
         let setting = "GLIBC_TUNABLES=glibc.cpu.x86_data_cache_size=70000";
         assert_eq!(sizes(compute_by(&EPYC, setting, CacheRules::Libcs).0), (70000, 0, 0));
+        // 2.32 has these as its tunables have them.
+        let facts = compute_by(&SKYLAKE_SERVER, "", CacheRules::Libcs).0;
+        assert_eq!((facts.rep_movsb_threshold, facts.rep_stosb_threshold), (2048, 2048));
+        let setting = "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=9000";
+        let facts = compute_by(&SKYLAKE_SERVER, setting, CacheRules::Libcs).0;
+        assert_eq!(facts.rep_movsb_threshold, 9000);
     }
 
     #[test]

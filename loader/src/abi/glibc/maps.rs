@@ -27,19 +27,22 @@ const EXECUTABLE: u8 = 0;
 const LIBRARY: u8 = 1;
 const LOADED: u8 = 2;
 
-/// Tags whose value is an address that glibc's loader adds the load bias to.
-const ADDRESSES: &[u64] = &[
-    tag::HASH,
-    tag::PLTGOT,
-    tag::STRTAB,
-    tag::SYMTAB,
-    tag::RELA,
-    tag::REL,
-    tag::JMPREL,
-    tag::VERSYM,
-    tag::GNU_HASH,
-    tag::RELR,
-];
+/// Whether the value of a tag is an address that glibc's loader adds the load bias to.
+fn is_address(tag: u64) -> bool {
+    matches!(
+        tag,
+        tag::HASH
+            | tag::PLTGOT
+            | tag::STRTAB
+            | tag::SYMTAB
+            | tag::RELA
+            | tag::REL
+            | tag::JMPREL
+            | tag::VERSYM
+            | tag::GNU_HASH
+            | tag::RELR
+    )
+}
 
 impl Glibc {
     /// Makes the link_map of a module. `None` when memory ran out.
@@ -142,7 +145,7 @@ impl Glibc {
             if let Some(slot) = self.layout.info_index(entry.tag).filter(|_| !absent) {
                 map.set_word(at.l_info.offset() + slot * 8, place.wrapping_add(bias.0));
             }
-            if writable && ADDRESSES.contains(&entry.tag) {
+            if writable && is_address(entry.tag) {
                 patch.store(Vaddr(place + 8), entry.value.wrapping_add(bias.0));
             }
         }

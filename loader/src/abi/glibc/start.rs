@@ -22,11 +22,9 @@ use crate::thread::{Dtv, StaticTls};
 use crate::tls::TlsPlan;
 use crate::world::{Module, Namespace, Role, Roster};
 
-/// Static TLS that stays free for libraries opened later, in bytes: for each namespace's own libc but the first's, for each namespace's other libraries,
-/// and for any use. The first two are what glibc's loader reserves; together they are 1664 by default, which was the amount before there were tunables.
-const SURPLUS_OF_LIBC: u64 = 192;
-/// See [`SURPLUS_OF_LIBC`].
-const SURPLUS_OF_NAMESPACE: u64 = 144;
+/// Static TLS that stays free for libraries opened later, in bytes: for each namespace (`_dl_tls_static_surplus` of glibc's loader, 2.36 to 2.43, with
+/// `rtld.nns` from 1 to 16), and once for any use. By default that is 1664, which was the amount before there were tunables.
+const SURPLUS_OF_NAMESPACE: u64 = 288;
 /// Default of `rtld.nns`.
 const NAMESPACES: u64 = 4;
 /// Default of `rtld.optional_static_tls`.
@@ -93,8 +91,7 @@ impl Glibc {
             id.map_or(default, |id| self.tunables.get(id).0)
         };
         let namespaces = tunable(const { Word::new("rtld.nns") }, NAMESPACES);
-        let surplus = (namespaces.saturating_sub(1) * SURPLUS_OF_LIBC)
-            .checked_add(namespaces * SURPLUS_OF_NAMESPACE)?
+        let surplus = (namespaces * SURPLUS_OF_NAMESPACE)
             .checked_add(tunable(const { Word::new("rtld.optional_static_tls") }, OPTIONAL))?;
         let size = plan
             .used

@@ -7,7 +7,7 @@ use core::ops::RangeInclusive;
 use super::{Descriptor, Object, Word, place_in};
 
 /// Every name that some known libc.so.6 imports from its loader. At most 31.
-const IMPORTS: [&str; 23] = [
+const IMPORTS: [&str; 24] = [
     "__libc_enable_secure",
     "__libc_stack_end",
     "__nptl_change_stack_perm",
@@ -21,6 +21,7 @@ const IMPORTS: [&str; 23] = [
     "_dl_argv",
     "_dl_audit_preinit",
     "_dl_audit_symbind_alt",
+    "_dl_catch_error_ptr",
     "_dl_catch_exception",
     "_dl_deallocate_tls",
     "_dl_exception_create",
@@ -342,7 +343,8 @@ static HABITS: [Habit; 35] = [
         "__x86_get_cpuid_feature_leaf",
         "features",
         "_dl_x86_cpu_features.features",
-    ),
+    )
+    .since(33),
     Habit::processor("memcpy", "preferred", "_dl_x86_cpu_features.preferred"),
     Habit::processor("memcpy", "feature", "_dl_x86_cpu_features.feature"),
     Habit::writable("fork", "dl_load_lock", "_dl_load_lock"),

@@ -745,13 +745,13 @@ pub const DLFCN_HOOK: [&str; 13] = [
 record! {
     /// `struct cpu_features`: what libc's IFUNC resolvers read.
     CpuFeatures = "cpu_features" {
-        /// 2.31 and 2.32: registers per leaf.
+        /// 2.31: registers per leaf.
         cpuid: Optional = "cpuid",
         /// 2.31: two words of usable and preferred bits.
         feature: Optional = "feature",
         /// [`CpuBasic`].
         basic: Member = "basic",
-        /// Array of [`CpuidFeature`], one per element of [`Layout::cpuid_leaves`] (2.33 and later).
+        /// Array of [`CpuidFeature`], one per element of [`Layout::cpuid_leaves`] (2.32 and later).
         features: Optional = "features",
         /// `u32` of [`Preferred`] bits.
         preferred: Optional = "preferred",
@@ -821,11 +821,11 @@ record! {
 }
 
 record! {
-    /// Element of `cpu_features.features` (2.33 and later): registers eax, ebx, ecx, edx twice; the size is the stride.
+    /// Element of `cpu_features.features` (2.32 and later, there by another name): registers eax, ebx, ecx, edx twice; the size is the stride.
     CpuidFeature = "cpuid_feature_internal" {
         /// As the processor reports.
         cpuid: Optional = "cpuid",
-        /// The part that the system supports too.
+        /// The part that the system supports too; `usable` before 2.34.
         active: Optional = "active",
     }
 }
@@ -1423,7 +1423,7 @@ impl Layout {
         let at = &self.cpu_features;
         if at.cachesize_non_temporal_divisor.is_some() {
             CacheRules::Complex
-        } else if at.rep_movsb_threshold.is_some() {
+        } else if at.level1_icache_size.is_some() {
             CacheRules::Plain
         } else {
             CacheRules::Libcs

@@ -31,13 +31,19 @@ pub(super) const COUNT: usize = upstream::STATES.len() + PACKAGED.len();
 /// All rows in the order in which they are kept; with one that is a package's, one more than its place among those.
 pub(super) const SOURCES: [(&Source, u8); COUNT] = {
     let mut sources = [(&upstream::STATES[0], 0); COUNT];
+    let mut nearest = [0; PACKAGED.len()];
+    let mut package = 0;
+    while package < PACKAGED.len() {
+        nearest[package] = most_like(&PACKAGED[package]);
+        package += 1;
+    }
     let (mut count, mut state) = (0, 0);
     while state < upstream::STATES.len() {
         sources[count].0 = &upstream::STATES[state];
         count += 1;
-        let mut package = 0;
+        package = 0;
         while package < PACKAGED.len() {
-            if most_like(&PACKAGED[package]) == state {
+            if nearest[package] == state {
                 sources[count] = (&PACKAGED[package], package as u8 + 1);
                 count += 1;
             }

@@ -250,6 +250,40 @@ fn the_index_of_a_tag_is_its_own() {
 }
 
 #[test]
+fn the_rules_for_caches_follow_from_the_members() {
+    for row in layouts() {
+        let expected = match row.row.release {
+            ..=32 => CacheRules::Libcs,
+            33..=37 => CacheRules::Plain,
+            _ => CacheRules::Complex,
+        };
+        assert_eq!(row.cache_rules(), expected, "{}", row.row);
+    }
+}
+
+#[test]
+fn lists_of_threads_are_the_loaders_where_libpthread_does_not_make_them() {
+    for row in layouts() {
+        let at = &row.rtld_global;
+        assert_eq!(at.dl_stack_user.is_some(), row.row.release >= 33, "{}", row.row);
+        // A libpthread before 2.34 is told of its locks, and leaves the function that fills blocks of new modules.
+        for function in [
+            at.dl_rtld_lock_recursive,
+            at.dl_rtld_unlock_recursive,
+            at.dl_init_static_tls,
+        ] {
+            assert_eq!(function.is_some(), row.row.release < 34, "{}", row.row);
+        }
+        assert_eq!(
+            row.rtld_global_ro.dl_dlfcn_hook.is_some(),
+            row.row.release >= 34,
+            "{}",
+            row.row
+        );
+    }
+}
+
+#[test]
 fn a_bit_field_changes_only_its_bits() {
     let field = Bits::new(0, 3, 2);
     assert_eq!(field.insert(0b1111_1111, 0b01), 0b1110_1111);

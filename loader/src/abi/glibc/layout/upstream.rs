@@ -32,12 +32,48 @@ pub(super) const STATES: &[Source] = &[
         structures: S31_2,
     },
     Source {
+        release: 32,
+        state: 1,
+        origin: "",
+        build_id: &[],
+        imports: IMPORTS_31,
+        tunables: &LIST_2,
+        structures: S32_1,
+    },
+    Source {
+        release: 33,
+        state: 1,
+        origin: "",
+        build_id: &[],
+        imports: IMPORTS_31,
+        tunables: &LIST_3,
+        structures: S33_1,
+    },
+    Source {
+        release: 33,
+        state: 3,
+        origin: "",
+        build_id: &[],
+        imports: IMPORTS_31,
+        tunables: &LIST_3,
+        structures: S33_3,
+    },
+    Source {
+        release: 33,
+        state: 6,
+        origin: "",
+        build_id: &[],
+        imports: IMPORTS_31,
+        tunables: &LIST_3,
+        structures: S33_6,
+    },
+    Source {
         release: 34,
         state: 5,
         origin: "",
         build_id: &[],
         imports: IMPORTS_34,
-        tunables: &LIST_2,
+        tunables: &LIST_4,
         structures: S34_5,
     },
     Source {
@@ -46,7 +82,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_34,
-        tunables: &LIST_3,
+        tunables: &LIST_5,
         structures: S34_4,
     },
     Source {
@@ -55,7 +91,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_34,
-        tunables: &LIST_3,
+        tunables: &LIST_5,
         structures: S34_1,
     },
     Source {
@@ -64,7 +100,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_34,
-        tunables: &LIST_4,
+        tunables: &LIST_6,
         structures: S35_1,
     },
     Source {
@@ -73,7 +109,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_34,
-        tunables: &LIST_5,
+        tunables: &LIST_7,
         structures: S35_3,
     },
     Source {
@@ -82,7 +118,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_34,
-        tunables: &LIST_5,
+        tunables: &LIST_7,
         structures: S35_5,
     },
     Source {
@@ -91,7 +127,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_36,
-        tunables: &LIST_5,
+        tunables: &LIST_7,
         structures: S36_4,
     },
     Source {
@@ -100,7 +136,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_36,
-        tunables: &LIST_5,
+        tunables: &LIST_7,
         structures: S36_2,
     },
     Source {
@@ -109,7 +145,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_36,
-        tunables: &LIST_4,
+        tunables: &LIST_6,
         structures: S36_0,
     },
     Source {
@@ -118,7 +154,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_6,
+        tunables: &LIST_8,
         structures: S37_0,
     },
     Source {
@@ -127,7 +163,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_7,
+        tunables: &LIST_9,
         structures: S37_2,
     },
     Source {
@@ -136,7 +172,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_7,
+        tunables: &LIST_9,
         structures: S37_4,
     },
     Source {
@@ -145,7 +181,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_8,
+        tunables: &LIST_10,
         structures: S38_4,
     },
     Source {
@@ -154,7 +190,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_8,
+        tunables: &LIST_10,
         structures: S38_3,
     },
     Source {
@@ -163,7 +199,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_8,
+        tunables: &LIST_10,
         structures: S38_1,
     },
     Source {
@@ -172,7 +208,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_9,
+        tunables: &LIST_11,
         structures: S39_0,
     },
     Source {
@@ -181,7 +217,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_9,
+        tunables: &LIST_11,
         structures: S39_1,
     },
     Source {
@@ -190,7 +226,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_9,
+        tunables: &LIST_11,
         structures: S39_3,
     },
     Source {
@@ -199,7 +235,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_10,
+        tunables: &LIST_12,
         structures: S39_5,
     },
     Source {
@@ -208,7 +244,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_37,
-        tunables: &LIST_11,
+        tunables: &LIST_13,
         structures: S40_1,
     },
     Source {
@@ -217,7 +253,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_41,
-        tunables: &LIST_12,
+        tunables: &LIST_14,
         structures: S41_0,
     },
     Source {
@@ -226,7 +262,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_41,
-        tunables: &LIST_13,
+        tunables: &LIST_15,
         structures: S41_1,
     },
     Source {
@@ -235,7 +271,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_41,
-        tunables: &LIST_13,
+        tunables: &LIST_15,
         structures: S42_0,
     },
     Source {
@@ -244,7 +280,7 @@ pub(super) const STATES: &[Source] = &[
         origin: "",
         build_id: &[],
         imports: IMPORTS_41,
-        tunables: &LIST_14,
+        tunables: &LIST_16,
         structures: S43_0,
     },
 ];
@@ -558,6 +594,348 @@ const S31_2: Structures = Structures {
     ..S31_1
 };
 
+/// 2.32 (3de512be7e 2020-08-04), 2.32.1 (3bb13e9149 2022-01-27).
+const S32_1: Structures = Structures {
+    rtld_global_ro: RtldGlobalRo {
+        size: 0x2a8,
+        dl_hwcap2: Member::new(0x258, 8),
+        dl_x86_cpu_features: Member::new(0x68, 304),
+        dl_tls_static_surplus: Some(Member::new(0x1f0, 8)),
+        dl_init_all_dirs: Member::new(0x218, 8),
+        dl_sysinfo_map: Member::new(0x228, 8),
+        dl_vdso_clock_gettime64: Member::new(0x230, 8),
+        dl_vdso_gettimeofday: Member::new(0x238, 8),
+        dl_vdso_time: Member::new(0x240, 8),
+        dl_vdso_getcpu: Member::new(0x248, 8),
+        dl_vdso_clock_getres_time64: Member::new(0x250, 8),
+        dl_debug_printf: Member::new(0x260, 8),
+        dl_mcount: Member::new(0x268, 8),
+        dl_lookup_symbol_x: Member::new(0x270, 8),
+        dl_open: Member::new(0x278, 8),
+        dl_close: Member::new(0x280, 8),
+        dl_tls_get_addr_soft: Member::new(0x288, 8),
+        dl_naudit: Member::new(0x2a0, 4),
+        ..S31_2.rtld_global_ro
+    },
+    rtld_global: RtldGlobal {
+        size: 0x1010,
+        dl_ns: Member::new(0x0, 2432),
+        dl_nns: Member::new(0x980, 8),
+        dl_load_lock: Member::new(0x988, 40),
+        dl_load_write_lock: Member::new(0x9b0, 40),
+        dl_load_adds: Member::new(0x9d8, 8),
+        dl_profile_map: Member::new(0x9e8, 8),
+        dl_all_dirs: Member::new(0xa00, 8),
+        dl_rtld_lock_recursive: Some(Member::new(0xf88, 8)),
+        dl_rtld_unlock_recursive: Some(Member::new(0xf90, 8)),
+        dl_x86_feature_1: Member::new(0xf98, 4),
+        dl_stack_flags: Some(Member::new(0xfa8, 4)),
+        dl_tls_max_dtv_idx: Member::new(0xfb0, 8),
+        dl_tls_dtv_slotinfo_list: Member::new(0xfb8, 8),
+        dl_tls_static_size: Some(Member::new(0xfc8, 8)),
+        dl_tls_static_align: Some(Member::new(0xfd8, 8)),
+        dl_initial_dtv: Member::new(0xfe8, 8),
+        dl_tls_generation: Member::new(0xff0, 8),
+        dl_init_static_tls: Some(Member::new(0xff8, 8)),
+        dl_wait_lookup_done: Some(Member::new(0x1000, 8)),
+        dl_scope_free_list: Member::new(0x1008, 8),
+        ..S31_2.rtld_global
+    },
+    link_namespaces: LinkNamespaces {
+        size: 0x98,
+        libc_map: Some(Member::new(0x20, 8)),
+        ..S31_2.link_namespaces
+    },
+    pthread: Pthread {
+        size: 0x9c0,
+        tls_state: Some(Member::new(0x978, 16)),
+        ..S31_2.pthread
+    },
+    cpu_features: CpuFeatures {
+        size: 0x130,
+        cpuid: None,
+        feature: None,
+        basic: Member::new(0x0, 20),
+        features: Some(Member::new(0x14, 224)),
+        preferred: Some(Member::new(0xf4, 4)),
+        xsave_state_size: Member::new(0xf8, 8),
+        xsave_state_full_size: Member::new(0x100, 4),
+        data_cache_size: Member::new(0x108, 8),
+        shared_cache_size: Member::new(0x110, 8),
+        non_temporal_threshold: Member::new(0x118, 8),
+        rep_movsb_threshold: Some(Member::new(0x120, 8)),
+        rep_stosb_threshold: Some(Member::new(0x128, 8)),
+        ..S31_2.cpu_features
+    },
+    cpuid_feature: CpuidFeature {
+        size: 0x20,
+        cpuid: Some(Member::new(0x0, 16)),
+        active: Some(Member::new(0x10, 16)),
+    },
+    info: InfoTable {
+        len: 77,
+        ordinary: 35,
+        processor: 0,
+    },
+    cpuid_leaves: 7,
+    preferred: PreferredBits {
+        fast_rep_string: Some(2),
+        fast_copy_backward: Some(3),
+        slow_bsf: Some(6),
+        fast_unaligned_load: Some(4),
+        prefer_pminub_for_stringop: Some(10),
+        fast_unaligned_copy: Some(5),
+        i586: Some(0),
+        i686: Some(1),
+        slow_sse4_2: Some(7),
+        avx_fast_unaligned_load: Some(8),
+        prefer_map_32bit_exec: Some(9),
+        prefer_no_vzeroupper: Some(11),
+        prefer_erms: Some(12),
+        prefer_no_avx512: Some(14),
+        mathvec_prefer_no_avx512: Some(15),
+        prefer_fsrm: Some(13),
+        avoid_short_distance_rep_movsb: None,
+        avoid_non_temporal_memset: None,
+        avoid_stosb: None,
+    }
+    .numbers(),
+    ..S31_2
+};
+
+/// 2.33 (9826b03b74 2021-02-01), 2.33.1 (a1eb3915e7 2021-03-02).
+const S33_1: Structures = Structures {
+    rtld_global_ro: RtldGlobalRo {
+        size: 0x328,
+        dl_hwcap2: Member::new(0x2d8, 8),
+        dl_x86_cpu_features: Member::new(0x68, 432),
+        dl_tls_static_surplus: Some(Member::new(0x270, 8)),
+        dl_init_all_dirs: Member::new(0x298, 8),
+        dl_sysinfo_map: Member::new(0x2a8, 8),
+        dl_vdso_clock_gettime64: Member::new(0x2b0, 8),
+        dl_vdso_gettimeofday: Member::new(0x2b8, 8),
+        dl_vdso_time: Member::new(0x2c0, 8),
+        dl_vdso_getcpu: Member::new(0x2c8, 8),
+        dl_vdso_clock_getres_time64: Member::new(0x2d0, 8),
+        dl_debug_printf: Member::new(0x2e0, 8),
+        dl_mcount: Member::new(0x2e8, 8),
+        dl_lookup_symbol_x: Member::new(0x2f0, 8),
+        dl_open: Member::new(0x2f8, 8),
+        dl_close: Member::new(0x300, 8),
+        dl_tls_get_addr_soft: Member::new(0x308, 8),
+        dl_naudit: Member::new(0x320, 4),
+        ..S32_1.rtld_global_ro
+    },
+    rtld_global: RtldGlobal {
+        size: 0x1038,
+        dl_rtld_lock_recursive: Some(Member::new(0xf90, 8)),
+        dl_rtld_unlock_recursive: Some(Member::new(0xf98, 8)),
+        dl_x86_feature_1: Member::new(0xfa0, 4),
+        dl_stack_flags: Some(Member::new(0xfb0, 4)),
+        dl_tls_max_dtv_idx: Member::new(0xfb8, 8),
+        dl_tls_dtv_slotinfo_list: Member::new(0xfc0, 8),
+        dl_tls_static_size: Some(Member::new(0xfd0, 8)),
+        dl_tls_static_align: Some(Member::new(0xfe0, 8)),
+        dl_initial_dtv: Member::new(0xff0, 8),
+        dl_tls_generation: Member::new(0xff8, 8),
+        dl_init_static_tls: Some(Member::new(0x1000, 8)),
+        dl_wait_lookup_done: None,
+        dl_stack_used: Some(Member::new(0x1010, 16)),
+        dl_stack_user: Some(Member::new(0x1020, 16)),
+        dl_stack_cache_lock: Some(Member::new(0x1030, 4)),
+        ..S32_1.rtld_global
+    },
+    link_map: LinkMap {
+        size: 0x488,
+        l_versyms: Member::new(0x348, 8),
+        l_map_start: Member::new(0x358, 8),
+        l_map_end: Member::new(0x360, 8),
+        l_text_end: Some(Member::new(0x368, 8)),
+        l_scope: Member::new(0x398, 8),
+        l_local_scope: Member::new(0x3a0, 16),
+        l_flags_1: Member::new(0x3ec, 4),
+        l_flags: Member::new(0x3f0, 4),
+        l_tls_initimage: Member::new(0x430, 8),
+        l_tls_initimage_size: Member::new(0x438, 8),
+        l_tls_blocksize: Member::new(0x440, 8),
+        l_tls_align: Member::new(0x448, 8),
+        l_tls_firstbyte_offset: Member::new(0x450, 8),
+        l_tls_offset: Member::new(0x458, 8),
+        l_tls_modid: Member::new(0x460, 8),
+        l_tls_dtor_count: Member::new(0x468, 8),
+        l_relro_addr: Member::new(0x470, 8),
+        l_relro_size: Member::new(0x478, 8),
+        ..S32_1.link_map
+    },
+    cpu_features: CpuFeatures {
+        size: 0x1b0,
+        features: Some(Member::new(0x14, 256)),
+        preferred: Some(Member::new(0x114, 4)),
+        isa_1: Some(Member::new(0x118, 4)),
+        xsave_state_size: Member::new(0x120, 8),
+        xsave_state_full_size: Member::new(0x128, 4),
+        data_cache_size: Member::new(0x130, 8),
+        shared_cache_size: Member::new(0x138, 8),
+        non_temporal_threshold: Member::new(0x140, 8),
+        rep_movsb_threshold: Some(Member::new(0x148, 8)),
+        rep_stosb_threshold: Some(Member::new(0x150, 8)),
+        level1_icache_size: Some(Member::new(0x158, 8)),
+        level1_dcache_size: Some(Member::new(0x160, 8)),
+        level1_dcache_assoc: Some(Member::new(0x168, 8)),
+        level1_dcache_linesize: Some(Member::new(0x170, 8)),
+        level2_cache_size: Some(Member::new(0x178, 8)),
+        level2_cache_assoc: Some(Member::new(0x180, 8)),
+        level2_cache_linesize: Some(Member::new(0x188, 8)),
+        level3_cache_size: Some(Member::new(0x190, 8)),
+        level3_cache_assoc: Some(Member::new(0x198, 8)),
+        level3_cache_linesize: Some(Member::new(0x1a0, 8)),
+        level4_cache_size: Some(Member::new(0x1a8, 8)),
+        ..S32_1.cpu_features
+    },
+    info: InfoTable {
+        len: 77,
+        ordinary: 35,
+        processor: 0,
+    },
+    cpuid_leaves: 8,
+    preferred: PreferredBits {
+        fast_rep_string: None,
+        fast_copy_backward: None,
+        slow_bsf: None,
+        fast_unaligned_load: None,
+        prefer_pminub_for_stringop: None,
+        fast_unaligned_copy: Some(5),
+        i586: None,
+        i686: None,
+        slow_sse4_2: None,
+        avx_fast_unaligned_load: None,
+        prefer_map_32bit_exec: None,
+        prefer_no_vzeroupper: Some(11),
+        prefer_erms: Some(12),
+        prefer_no_avx512: None,
+        mathvec_prefer_no_avx512: None,
+        prefer_fsrm: None,
+        avoid_short_distance_rep_movsb: None,
+        avoid_non_temporal_memset: None,
+        avoid_stosb: None,
+    }
+    .numbers(),
+    ..S32_1
+};
+
+/// 2.33.2 (64f6c287ad 2021-03-15), 2.33.3 (f0a2b67147 2022-01-27).
+const S33_3: Structures = Structures {
+    rtld_global_ro: RtldGlobalRo {
+        size: 0x330,
+        dl_hwcap2: Member::new(0x2e0, 8),
+        dl_x86_cpu_features: Member::new(0x68, 440),
+        dl_tls_static_surplus: Some(Member::new(0x278, 8)),
+        dl_init_all_dirs: Member::new(0x2a0, 8),
+        dl_sysinfo_map: Member::new(0x2b0, 8),
+        dl_vdso_clock_gettime64: Member::new(0x2b8, 8),
+        dl_vdso_gettimeofday: Member::new(0x2c0, 8),
+        dl_vdso_time: Member::new(0x2c8, 8),
+        dl_vdso_getcpu: Member::new(0x2d0, 8),
+        dl_vdso_clock_getres_time64: Member::new(0x2d8, 8),
+        dl_debug_printf: Member::new(0x2e8, 8),
+        dl_mcount: Member::new(0x2f0, 8),
+        dl_lookup_symbol_x: Member::new(0x2f8, 8),
+        dl_open: Member::new(0x300, 8),
+        dl_close: Member::new(0x308, 8),
+        dl_tls_get_addr_soft: Member::new(0x310, 8),
+        dl_naudit: Member::new(0x328, 4),
+        ..S33_1.rtld_global_ro
+    },
+    cpu_features: CpuFeatures {
+        size: 0x1b8,
+        level1_icache_linesize: Some(Member::new(0x160, 8)),
+        level1_dcache_size: Some(Member::new(0x168, 8)),
+        level1_dcache_assoc: Some(Member::new(0x170, 8)),
+        level1_dcache_linesize: Some(Member::new(0x178, 8)),
+        level2_cache_size: Some(Member::new(0x180, 8)),
+        level2_cache_assoc: Some(Member::new(0x188, 8)),
+        level2_cache_linesize: Some(Member::new(0x190, 8)),
+        level3_cache_size: Some(Member::new(0x198, 8)),
+        level3_cache_assoc: Some(Member::new(0x1a0, 8)),
+        level3_cache_linesize: Some(Member::new(0x1a8, 8)),
+        level4_cache_size: Some(Member::new(0x1b0, 8)),
+        ..S33_1.cpu_features
+    },
+    info: InfoTable {
+        len: 77,
+        ordinary: 35,
+        processor: 0,
+    },
+    cpuid_leaves: 8,
+    preferred: PreferredBits {
+        fast_rep_string: Some(0),
+        fast_copy_backward: Some(1),
+        slow_bsf: Some(2),
+        fast_unaligned_load: Some(3),
+        prefer_pminub_for_stringop: Some(4),
+        fast_unaligned_copy: Some(5),
+        i586: Some(6),
+        i686: Some(7),
+        slow_sse4_2: Some(8),
+        avx_fast_unaligned_load: Some(9),
+        prefer_map_32bit_exec: Some(10),
+        prefer_no_vzeroupper: Some(11),
+        prefer_erms: Some(12),
+        prefer_no_avx512: Some(13),
+        mathvec_prefer_no_avx512: Some(14),
+        prefer_fsrm: Some(15),
+        avoid_short_distance_rep_movsb: None,
+        avoid_non_temporal_memset: None,
+        avoid_stosb: None,
+    }
+    .numbers(),
+    ..S33_1
+};
+
+/// 2.33.4 (374d54d0a0 2022-05-02), 2.33.5 (0834ee7398 2022-05-02), 2.33.6 (d210011f15 2026-01-16).
+const S33_6: Structures = Structures {
+    rtld_global_ro: RtldGlobalRo {
+        size: 0x338,
+        dl_hwcap2: Member::new(0x2e8, 8),
+        dl_x86_cpu_features: Member::new(0x68, 448),
+        dl_tls_static_surplus: Some(Member::new(0x280, 8)),
+        dl_init_all_dirs: Member::new(0x2a8, 8),
+        dl_sysinfo_map: Member::new(0x2b8, 8),
+        dl_vdso_clock_gettime64: Member::new(0x2c0, 8),
+        dl_vdso_gettimeofday: Member::new(0x2c8, 8),
+        dl_vdso_time: Member::new(0x2d0, 8),
+        dl_vdso_getcpu: Member::new(0x2d8, 8),
+        dl_vdso_clock_getres_time64: Member::new(0x2e0, 8),
+        dl_debug_printf: Member::new(0x2f0, 8),
+        dl_mcount: Member::new(0x2f8, 8),
+        dl_lookup_symbol_x: Member::new(0x300, 8),
+        dl_open: Member::new(0x308, 8),
+        dl_close: Member::new(0x310, 8),
+        dl_tls_get_addr_soft: Member::new(0x318, 8),
+        dl_naudit: Member::new(0x330, 4),
+        ..S33_3.rtld_global_ro
+    },
+    cpu_features: CpuFeatures {
+        size: 0x1c0,
+        rep_movsb_stop_threshold: Some(Member::new(0x150, 8)),
+        rep_stosb_threshold: Some(Member::new(0x158, 8)),
+        level1_icache_size: Some(Member::new(0x160, 8)),
+        level1_icache_linesize: Some(Member::new(0x168, 8)),
+        level1_dcache_size: Some(Member::new(0x170, 8)),
+        level1_dcache_assoc: Some(Member::new(0x178, 8)),
+        level1_dcache_linesize: Some(Member::new(0x180, 8)),
+        level2_cache_size: Some(Member::new(0x188, 8)),
+        level2_cache_assoc: Some(Member::new(0x190, 8)),
+        level2_cache_linesize: Some(Member::new(0x198, 8)),
+        level3_cache_size: Some(Member::new(0x1a0, 8)),
+        level3_cache_assoc: Some(Member::new(0x1a8, 8)),
+        level3_cache_linesize: Some(Member::new(0x1b0, 8)),
+        level4_cache_size: Some(Member::new(0x1b8, 8)),
+        ..S33_3.cpu_features
+    },
+    ..S33_3
+};
+
 /// 2.34.5 (4dd89b2a8f 2023-04-28).
 const S34_5: Structures = Structures {
     rtld_global_ro: RtldGlobalRo {
@@ -590,14 +968,10 @@ const S34_5: Structures = Structures {
         dl_tls_get_addr_soft: Member::new(0x360, 8),
         dl_dlfcn_hook: Some(Member::new(0x370, 8)),
         dl_naudit: Member::new(0x380, 4),
-        ..S31_2.rtld_global_ro
+        ..S33_6.rtld_global_ro
     },
     rtld_global: RtldGlobal {
         size: 0x1050,
-        dl_ns: Member::new(0x0, 2432),
-        dl_nns: Member::new(0x980, 8),
-        dl_load_lock: Member::new(0x988, 40),
-        dl_load_write_lock: Member::new(0x9b0, 40),
         dl_load_tls_lock: Some(Member::new(0x9d8, 40)),
         dl_load_adds: Member::new(0xa00, 8),
         dl_profile_map: Member::new(0xa10, 8),
@@ -610,10 +984,7 @@ const S34_5: Structures = Structures {
         dl_tls_dtv_slotinfo_list: Member::new(0xfd0, 8),
         dl_tls_static_size: None,
         dl_tls_static_align: None,
-        dl_initial_dtv: Member::new(0xff0, 8),
-        dl_tls_generation: Member::new(0xff8, 8),
         dl_init_static_tls: None,
-        dl_wait_lookup_done: None,
         dl_scope_free_list: Member::new(0x1000, 8),
         dl_stack_used: Some(Member::new(0x1008, 16)),
         dl_stack_user: Some(Member::new(0x1018, 16)),
@@ -621,46 +992,14 @@ const S34_5: Structures = Structures {
         dl_stack_cache_actsize: Some(Member::new(0x1038, 8)),
         dl_in_flight_stack: Some(Member::new(0x1040, 8)),
         dl_stack_cache_lock: Some(Member::new(0x1048, 4)),
-        ..S31_2.rtld_global
-    },
-    link_namespaces: LinkNamespaces {
-        size: 0x98,
-        libc_map: Some(Member::new(0x20, 8)),
-        ..S31_2.link_namespaces
+        ..S33_6.rtld_global
     },
     link_map: LinkMap {
-        size: 0x488,
         l_ld_readonly: Some(Bits::new(0x31e, 1, 1)),
-        l_versyms: Member::new(0x348, 8),
-        l_map_start: Member::new(0x358, 8),
-        l_map_end: Member::new(0x360, 8),
-        l_text_end: Some(Member::new(0x368, 8)),
-        l_scope: Member::new(0x398, 8),
-        l_local_scope: Member::new(0x3a0, 16),
-        l_flags_1: Member::new(0x3ec, 4),
-        l_flags: Member::new(0x3f0, 4),
-        l_tls_initimage: Member::new(0x430, 8),
-        l_tls_initimage_size: Member::new(0x438, 8),
-        l_tls_blocksize: Member::new(0x440, 8),
-        l_tls_align: Member::new(0x448, 8),
-        l_tls_firstbyte_offset: Member::new(0x450, 8),
-        l_tls_offset: Member::new(0x458, 8),
-        l_tls_modid: Member::new(0x460, 8),
-        l_tls_dtor_count: Member::new(0x468, 8),
-        l_relro_addr: Member::new(0x470, 8),
-        l_relro_size: Member::new(0x478, 8),
-        ..S31_2.link_map
-    },
-    pthread: Pthread {
-        size: 0x9c0,
-        tls_state: Some(Member::new(0x978, 16)),
-        ..S31_2.pthread
+        ..S33_6.link_map
     },
     cpu_features: CpuFeatures {
         size: 0x1e0,
-        cpuid: None,
-        feature: None,
-        basic: Member::new(0x0, 20),
         features: Some(Member::new(0x14, 288)),
         preferred: Some(Member::new(0x134, 4)),
         isa_1: Some(Member::new(0x138, 4)),
@@ -684,13 +1023,41 @@ const S34_5: Structures = Structures {
         level3_cache_assoc: Some(Member::new(0x1c8, 8)),
         level3_cache_linesize: Some(Member::new(0x1d0, 8)),
         level4_cache_size: Some(Member::new(0x1d8, 8)),
-        ..S31_2.cpu_features
+        ..S33_6.cpu_features
     },
-    cpuid_feature: CpuidFeature {
-        size: 0x20,
-        cpuid: Some(Member::new(0x0, 16)),
-        active: Some(Member::new(0x10, 16)),
+    info: InfoTable {
+        len: 77,
+        ordinary: 35,
+        processor: 0,
     },
+    cpuid_leaves: 9,
+    preferred: PreferredBits {
+        fast_rep_string: Some(0),
+        fast_copy_backward: Some(1),
+        slow_bsf: Some(2),
+        fast_unaligned_load: Some(3),
+        prefer_pminub_for_stringop: Some(4),
+        fast_unaligned_copy: Some(5),
+        i586: Some(6),
+        i686: Some(7),
+        slow_sse4_2: Some(8),
+        avx_fast_unaligned_load: Some(9),
+        prefer_map_32bit_exec: Some(10),
+        prefer_no_vzeroupper: Some(11),
+        prefer_erms: Some(12),
+        prefer_no_avx512: Some(13),
+        mathvec_prefer_no_avx512: Some(14),
+        prefer_fsrm: Some(15),
+        avoid_short_distance_rep_movsb: Some(16),
+        avoid_non_temporal_memset: None,
+        avoid_stosb: None,
+    }
+    .numbers(),
+    ..S33_6
+};
+
+/// 2.34.2 (024a7640ab 2021-10-19), 2.34.3 (5f36e5c701 2021-11-03), 2.34.4 (290db09546 2022-04-15).
+const S34_4: Structures = Structures {
     info: InfoTable {
         len: 77,
         ordinary: 35,
@@ -719,11 +1086,8 @@ const S34_5: Structures = Structures {
         avoid_stosb: None,
     }
     .numbers(),
-    ..S31_2
+    ..S34_5
 };
-
-/// 2.34.2 (024a7640ab 2021-10-19), 2.34.3 (5f36e5c701 2021-11-03), 2.34.4 (290db09546 2022-04-15).
-const S34_4: Structures = Structures { ..S34_5 };
 
 /// 2.34 (ae37d06c7d 2021-08-01), 2.34.1 (a8ac8c4725 2021-09-13).
 const S34_1: Structures = Structures {
@@ -1829,7 +2193,7 @@ const IMPORTS_41: Imports = Imports::at_least(&[
 ]);
 
 /// Every tunable of some state.
-const TUNABLES: [Tunable; 52] = [
+const TUNABLES: [Tunable; 53] = [
     Tunable::new(
         "elision.skip_lock_after_retries",
         TunableKind::Int32,
@@ -1908,6 +2272,8 @@ const TUNABLES: [Tunable; 52] = [
     Tunable::new("malloc.check MALLOC_CHECK_", TunableKind::Int32, (0, 3), 0),
     Tunable::new("rtld.nns", TunableKind::SizeT, (1, 16), 4),
     Tunable::new("rtld.optional_static_tls", TunableKind::SizeT, (0, u64::MAX), 512),
+    Tunable::new("cpu.x86_rep_movsb_threshold", TunableKind::SizeT, (1, u64::MAX), 2048),
+    Tunable::new("cpu.x86_rep_stosb_threshold", TunableKind::SizeT, (1, u64::MAX), 2048),
     Tunable::new(
         "elision.skip_lock_after_retries",
         TunableKind::Int32,
@@ -1918,14 +2284,6 @@ const TUNABLES: [Tunable; 52] = [
     Tunable::new("elision.tries", TunableKind::Int32, (0, 0x7fff_ffff), 3),
     Tunable::new("cpu.x86_rep_movsb_threshold", TunableKind::SizeT, (1, u64::MAX), 0),
     Tunable::new("elision.skip_lock_busy", TunableKind::Int32, (0, 0x7fff_ffff), 3),
-    Tunable::new("cpu.x86_rep_stosb_threshold", TunableKind::SizeT, (1, u64::MAX), 2048),
-    Tunable::new(
-        "pthread.stack_cache_size",
-        TunableKind::SizeT,
-        (0, u64::MAX),
-        0x280_0000,
-    ),
-    Tunable::new("gmon.minarcs", TunableKind::Int32, (50, 0x7fff_ffff), 50),
     Tunable::new(
         "malloc.mmap_max MALLOC_MMAP_MAX_",
         TunableKind::Int32,
@@ -1944,6 +2302,13 @@ const TUNABLES: [Tunable; 52] = [
         (0, 0x7fff_ffff),
         3,
     ),
+    Tunable::new(
+        "pthread.stack_cache_size",
+        TunableKind::SizeT,
+        (0, u64::MAX),
+        0x280_0000,
+    ),
+    Tunable::new("gmon.minarcs", TunableKind::Int32, (50, 0x7fff_ffff), 50),
     Tunable::new("gmon.maxarcs", TunableKind::Int32, (50, 0x7fff_ffff), 0x10_0000),
     Tunable::new("pthread.rseq", TunableKind::Int32, (0, 1), 1),
     Tunable::new("malloc.hugetlb", TunableKind::SizeT, (0, u64::MAX), 0),
@@ -1985,81 +2350,91 @@ const LIST_1: [Tunable; 28] = picked([
 ]);
 
 /// Tunables by id, of the rows that name this list.
-const LIST_2: [Tunable; 34] = picked([
-    26, 28, 1, 2, 3, 29, 30, 5, 31, 6, 32, 8, 33, 9, 10, 34, 35, 11, 36, 37, 14, 15, 16, 38, 18, 19, 20, 21, 22, 23,
-    39, 27, 24, 25,
+const LIST_2: [Tunable; 30] = picked([
+    26, 0, 1, 2, 3, 4, 5, 28, 6, 7, 8, 29, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 27, 24, 25,
 ]);
 
 /// Tunables by id, of the rows that name this list.
-const LIST_3: [Tunable; 32] = picked([
-    26, 28, 1, 2, 3, 29, 30, 5, 31, 6, 32, 8, 33, 9, 10, 34, 11, 36, 37, 14, 15, 16, 38, 18, 19, 20, 21, 22, 23, 27,
+const LIST_3: [Tunable; 31] = picked([
+    26, 30, 1, 2, 3, 31, 32, 5, 33, 6, 34, 8, 29, 9, 10, 11, 35, 36, 14, 15, 16, 37, 18, 19, 20, 21, 22, 23, 27, 24, 25,
+]);
+
+/// Tunables by id, of the rows that name this list.
+const LIST_4: [Tunable; 34] = picked([
+    26, 30, 1, 2, 3, 31, 32, 5, 33, 6, 34, 8, 29, 9, 10, 38, 39, 11, 35, 36, 14, 15, 16, 37, 18, 19, 20, 21, 22, 23,
+    40, 27, 24, 25,
+]);
+
+/// Tunables by id, of the rows that name this list.
+const LIST_5: [Tunable; 32] = picked([
+    26, 30, 1, 2, 3, 31, 32, 5, 33, 6, 34, 8, 29, 9, 10, 38, 11, 35, 36, 14, 15, 16, 37, 18, 19, 20, 21, 22, 23, 27,
     24, 25,
 ]);
 
 /// Tunables by id, of the rows that name this list.
-const LIST_4: [Tunable; 35] = picked([
-    26, 28, 1, 2, 3, 40, 29, 30, 5, 41, 31, 6, 42, 32, 8, 33, 9, 10, 34, 11, 36, 37, 14, 15, 16, 38, 18, 19, 20, 21,
-    22, 23, 27, 24, 25,
-]);
-
-/// Tunables by id, of the rows that name this list.
-const LIST_5: [Tunable; 37] = picked([
-    26, 28, 1, 2, 3, 40, 29, 30, 5, 41, 31, 6, 42, 32, 8, 33, 9, 10, 34, 35, 11, 36, 37, 14, 15, 16, 38, 18, 19, 20,
-    21, 22, 23, 39, 27, 24, 25,
-]);
-
-/// Tunables by id, of the rows that name this list.
 const LIST_6: [Tunable; 35] = picked([
-    26, 28, 1, 2, 3, 40, 29, 30, 5, 41, 31, 6, 42, 32, 43, 33, 9, 10, 34, 11, 36, 37, 14, 15, 16, 38, 18, 19, 20, 21,
+    26, 30, 1, 2, 3, 41, 31, 32, 5, 42, 33, 6, 43, 34, 8, 29, 9, 10, 38, 11, 35, 36, 14, 15, 16, 37, 18, 19, 20, 21,
     22, 23, 27, 24, 25,
 ]);
 
 /// Tunables by id, of the rows that name this list.
 const LIST_7: [Tunable; 37] = picked([
-    26, 28, 1, 2, 3, 40, 29, 30, 5, 41, 31, 6, 42, 32, 43, 33, 9, 10, 34, 35, 11, 36, 37, 14, 15, 16, 38, 18, 19, 20,
-    21, 22, 23, 39, 27, 24, 25,
+    26, 30, 1, 2, 3, 41, 31, 32, 5, 42, 33, 6, 43, 34, 8, 29, 9, 10, 38, 39, 11, 35, 36, 14, 15, 16, 37, 18, 19, 20,
+    21, 22, 23, 40, 27, 24, 25,
 ]);
 
 /// Tunables by id, of the rows that name this list.
-const LIST_8: [Tunable; 39] = picked([
-    6, 19, 24, 23, 31, 14, 30, 9, 20, 3, 37, 42, 36, 44, 1, 28, 27, 11, 15, 34, 26, 22, 41, 33, 2, 21, 5, 10, 39, 25,
-    35, 43, 45, 29, 16, 38, 18, 32, 40,
+const LIST_8: [Tunable; 35] = picked([
+    26, 30, 1, 2, 3, 41, 31, 32, 5, 42, 33, 6, 43, 34, 44, 29, 9, 10, 38, 11, 35, 36, 14, 15, 16, 37, 18, 19, 20, 21,
+    22, 23, 27, 24, 25,
 ]);
 
 /// Tunables by id, of the rows that name this list.
-const LIST_9: [Tunable; 41] = picked([
-    6, 19, 24, 23, 31, 14, 30, 9, 20, 3, 37, 42, 36, 44, 1, 28, 46, 27, 47, 11, 15, 34, 26, 22, 41, 33, 2, 21, 5, 10,
-    39, 25, 35, 43, 45, 29, 16, 38, 18, 32, 40,
+const LIST_9: [Tunable; 37] = picked([
+    26, 30, 1, 2, 3, 41, 31, 32, 5, 42, 33, 6, 43, 34, 44, 29, 9, 10, 38, 39, 11, 35, 36, 14, 15, 16, 37, 18, 19, 20,
+    21, 22, 23, 40, 27, 24, 25,
 ]);
 
 /// Tunables by id, of the rows that name this list.
-const LIST_10: [Tunable; 42] = picked([
-    6, 19, 24, 23, 31, 14, 30, 9, 20, 3, 37, 42, 36, 44, 1, 28, 46, 27, 47, 11, 15, 34, 26, 22, 41, 33, 2, 21, 5, 10,
-    39, 25, 35, 43, 48, 45, 29, 16, 38, 18, 32, 40,
+const LIST_10: [Tunable; 39] = picked([
+    6, 19, 24, 23, 33, 14, 32, 9, 20, 3, 36, 43, 35, 45, 1, 30, 27, 11, 15, 38, 26, 22, 42, 29, 2, 21, 5, 10, 40, 25,
+    39, 44, 46, 31, 16, 37, 18, 34, 41,
 ]);
 
 /// Tunables by id, of the rows that name this list.
-const LIST_11: [Tunable; 42] = picked([
-    16, 46, 44, 20, 15, 48, 9, 31, 33, 3, 10, 5, 28, 32, 38, 37, 30, 39, 35, 18, 22, 25, 41, 36, 19, 6, 2, 21, 24, 14,
-    43, 1, 47, 29, 23, 40, 34, 45, 42, 49, 26, 27,
+const LIST_11: [Tunable; 41] = picked([
+    6, 19, 24, 23, 33, 14, 32, 9, 20, 3, 36, 43, 35, 45, 1, 30, 47, 27, 48, 11, 15, 38, 26, 22, 42, 29, 2, 21, 5, 10,
+    40, 25, 39, 44, 46, 31, 16, 37, 18, 34, 41,
 ]);
 
 /// Tunables by id, of the rows that name this list.
-const LIST_12: [Tunable; 43] = picked([
-    16, 46, 44, 20, 15, 48, 9, 31, 33, 3, 10, 5, 28, 32, 38, 37, 30, 39, 35, 18, 22, 25, 41, 36, 19, 6, 2, 21, 24, 14,
-    43, 1, 47, 29, 23, 40, 34, 45, 42, 49, 50, 26, 27,
+const LIST_12: [Tunable; 42] = picked([
+    6, 19, 24, 23, 33, 14, 32, 9, 20, 3, 36, 43, 35, 45, 1, 30, 47, 27, 48, 11, 15, 38, 26, 22, 42, 29, 2, 21, 5, 10,
+    40, 25, 39, 44, 49, 46, 31, 16, 37, 18, 34, 41,
 ]);
 
 /// Tunables by id, of the rows that name this list.
-const LIST_13: [Tunable; 43] = picked([
-    16, 46, 44, 20, 15, 48, 9, 31, 33, 3, 10, 5, 28, 32, 38, 37, 30, 39, 35, 18, 22, 25, 41, 36, 19, 6, 2, 21, 24, 14,
-    43, 1, 47, 29, 23, 40, 34, 45, 42, 49, 51, 26, 27,
+const LIST_13: [Tunable; 42] = picked([
+    16, 47, 45, 20, 15, 49, 9, 33, 29, 3, 10, 5, 30, 34, 37, 36, 32, 40, 39, 18, 22, 25, 42, 35, 19, 6, 2, 21, 24, 14,
+    44, 1, 48, 31, 23, 41, 38, 46, 43, 50, 26, 27,
 ]);
 
 /// Tunables by id, of the rows that name this list.
-const LIST_14: [Tunable; 37] = picked([
-    16, 46, 44, 20, 15, 48, 9, 31, 33, 3, 10, 39, 35, 18, 22, 25, 41, 36, 19, 6, 2, 21, 24, 14, 43, 1, 47, 29, 23, 40,
-    34, 45, 42, 49, 51, 26, 27,
+const LIST_14: [Tunable; 43] = picked([
+    16, 47, 45, 20, 15, 49, 9, 33, 29, 3, 10, 5, 30, 34, 37, 36, 32, 40, 39, 18, 22, 25, 42, 35, 19, 6, 2, 21, 24, 14,
+    44, 1, 48, 31, 23, 41, 38, 46, 43, 50, 51, 26, 27,
+]);
+
+/// Tunables by id, of the rows that name this list.
+const LIST_15: [Tunable; 43] = picked([
+    16, 47, 45, 20, 15, 49, 9, 33, 29, 3, 10, 5, 30, 34, 37, 36, 32, 40, 39, 18, 22, 25, 42, 35, 19, 6, 2, 21, 24, 14,
+    44, 1, 48, 31, 23, 41, 38, 46, 43, 50, 52, 26, 27,
+]);
+
+/// Tunables by id, of the rows that name this list.
+const LIST_16: [Tunable; 37] = picked([
+    16, 47, 45, 20, 15, 49, 9, 33, 29, 3, 10, 40, 39, 18, 22, 25, 42, 35, 19, 6, 2, 21, 24, 14, 44, 1, 48, 31, 23, 41,
+    38, 46, 43, 50, 52, 26, 27,
 ]);
 
 /// The elements at these places of [`TUNABLES`].

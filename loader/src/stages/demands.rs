@@ -1,0 +1,123 @@
+//! What a file demands of the machine and the system beyond its header: a kernel, a CPU, and a loader that knows what changes loading.
+//! Everything else that is unusual is told, and loaded.
+#![forbid(unsafe_code)]
+
+use super::Batch;
+use super::map::by_name;
+use crate::elf::dynamic::{Flags, Flags1};
+use crate::elf::note::{self, AbiTag};
+use crate::elf::segment::{kind, kind_name};
+use crate::error::{Fault, KernelVersion, Kind};
+use crate::event::{Event, Interest, Log};
+use crate::world::{Host, Module, World};
+
+/// The kernel that every supported glibc needs, and that nearly every file names: nobody has to ask whether this one is older.
+const OLDEST_KERNEL: KernelVersion = KernelVersion(3 << 40 | 2 << 20);
+
+/// A segment that OpenBSD's loader fills with random bytes.
+const PT_OPENBSD_RANDOMIZE: u32 = 0x65a3_dbe6;
+
+/// Checks what a file demands. What it is for comes first: a search passes over a file for another system.
+///
+/// # Errors
+/// [`Kind::WrongSystem`], [`Kind::KernelTooOld`], [`Kind::CpuTooOld`], [`Kind::ChangesLoading`].
+pub fn check(module: &Module, cpu_level: u8, host: &dyn Host, log: Log<'_>) -> Result<(), Fault> {
+    for header in &module.headers {
+        match header.kind {
+            kind::NOTE if header.align != 8 => {
+                let content = module.image.fixed_bytes(header.vaddr, header.file_size);
+                if let Some(tag) = content.and_then(note::abi_tag) {
+                    check_system(&tag, host)?;
+                }
+            }
+            PT_OPENBSD_RANDOMIZE => return Err(Kind::ChangesLoading("PT_OPENBSD_RANDOMIZE").into()),
+            _ => {}
+        }
+    }
+    check_cpu(module, cpu_level, host)?;
+    if module.dynamic.flags_1.contains(Flags1::DISPRELPND) {
+        return Err(Kind::ChangesLoading("DF_1_DISPRELPND").into());
+    }
+    if log.interest.contains(Interest::FILES) {
+        tell(module, log);
+    }
+    Ok(())
+}
+
+/// The names of the libcs: glibc's, then those of musl, which is its own loader.
+const LIBCS: [&[u8]; 3] = [b"libc.so.6", b"libc.so", b"libc.musl-x86_64.so.1"];
+
+/// Checks that a name that some file needs is not that of another libc than the one that is there.
+///
+/// # Errors
+/// [`Kind::WrongLibc`].
+pub fn check_libc(world: &World, batch: &Batch, name: &[u8]) -> Result<(), Fault> {
+    let is_there = |other: &[u8]| by_name(world, batch, other).is_some();
+    let Some(place) = LIBCS.iter().position(|libc| *libc == name) else {
+        return Ok(());
+    };
+    let [glibc, musl @ ..] = LIBCS;
+    match place {
+        0 if musl.into_iter().any(is_there) => Err(Kind::WrongLibc("glibc").into()),
+        1.. if is_there(glibc) => Err(Kind::WrongLibc("musl").into()),
+        _ => Ok(()),
+    }
+}
+
+fn check_system(tag: &AbiTag, host: &dyn Host) -> Result<(), Fault> {
+    if tag.os != note::LINUX {
+        return Err(Kind::WrongSystem(tag.os).into());
+    }
+    if tag.version > OLDEST_KERNEL {
+        let have = host.kernel();
+        if tag.version > have {
+            let needed = tag.version;
+            return Err(Kind::KernelTooOld { needed, have }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a file that was built for a newer CPU (GNU_PROPERTY_X86_ISA_1_NEEDED).
+fn check_cpu(module: &Module, have: u8, host: &dyn Host) -> Result<(), Fault> {
+    let content = module
+        .layout
+        .property
+        .and_then(|(at, size)| module.image.fixed_bytes(at, size));
+    let bits = content.and_then(|content| note::x86_properties(content).isa_1_needed);
+    let needed = (32 - bits.unwrap_or(0).leading_zeros()) as u8;
+    if needed <= have {
+        return Ok(());
+    }
+    let lacks = host.cpu_lacks().up_to(needed);
+    Err(Kind::CpuTooOld { needed, have, lacks }.into())
+}
+
+/// Tells what is unusual about a file and changes nothing.
+#[inline(never)]
+fn tell(module: &Module, log: Log<'_>) {
+    for tag in &module.dynamic.unknown {
+        unusual(module, log, "unknown dynamic tag", *tag);
+    }
+    for header in &module.headers {
+        if kind_name(header.kind).is_none() {
+            unusual(module, log, "unknown type of segment", header.kind.into());
+        }
+    }
+    let (flags, flags_1) = (module.dynamic.flags.bits(), module.dynamic.flags_1.bits());
+    unusual(module, log, "unknown bits in DT_FLAGS", flags & !Flags::all().bits());
+    unusual(
+        module,
+        log,
+        "unknown bits in DT_FLAGS_1",
+        flags_1 & !Flags1::all().bits(),
+    );
+}
+
+#[inline(never)]
+fn unusual(module: &Module, log: Log<'_>, what: &'static str, value: u64) {
+    if value != 0 {
+        let module = &module.name;
+        log.emit(Interest::FILES, || Event::Unusual { module, what, value });
+    }
+}

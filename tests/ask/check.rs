@@ -1,0 +1,435 @@
+//! `lode-tool check`: the stories of a missing interpreter, a missing library, missing versions and symbols, and what is no ELF file.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use forge::{Binding, HeaderField, Module};
+use lode::error::{Kind, Name};
+
+use crate::stand::Stand;
+use crate::tools::{has, run, succeed};
+
+/// A program for a root of its own, without libc.
+const PROGRAM: &str = "int f(void); void _start(void) { f(); for (;;) ; }";
+const LIBRARY: &str = "int f(void) { return 1; }";
+
+/// A root with what a program needs: a file in its interpreter's place, and an empty folder for libraries.
+fn root() -> Option<Stand> {
+    let stand = Stand::new()?;
+    stand.library("root/lib64/ld-linux-x86-64.so.2", "int loader;", &["-nostdlib"]);
+    fs::create_dir_all(stand.path("root/usr/lib")).unwrap();
+    fs::create_dir_all(stand.path("root/opt/app/lib")).unwrap();
+    symlink("usr/lib", stand.path("root/lib")).unwrap();
+    Some(stand)
+}
+
+impl Stand {
+    /// Links `/opt/app/server` against libraries of the folder `parts`, which need not be where it will look.
+    fn server(&self, source: &str, switches: &[&str]) -> &Stand {
+        self.program("root/opt/app/server", source, &[&["-nostdlib"], switches].concat())
+    }
+
+    /// Checks the server in its root.
+    fn check(&self, file: &str, status: i32) -> String {
+        let root = self.path("root");
+        let words = [
+            "check",
+            "--cpu-level",
+            "1",
+            "--root",
+            root.to_str().unwrap(),
+            "/opt/app/server",
+        ];
+        self.golden(file, status, &words)
+    }
+
+    fn code(&self, words: &[&str]) -> String {
+        let json = self.json(3, words);
+        json["answer"]["findings"][0]["code"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn a_missing_interpreter_is_named_with_ways_out() {
+    let Some(stand) = root() else { return };
+    stand.server("void _start(void) { for (;;) ; }", &["-pie", "-fPIE"]);
+    let root = stand.path("root");
+    let root = root.to_str().unwrap();
+    let clean = stand.ask(&["check", "--root", root, "/opt/app/server"]);
+    assert_eq!(clean.status, 0, "{}{}", clean.text, clean.error);
+    assert!(
+        clean.text.starts_with("ok: 1 files, ") && clean.text.ends_with(", nothing outside the root is needed\n"),
+        "{}",
+        clean.text
+    );
+    fs::rename(stand.path("root/lib64"), stand.path("root/elsewhere")).unwrap();
+    let text = stand.check("check-interpreter.txt", 3);
+    assert!(text.contains("E0120"));
+    // The kernel agrees, without a word about which file is missing: chroot(1) says 127.
+    let start = Command::new("chroot").arg(root).arg("/opt/app/server").output();
+    if let Some(code) = start.ok().and_then(|start| start.status.code()) {
+        assert!(code == 127 || code == 125, "{code}");
+    }
+}
+
+#[test]
+fn of_a_missing_library_the_other_version_is_named_and_its_symbols_are_not() {
+    let Some(stand) = root() else { return };
+    stand
+        .library("parts/libssl.so.1.1", LIBRARY, &["-nostdlib"])
+        .library("root/usr/lib/libssl.so.3", LIBRARY, &["-nostdlib"])
+        .server(PROGRAM, &["parts/libssl.so.1.1", "-Wl,-rpath,/opt/app/lib"]);
+    let text = stand.check("check-missing.txt", 3);
+    assert!(!text.contains("unresolved"), "{text}");
+    let root = stand.path("root");
+    let code = stand.code(&["check", "--root", root.to_str().unwrap(), "/opt/app/server"]);
+    let kind = Kind::Missing {
+        library: Name::from(""),
+        tried: Vec::new(),
+    };
+    assert_eq!(code, kind.code().to_string());
+}
+
+#[test]
+fn a_runpath_is_not_inherited_and_check_says_so() {
+    let Some(stand) = root() else { return };
+    stand
+        .library("root/opt/app/lib/libb.so", LIBRARY, &["-nostdlib"])
+        .library(
+            "root/opt/app/lib/liba.so",
+            "int f(void); int a(void) { return f(); }",
+            &["-nostdlib", "root/opt/app/lib/libb.so"],
+        )
+        .server(
+            "int a(void); void _start(void) { a(); for (;;) ; }",
+            &[
+                "root/opt/app/lib/liba.so",
+                "-Wl,--enable-new-dtags,-rpath,$ORIGIN/lib",
+                "-Wl,-rpath-link,root/opt/app/lib",
+            ],
+        );
+    stand.check("check-runpath.txt", 3);
+}
+
+#[test]
+fn a_library_that_ldconfig_has_not_seen_is_found_for_the_reader() {
+    let Some(stand) = root() else { return };
+    stand
+        .library("root/usr/local/lib/libf.so.1", LIBRARY, &["-nostdlib"])
+        .server(PROGRAM, &["root/usr/local/lib/libf.so.1"]);
+    stand.check("check-ldconfig.txt", 3);
+    stand.write("root/etc/ld.so.conf.d/local.conf", "# local\n/usr/local/lib\n");
+    let text = stand.check("check-ldconfig-listed.txt", 3);
+    assert!(text.contains("run ldconfig as root: the directory is listed"), "{text}");
+}
+
+#[test]
+fn what_stands_in_a_librarys_place_is_said_in_words() {
+    let Some(stand) = root() else { return };
+    stand.library("root/usr/lib/libf.so.1", LIBRARY, &["-nostdlib"]);
+    stand.server(PROGRAM, &["root/usr/lib/libf.so.1"]);
+    let good = fs::read(stand.path("root/usr/lib/libf.so.1")).unwrap();
+    let mut other = good.clone();
+    other[18] = 183;
+    stand.write("root/usr/lib/libf.so.1", other);
+    stand.check("check-machine.txt", 3);
+    stand.write(
+        "root/usr/lib/libf.so.1",
+        "/* GNU ld script */\nGROUP ( /lib/libf.so.2 )\n",
+    );
+    stand.check("check-script.txt", 3);
+    fs::remove_file(stand.path("root/usr/lib/libf.so.1")).unwrap();
+    symlink("libf.so.1.2.3", stand.path("root/usr/lib/libf.so.1")).unwrap();
+    stand.check("check-dangling.txt", 3);
+    fs::remove_file(stand.path("root/usr/lib/libf.so.1")).unwrap();
+    stand.write("root/usr/lib/libf.so.1", &good[..good.len() / 2]);
+    let words = ["check", "--root"];
+    let root = stand.path("root");
+    let said = stand.ask(&[&words[..], &[root.to_str().unwrap(), "/opt/app/server"]].concat());
+    assert_eq!(said.status, 3);
+    assert!(
+        said.text.contains("/libf.so.1: ") && said.text.contains("truncated"),
+        "{}",
+        said.text
+    );
+}
+
+#[test]
+fn a_file_that_is_no_elf_file_is_recognised() {
+    let Some(stand) = Stand::new() else { return };
+    for (content, words) in [
+        ("", "the file is empty"),
+        ("\x1f\u{8b}", ""),
+        ("hello", "text; it starts with \"hello\""),
+        ("<!DOCTYPE html>", "HTML"),
+        ("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        ("GROUP ( libx.so.6 )", "names libx.so.6"),
+        ("!<arch>\n", "archive of object files"),
+        ("MZ", "PE"),
+        ("\x7fELF\x02\x01", "cut off after 6 bytes"),
+    ] {
+        stand.write("file", content);
+        let said = stand.ask(&["check", "file"]);
+        assert_eq!(said.status, 3, "{content}: {}{}", said.text, said.error);
+        assert!(said.text.contains(words), "{content}: {}", said.text);
+    }
+    fs::create_dir(stand.path("folder")).unwrap();
+    let said = stand.ask(&["check", "folder"]);
+    assert!(
+        said.status == 3 && said.text.contains("a directory, not a regular file"),
+        "{}",
+        said.text
+    );
+    if has("mkfifo") {
+        succeed(Command::new("mkfifo").arg(stand.path("pipe")));
+        let said = stand.ask(&["check", "pipe"]);
+        assert!(said.status == 3 && said.text.contains("a named pipe"), "{}", said.text);
+    }
+    let said = stand.ask(&["check", "/dev/null"]);
+    assert!(said.status == 3 && said.text.contains("a device"), "{}", said.text);
+    let said = stand.ask(&["check", "no-such-file"]);
+    assert_eq!(said.status, 3, "{}", said.text);
+}
+
+#[test]
+fn of_missing_symbols_all_are_named_with_what_comes_near() {
+    let Some(stand) = root() else { return };
+    let whole = "int f(void) {return 1;} int add(int n) {return n;} int colour(void) {return 1;} int sine(void) {return 1;}\n\
+                 __asm__(\".globl _Z5twicei\\n.set _Z5twicei, f\\n\");";
+    stand
+        .library("root/usr/lib/libf.so.1", whole, &["-nostdlib"])
+        .library(
+            "root/usr/lib/libmath.so.2",
+            "int sine(void) { return 1; }",
+            &["-nostdlib"],
+        )
+        .server(
+            "int f(void), add(int), colour(void), sine(void), twicei(int) __asm__(\"_Z5twicei\");\n\
+             void _start(void) { f(); add(1); colour(); sine(); twicei(2); for (;;) ; }",
+            &["root/usr/lib/libf.so.1"],
+        );
+    // Another build: add() for C++, color(), twice() for C, and no sine().
+    let other = "int f(void) {return 1;} int _Z3addi(int n) {return n;} int color(void) {return 1;} int twice(int n) {return n;}";
+    stand.library("root/usr/lib/libf.so.1", other, &["-nostdlib"]);
+    stand.check("check-symbols.txt", 3);
+}
+
+#[test]
+fn missing_versions_are_named_with_their_symbols() {
+    let Some(stand) = root() else { return };
+    let mut library = Module::library("libv.so.1");
+    let (one, two) = (library.define_version("V_1.0"), library.define_version("V_1.9"));
+    let place = library.text(&[0xc3]);
+    let old = library.define("old", Binding::Global, forge::Kind::Function, place, 1);
+    let new = library.define("new", Binding::Global, forge::Kind::Function, place, 1);
+    library.versioned(old, one).versioned(new, two);
+    stand.write("root/usr/lib/libv.so.1", library.forge().bytes);
+    let mut program = Module::program("/lib64/ld-linux-x86-64.so.2");
+    let entry = program.text(&[0xeb, 0xfe]);
+    program.entry(entry).needed("libv.so.1");
+    let wanted = program.need_version("libv.so.1", "V_1.10", false);
+    let also = program.need_version("libv.so.1", "V_2.0", false);
+    for (name, version) in [("newer", wanted), ("newest", also)] {
+        let symbol = program.undefined(name, Binding::Global);
+        program.versioned(symbol, version);
+        let slot = program.data(&[0; 8]);
+        program.relocation(slot, 1, Some(symbol), 0);
+    }
+    stand.write("root/opt/app/server", program.forge().bytes);
+    stand.check("check-versions.txt", 3);
+}
+
+#[test]
+fn an_abi_version_is_refused_with_lodes_own_code() {
+    let Some(stand) = root() else { return };
+    let mut program = Module::program("/lib64/ld-linux-x86-64.so.2");
+    let entry = program.text(&[0xeb, 0xfe]);
+    program.entry(entry);
+    let mut file = program.forge();
+    file.bytes[8] = 1;
+    stand.write("root/opt/app/server", &file.bytes);
+    let root = stand.path("root");
+    let code = stand.code(&["check", "--root", root.to_str().unwrap(), "/opt/app/server"]);
+    let kind = Kind::WrongAbiVersion {
+        osabi: 0,
+        version: 1,
+        supported: 0,
+    };
+    assert_eq!(code, kind.code().to_string());
+    let mut file = program.forge();
+    let cut = file.bytes.len() - 1;
+    file.truncate(cut).set_header(HeaderField::Type, 3);
+    stand.write("root/opt/app/server", &file.bytes);
+    let said = stand.ask(&["check", "--root", root.to_str().unwrap(), "/opt/app/server"]);
+    assert!(said.status == 3 && said.text.contains("truncated"), "{}", said.text);
+}
+
+#[test]
+fn larger_pages_are_asked_for_by_a_switch() {
+    let Some(stand) = root() else { return };
+    let root = stand.path("root");
+    let root = root.to_str().unwrap();
+    let check = |size: &str| stand.ask(&["check", "--root", root, "--page-size", size, "/opt/app/server"]);
+    stand.server("void _start(void) { for (;;) ; }", &["-Wl,-z,max-page-size=4096"]);
+    assert_eq!(check("4k").status, 0, "{}", check("4k").text);
+    let said = check("16k");
+    assert!(
+        said.status == 3 && said.text.contains("built for pages of 4 KiB, not 16 KiB"),
+        "{}",
+        said.text
+    );
+    assert!(said.text.contains("-z max-page-size=0x4000"), "{}", said.text);
+    stand.server("void _start(void) { for (;;) ; }", &["-Wl,-z,max-page-size=65536"]);
+    assert_eq!(check("65536").status, 0, "{}", check("64k").text);
+    assert_eq!(check("3k").status, 2);
+}
+
+#[test]
+fn kept_relocations_are_held_against_the_bytes() {
+    let Some(stand) = root() else { return };
+    let source = "static int n = 5; static int g(void) { return n; } int f(void) { return g() + n; } void _start(void) { f(); for (;;) ; }";
+    stand.server(source, &["-Wl,--emit-relocs", "-O0", "-fno-inline"]);
+    let root = stand.path("root");
+    let check = || stand.ask(&["check", "--root", root.to_str().unwrap(), "/opt/app/server"]);
+    assert_eq!(check().status, 0, "{}", check().text);
+    // The displacement of the first `mov n(%rip), %eax`.
+    let mut bytes = fs::read(stand.path("root/opt/app/server")).unwrap();
+    let at = bytes.windows(2).position(|two| two == [0x8b, 0x05]).unwrap();
+    bytes[at + 2] ^= 1;
+    stand.write("root/opt/app/server", bytes);
+    let said = check();
+    assert!(
+        said.status == 1 && said.text.contains("that the linker kept disagree with the bytes"),
+        "{}",
+        said.text
+    );
+}
+
+#[test]
+fn a_file_that_relocates_itself_is_named() {
+    let Some(stand) = root() else { return };
+    let mut program = Module::program("/lib64/ld-linux-x86-64.so.2");
+    let entry = program.text(&[0xeb, 0xfe]);
+    // DT_RELR with the bit that hides it from loaders.
+    program.entry(entry).tag(0x0800_0024, 0x1000);
+    stand.write("root/opt/app/server", program.forge().bytes);
+    let root = stand.path("root");
+    let said = stand.ask(&["check", "--root", root.to_str().unwrap(), "/opt/app/server"]);
+    assert!(
+        said.status == 1 && said.text.contains("relocates itself (relrhack)"),
+        "{}",
+        said.text
+    );
+    if has("objcopy") {
+        stand.server("void _start(void) { for (;;) ; }", &[]);
+        stand.write("data", "x");
+        succeed(
+            Command::new("objcopy")
+                .arg("--add-section")
+                .arg(format!(".elfhack.data.v1={}", stand.path("data").display()))
+                .arg(stand.path("root/opt/app/server")),
+        );
+        let said = stand.ask(&["check", "--root", root.to_str().unwrap(), "/opt/app/server"]);
+        assert!(
+            said.status == 1 && said.text.contains("relocates itself (elfhack)"),
+            "{}",
+            said.text
+        );
+    }
+}
+
+#[test]
+fn a_whole_root_is_checked_file_by_file() {
+    let Some(stand) = root() else { return };
+    stand
+        .library("root/usr/lib/libf.so.1", LIBRARY, &["-nostdlib"])
+        .library("parts/libgone.so", LIBRARY, &["-nostdlib"])
+        .library(
+            "root/usr/lib/libplugin.so",
+            "int f(void); int p(void) { return f(); }",
+            &["-nostdlib", "parts/libgone.so"],
+        )
+        .server(PROGRAM, &["root/usr/lib/libf.so.1"])
+        .program(
+            "root/opt/app/static",
+            "void _start(void) { for (;;) ; }",
+            &["-nostdlib", "-static", "-no-pie"],
+        )
+        .program("root/opt/app/broken", PROGRAM, &["-nostdlib", "parts/libgone.so"]);
+    stand.write("root/etc/passwd", "root:x:0:0::/:\n");
+    let root = stand.path("root");
+    let json = stand.json(3, &["check", "--cpu-level", "1", "--root", root.to_str().unwrap()]);
+    let answer = &json["answer"];
+    assert_eq!(answer["programs"], 3, "{answer}");
+    let findings = answer["findings"].as_array().unwrap();
+    let files: Vec<&str> = findings
+        .iter()
+        .map(|finding| finding["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(files, ["/opt/app/broken", "/usr/lib/libplugin.so"], "{answer}");
+    assert_eq!(findings[1]["severity"], "warning");
+}
+
+#[test]
+fn symbols_of_another_machines_program_are_looked_up_too() {
+    let Some(stand) = root() else { return };
+    stand
+        .library("root/usr/lib/libf.so.1", LIBRARY, &["-nostdlib"])
+        .server(
+            PROGRAM,
+            &[
+                "root/usr/lib/libf.so.1",
+                "-Wl,--dynamic-linker,/lib/ld-linux-aarch64.so.1",
+            ],
+        )
+        .library("root/usr/lib/libf.so.1", "int g(void) { return 1; }", &["-nostdlib"])
+        .library("root/usr/lib/ld-linux-aarch64.so.1", "int loader;", &["-nostdlib"]);
+    for name in ["usr/lib/libf.so.1", "opt/app/server", "usr/lib/ld-linux-aarch64.so.1"] {
+        let path = format!("root/{name}");
+        let mut bytes = fs::read(stand.path(&path)).unwrap();
+        bytes[18] = 183;
+        stand.write(&path, bytes);
+    }
+    let root = stand.path("root");
+    let said = stand.ask(&["check", "--root", root.to_str().unwrap(), "/opt/app/server"]);
+    assert!(
+        said.status == 3 && said.text.contains("1 symbol unresolved: f\n"),
+        "{}",
+        said.text
+    );
+}
+
+#[test]
+fn a_function_of_glibc_is_known_as_such_on_a_musl_system() {
+    let Some(stand) = root() else { return };
+    stand
+        .library(
+            "root/usr/lib/ld-musl-x86_64.so.1",
+            "int printf(void) { return 1; }",
+            &["-nostdlib"],
+        )
+        .library("parts/libc.so", "int __printf_chk(void) { return 1; }", &["-nostdlib"])
+        .server(
+            "int __printf_chk(void); void _start(void) { __printf_chk(); for (;;) ; }",
+            &["parts/libc.so", "-Wl,--dynamic-linker,/lib/ld-musl-x86_64.so.1"],
+        );
+    stand.check("check-musl.txt", 3);
+}
+
+#[test]
+fn every_program_of_this_system_that_starts_is_clean() {
+    let Some(stand) = Stand::new() else { return };
+    for program in [
+        "/bin/ls",
+        "/usr/bin/env",
+        "/usr/bin/gcc",
+        "/usr/bin/python3",
+        "/usr/bin/git",
+    ] {
+        if run(Command::new(program).arg("--version")).status.success() {
+            let said = stand.ask(&["check", program]);
+            assert_eq!(said.status, 0, "{program}: {}{}", said.text, said.error);
+        }
+    }
+}

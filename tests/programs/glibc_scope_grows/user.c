@@ -1,0 +1,2 @@
+void look(void);
+int user(void) { look(); return 2; }

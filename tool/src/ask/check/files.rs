@@ -1,0 +1,197 @@
+//! What can be said of one file by itself.
+
+use std::path::Path;
+
+use lode::error::{Kind, Rule};
+
+use super::finding::{self, Finding};
+use super::kept;
+use crate::closure::Surroundings;
+use crate::elf::{Binary, EM_X86_64, Segment};
+use crate::rehearsal;
+
+/// `PT_GNU_STACK`
+const STACK: u32 = 0x6474_e551;
+/// `PF_X`
+const EXECUTE: u32 = 1;
+/// Firefox's `relrhack` hides the tags of RELR from the loader by this bit, so that code of the file applies them.
+const RELRHACK: u64 = 0x0800_0000;
+/// DT_RELRSZ, DT_RELR, DT_RELRENT
+const RELR: [u64; 3] = [35, 36, 37];
+
+/// What a file is checked for besides the loader's rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure {
+    /// Bytes of a page
+    pub page_size: u64,
+}
+
+/// The findings about one file of the tree, at `path`; `name` is what people call it.
+pub fn examine(path: &Path, binary: &Binary, surroundings: &Surroundings, measure: Measure) -> Vec<Finding> {
+    let name = path.to_string_lossy().into_owned();
+    let mut findings = Vec::new();
+    let is_dynamic = !binary.dynamic.is_empty();
+    if binary.header.machine == EM_X86_64 && binary.header.bits == 64 && is_dynamic {
+        let refusal = rehearsal::examine(path, surroundings);
+        findings.extend(refusal.as_ref().map(Finding::refused));
+    }
+    if findings.is_empty() {
+        findings.extend(truncated(&name, binary));
+    }
+    if !findings.is_empty() {
+        // What else there would be to say follows from that.
+        return findings;
+    }
+    findings.extend(page_size(&name, binary, measure.page_size));
+    findings.extend(binary.damage.iter().map(|damage| damaged(&name, damage)));
+    findings.extend(stack(&name, binary));
+    findings.extend(relocates_itself(&name, binary));
+    findings.extend(kept::relocations(&name, binary));
+    findings.extend(paths(&name, binary, surroundings));
+    findings
+}
+
+/// A file that is no ELF file, or none that can be read.
+pub fn unreadable(name: &str, error: &anyhow::Error) -> Finding {
+    let text = format!("{:#}", error);
+    let text = text
+        .rsplit_once(&format!("{name}: "))
+        .map_or(text.as_str(), |(_, rest)| rest);
+    let is_irregular = text.ends_with("not a regular file");
+    let kind = if is_irregular { Kind::NotRegular } else { Kind::NotElf };
+    let finding = Finding::error(kind.code(), name, text);
+    match text {
+        text if text.contains("cut off after") => Finding {
+            code: Rule::HeaderTruncated.code().to_string(),
+            ..finding.because("the file is truncated").fix("copy the file again")
+        },
+        _ if is_irregular => finding.because("only a regular file can be loaded"),
+        text if text.contains("linker script") => finding
+            .because("the linker reads such a file in a library's place; a loader needs the library itself")
+            .fix("name the library that the script names, with its version"),
+        _ => finding,
+    }
+}
+
+/// A segment whose bytes are not all there.
+fn truncated(name: &str, binary: &Binary) -> Option<Finding> {
+    let length = binary.bytes.len() as u64;
+    let end = |segment: &Segment| segment.offset.saturating_add(segment.file_size);
+    let (index, segment) = binary.loads().enumerate().find(|(_, segment)| end(segment) > length)?;
+    let line = format!(
+        "segment {index} ends at {:#x}, but the file has {length:#x} bytes",
+        end(segment)
+    );
+    let finding = Finding::error(Rule::SegmentOutsideFile.code(), name, line);
+    Some(finding.because("the file is truncated").fix("copy the file again"))
+}
+
+/// Segments that cannot be mapped with pages of this size.
+fn page_size(name: &str, binary: &Binary, page: u64) -> Option<Finding> {
+    let small = |segment: &&Segment| {
+        segment.memory_size > 0
+            && (segment.align < page || segment.address.wrapping_sub(segment.offset) & (page - 1) != 0)
+    };
+    let segment = binary.loads().find(small)?;
+    let finding = Finding::error(
+        Rule::SegmentCongruence.code(),
+        name,
+        format!(
+            "built for pages of {} KiB, not {} KiB",
+            segment.align.max(1024) >> 10,
+            page >> 10
+        ),
+    );
+    Some(
+        finding
+            .because("segments of different access would share a page, and file offsets do not fall on page boundaries")
+            .seen(format!(
+                "segment at {:#x}: file offset {:#x}, p_align {:#x}",
+                segment.address, segment.offset, segment.align
+            ))
+            .fix(format!("link with -z max-page-size={page:#x}")),
+    )
+}
+
+fn damaged(name: &str, damage: &str) -> Finding {
+    Finding::warning(finding::DAMAGE, name, damage.to_owned())
+        .because("a loader does not read this, tools do; a file that was cut or patched looks like that")
+}
+
+fn stack(name: &str, binary: &Binary) -> Option<Finding> {
+    if binary.dynamic.is_empty() {
+        return None;
+    }
+    let header = binary.segments.iter().find(|segment| segment.kind == STACK);
+    let cause = match header {
+        Some(header) if header.flags & EXECUTE == 0 => return None,
+        Some(_) => "PT_GNU_STACK has the flag for execution",
+        None if binary.header.machine != EM_X86_64 => return None,
+        None => "there is no PT_GNU_STACK, which counts as a request",
+    };
+    let finding = Finding::warning(finding::EXECUTABLE_STACK, name, "asks for an executable stack");
+    Some(
+        finding
+            .because(cause)
+            .seen("glibc since 2.41 and lode refuse to open such a library later (dlopen)")
+            .fix("link with -z noexecstack; an assembly file needs `.section .note.GNU-stack,\"\",@progbits`"),
+    )
+}
+
+/// Firefox's tools replace relative relocations by code of the file.
+fn relocates_itself(name: &str, binary: &Binary) -> Option<Finding> {
+    let section = binary
+        .sections
+        .iter()
+        .find(|section| section.name.starts_with(".elfhack."));
+    let tag = binary
+        .dynamic
+        .iter()
+        .find(|(tag, _)| tag & RELRHACK != 0 && RELR.contains(&(tag & !RELRHACK)));
+    let (tool, evidence) = match (section, tag) {
+        (Some(section), _) => ("elfhack", format!("it has a section {}", section.name)),
+        (None, Some((tag, _))) => (
+            "relrhack",
+            format!(
+                "its dynamic section has the tag {tag:#x}, which is {:#x} with a bit set",
+                tag & !RELRHACK
+            ),
+        ),
+        (None, None) => return None,
+    };
+    let finding = Finding::warning(finding::SELF_RELOCATING, name, format!("relocates itself ({tool})"));
+    Some(
+        finding
+            .because("its relative relocations are applied by code that its DT_INIT names, not by the loader")
+            .seen(evidence)
+            .fix("change such a file with no tool that moves sections (patchelf): link it again without the trick"),
+    )
+}
+
+/// Search paths that lead to nothing in a tree that is not the running system.
+fn paths(name: &str, binary: &Binary, surroundings: &Surroundings) -> Option<Finding> {
+    let tree = &surroundings.tree;
+    if tree.root() == Path::new("/") {
+        return None;
+    }
+    let lists = binary.runpath.iter().chain(&binary.rpath);
+    let directories = lists
+        .flat_map(|list| list.split(':'))
+        .filter(|directory| directory.starts_with('/'));
+    let absent: Vec<&str> = directories
+        .filter(|directory| tree.resolve(Path::new(directory)).is_err())
+        .collect();
+    if absent.is_empty() {
+        return None;
+    }
+    let finding = Finding::warning(
+        finding::PATH_OUTSIDE,
+        name,
+        format!("its RUNPATH names what is not in the tree: {}", absent.join(" ")),
+    );
+    Some(
+        finding
+            .because("the path is one of the machine where the file was built")
+            .fix("use a path relative to $ORIGIN"),
+    )
+}

@@ -1,0 +1,322 @@
+//! `lode-tool check`: would it start? One program, or every ELF file of a tree, looked at without running anything.
+//!
+//! | part | what it is for |
+//! |---|---|
+//! | `finding` | one finding, and its code |
+//! | `interpreter`, `missing`, `versions`, `symbols` | what a program can lack, and what comes near |
+//! | `files`, `kept` | what is wrong with a file by itself |
+//! | `folder` | all files of a tree |
+//!
+//! For x86-64 the loader's own stages decide, over memory ([`rehearsal`](crate::rehearsal)). What follows from an error that was
+//! reported already is left out: no symbols are looked up while files or versions are missing.
+
+mod files;
+pub mod finding;
+mod folder;
+mod interpreter;
+mod kept;
+mod missing;
+mod symbols;
+pub mod versions;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::needs::Release;
+use super::{Output, Search};
+use crate::closure::{Closure, Flavour, Surroundings};
+use crate::elf::EM_X86_64;
+use crate::rehearsal::{self, Subject};
+use crate::report::{Answer, Verdict, give};
+use files::Measure;
+use finding::{Finding, Severity};
+
+/// Say whether a program would start, and if not, why, and what to do
+///
+/// Nothing is mapped or run. Without a program, but with --root, every ELF file of that tree is checked.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The program or library
+    #[arg(required_unless_present = "root")]
+    program: Option<PathBuf>,
+    #[command(flatten)]
+    search: Search,
+    /// Bytes of a page of the system that it has to start on: 4096, 16k, 64k, …
+    #[arg(long, value_name = "SIZE", default_value = "4k", value_parser = page_size)]
+    page_size: u64,
+    /// Report files that need a newer glibc than this
+    #[arg(long, value_name = "VERSION")]
+    max_glibc: Option<Release>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// A size of a page, which is a power of two.
+fn page_size(text: &str) -> Result<u64, String> {
+    let lower = text.to_ascii_lowercase();
+    let (digits, unit) = match lower.strip_suffix('k') {
+        Some(digits) => (digits, 1024),
+        None => (lower.as_str(), 1),
+    };
+    let size = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    size.filter(|size| size.is_power_of_two() && (1024..=1 << 21).contains(size))
+        .ok_or_else(|| "not a power of two from 1k to 2048k".to_owned())
+}
+
+/// Answers.
+///
+/// # Errors
+/// There is no such tree. That a program cannot be read is a finding.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let surroundings = arguments.search.surroundings()?;
+    let mut check = Check {
+        surroundings: &surroundings,
+        preloads: &arguments.search.preload,
+        measure: Measure {
+            page_size: arguments.page_size,
+        },
+        max_glibc: arguments.max_glibc,
+        examined: BTreeMap::new(),
+        report: Report::default(),
+    };
+    match &arguments.program {
+        Some(program) => check.program(&arguments.search.inside(program)?),
+        None => folder::every_file(&mut check),
+    }
+    let is_tree = surroundings.tree.root() != Path::new("/");
+    check.report.root = is_tree.then(|| surroundings.tree.root().display().to_string());
+    give(&check.report, arguments.output.format)
+}
+
+/// What `check` answers.
+#[derive(Default, Serialize)]
+struct Report {
+    /// The tree, if it is not the running system
+    root: Option<String>,
+    /// Programs that were checked
+    programs: usize,
+    /// Libraries that were checked and that no program of these needs
+    libraries: usize,
+    /// Files that were looked at
+    files: usize,
+    /// The bytes of these
+    bytes: u64,
+    /// What was found
+    findings: Vec<Finding>,
+}
+
+/// A check in progress.
+struct Check<'a> {
+    surroundings: &'a Surroundings,
+    preloads: &'a [String],
+    measure: Measure,
+    max_glibc: Option<Release>,
+    /// Files that were looked at, by real path, and whether no loader would take them
+    examined: BTreeMap<PathBuf, bool>,
+    report: Report,
+}
+
+impl Check<'_> {
+    /// Adds a finding, unless another program had it.
+    fn add(&mut self, finding: Finding) {
+        if !self.report.findings.contains(&finding) {
+            self.report.findings.push(finding);
+        }
+    }
+
+    /// Checks one program, a path in the tree, or a library as if it were started.
+    fn program(&mut self, path: &Path) {
+        self.report.programs += 1;
+        match Closure::of(path, self.preloads, self.surroundings) {
+            Ok(closure) => self.closure(path, &closure),
+            Err(error) => self.add(unreadable(path, self.surroundings, &error)),
+        }
+    }
+
+    fn closure(&mut self, path: &Path, closure: &Closure) {
+        let before = self.report.findings.len();
+        if let Some(finding) = interpreter::missing(closure, self.surroundings) {
+            self.add(finding);
+        }
+        let mut is_damaged = false;
+        for (index, object) in closure.objects.iter().enumerate() {
+            // The interpreter is not loaded by a loader.
+            if Some(index) != closure.interpreter || index == 0 {
+                is_damaged |= self.file(Path::new(&object.path), &object.real, &object.binary);
+            }
+        }
+        self.missing(closure);
+        for finding in versions::missing(closure, path, self.preloads, self.surroundings) {
+            self.add(finding);
+        }
+        let news = &self.report.findings[before..];
+        let is_sound = !is_damaged && news.iter().all(|finding| finding.severity < Severity::Error);
+        if is_sound && !closure.objects[0].binary.dynamic.is_empty() {
+            self.symbols(path, closure);
+        }
+        self.age(closure);
+    }
+
+    /// Checks one file by itself, once; returns whether no loader would take it.
+    fn file(&mut self, path: &Path, real: &Path, binary: &crate::elf::Binary) -> bool {
+        if let Some(is_damaged) = self.examined.get(real) {
+            return *is_damaged;
+        }
+        let findings = files::examine(path, binary, self.surroundings, self.measure);
+        let is_damaged = findings.iter().any(|finding| finding.severity == Severity::Error);
+        self.examined.insert(real.to_owned(), is_damaged);
+        self.report.files += 1;
+        self.report.bytes += binary.bytes.len() as u64;
+        for finding in findings {
+            self.add(finding);
+        }
+        is_damaged
+    }
+
+    /// Libraries that are nowhere, each name once.
+    fn missing(&mut self, closure: &Closure) {
+        let mut names = BTreeSet::new();
+        for edge in closure
+            .missing()
+            .filter(|edge| edge.means != crate::closure::Means::Interpreter)
+        {
+            if names.insert(&edge.name) {
+                let damaged = edge
+                    .attempts
+                    .last()
+                    .filter(|attempt| is_damage(attempt.refused.as_deref()));
+                let finding = match damaged {
+                    Some(attempt) => {
+                        let why = anyhow::anyhow!("{}", attempt.refused.clone().unwrap_or_default());
+                        let asker = &closure.objects[edge.asker].path;
+                        unreadable(Path::new(&attempt.path), self.surroundings, &why)
+                            .seen(format!("needed by {asker} ({})", edge.means))
+                    }
+                    None => missing::library(closure, edge, self.surroundings),
+                };
+                self.add(finding);
+            }
+        }
+    }
+
+    fn symbols(&mut self, path: &Path, closure: &Closure) {
+        let header = &closure.objects[0].binary.header;
+        let is_lodes = header.machine == EM_X86_64 && header.bits == 64 && closure.flavour == Flavour::Glibc;
+        if !is_lodes {
+            let missing = symbols::of_scope(closure);
+            for finding in symbols::unsatisfied(closure, &missing, self.surroundings) {
+                self.add(finding);
+            }
+            return;
+        }
+        let rehearsal = rehearsal::rehearse(path, self.preloads, self.surroundings);
+        for warning in &rehearsal.warnings {
+            self.add(Finding::warning(
+                finding::LOADER_WARNING,
+                &closure.objects[0].path,
+                warning.trim(),
+            ));
+        }
+        let Some(refusal) = rehearsal.refusal else { return };
+        match &refusal.subject {
+            Subject::Symbols(missing) => {
+                for finding in symbols::unsatisfied(closure, missing, self.surroundings) {
+                    self.add(finding);
+                }
+            }
+            _ => self.add(Finding::refused(&refusal)),
+        }
+    }
+
+    /// Whether the program's own files need a newer glibc than was allowed; a system's libc belongs to the system.
+    fn age(&mut self, closure: &Closure) {
+        let Some(most) = self.max_glibc else { return };
+        let program = &closure.objects[0];
+        let Some((release, reasons)) = super::needs::newest_glibc(&program.binary) else {
+            return;
+        };
+        if release > most {
+            let finding = Finding::warning(
+                finding::NEWER_THAN_ALLOWED,
+                &program.path,
+                format!("needs glibc {release}, and {most} is allowed"),
+            );
+            let finding = finding
+                .because("it was linked against a newer glibc")
+                .seen(format!("because of {}", reasons.join(", ")));
+            self.add(finding.fix(format!("build it on a system with glibc {most}")));
+        }
+    }
+}
+
+/// Whether a candidate was refused for what is in it: it ended the search.
+fn is_damage(refused: Option<&str>) -> bool {
+    refused.is_some_and(|why| why.contains("ELF"))
+}
+
+/// The finding about a file that is no ELF file. Its name in the tree is what people know.
+fn unreadable(path: &Path, surroundings: &Surroundings, error: &anyhow::Error) -> Finding {
+    let outside = surroundings.tree.outside(path).display().to_string();
+    let mut finding = files::unreadable(&outside, error);
+    finding.file = path.display().to_string();
+    finding
+}
+
+impl Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.findings {
+            writeln!(out, "{finding}")?;
+        }
+        let errors = self
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .count();
+        let warnings = self.findings.len() - errors;
+        let amount = format!("{} files, {}", self.files, size(self.bytes));
+        let inside = if self.root.is_some() {
+            ", nothing outside the root is needed"
+        } else {
+            ""
+        };
+        match (errors, warnings) {
+            (0, 0) => writeln!(out, "ok: {amount}{inside}"),
+            _ => writeln!(
+                out,
+                "{}, {}; {amount} looked at",
+                counted(errors, "error"),
+                counted(warnings, "warning")
+            ),
+        }
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_240 => format!("{bytes} bytes"),
+        10_240..1_048_576 => format!("{} KiB", bytes >> 10),
+        _ => format!("{}.{} MiB", bytes >> 20, ((bytes >> 10) % 1024) * 10 / 1024),
+    }
+}
+
+impl Answer for Report {
+    const COMMAND: &'static str = "check";
+
+    fn verdict(&self) -> Verdict {
+        match self.findings.iter().map(|finding| finding.severity).max() {
+            None => Verdict::Clean,
+            Some(Severity::Warning) => Verdict::Findings,
+            Some(Severity::Error) => Verdict::WouldNotStart,
+        }
+    }
+}
