@@ -3,6 +3,8 @@
 //! | variable | what it says |
 //! |---|---|
 //! | `LODE_TOOL` | the lode-tool under test; without it the one that `cargo xtask build` left |
+//! | `LODE_LOADER` | the loader under test, for strict starts |
+//! | `LODE_TREES` | trees of other systems, separated by colons, whose loaders are compared with predictions too |
 //! | `LODE_BLESS` | `1`: write the expected texts in tests/ask/ anew |
 //! | `CI` | `true`: a missing tool is a failure; otherwise its tests are skipped with a word |
 
@@ -135,6 +137,43 @@ fn a_structure_of_pointers_is_the_same_whoever_linked_it_and_in_whatever_form() 
     kinds.push(("o", show(&object)));
     for (kind, shown) in kinds {
         golden(&format!("effective-{kind}.txt"), &shown);
+    }
+}
+
+#[test]
+fn words_of_32_bits_are_the_same_whoever_linked_them() {
+    let Some(tool) = tool().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let object = folder.child("shape.o");
+    compile(&file("shape.c"), &object, &["-m32", "-fPIC", "-c"]);
+    for (linker, switches) in linkers() {
+        for (form, extra) in [
+            ("REL", ""),
+            ("RELR", "-Wl,-z,pack-relative-relocs"),
+            ("RELA", "-Wl,-z,rela"),
+        ] {
+            // GNU ld has one form for each machine.
+            if linker == "bfd" && form == "RELA" {
+                continue;
+            }
+            let library = folder.child(format!("{linker}-{form}"));
+            let mut link = Command::new("gcc");
+            link.args(&switches)
+                .args(["-m32", "-shared", "-nostdlib"])
+                .args((!extra.is_empty()).then_some(extra));
+            succeed(link.arg(&object).arg("-o").arg(&library));
+            let path = library.to_str().unwrap();
+            golden(
+                "effective-32.txt",
+                &ask(&tool, &["effective", path, "list", "--follow=2"]).0,
+            );
+            let words = json(&tool, &["effective", path, "list"]);
+            assert_eq!(words["blocks"][0]["words"][0]["table"], form, "{linker}");
+            let sizes = json(&tool, &["relocation-sizes", path]);
+            assert_eq!(sizes["files"][0]["present"][form], 6, "{linker} {form}: {sizes}");
+        }
     }
 }
 
@@ -418,38 +457,47 @@ fn probes_of_dtrace_have_the_addresses_of_their_places() {
     }
 }
 
-/// A loader that is at hand, and what `compat` calls it.
-fn loaders() -> Vec<(&'static str, PathBuf)> {
-    let trees = env::var_os("LODE_TREES").map(PathBuf::from).unwrap_or_default();
-    let candidates = [
-        ("glibc-2.36", PathBuf::from("/lib64/ld-linux-x86-64.so.2")),
-        ("musl-1.2.3", PathBuf::from("/lib/ld-musl-x86_64.so.1")),
-        ("glibc-2.35", trees.join("bullseye/lib/x86_64-linux-gnu/ld-2.31.so")),
-    ];
-    let fits = |(name, path): &(&str, PathBuf)| {
-        let output = Command::new(path).arg("--version").output();
-        let version = output
-            .map(|output| text(&output.stdout) + &text(&output.stderr))
-            .unwrap_or_default();
-        let number = |start: &str| -> Option<Vec<u32>> {
-            let rest = version.split_once(start)?.1.split_whitespace().next()?;
-            Some(
-                rest.trim_end_matches('.')
-                    .split('.')
-                    .filter_map(|part| part.parse().ok())
-                    .collect(),
-            )
-        };
-        let (glibc, musl) = (number("stable release version "), number("Version "));
-        match *name {
-            "glibc-2.36" => glibc.is_some_and(|glibc| glibc >= vec![2, 36]),
-            "glibc-2.35" => glibc.is_some_and(|glibc| glibc < vec![2, 36]),
-            _ => musl.is_some_and(|musl| musl < vec![1, 2, 4]),
-        }
-    };
-    let found: Vec<_> = candidates.into_iter().filter(fits).collect();
-    assert!(env::var("CI").as_deref() != Ok("true") || found.iter().any(|(name, _)| *name == "glibc-2.36"));
+/// The system's loaders that `compat` has rules for, and what it calls them.
+fn system_loaders() -> Vec<(&'static str, PathBuf)> {
+    let paths = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1"];
+    let found: Vec<_> = paths
+        .into_iter()
+        .filter_map(|path| named(PathBuf::from(path)))
+        .collect();
+    if !found.iter().any(|(name, _)| *name == "glibc-2.36") {
+        skip("the system's glibc is older than 2.36");
+    }
     found
+}
+
+/// Those, and the loaders of trees.
+fn loaders() -> Vec<(&'static str, PathBuf)> {
+    let trees = env::var_os("LODE_TREES").unwrap_or_default();
+    let trees = env::split_paths(&trees).filter(|tree| !tree.as_os_str().is_empty());
+    let of_trees = trees.filter_map(|tree| named(tree.join("lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")));
+    system_loaders().into_iter().chain(of_trees).collect()
+}
+
+/// A loader with what `compat` calls it, by the version that it states.
+fn named(path: PathBuf) -> Option<(&'static str, PathBuf)> {
+    let output = Command::new(&path).arg("--version").output().ok()?;
+    let version = text(&output.stdout) + &text(&output.stderr);
+    let number = |start: &str| -> Option<Vec<u32>> {
+        let rest = version.split_once(start)?.1.split_whitespace().next()?;
+        Some(
+            rest.trim_end_matches('.')
+                .split('.')
+                .filter_map(|part| part.parse().ok())
+                .collect(),
+        )
+    };
+    let name = match (number("stable release version "), number("Version ")) {
+        (Some(glibc), _) if glibc >= vec![2, 36] => "glibc-2.36",
+        (Some(_), _) => "glibc-2.35",
+        (None, Some(musl)) if musl < vec![1, 2, 4] => "musl-1.2.3",
+        _ => return None,
+    };
+    Some((name, path))
 }
 
 /// Runs a program; what happened, in the words of `compat`, and what was said.
@@ -495,10 +543,10 @@ fn other_loaders_do_with_a_program_what_is_predicted() {
     };
     let folder = TempDir::new().unwrap();
     let mut outcomes = std::collections::BTreeSet::new();
-    for (name, loader) in loaders() {
+    for (number, (name, loader)) in loaders().into_iter().enumerate() {
         let build = |case: &str, linker: &str, extra: &[&str]| {
             let switches = switches(linker)?;
-            let program = folder.child(format!("{name}-{linker}-{case}"));
+            let program = folder.child(format!("{number}-{linker}-{case}"));
             let mut link = Command::new("gcc");
             link.args([
                 "-O1",
@@ -531,7 +579,7 @@ fn other_loaders_do_with_a_program_what_is_predicted() {
         check(build("choice", "bfd", &["-DCHOOSE"]));
         let text = build("text", "bfd", &["-DTEXT", "-Wl,-z,notext"]).unwrap();
         check(Some(text.clone()));
-        let silent = folder.child(format!("{name}-text-silent"));
+        let silent = folder.child(format!("{number}-text-silent"));
         fs::copy(&text, &silent).unwrap();
         // DT_TEXTREL becomes a second DT_DEBUG, DF_TEXTREL goes.
         replace(&silent, &[22, 0], &[21, 0]);
@@ -543,7 +591,7 @@ fn other_loaders_do_with_a_program_what_is_predicted() {
         let place = u64::from_str_radix(first.split(' ').next().unwrap(), 16).unwrap();
         replace(&unknown, &[place, 8], &[place, 200]);
         check(Some(unknown.clone()));
-        let uncounted = folder.child(format!("{name}-unknown-uncounted"));
+        let uncounted = folder.child(format!("{number}-unknown-uncounted"));
         fs::copy(&unknown, &uncounted).unwrap();
         let count = listed.matches("R_X86_64_RELATIVE").count() as u64;
         replace(&uncounted, &[0x6fff_fff9, count], &[0x6fff_fff9, 0]);
@@ -582,7 +630,7 @@ fn the_lock_out_and_the_marks_of_glibc_are_predicted() {
         succeed(link.arg(&source).arg("-o").arg(&program));
         Some(program)
     };
-    for (name, loader) in loaders() {
+    for (name, loader) in system_loaders() {
         match name {
             "glibc-2.36" => {
                 let marked = build("marked", "bfd", &loader, &["-Wl,-z,pack-relative-relocs"]).unwrap();
@@ -631,8 +679,8 @@ fn a_library_of_another_system_is_refused_by_glibc_alone() {
         ".globl _start\n_start: call strange@plt\nmov %eax, %edi\nmov $231, %eax\nsyscall\n",
     )
     .unwrap();
-    for (name, loader) in loaders() {
-        let program = folder.child(name);
+    for (number, (name, loader)) in loaders().into_iter().enumerate() {
+        let program = folder.child(format!("program-{number}"));
         let (dynamic, origin) = (
             format!("-Wl,--dynamic-linker={}", loader.display()),
             "-Wl,-rpath,$ORIGIN",

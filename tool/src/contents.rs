@@ -219,7 +219,7 @@ impl<'a> Contents<'a> {
 
     fn named(&self, symbol: &Symbol) -> Option<Named> {
         let is_place = symbol.section != 0 && symbol.section < 0xff00;
-        if !is_place || symbol.name.is_empty() || matches!(symbol.kind, STT_SECTION | STT_FILE | STT_TLS) {
+        if !is_place || is_label(&symbol.name) || matches!(symbol.kind, STT_SECTION | STT_FILE | STT_TLS) {
             return None;
         }
         Some(Named {
@@ -513,6 +513,16 @@ fn field(ask: Ask) -> Option<Field> {
     }
 }
 
+/// Whether a name is none that somebody gave: empty, a local label of an assembler, or a mark of where code and data begin (`$d.2`; ELF for
+/// the Arm architectures and RISC-V, "Mapping symbols").
+fn is_label(name: &str) -> bool {
+    let is_mark = |rest: &str| {
+        let mut letters = rest.chars();
+        matches!(letters.next(), Some('a' | 'd' | 't' | 'x')) && matches!(letters.next(), None | Some('.'))
+    };
+    name.is_empty() || name.starts_with(".L") || name.strip_prefix('$').is_some_and(is_mark)
+}
+
 /// `name`, or `name+0x10`.
 pub fn with_offset(name: &str, offset: u64) -> String {
     match offset {
@@ -565,4 +575,29 @@ fn static_symbols(binary: &Binary) -> Vec<Symbol> {
         })
     };
     bytes.chunks_exact(entry_size).filter_map(symbol).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_assemblers_name_nothing() {
+        for label in ["", ".L", ".L.str.1", "$d", "$x.3", "$t", "$a"] {
+            assert!(is_label(label), "{label}");
+        }
+        for name in ["main", "$", "$data", "$x1", ".hidden", "_L"] {
+            assert!(!is_label(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn sums_are_written_with_their_sign() {
+        assert_eq!(
+            (with_offset("a", 0), with_offset("a", 16)),
+            ("a".to_owned(), "a+0x10".to_owned())
+        );
+        assert_eq!(signed_sum("a", -4i64 as u64), "a-0x4");
+        assert_eq!(signed_sum("a", i64::MIN as u64), "a-0x8000000000000000");
+    }
 }
