@@ -8,6 +8,7 @@
 //! | `binding` | which definition a reference gets |
 //! | `versions` | which version of it |
 //! | `relocations` | what each type stores, and what is refused |
+//! | `content` | what is refused for what it would do, and what `--allow` lets through |
 //! | `order` | constructors, resolvers, copies |
 //! | `damage` | that no content of a file makes a stage panic |
 //! | `namespaces` | what is loaded and found in a namespace of its own |
@@ -17,6 +18,8 @@
 
 #[path = "world/binding.rs"]
 mod binding;
+#[path = "world/content.rs"]
+mod content;
 #[path = "world/damage.rs"]
 mod damage;
 #[path = "world/finding.rs"]

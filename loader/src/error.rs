@@ -213,12 +213,17 @@ rules! {
     VersionIndex = "version-index", "a symbol has a version index that nothing defines";
     RelrBitmapFirst = "relr-bitmap-first", "a RELR stream starts with a bitmap";
     RelrOutside = "relr-outside", "a RELR entry does not lie in a writable segment of this module";
+    RelocatedTwice = "relocated-twice", "a word is relocated by both DT_RELR and another table";
     RelocationOutside = "relocation-outside", "a relocation's target does not lie in this module";
     RelocationReadOnly = "relocation-readonly", "a relocation's target lies in a segment that is not writable",
-        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel)";
+        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel); --allow=textrel runs it as it is";
     RelativeCount = "relative-count", "DT_RELACOUNT counts relocations that are not relative";
     AndroidRelocations = "android-relocations", "the packed relocations (APS2) are damaged";
-    TextRelocations = "text-relocations", "the file asks to relocate read-only segments (DT_TEXTREL)";
+    TextRelocations = "text-relocations", "the file asks to relocate read-only segments (DT_TEXTREL)",
+        fix: "build it with -fPIC and link it without -z notext; --allow=textrel runs it as it is";
+    IfuncNoPlt = "ifunc-noplt", "code refers by 32-bit distances to a function that a resolver chooses (-z ifunc-noplt)",
+        fix: "link without -z ifunc-noplt; --allow=ifunc-noplt makes the code refer to the function that is chosen";
+    ThreadLocalAddress = "thread-local-address", "an address is asked of thread-local data, which has one in each thread";
     EntryOutside = "entry-outside", "the entry point is not in an executable segment";
     ArraySize = "array-size", "an init or fini array is not a whole number of addresses";
     CodeOutside = "code-outside", "a function that the file wants called (entry of an init or fini array, resolver) is not in an executable segment";
@@ -346,6 +351,13 @@ pub enum Kind {
         /// What it may say at most, or must equal; 0 when that has no meaning.
         limit: u64,
     },
+    /// A rule of the format is broken by a relocation.
+    Relocation {
+        /// Which.
+        rule: Rule,
+        /// The relocation.
+        entry: Entry,
+    },
     /// The CPU lacks what the file was built for (GNU_PROPERTY_X86_ISA_1_NEEDED): x86-64-v`needed`, this CPU has v`have`.
     CpuTooOld {
         /// Needed level, 1 to 4.
@@ -434,6 +446,30 @@ pub enum Kind {
     Busy,
     /// Memory ran out.
     OutOfMemory,
+}
+
+/// A relocation, for people.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The tag of its table.
+    pub table: u64,
+    /// Its number there, from 0. A stream of words counts words.
+    pub index: u64,
+    /// Its name in the psABI.
+    pub relocation: &'static str,
+    /// Its place.
+    pub at: Vaddr,
+    /// Its symbol, if it has one.
+    pub symbol: Option<Name>,
+    /// The number of the program header of the segment that has the place, from 0.
+    pub segment: Option<usize>,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} at {}", self.relocation, self.at)?;
+        named(out, &self.symbol)
+    }
 }
 
 impl Kind {
@@ -536,7 +572,7 @@ macro_rules! texts {
             /// A line that is printed as it is. That of a broken rule is the rule's.
             #[inline(never)]
             fn line(&self, part: Part) -> &'static str {
-                if let Kind::Malformed { rule, .. } = self {
+                if let Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } = self {
                     return rule.line(part);
                 }
                 let place = match self {
@@ -563,6 +599,7 @@ texts! {
     WrongMachine "wrong-machine", "ELF file is for another machine: ",
         fix: "use a file that was built for this machine";
     Malformed "", "";
+    Relocation "", "";
     CpuTooOld "cpu-too-old", "CPU ISA level is lower than required";
     Missing "missing-library", "",
         fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
@@ -601,6 +638,14 @@ impl fmt::Display for Kind {
             Kind::WrongClass(class) => u64::from(class).fmt(out),
             Kind::WrongMachine(machine) => out.write_str(crate::elf::header::machine_name(machine)),
             Kind::Malformed { rule, .. } if rule.line(Part::Summary).is_empty() => out.write_str(rule.line(Part::Rule)),
+            Kind::Relocation { rule, ref entry } => {
+                write!(out, "{}: {entry}", rule.line(Part::Rule))?;
+                match rule.line(Part::Fix) {
+                    // `dlerror` has no other line for it.
+                    fix if out.alternate() && !fix.is_empty() => write!(out, "; {fix}"),
+                    _ => Ok(()),
+                }
+            }
             Kind::Missing { ref tried, .. } => match tried.as_slice() {
                 [one] => match &one.why {
                     Rejected::Unfit(kind) => kind.fmt(out),
@@ -734,6 +779,14 @@ impl Kind {
                 match limit {
                     0 => out.write_str("\n"),
                     limit => writeln!(out, ", limit {limit:#x}"),
+                }
+            }
+            Kind::Relocation { ref entry, .. } => {
+                let table = crate::elf::dynamic::tag::name(entry.table).unwrap_or_default();
+                write!(out, "  entry {} of {table}", entry.index)?;
+                match entry.segment {
+                    Some(number) => writeln!(out, "; its place is in segment {}", number as u64),
+                    None => out.write_str("\n"),
                 }
             }
             Kind::CpuTooOld { needed, have } => writeln!(

@@ -39,7 +39,7 @@ use lode::elf::segment::{Access, kind};
 use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log, Silence};
 use lode::image::Table;
-use lode::process::{self, DebugHelp, Help, Mode, Options};
+use lode::process::{self, Allow, DebugHelp, Help, Mode, Options};
 use lode::restore;
 use lode::scope::DYNAMIC_WEAK;
 use lode::search::cache::Cache;
@@ -327,8 +327,9 @@ impl Launch {
             now: options.bind_now,
             entries: machine::entries(),
             substitute,
+            allow: options.allow,
         };
-        let mut relocated = linked.relocate(&world, binding, log)?;
+        let mut relocated = linked.relocate(&world, binding, &linux, log)?;
         let order = list_order(&relocated.batch, &world);
         self.wake(&mut abi, &mut relocated, &world, &order, &mut cpu)?;
         let runtime = dl::set_runtime(Runtime {
@@ -336,6 +337,7 @@ impl Launch {
             searcher: ManuallyDrop::into_inner(searcher),
             cpu_level: cpu.isa_level(),
             bind_now: options.bind_now,
+            allow: options.allow,
             log,
             abi,
             substitute,
@@ -780,8 +782,9 @@ fn bind(linked: Linked, world: &World, linux: &Linux, now: bool, log: Log<'_>) {
         now,
         entries: machine::entries(),
         substitute: None,
+        allow: Allow::empty(),
     };
-    let bound = linked.relocate(world, binding, log).and_then(|mut relocated| {
+    let bound = linked.relocate(world, binding, linux, log).and_then(|mut relocated| {
         relocated.indirect.clear();
         relocated.awake().resolve(world, linux, log).map(core::mem::forget)
     });

@@ -116,6 +116,20 @@ pub struct Arguments<'a> {
     pub as_command: bool,
 }
 
+bitflags::bitflags! {
+    /// What is done though lode refuses it otherwise. Their words are those of [`ALLOWED`], in this order.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Allow: u8 {
+        /// Relocations of read-only segments
+        const TEXTREL = 1;
+        /// 32-bit distances in code to functions that a resolver chooses
+        const IFUNC_NOPLT = 2;
+    }
+}
+
+/// The words of `--allow`, a line each.
+const ALLOWED: &str = "textrel\nifunc-noplt\n";
+
 /// What to do with the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -194,6 +208,8 @@ pub struct Options<'a> {
     pub root: Option<&'a [u8]>,
     /// The file to report to, to which a dot and the process number are appended.
     pub debug_output: Option<&'a [u8]>,
+    /// What is done though it is refused otherwise.
+    pub allow: Allow,
     /// What was asked and is not done.
     pub warnings: Vec<Warning<'a>>,
 }
@@ -324,6 +340,10 @@ table! {
     BindNow
 "  --bind-now            bind all functions before PROGRAM starts, as
                         LD_BIND_NOW does
+"
+    Allow
+"  --allow WORD          run what is refused otherwise: textrel (relocations of
+                        read-only segments), ifunc-noplt (calls without a PLT)
 "
     Debug
 "  --debug WORDS         report what happens, as LD_DEBUG does: libs, files,
@@ -577,6 +597,10 @@ impl<'a> Options<'a> {
             Switch::HwcapsPrepend => self.hwcaps_prepend = non_empty(value),
             Switch::HwcapsMask => self.hwcaps_mask = Some(value),
             Switch::BindNow => self.bind_now = true,
+            Switch::Allow => match row(ALLOWED, b"", value) {
+                Some((place, _)) => self.allow |= Allow::from_bits_truncate(1 << place),
+                None => self.warnings.push(Warning::OptionsWord(value)),
+            },
             Switch::Debug => self.add_debug_words(value),
             Switch::DebugOutput => self.debug_output = non_empty(value),
             Switch::Audit => self.warnings.push(Warning::Ignored(word)),
@@ -873,7 +897,11 @@ mod tests {
     fn every_switch_is_a_word_of_the_options_variable() {
         for word in switch_words() {
             let (_, value) = Switch::named(word.as_bytes()).unwrap();
-            let value = value.map_or("", |_| "=all");
+            let value = match (word, value) {
+                (_, None) => "",
+                ("allow", _) => "=textrel",
+                _ => "=all",
+            };
             let entry = format!("LODE_OPTIONS=,{word}{value},");
             let environment: [&[u8]; 1] = [entry.as_bytes()];
             let options = interpreter(&environment);

@@ -173,7 +173,7 @@ fn resolvers_of_dependencies_are_called_first_and_when_every_plain_word_is_final
     for module in &relocated.batch.modules {
         let waiting = relocated.indirect.iter().filter(|word| word.module == module.id);
         for word in waiting {
-            assert_eq!(module.image.load::<u64>(word.at), Some(ENTRIES.pending.0));
+            assert_eq!(module.image.load::<u64>(word.site.at), Some(ENTRIES.pending.0));
         }
     }
     assert!(stand.host.resolved.borrow().is_empty());

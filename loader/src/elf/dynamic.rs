@@ -46,6 +46,7 @@ macro_rules! tags {
             const NAMES: &str = concat!($($text, "\n",)*);
 
             /// The name of a tag, as its source spells it.
+            #[inline(never)]
             pub fn name(tag: u64) -> Option<&'static str> {
                 place(tag).map(|place| crate::error::line(NAMES, place))
             }
