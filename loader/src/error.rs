@@ -146,6 +146,18 @@ pub struct Error {
 /// The result of everything that can fail with a culprit. Boxed: the error path is cold, the `Ok` path is not.
 pub type Result<T> = core::result::Result<T, Box<Error>>;
 
+/// A stable code, printed as `E0105`. It is never given to another failure; `docs/errors/` has a page for each. The hundreds are groups:
+/// 1 the file, 2 finding libraries, 3 symbols and relocations, 4 thread-local storage, 5 system and permissions, 6 the running program,
+/// 7 the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Code(pub u16);
+
+impl fmt::Display for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "E{:04}", u64::from(self.0))
+    }
+}
+
 /// Declares the rules: name, stable code, the rule as a sentence, the words that glibc has for it if it has any, and the fix if there is
 /// one.
 macro_rules! rules {
@@ -157,95 +169,101 @@ macro_rules! rules {
             $($rule,)*
         }
 
-        /// Four lines for each rule. One text is smaller than a table of texts, which needs an address for each.
-        const RULES: &str = concat!($($code, "\n", $text, "\n", $($words,)? "\n", $($fix,)? "\n",)*);
+        const RULE_CODES: &[u16] = &[$($code,)*];
+
+        /// Three lines for each rule. One text is smaller than a table of texts, which needs an address for each.
+        const RULES: &str = concat!($($text, "\n", $($words,)? "\n", $($fix,)? "\n",)*);
     };
 }
 
 rules! {
-    HeaderTruncated = "header-truncated", "the file is shorter than an ELF header",
+    HeaderTruncated = 102, "the file is shorter than an ELF header",
         glibc: "file too short",
         fix: "copy the file again";
-    ElfVersion = "elf-version", "the ELF version is not 1",
+    ElfVersion = 106, "the ELF version is not 1",
         glibc: "ELF file version does not match current one";
-    HeaderFlags = "header-flags", "e_flags has bits that this machine does not define";
-    HeaderType = "header-type", "the file is neither an executable (ET_EXEC) nor a shared object (ET_DYN)",
+    HeaderFlags = 108, "e_flags has bits that this machine does not define";
+    HeaderType = 109, "the file is neither an executable (ET_EXEC) nor a shared object (ET_DYN)",
         glibc: "only ET_DYN and ET_EXEC can be loaded";
-    PhentSize = "phentsize", "e_phentsize is not the size of a program header",
+    PhentSize = 110, "e_phentsize is not the size of a program header",
         glibc: "ELF file's phentsize not the expected size";
-    NoProgramHeaders = "no-program-headers", "the file has no program headers";
-    ProgramHeadersOutsideFile = "phdr-outside-file", "the program header table ends after the end of the file";
-    NoLoadSegment = "no-load-segment", "no PT_LOAD segment: there is nothing to map",
+    NoProgramHeaders = 111, "the file has no program headers";
+    ProgramHeadersOutsideFile = 113, "the program header table ends after the end of the file";
+    NoLoadSegment = 114, "no PT_LOAD segment: there is nothing to map",
         glibc: "object file has no loadable segments";
-    SegmentOutsideFile = "segment-outside-file", "a segment ends after the end of the file (is the file truncated?)",
+    SegmentOutsideFile = 112, "a segment ends after the end of the file (is the file truncated?)",
         fix: "copy the file again";
-    SegmentFileSize = "segment-file-size", "a segment has more bytes in the file than in memory";
-    SegmentOrder = "segment-order", "PT_LOAD segments overlap or are not in ascending order";
-    SegmentAddress = "segment-address", "a segment does not fit into the address space";
-    SegmentAlign = "segment-align", "p_align is not a power of two";
-    SegmentCongruence = "segment-congruence", "p_vaddr and p_offset differ modulo the page size, so the segment cannot be mapped";
-    SegmentTwice = "segment-twice", "a segment type that may stand once stands twice";
-    SegmentWritableExecutable = "segment-wx", "a segment is both writable and executable",
+    SegmentFileSize = 115, "a segment has more bytes in the file than in memory";
+    SegmentOrder = 116, "PT_LOAD segments overlap or are not in ascending order";
+    SegmentAddress = 117, "a segment does not fit into the address space";
+    SegmentAlign = 118, "p_align is not a power of two";
+    SegmentCongruence = 119, "p_vaddr and p_offset differ modulo the page size, so the segment cannot be mapped";
+    SegmentTwice = 122, "a segment type that may stand once stands twice";
+    SegmentWritableExecutable = 123, "a segment is both writable and executable",
         fix: "link with -z separate-code, or split the segment";
-    DynamicMissing = "dynamic-missing", "the file has no dynamic section",
+    DynamicMissing = 130, "the file has no dynamic section",
         glibc: "object file has no dynamic section";
-    DynamicOutside = "dynamic-outside", "the dynamic section is not inside a mapped segment";
-    DynamicUnterminated = "dynamic-unterminated", "the dynamic section has no DT_NULL entry";
-    RelroOutside = "relro-outside", "PT_GNU_RELRO is not inside a writable segment";
-    TlsOutside = "tls-outside", "the TLS image is not inside a mapped segment";
-    TlsSize = "tls-size", "the TLS segment has more bytes in the file than in memory, or is too large";
-    TlsAlign = "tls-align", "the TLS alignment is not a power of two, or is too large";
-    InterpreterPath = "interpreter-path", "PT_INTERP is not a path that ends in NUL";
-    TagTwin = "tag-twin", "a dynamic tag stands without the tag that belongs to it";
-    TagEntrySize = "tag-entry-size", "an entry size in the dynamic section is not the size of the entry";
-    TagTableSize = "tag-table-size", "a table's size is not a whole number of entries";
-    TagTableOutside = "tag-table-outside", "a table named by the dynamic section is not inside a mapped segment";
-    TagPltRel = "tag-pltrel", "DT_PLTREL is neither DT_REL nor DT_RELA";
-    StringTable = "string-table", "the string table is empty or does not end in NUL";
-    StringOffset = "string-offset", "a name lies outside the string table";
-    HashTable = "hash-table", "the SysV hash table does not fit where it stands";
-    HashBuckets = "hash-buckets", "a hash table without buckets, or with a bloom filter whose size is no power of two";
-    GnuHashTable = "gnu-hash-table", "the GNU hash table does not fit where it stands";
-    SymbolIndex = "symbol-index", "a symbol index lies outside the symbol table";
-    SymbolValue = "symbol-value", "a symbol's value lies outside the module";
-    VersionNeed = "version-need", "the version requirements (DT_VERNEED) are damaged";
-    VersionDefinition = "version-definition", "the version definitions (DT_VERDEF) are damaged";
-    VersionIndex = "version-index", "a symbol has a version index that nothing defines";
-    RelrBitmapFirst = "relr-bitmap-first", "a RELR stream starts with a bitmap";
-    RelrOutside = "relr-outside", "a RELR entry does not lie in a writable segment of this module";
-    RelocatedTwice = "relocated-twice", "a word is relocated by both DT_RELR and another table";
-    RelocationOutside = "relocation-outside", "a relocation's target does not lie in this module";
-    RelocationReadOnly = "relocation-readonly", "a relocation's target lies in a segment that is not writable",
+    DynamicOutside = 131, "the dynamic section is not inside a mapped segment";
+    DynamicUnterminated = 132, "the dynamic section has no DT_NULL entry";
+    RelroOutside = 124, "PT_GNU_RELRO is not inside a writable segment";
+    TlsOutside = 403, "the TLS image is not inside a mapped segment";
+    TlsSize = 404, "the TLS segment has more bytes in the file than in memory, or is too large";
+    TlsAlign = 405, "the TLS alignment is not a power of two, or is too large";
+    InterpreterPath = 121, "PT_INTERP is not a path that ends in NUL";
+    TagTwin = 133, "a dynamic tag stands without the tag that belongs to it";
+    TagEntrySize = 134, "an entry size in the dynamic section is not the size of the entry";
+    TagTableSize = 135, "a table's size is not a whole number of entries";
+    TagTableOutside = 136, "a table named by the dynamic section is not inside a mapped segment";
+    TagPltRel = 137, "DT_PLTREL is neither DT_REL nor DT_RELA";
+    StringTable = 138, "the string table is empty or does not end in NUL";
+    StringOffset = 139, "a name lies outside the string table";
+    HashTable = 303, "the SysV hash table does not fit where it stands";
+    HashBuckets = 305, "a hash table without buckets, or with a bloom filter whose size is no power of two";
+    GnuHashTable = 304, "the GNU hash table does not fit where it stands";
+    SymbolIndex = 306, "a symbol index lies outside the symbol table";
+    SymbolValue = 307, "a symbol's value lies outside the module";
+    VersionNeed = 312, "the version requirements (DT_VERNEED) are damaged";
+    VersionDefinition = 313, "the version definitions (DT_VERDEF) are damaged";
+    VersionIndex = 314, "a symbol has a version index that nothing defines";
+    RelrBitmapFirst = 326, "a RELR stream starts with a bitmap";
+    RelrOutside = 327, "a RELR entry does not lie in a writable segment of this module";
+    RelocatedTwice = 330, "a word is relocated by both DT_RELR and another table";
+    RelocationOutside = 321, "a relocation's target does not lie in this module";
+    RelocationReadOnly = 322, "a relocation's target lies in a segment that is not writable",
         fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel); --allow=textrel runs it as it is";
-    RelativeCount = "relative-count", "DT_RELACOUNT counts relocations that are not relative";
-    AndroidRelocations = "android-relocations", "the packed relocations (APS2) are damaged";
-    TextRelocations = "text-relocations", "the file asks to relocate read-only segments (DT_TEXTREL)",
-        fix: "build it with -fPIC and link it without -z notext; --allow=textrel runs it as it is";
-    IfuncNoPlt = "ifunc-noplt", "code refers by 32-bit distances to a function that a resolver chooses (-z ifunc-noplt)",
+    RelativeCount = 328, "DT_RELACOUNT counts relocations that are not relative";
+    AndroidRelocations = 329, "the packed relocations (APS2) are damaged";
+    TextRelocations = 323, "the file asks to relocate read-only segments (DT_TEXTREL)",
+        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel); --allow=textrel runs it as it is";
+    IfuncNoPlt = 331, "code refers by 32-bit distances to a function that a resolver chooses (-z ifunc-noplt)",
         fix: "link without -z ifunc-noplt; --allow=ifunc-noplt makes the code refer to the function that is chosen";
-    ThreadLocalAddress = "thread-local-address", "an address is asked of thread-local data, which has one in each thread";
-    EntryOutside = "entry-outside", "the entry point is not in an executable segment";
-    ArraySize = "array-size", "an init or fini array is not a whole number of addresses";
-    CodeOutside = "code-outside", "a function that the file wants called (entry of an init or fini array, resolver) is not in an executable segment";
-    FileTruncated = "file-truncated", "the program's file ends before its last segment does",
+    ThreadLocalAddress = 332, "an address is asked of thread-local data, which has one in each thread";
+    EntryOutside = 125, "the entry point is not in an executable segment";
+    ArraySize = 140, "an init or fini array is not a whole number of addresses";
+    CodeOutside = 126, "a function that the file wants called (entry of an init or fini array, resolver) is not in an executable segment";
+    FileTruncated = 127, "the program's file ends before its last segment does",
         fix: "copy the file again";
 }
 
 impl Rule {
-    /// The stable code of the rule, and the rule as a sentence. `value` and `limit` of [`Kind::Malformed`] are printed after it.
-    pub fn text(self) -> (&'static str, &'static str) {
-        (self.line(Part::Code), self.line(Part::Rule))
+    /// The stable code of the rule.
+    pub fn code(self) -> Code {
+        Code(RULE_CODES.get(self as usize).copied().unwrap_or_default())
+    }
+
+    /// The rule as a sentence. `value` and `limit` of [`Kind::Malformed`] are printed after it.
+    pub fn text(self) -> &'static str {
+        self.line(Part::Rule)
     }
 
     fn line(self, part: Part) -> &'static str {
-        line(RULES, self as usize * 4 + part as usize)
+        line(RULES, self as usize * 3 + part as usize)
     }
 }
 
 /// A line of the texts of a rule or a kind.
 #[derive(Clone, Copy)]
 enum Part {
-    Code,
     /// What the rule is; a kind has no such line.
     Rule,
     /// What is wrong, in glibc's words if it has any.
@@ -463,6 +481,8 @@ pub struct Entry {
     pub symbol: Option<Name>,
     /// The number of the program header of the segment that has the place, from 0.
     pub segment: Option<usize>,
+    /// How many relocations of the file break the rule in the same way, where they are counted; else 0.
+    pub count: u64,
 }
 
 impl fmt::Display for Entry {
@@ -559,73 +579,70 @@ impl fmt::Display for Error {
 /// Declares what is said of each kind of failure: its code, what is wrong as far as that is said without names and numbers, and the fix if
 /// there is one.
 macro_rules! texts {
-    ($($kind:ident $code:literal, $summary:literal $(, fix: $fix:literal)?;)*) => {
+    ($($kind:ident = $code:literal, $summary:literal $(, fix: $fix:literal)?;)*) => {
         /// The order of [`TEXTS`].
         enum Place {
             $($kind,)*
         }
 
-        /// Four lines for each kind, as for a rule.
-        const TEXTS: &str = concat!($($code, "\n\n", $summary, "\n", $($fix,)? "\n",)*);
+        const CODES: &[u16] = &[$($code,)*];
+
+        /// Three lines for each kind, as for a rule.
+        const TEXTS: &str = concat!($("\n", $summary, "\n", $($fix,)? "\n",)*);
 
         impl Kind {
-            /// A line that is printed as it is. That of a broken rule is the rule's.
-            #[inline(never)]
-            fn line(&self, part: Part) -> &'static str {
-                if let Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } = self {
-                    return rule.line(part);
-                }
+            fn place(&self) -> usize {
                 let place = match self {
                     $(Kind::$kind { .. } => Place::$kind,)*
                 };
-                line(TEXTS, place as usize * 4 + part as usize)
+                place as usize
             }
         }
     };
 }
 
 texts! {
-    Os "system-call", "";
-    NotRegular "not-regular", "cannot read file data: not a regular file";
-    NotElf "not-elf", "invalid ELF header";
-    WrongClass "wrong-class", "wrong ELF class: ",
+    Os = 502, "";
+    NotRegular = 202, "cannot read file data: not a regular file";
+    NotElf = 101, "invalid ELF header";
+    WrongClass = 103, "wrong ELF class: ",
         fix: "use a file that was built for this machine";
-    WrongData "wrong-data", "ELF file data encoding not little-endian",
+    WrongData = 103, "ELF file data encoding not little-endian",
         fix: "use a file that was built for this machine";
-    WrongOsAbi "wrong-osabi", "ELF file OS ABI invalid",
+    WrongOsAbi = 104, "ELF file OS ABI invalid",
         fix: "build the file for this system; lode runs what it knows how to honour and nothing else";
-    WrongAbiVersion "wrong-abiversion", "ELF file ABI version invalid",
+    WrongAbiVersion = 105, "ELF file ABI version invalid",
         fix: "build the file for this system; lode runs what it knows how to honour and nothing else";
-    WrongMachine "wrong-machine", "ELF file is for another machine: ",
+    WrongMachine = 103, "ELF file is for another machine: ",
         fix: "use a file that was built for this machine";
-    Malformed "", "";
-    Relocation "", "";
-    CpuTooOld "cpu-too-old", "CPU ISA level is lower than required";
-    Missing "missing-library", "",
+    Malformed = 0, "";
+    Relocation = 0, "";
+    CpuTooOld = 128, "CPU ISA level is lower than required";
+    Missing = 201, "",
         fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
-    Undefined "undefined-symbol", "",
+    Undefined = 301, "",
         fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
-    NoVersion "missing-version", "",
+    NoVersion = 310, "",
         fix: "the library is older than what the file was linked against: install a newer one";
-    UnknownRelocation "unknown-relocation", "unexpected reloc type ";
-    Overflow "relocation-overflow", "",
+    UnknownRelocation = 320, "unexpected reloc type ";
+    Overflow = 324, "",
         fix: "build the file with -fPIC, so that its references can reach every address";
-    CopySize "copy-size", "copy relocation of ";
-    NotThreadLocal "not-thread-local", "a thread-local reference to ";
-    StaticTls "static-tls", "cannot allocate memory in static TLS block",
+    CopySize = 325, "copy relocation of ";
+    NotThreadLocal = 401, "a thread-local reference to ";
+    StaticTls = 402, "cannot allocate memory in static TLS block",
         fix: "load the library at the start (LD_PRELOAD), or build it without -ftls-model=initial-exec";
-    UnknownLibc "unknown-libc", "this build of glibc ",
+    UnknownLibc = 210, "this build of glibc ",
         fix: "add a row for this build with `cargo xtask tables DEBUGFILE`, where DEBUGFILE is the separate debug file of its ld.so";
-    Unsupported "unsupported", "";
-    Untrusted "untrusted", "cannot open shared object file: not trusted in a secure process";
-    NotToBeOpened "not-to-be-opened", "shared object cannot be dlopen()ed";
-    Usage "usage", "";
-    RunsItself "runs-itself", "lode was asked to run itself",
+    Unsupported = 604, "";
+    Untrusted = 503, "cannot open shared object file: not trusted in a secure process";
+    NotToBeOpened = 203, "shared object cannot be dlopen()ed";
+    Usage = 701, "";
+    RunsItself = 702, "lode was asked to run itself",
         fix: "name a program: ld-lode PROGRAM ARGUMENTS";
-    NoSymbol "no-symbol", "undefined symbol: ";
-    InvalidHandle "invalid-handle", "invalid handle";
-    Busy "busy", "the loader is busy in this thread";
-    OutOfMemory "out-of-memory", "cannot allocate memory";
+    NoSymbol = 302, "undefined symbol: ";
+    InvalidHandle = 602, "invalid handle";
+    Busy = 603, "the loader is busy in this thread";
+    OutOfMemory = 504, "cannot allocate memory";
 }
 
 /// What is wrong, in the words that glibc has for it where it has any.
@@ -719,9 +736,21 @@ fn versioned(out: &mut fmt::Formatter<'_>, symbol: &Name, version: &Option<Name>
 }
 
 impl Kind {
-    /// The stable word that stands for this failure, in brackets after `lode` and in `docs/errors`.
-    pub fn code(&self) -> &'static str {
-        self.line(Part::Code)
+    /// The code that stands for this failure, in brackets after `lode`. That of a broken rule is the rule's.
+    pub fn code(&self) -> Code {
+        match self {
+            Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule.code(),
+            _ => Code(CODES.get(self.place()).copied().unwrap_or_default()),
+        }
+    }
+
+    /// A line that is printed as it is. That of a broken rule is the rule's.
+    #[inline(never)]
+    fn line(&self, part: Part) -> &'static str {
+        match self {
+            Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule.line(part),
+            _ => line(TEXTS, self.place() * 3 + part as usize),
+        }
     }
 
     /// What is known beyond the summary, one fact a line.
@@ -784,9 +813,12 @@ impl Kind {
             Kind::Relocation { ref entry, .. } => {
                 let table = crate::elf::dynamic::tag::name(entry.table).unwrap_or_default();
                 write!(out, "  entry {} of {table}", entry.index)?;
-                match entry.segment {
-                    Some(number) => writeln!(out, "; its place is in segment {}", number as u64),
-                    None => out.write_str("\n"),
+                if let Some(number) = entry.segment {
+                    write!(out, "; its place is in segment {}", number as u64)?;
+                }
+                match entry.count {
+                    0 => out.write_str("\n"),
+                    count => writeln!(out, "; there are {count} of the kind"),
                 }
             }
             Kind::CpuTooOld { needed, have } => writeln!(

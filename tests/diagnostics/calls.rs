@@ -38,56 +38,52 @@ fn called(name: &'static str, code: &'static str, call: &'static str) -> Case {
 
 pub fn cases(cases: &mut Vec<Case>) {
     cases.extend([
-        opened("not-to-be-opened", "not-to-be-opened", |library| {
+        opened("not-to-be-opened", "E0203", |library| {
             library.tag(FLAGS_1, NOOPEN);
         }),
-        opened("static-tls", "static-tls", |library| {
+        opened("static-tls", "E0402", |library| {
             library.tls(&[1; 8], 1 << 20, 8);
             let symbol = library.define("large", Binding::Global, Kind::Tls, 0, 8);
             library
                 .tag(FLAGS, STATIC_TLS)
                 .relocation(DATA, R_TPOFF64, Some(symbol), 0);
         }),
-        opened("undefined-symbol-opened", "undefined-symbol", |library| {
+        opened("undefined-symbol-opened", "E0301", |library| {
             let symbol = library.undefined("gone", Binding::Global);
             library.relocation(DATA, 1, Some(symbol), 0);
         }),
-        opened("missing-library-opened", "missing-library", |library| {
+        opened("missing-library-opened", "E0201", |library| {
             library.needed("libgone.so.1");
         }),
         Case {
             code: None,
             ..opened("good-library-opened", "", nothing)
         },
-        called("no-symbol", "no-symbol", "dlsym(RTLD_DEFAULT, \"gone\")"),
+        called("no-symbol", "E0302", "dlsym(RTLD_DEFAULT, \"gone\")"),
         called(
             "no-symbol-of-a-version",
-            "no-symbol",
+            "E0302",
             "dlvsym(RTLD_DEFAULT, \"puts\", \"GLIBC_9\")",
         ),
-        called("no-symbol-after-the-caller", "no-symbol", "dlsym(RTLD_NEXT, \"gone\")"),
-        called("invalid-handle", "invalid-handle", "dlsym((void *)0x1234, \"puts\")"),
-        called("invalid-handle-closed", "unsupported", "dlclose((void *)0x1234)"),
-        called("invalid-mode", "system-call", "dlopen(\"libm.so.6\", 0)"),
-        called("empty-namespace", "system-call", "dlmopen(5, \"libm.so.6\", RTLD_NOW)"),
+        called("no-symbol-after-the-caller", "E0302", "dlsym(RTLD_NEXT, \"gone\")"),
+        called("invalid-handle", "E0602", "dlsym((void *)0x1234, \"puts\")"),
+        called("invalid-handle-closed", "E0604", "dlclose((void *)0x1234)"),
+        called("invalid-mode", "E0502", "dlopen(\"libm.so.6\", 0)"),
+        called("empty-namespace", "E0502", "dlmopen(5, \"libm.so.6\", RTLD_NOW)"),
         called(
             "no-namespace-for-the-program",
-            "system-call",
+            "E0502",
             "dlmopen(LM_ID_NEWLM, NULL, RTLD_NOW)",
         ),
         called(
             "global-in-a-namespace",
-            "system-call",
+            "E0502",
             "dlmopen(LM_ID_NEWLM, \"libm.so.6\", RTLD_NOW | RTLD_GLOBAL)",
         ),
-        called("opened-program", "unsupported", "dlopen(\"./program\", RTLD_NOW)"),
-        called(
-            "opened-nothing",
-            "missing-library",
-            "dlopen(\"libgone.so.1\", RTLD_NOW)",
-        ),
-        called("opened-text", "not-elf", "dlopen(\"./program.c\", RTLD_NOW)"),
-        line("busy", Some("busy"), |folder| {
+        called("opened-program", "E0604", "dlopen(\"./program\", RTLD_NOW)"),
+        called("opened-nothing", "E0201", "dlopen(\"libgone.so.1\", RTLD_NOW)"),
+        called("opened-text", "E0101", "dlopen(\"./program.c\", RTLD_NOW)"),
+        line("busy", Some("E0603"), |folder| {
             // The resolver of a function calls the loader while the loader links the library that holds it.
             folder.compile(
                 BAD,
@@ -101,7 +97,7 @@ pub fn cases(cases: &mut Vec<Case>) {
             );
             caller(folder, "dlopen(\"./libbad.so\", RTLD_NOW)")
         }),
-        case("undefined-symbol-at-the-call", "undefined-symbol", |folder| {
+        case("undefined-symbol-at-the-call", "E0301", |folder| {
             // What the program was linked with defines the function; what it finds does not.
             folder.compile("libnew.so", "void gone(void) {}", SHARED);
             folder.compile(BAD, "", SHARED);

@@ -1,11 +1,12 @@
-//! Whether every way to fail has a case and a section in `docs/errors.md`, checked against the enums themselves: a kind
-//! or a rule that is new does not compile here until it is listed, and then it fails here until it has both.
+//! Whether every way to fail has a case and a page in `docs/errors/`, checked against the enums themselves: a kind
+//! or a rule that is new does not compile here until it is listed, and then it fails here until it has both. The example of a page is the
+//! golden file that it names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use lode::error::{Errno, Kind, Name, Rule};
+use lode::error::{Code, Entry, Errno, Kind, Name, Rule};
 
 /// Lists all variants of an enum, each with a value of it.
 macro_rules! all {
@@ -34,7 +35,7 @@ rules! {
     SegmentWritableExecutable DynamicMissing DynamicOutside DynamicUnterminated RelroOutside TlsOutside TlsSize TlsAlign
     InterpreterPath TagTwin TagEntrySize TagTableSize TagTableOutside TagPltRel StringTable StringOffset HashTable HashBuckets
     GnuHashTable SymbolIndex SymbolValue VersionNeed VersionDefinition VersionIndex RelrBitmapFirst RelrOutside
-    RelocationOutside RelocationReadOnly RelativeCount AndroidRelocations TextRelocations EntryOutside ArraySize CodeOutside
+    RelocationOutside RelocationReadOnly RelativeCount AndroidRelocations TextRelocations RelocatedTwice IfuncNoPlt ThreadLocalAddress EntryOutside ArraySize CodeOutside
     FileTruncated
 }
 
@@ -50,6 +51,7 @@ all!(kinds: Kind {
     Kind::Untrusted => Kind::Untrusted,
     // The rules are listed by themselves.
     Kind::Malformed { .. } => Kind::malformed(Rule::HeaderTruncated, 0, 0).kind(),
+    Kind::Relocation { .. } => Kind::Relocation { rule: Rule::RelocationOutside, entry: entry() },
     Kind::CpuTooOld { .. } => Kind::CpuTooOld { needed: 4, have: 1 },
     Kind::Missing { .. } => Kind::Missing { library: Name::from(""), tried: Vec::new() },
     Kind::Undefined(_) => Kind::Undefined(Vec::new()),
@@ -70,74 +72,145 @@ all!(kinds: Kind {
     Kind::OutOfMemory => Kind::OutOfMemory,
 });
 
+fn entry() -> Entry {
+    Entry {
+        table: 0,
+        index: 0,
+        relocation: "",
+        at: lode::elf::Vaddr(0),
+        symbol: None,
+        segment: None,
+        count: 0,
+    }
+}
+
 /// The codes that nothing can provoke from outside today, and why.
 const OUT_OF_REACH: &[(&str, &str)] = &[
     (
-        "untrusted",
+        "E0503",
         "takes a set-user-ID program, which an ordinary user cannot make; the preload is then a line, not an end",
     ),
     (
-        "out-of-memory",
+        "E0504",
         "would take a process whose memory ends at the right allocation",
-    ),
-    (
-        "symbol-value",
-        "no stage makes it: a symbol's value is only used by relocations, whose result may be anything",
-    ),
-    (
-        "relative-count",
-        "no stage makes it: DT_RELACOUNT is not used, every entry is looked at",
-    ),
-    (
-        "android-relocations",
-        "no stage makes it: packed relocations are refused as a whole (`unsupported`)",
-    ),
-    (
-        "text-relocations",
-        "no stage makes it: the place of such a relocation is refused (`relocation-readonly`)",
     ),
 ];
 
-/// What is wrong with the set of cases: codes without one, cases without a code, without a section in the book, golden files without a case.
-pub fn problems(claimed: &[&str], names: &[&str], package: &Path) -> Vec<String> {
-    let book = fs::read_to_string(package.join("../docs/errors.md")).unwrap_or_default();
-    let kinds = kinds();
-    let rules = rules();
-    let known: BTreeSet<&str> = kinds
+/// Codes that the loader never gives: those of `lode-tool`.
+const OF_THE_TOOL: &[u16] = &[];
+
+/// What is wrong with the set of cases: codes without one, cases without a code, codes without a page and pages without a code, golden
+/// files without a case. With `bless`, the examples of the pages are written anew.
+pub fn problems(claimed: &[&str], names: &[&str], package: &Path, bless: bool) -> Vec<String> {
+    let known: BTreeSet<String> = kinds()
         .iter()
+        .filter(|kind| !matches!(kind, Kind::Malformed { .. }))
         .map(Kind::code)
-        .chain(rules.iter().map(|rule| rule.text().0))
+        .chain(rules().into_iter().map(Rule::code))
+        .map(|code| code.to_string())
         .collect();
     let claimed: BTreeSet<&str> = claimed.iter().copied().collect();
     let exempt: BTreeSet<&str> = OUT_OF_REACH.iter().map(|(code, _)| *code).collect();
     let mut problems = Vec::new();
     for code in &known {
-        match (claimed.contains(code), exempt.contains(code)) {
-            (false, false) => problems.push(format!("`{code}` has no case in tests/diagnostics/")),
-            (true, true) => problems.push(format!("`{code}` is said to be out of reach, but has a case")),
+        match (claimed.contains(&**code), exempt.contains(&**code)) {
+            (false, false) => problems.push(format!("{code} has no case in tests/diagnostics/")),
+            (true, true) => problems.push(format!("{code} is said to be out of reach, but has a case")),
             _ => {}
         }
-        if !book.contains(&format!("### `{code}`\n")) {
-            problems.push(format!("`{code}` has no section in docs/errors.md"));
-        }
     }
-    for code in claimed.union(&exempt).filter(|code| !known.contains(*code)) {
-        problems.push(format!("`{code}` is no code of the loader"));
+    for code in claimed.union(&exempt).filter(|code| !known.contains(**code)) {
+        problems.push(format!("{code} is no code of the loader"));
     }
     let distinct: BTreeSet<&str> = names.iter().copied().collect();
     if distinct.len() != names.len() {
         problems.push("two cases have one name".to_owned());
     }
-    for entry in fs::read_dir(package.join("diagnostics"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        let path = entry.path();
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        if path.extension().is_some_and(|extension| extension == "txt") && !distinct.contains(&*stem) {
-            problems.push(format!("{} belongs to no case", path.display()));
+    let goldens = texts(&package.join("diagnostics"), "txt");
+    for name in goldens.keys().filter(|name| !distinct.contains(&***name)) {
+        problems.push(format!("tests/diagnostics/{name}.txt belongs to no case"));
+    }
+    problems.extend(problems_of_the_book(
+        known,
+        &goldens,
+        &package.join("../docs/errors"),
+        bless,
+    ));
+    problems
+}
+
+/// Every code has a page and a line in the index, every page a code; a page shows the golden file that it names.
+fn problems_of_the_book(
+    mut codes: BTreeSet<String>,
+    goldens: &BTreeMap<String, String>,
+    folder: &Path,
+    bless: bool,
+) -> Vec<String> {
+    codes.extend(OF_THE_TOOL.iter().map(|code| Code(*code).to_string()));
+    let mut pages = texts(folder, "md");
+    let index = pages.remove("README").unwrap_or_default();
+    let mut problems: Vec<String> = pages
+        .keys()
+        .filter(|page| !codes.contains(*page))
+        .map(|page| format!("docs/errors/{page}.md: no such code"))
+        .collect();
+    for code in &codes {
+        let Some(page) = pages.get(code) else {
+            problems.push(format!("docs/errors/{code}.md is missing"));
+            continue;
+        };
+        let title = page.lines().next().unwrap_or_default();
+        match title.strip_prefix(&format!("# {code}: ")) {
+            Some(words) if index.contains(&format!("- [{code}]({code}.md): {words}\n")) => {}
+            Some(_) => problems.push(format!("docs/errors/README.md does not have the title of {code}")),
+            None => problems.push(format!("docs/errors/{code}.md: the title is not `# {code}: ...`")),
+        }
+        match with_examples(page, goldens) {
+            Ok(anew) if anew == *page => {}
+            Ok(anew) if bless => {
+                problems.extend(fs::write(folder.join(code).with_extension("md"), anew).map_err(|error| error.to_string()).err());
+            }
+            Ok(_) => problems.push(format!(
+                "docs/errors/{code}.md does not show its example as it is; `cargo xtask test --suite diagnostics --bless` writes it anew"
+            )),
+            Err(why) => problems.push(format!("docs/errors/{code}.md: {why}")),
         }
     }
     problems
+}
+
+/// The files of a folder with an extension, by their names without it.
+fn texts(folder: &Path, extension: &str) -> BTreeMap<String, String> {
+    let paths = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    paths
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .map(|path| {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            (stem, fs::read_to_string(&path).unwrap_or_default())
+        })
+        .collect()
+}
+
+/// A page whose examples are those of the golden files that stand in a comment before each. A page shows one folder and one machine where a
+/// golden file has placeholders.
+fn with_examples(page: &str, goldens: &BTreeMap<String, String>) -> Result<String, String> {
+    const BEFORE: &str = "<!-- tests/diagnostics/";
+    const BETWEEN: &str = ".txt -->\n```text\n";
+    let mut parts = page.split(BEFORE);
+    let mut anew = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once(BETWEEN).ok_or("a comment without its example")?;
+        let (_, rest) = rest.split_once("```").ok_or("an example without an end")?;
+        let golden = goldens.get(name).ok_or_else(|| format!("there is no example {name}"))?;
+        let example = golden
+            .replace("@BASE@", "/srv")
+            .replace("@LEVEL@", "3")
+            .replace("@ADDRESS@", "0x7f5c2e6a1000");
+        anew = anew + BEFORE + name + BETWEEN + &example + "```" + rest;
+    }
+    Ok(anew)
 }

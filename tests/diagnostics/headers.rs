@@ -57,72 +57,72 @@ pub fn cases(cases: &mut Vec<Case>) {
 /// Whose file is it?
 fn identity(cases: &mut Vec<Case>) {
     cases.extend([
-        case("not-elf", "not-elf", |folder| {
+        case("not-elf", "E0101", |folder| {
             folder.write(
                 BAD,
                 format!("/* GNU ld script */\nGROUP ( libc.so.6 )\n{}", " ".repeat(64)).as_bytes(),
             );
             needs_bad(folder)
         }),
-        case("not-elf-as-command", "not-elf", |folder| {
+        case("not-elf-as-command", "E0101", |folder| {
             folder.write("program", format!("#!/bin/sh\n{}", "# nothing\n".repeat(8)).as_bytes());
             Run::new(&["ld-lode", "./program"])
         }),
-        library("header-truncated", "header-truncated", nothing, |file| {
+        library("header-truncated", "E0102", nothing, |file| {
             file.truncate(63);
         }),
-        library("header-of-an-empty-file", "header-truncated", nothing, |file| {
+        library("header-of-an-empty-file", "E0102", nothing, |file| {
             file.truncate(0);
         }),
-        command("wrong-class", "wrong-class", nothing, |file| {
+        command("wrong-class", "E0103", nothing, |file| {
             file.set_header(Class, 1);
         }),
-        library("wrong-class-of-a-library", "missing-library", nothing, |file| {
+        library("wrong-class-of-a-library", "E0201", nothing, |file| {
             file.set_header(Class, 1);
         }),
-        library("wrong-class-unknown", "wrong-class", nothing, |file| {
+        library("wrong-class-unknown", "E0103", nothing, |file| {
             file.set_header(Class, 7);
         }),
-        library("wrong-data", "wrong-data", nothing, |file| {
+        library("wrong-data", "E0103", nothing, |file| {
             file.set_header(Data, 2);
         }),
-        library("elf-version", "elf-version", nothing, |file| {
+        library("elf-version", "E0106", nothing, |file| {
             file.set_header(Version, 2);
         }),
-        library("elf-version-in-the-identity", "elf-version", nothing, |file| {
+        library("elf-version-in-the-identity", "E0106", nothing, |file| {
             file.set_header(IdentVersion, 0);
         }),
-        library("wrong-osabi", "wrong-osabi", nothing, |file| {
+        library("wrong-osabi", "E0104", nothing, |file| {
             file.set_header(OsAbi, 9);
         }),
-        interpreted("wrong-osabi-interpreted", "wrong-osabi", nothing, |file| {
+        interpreted("wrong-osabi-interpreted", "E0104", nothing, |file| {
             file.set_header(OsAbi, 9);
         }),
-        command("wrong-abiversion", "wrong-abiversion", nothing, |file| {
+        command("wrong-abiversion", "E0105", nothing, |file| {
             file.set_header(AbiVersion, 1);
         }),
-        interpreted("wrong-abiversion-interpreted", "wrong-abiversion", nothing, |file| {
+        interpreted("wrong-abiversion-interpreted", "E0105", nothing, |file| {
             file.set_header(AbiVersion, 1);
         }),
-        library("wrong-abiversion-gnu", "wrong-abiversion", nothing, |file| {
+        library("wrong-abiversion-gnu", "E0105", nothing, |file| {
             file.set_header(OsAbi, 3).set_header(AbiVersion, 4);
         }),
-        command("wrong-machine", "wrong-machine", nothing, |file| {
+        command("wrong-machine", "E0103", nothing, |file| {
             file.set_header(Machine, 183);
         }),
-        library("wrong-machine-of-a-library", "missing-library", nothing, |file| {
+        library("wrong-machine-of-a-library", "E0201", nothing, |file| {
             file.set_header(Machine, 183);
         }),
-        library("header-flags", "header-flags", nothing, |file| {
+        library("header-flags", "E0108", nothing, |file| {
             file.set_header(Flags, 0x10);
         }),
-        interpreted("header-flags-interpreted", "header-flags", nothing, |file| {
+        interpreted("header-flags-interpreted", "E0108", nothing, |file| {
             file.set_header(Flags, 0x10);
         }),
-        library("header-type", "header-type", nothing, |file| {
+        library("header-type", "E0109", nothing, |file| {
             file.set_header(Type, 1);
         }),
-        command("header-type-core", "header-type", nothing, |file| {
+        command("header-type-core", "E0109", nothing, |file| {
             file.set_header(Type, 4);
         }),
     ]);
@@ -131,17 +131,17 @@ fn identity(cases: &mut Vec<Case>) {
 /// Where are the program headers?
 fn table(cases: &mut Vec<Case>) {
     cases.extend([
-        library("phentsize", "phentsize", nothing, |file| {
+        library("phentsize", "E0110", nothing, |file| {
             file.set_header(Phentsize, 32);
         }),
-        library("no-program-headers", "no-program-headers", nothing, |file| {
+        library("no-program-headers", "E0111", nothing, |file| {
             file.set_header(Phnum, 0);
         }),
-        library("phdr-outside-file", "phdr-outside-file", nothing, |file| {
+        library("phdr-outside-file", "E0113", nothing, |file| {
             let length = file.bytes.len() as u64;
             file.set_header(Phoff, length - 56);
         }),
-        library("phdr-outside-file-too-many", "phdr-outside-file", nothing, |file| {
+        library("phdr-outside-file-too-many", "E0113", nothing, |file| {
             file.set_header(Phnum, 0xffff);
         }),
     ]);
@@ -150,51 +150,51 @@ fn table(cases: &mut Vec<Case>) {
 /// PT_LOAD.
 fn segments(cases: &mut Vec<Case>) {
     cases.extend([
-        library("no-load-segment", "no-load-segment", nothing, |file| {
+        library("no-load-segment", "E0114", nothing, |file| {
             for _ in 0..4 {
                 set_load(file, 0, SegmentField::Type, 0);
             }
         }),
-        library("segment-outside-file", "segment-outside-file", nothing, |file| {
+        library("segment-outside-file", "E0112", nothing, |file| {
             let length = file.bytes.len();
             file.truncate(length - 1);
         }),
-        library("segment-file-size", "segment-file-size", nothing, |file| {
+        library("segment-file-size", "E0115", nothing, |file| {
             set_load(file, 3, Memsz, 8);
         }),
-        library("segment-order", "segment-order", nothing, |file| {
+        library("segment-order", "E0116", nothing, |file| {
             set_load(file, 3, Vaddr, 0x5_0000);
         }),
-        library("segment-order-overlap", "segment-order", nothing, |file| {
+        library("segment-order-overlap", "E0116", nothing, |file| {
             set_load(file, 1, Memsz, DATA - TEXT);
         }),
-        library("segment-order-one-page-twice", "segment-order", nothing, |file| {
+        library("segment-order-one-page-twice", "E0116", nothing, |file| {
             let end = file.segment(load(file, 0), Memsz).next_multiple_of(16);
             let offset = file.segment(load(file, 1), Offset) + end;
             set_load(file, 1, Vaddr, end);
             set_load(file, 1, Offset, offset);
         }),
-        library("segment-address", "segment-address", nothing, |file| {
+        library("segment-address", "E0117", nothing, |file| {
             set_load(file, 3, Vaddr, 0xffff_ffff_ffff_f000);
         }),
-        library("segment-address-too-high", "segment-address", nothing, |file| {
+        library("segment-address-too-high", "E0117", nothing, |file| {
             set_load(file, 3, Vaddr, 1 << 60);
         }),
-        library("segment-align", "segment-align", nothing, |file| {
+        library("segment-align", "E0118", nothing, |file| {
             set_load(file, 3, Align, 0x3000);
         }),
-        library("segment-congruence", "segment-congruence", nothing, |file| {
+        library("segment-congruence", "E0119", nothing, |file| {
             set_load(file, 3, Vaddr, DATA + 8);
         }),
-        library("segment-wx", "segment-wx", nothing, |file| {
+        library("segment-wx", "E0123", nothing, |file| {
             set_load(file, 1, SegmentField::Flags, 7);
         }),
-        interpreted("segment-wx-interpreted", "segment-wx", nothing, |file| {
+        interpreted("segment-wx-interpreted", "E0123", nothing, |file| {
             set_load(file, 1, SegmentField::Flags, 7);
         }),
         interpreted(
             "file-truncated",
-            "file-truncated",
+            "E0127",
             |program| {
                 program.data(&[1; 0x5000]);
             },
@@ -205,7 +205,7 @@ fn segments(cases: &mut Vec<Case>) {
         ),
         command(
             "file-truncated-as-command",
-            "segment-outside-file",
+            "E0112",
             |program| {
                 program.data(&[1; 0x5000]);
             },
@@ -220,62 +220,62 @@ fn segments(cases: &mut Vec<Case>) {
 /// The other segments.
 fn others(cases: &mut Vec<Case>) {
     cases.extend([
-        library("segment-twice", "segment-twice", nothing, |file| {
+        library("segment-twice", "E0122", nothing, |file| {
             let dynamic = file.segment_of(PT_DYNAMIC).unwrap();
             let (at, size) = (file.segment(dynamic, Vaddr), file.segment(dynamic, Memsz));
             replace_stack(file, PT_DYNAMIC.into(), at, size);
         }),
-        interpreted("segment-twice-interpreted", "segment-twice", nothing, |file| {
+        interpreted("segment-twice-interpreted", "E0122", nothing, |file| {
             let dynamic = file.segment_of(PT_DYNAMIC).unwrap();
             let (at, size) = (file.segment(dynamic, Vaddr), file.segment(dynamic, Memsz));
             replace_stack(file, PT_DYNAMIC.into(), at, size);
         }),
-        library("dynamic-outside", "dynamic-outside", nothing, |file| {
+        library("dynamic-outside", "E0131", nothing, |file| {
             set(file, PT_DYNAMIC, Vaddr, 0x70_0000);
         }),
-        library("dynamic-unterminated", "dynamic-unterminated", nothing, |file| {
+        library("dynamic-unterminated", "E0132", nothing, |file| {
             set(file, PT_DYNAMIC, Memsz, 32);
         }),
-        library("dynamic-missing", "dynamic-missing", nothing, |file| {
+        library("dynamic-missing", "E0130", nothing, |file| {
             set(file, PT_DYNAMIC, SegmentField::Type, 0);
         }),
-        library("relro-outside", "relro-outside", nothing, |file| {
+        library("relro-outside", "E0124", nothing, |file| {
             set(file, PT_GNU_RELRO, Vaddr, TEXT);
         }),
-        library("relro-outside-too-long", "relro-outside", nothing, |file| {
+        library("relro-outside-too-long", "E0124", nothing, |file| {
             set(file, PT_GNU_RELRO, Memsz, 0x100_0000);
         }),
-        library("tls-outside", "tls-outside", thread_local, |file| {
+        library("tls-outside", "E0403", thread_local, |file| {
             set(file, PT_TLS, Vaddr, 0x70_0000);
         }),
-        library("tls-size", "tls-size", thread_local, |file| {
+        library("tls-size", "E0404", thread_local, |file| {
             set(file, PT_TLS, Memsz, 4);
         }),
-        library("tls-size-too-large", "tls-size", thread_local, |file| {
+        library("tls-size-too-large", "E0404", thread_local, |file| {
             set(file, PT_TLS, Memsz, 1 << 40);
         }),
-        library("tls-align", "tls-align", thread_local, |file| {
+        library("tls-align", "E0405", thread_local, |file| {
             set(file, PT_TLS, Align, 24);
         }),
-        library("tls-align-too-large", "tls-align", thread_local, |file| {
+        library("tls-align-too-large", "E0405", thread_local, |file| {
             set(file, PT_TLS, Align, 1 << 30);
         }),
-        command("interpreter-path", "interpreter-path", nothing, |file| {
+        command("interpreter-path", "E0121", nothing, |file| {
             set(file, PT_INTERP, Filesz, 0);
         }),
-        command("interpreter-path-too-long", "interpreter-path", nothing, |file| {
+        command("interpreter-path-too-long", "E0121", nothing, |file| {
             set(file, PT_INTERP, Filesz, 0x1001);
         }),
-        command("entry-outside", "entry-outside", nothing, |file| {
+        command("entry-outside", "E0125", nothing, |file| {
             file.set_header(Entry, DATA);
         }),
-        interpreted("entry-outside-interpreted", "entry-outside", nothing, |file| {
+        interpreted("entry-outside-interpreted", "E0125", nothing, |file| {
             file.set_header(Entry, DATA);
         }),
-        command("cpu-too-old", "cpu-too-old", level_to_come, |file| {
+        command("cpu-too-old", "E0128", level_to_come, |file| {
             replace_stack(file, PT_GNU_PROPERTY, NOTE, 32);
         }),
-        library("cpu-too-old-for-a-library", "missing-library", level_to_come, |file| {
+        library("cpu-too-old-for-a-library", "E0201", level_to_come, |file| {
             replace_stack(file, PT_GNU_PROPERTY, NOTE, 32);
         }),
     ]);

@@ -25,7 +25,7 @@ fn missing(cases: &mut Vec<Case>) {
     cases.extend([
         command(
             "missing-library",
-            "missing-library",
+            "E0201",
             |program| {
                 program.needed("libgone.so.1");
             },
@@ -33,13 +33,13 @@ fn missing(cases: &mut Vec<Case>) {
         ),
         interpreted(
             "missing-library-interpreted",
-            "missing-library",
+            "E0201",
             |program| {
                 program.needed("libgone.so.1");
             },
             nothing,
         ),
-        case("missing-library-of-a-library", "missing-library", |folder| {
+        case("missing-library-of-a-library", "E0201", |folder| {
             let mut library = plain_library("libgood.so");
             library.needed("libgone.so.1").runpath("$ORIGIN/private");
             folder.write("libgood.so", &library.forge().bytes);
@@ -48,29 +48,29 @@ fn missing(cases: &mut Vec<Case>) {
         }),
         command(
             "missing-library-with-a-path",
-            "missing-library",
+            "E0201",
             |program| {
                 program.needed("./lib/libgone.so.1");
             },
             nothing,
         ),
-        case("library-is-a-folder", "missing-library", |folder| {
+        case("library-is-a-folder", "E0201", |folder| {
             folder.folder(BAD);
             needs_bad(folder)
         }),
-        case("library-is-a-pipe", "missing-library", |folder| {
+        case("library-is-a-pipe", "E0201", |folder| {
             folder.pipe(BAD);
             needs_bad(folder)
         }),
-        case("not-regular", "not-regular", |folder| {
+        case("not-regular", "E0202", |folder| {
             folder.pipe("program");
             Run::new(&["ld-lode", "./program"])
         }),
-        case("program-is-a-folder", "system-call", |folder| {
+        case("program-is-a-folder", "E0502", |folder| {
             folder.folder("program");
             Run::new(&["ld-lode", "./program"])
         }),
-        case("system-call", "system-call", |_| Run::new(&["ld-lode", "./gone"])),
+        case("system-call", "E0502", |_| Run::new(&["ld-lode", "./gone"])),
     ]);
 }
 
@@ -85,11 +85,11 @@ fn unresolved(cases: &mut Vec<Case>) {
     cases.extend([
         interpreted(
             "undefined-symbol",
-            "undefined-symbol",
+            "E0301",
             |program| wants(program, &["gone"]),
             nothing,
         ),
-        case("undefined-symbols-of-two-files", "undefined-symbol", |folder| {
+        case("undefined-symbols-of-two-files", "E0301", |folder| {
             let mut library = plain_library(BAD);
             wants(&mut library, &["first", "second"]);
             folder.write(BAD, &library.forge().bytes);
@@ -98,7 +98,7 @@ fn unresolved(cases: &mut Vec<Case>) {
             folder.write("program", &program.forge().bytes);
             Run::new(&["ld-lode", "--library-path", ".", "./program"])
         }),
-        case("undefined-symbol-with-a-version", "undefined-symbol", |folder| {
+        case("undefined-symbol-with-a-version", "E0301", |folder| {
             let mut library = plain_library("libversioned.so");
             let version = library.define_version("V1");
             let symbol = library.define("other", Binding::Global, Kind::Function, TEXT, 1);
@@ -115,7 +115,7 @@ fn unresolved(cases: &mut Vec<Case>) {
             folder.write("program", &program.forge().bytes);
             Run::new(&["ld-lode", "--library-path", ".", "./program"])
         }),
-        case("undefined-symbol-that-is-hidden", "undefined-symbol", |folder| {
+        case("undefined-symbol-that-is-hidden", "E0301", |folder| {
             // A definition of the base that hides serves nobody who asks for a version.
             let mut library = plain_library("libhidden.so");
             library.define_version("V1");
@@ -131,7 +131,7 @@ fn unresolved(cases: &mut Vec<Case>) {
             folder.write("program", &program.forge().bytes);
             Run::new(&["ld-lode", "--library-path", ".", "./program"])
         }),
-        case("missing-version", "missing-version", |folder| {
+        case("missing-version", "E0310", |folder| {
             let mut library = plain_library("libold.so");
             library.define_version("V1");
             folder.write("libold.so", &library.forge().bytes);
@@ -143,27 +143,23 @@ fn unresolved(cases: &mut Vec<Case>) {
             folder.write("program", &program.forge().bytes);
             Run::new(&["./program"]).with("LD_LIBRARY_PATH", ".")
         }),
-        case(
-            "missing-version-of-a-library-without-versions",
-            "undefined-symbol",
-            |folder| {
-                folder.write("libplain.so", &plain_library("libplain.so").forge().bytes);
-                let mut program = folder.program();
-                let version = program.needed("libplain.so").need_version("libplain.so", "V1", false);
-                let symbol = program.undefined("gone", Binding::Global);
-                program
-                    .versioned(symbol, version)
-                    .relocation(DATA, R_64, Some(symbol), 0);
-                folder.write("program", &program.forge().bytes);
-                Run::new(&["ld-lode", "--library-path", ".", "./program"])
-            },
-        ),
+        case("missing-version-of-a-library-without-versions", "E0301", |folder| {
+            folder.write("libplain.so", &plain_library("libplain.so").forge().bytes);
+            let mut program = folder.program();
+            let version = program.needed("libplain.so").need_version("libplain.so", "V1", false);
+            let symbol = program.undefined("gone", Binding::Global);
+            program
+                .versioned(symbol, version)
+                .relocation(DATA, R_64, Some(symbol), 0);
+            folder.write("program", &program.forge().bytes);
+            Run::new(&["ld-lode", "--library-path", ".", "./program"])
+        }),
     ]);
 }
 
 /// libcs that lode cannot start.
 fn libcs(cases: &mut Vec<Case>) {
-    cases.push(case("unknown-libc", "unknown-libc", |folder| {
+    cases.push(case("unknown-libc", "E0210", |folder| {
         let mut libc = plain_library("libc.so.6");
         for version in ["GLIBC_2.2.5", "GLIBC_2.99"] {
             libc.define_version(version);
@@ -174,7 +170,7 @@ fn libcs(cases: &mut Vec<Case>) {
     }));
     cases.push(Case {
         needs: &[MUSL],
-        ..case("unsupported", "unsupported", |folder| {
+        ..case("unsupported", "E0604", |folder| {
             folder.copy(MUSL, "libc.so");
             folder.write("program", &folder.program().needed("libc.so").forge().bytes);
             Run::new(&["ld-lode", "--library-path", ".", "./program"])
@@ -185,25 +181,25 @@ fn libcs(cases: &mut Vec<Case>) {
 /// What was asked of lode as a command.
 fn command_line(cases: &mut Vec<Case>) {
     cases.extend([
-        case("runs-itself", "runs-itself", |folder| {
+        case("runs-itself", "E0702", |folder| {
             folder.copy_loader("copy");
             Run::new(&["ld-lode", "./copy"])
         }),
-        case("runs-itself-under-another-name", "runs-itself", |folder| {
+        case("runs-itself-under-another-name", "E0702", |folder| {
             let mut loader = plain_library("ld-linux-x86-64.so.2");
             loader.data(&[0; 8]);
             folder.write("loader", &loader.forge().bytes);
             Run::new(&["ld-lode", "./loader"])
         }),
-        line("usage", Some("usage"), |_| {
+        line("usage", Some("E0701"), |_| {
             Run::new(&["ld-lode", "--lybrary-path", ".", "./program"])
         }),
-        line("usage-short-option", Some("usage"), |_| Run::new(&["ld-lode", "-v"])),
-        line("usage-without-a-program", Some("usage"), |_| Run::new(&["ld-lode"])),
-        line("usage-without-a-value", Some("usage"), |_| {
+        line("usage-short-option", Some("E0701"), |_| Run::new(&["ld-lode", "-v"])),
+        line("usage-without-a-program", Some("E0701"), |_| Run::new(&["ld-lode"])),
+        line("usage-without-a-value", Some("E0701"), |_| {
             Run::new(&["ld-lode", "--preload"])
         }),
-        line("usage-with-a-value-too-many", Some("usage"), |_| {
+        line("usage-with-a-value-too-many", Some("E0701"), |_| {
             Run::new(&["ld-lode", "--list=all", "./program"])
         }),
         line("help", None, |_| Run::new(&["ld-lode", "--help"])),

@@ -373,6 +373,21 @@ fn a_count_of_relative_entries_may_be_too_low_and_not_too_high() {
 }
 
 #[test]
+fn relative_words_in_a_row_are_all_stored() {
+    let mut a = Module::library("liba.so");
+    a.data(&[0; 80]);
+    for word in 0..10 {
+        a.relocation(DATA + 8 * word, RELATIVE, None, 0x40 + word as i64);
+    }
+    let mut stand = stand_with(&a);
+    let ready = stand.start().unwrap();
+    for word in 0..10 {
+        assert_eq!(stand.word(A, DATA + 8 * word), stand.at(A, 0x40 + word));
+    }
+    assert_eq!(ready.statistics.relative, 10);
+}
+
+#[test]
 fn a_relr_table_that_is_no_whole_number_of_words_is_refused() {
     let mut a = Module::library("liba.so");
     a.data(&[0; 8]);
@@ -552,4 +567,103 @@ fn as_many_packed_relocations_as_the_module_has_bytes_are_applied_in_bounded_tim
     );
     let ready = stand_with(&a).start().unwrap();
     assert_eq!(ready.statistics.relative, 4000);
+}
+
+/// More than a distance of 32 bits reaches.
+const FAR: u64 = 1 << 40;
+
+/// A module that defines `name`, and refers to `other` by a distance in its data.
+fn referring(mut module: Module, name: &str, other: Option<&str>) -> Module {
+    module.text(&[0xc3; 16]);
+    module.data(&[0; 16]);
+    module.define(name, Binding::Global, Kind::Object, DATA + 8, 8);
+    if let Some(other) = other {
+        let symbol = module.undefined(other, Binding::Global);
+        module.relocation(DATA, PC32, Some(symbol), 0);
+    }
+    module
+}
+
+/// The distance that a module holds, added to the place that holds it.
+fn target(stand: &Stand, path: &str) -> u64 {
+    let distance = i64::from(stand.half(path, DATA).cast_signed());
+    stand.at(path, DATA).wrapping_add_signed(distance)
+}
+
+#[test]
+fn what_refers_by_32_bit_distances_is_mapped_near_its_targets() {
+    const B: &str = "/lib/libb.so";
+    for (of_main, of_a, of_b) in [
+        (None, Some("in_main"), None),
+        (Some("in_a"), None, None),
+        // The target is mapped after what refers to it, and the reverse.
+        (None, Some("in_b"), None),
+        (None, None, Some("in_a")),
+        (Some("in_a"), Some("in_b"), Some("in_main")),
+    ] {
+        let mut main = referring(main(), "in_main", of_main);
+        main.needed("libb.so");
+        let mut stand = Stand::new(&main);
+        stand.add(A, &referring(Module::library("liba.so"), "in_a", of_a));
+        stand.add(B, &referring(Module::library("libb.so"), "in_b", of_b));
+        stand.host.apart = FAR;
+        stand.start().unwrap();
+        for (path, reference) in [(PROGRAM, of_main), (A, of_a), (B, of_b)] {
+            let Some(reference) = reference else { continue };
+            let provider = match reference {
+                "in_main" => PROGRAM,
+                "in_a" => A,
+                _ => B,
+            };
+            assert_eq!(
+                target(&stand, path),
+                stand.at(provider, DATA + 8),
+                "{path} to {reference}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_opened_is_mapped_near_its_targets_too() {
+    let mut stand = Stand::new(&referring(Module::program(""), "in_main", None));
+    stand.add(A, &referring(Module::library("liba.so"), "in_a", Some("in_main")));
+    stand.host.apart = FAR;
+    stand.start().unwrap();
+    stand.open("liba.so").unwrap();
+    assert_eq!(target(&stand, A), stand.at(PROGRAM, DATA + 8));
+}
+
+#[test]
+fn what_refers_to_nobody_in_that_way_goes_wherever_there_is_room() {
+    let mut a = referring(Module::library("liba.so"), "in_a", None);
+    // A distance of 64 bits, one within the module, and one that is counted as relative.
+    let symbol = a.undefined("in_main", Binding::Global);
+    a.relocation(DATA, PC64, Some(symbol), 0);
+    let mut main = referring(main(), "in_main", None);
+    let own = main.define("own", Binding::Global, Kind::Object, DATA, 4);
+    main.relocation(DATA, PC32, Some(own), 0);
+    let mut stand = Stand::new(&main);
+    stand.add(A, &a);
+    stand.host.apart = FAR;
+    stand.start().unwrap();
+    assert!(stand.at(A, 0) - stand.at(PROGRAM, 0) >= FAR / 2);
+}
+
+#[test]
+fn targets_that_are_too_far_from_each_other_are_named() {
+    const B: &str = "/lib/libb.so";
+    let mut b = referring(Module::library("libb.so"), "in_b", Some("in_main"));
+    let symbol = b.undefined("in_a", Binding::Global);
+    b.relocation(DATA + 4, PC32, Some(symbol), 0);
+    let mut main = referring(main(), "in_main", None);
+    main.needed("libb.so");
+    let mut stand = Stand::new(&main);
+    stand.add(A, &referring(Module::library("liba.so"), "in_a", None));
+    stand.add(B, &b);
+    stand.host.apart = FAR;
+    let refused = error(stand.start());
+    assert_eq!(refused.culprit.to_string(), B);
+    let line = refused.to_string();
+    assert!(line.contains("R_X86_64_PC32 at 0x300004 against `in_a'"), "{line}");
 }

@@ -281,7 +281,7 @@ fn a_missing_library_is_reported_with_who_asked_and_every_place() {
         error.report(b"main").to_string(),
         "main: error while loading shared libraries: libnone.so: cannot open shared object file: No such file or \
          directory\n\
-         lode[missing-library]: libnone.so, needed by /lib/liba.so\n  \
+         lode[E0201]: libnone.so, needed by /lib/liba.so\n  \
          tried /opt/r/libnone.so: No such file or directory\n  \
          tried /opt/l/libnone.so: No such file or directory\n  \
          tried /lib/libnone.so: No such file or directory\n  \

@@ -112,6 +112,18 @@ impl Ask {
         let is_distance = matches!(self, Ask::Value { pc_relative: true, .. });
         self.field() == Field::Word64 && !is_distance
     }
+
+    /// Whether it is a distance that does not reach everywhere.
+    pub fn is_short_distance(self) -> bool {
+        matches!(
+            self,
+            Ask::Value {
+                field: Field::Signed32,
+                pc_relative: true,
+                ..
+            }
+        )
+    }
 }
 
 /// How a value is stored.

@@ -253,7 +253,8 @@ impl<'a> Work<'a> {
                     name: "a relative relocation",
                     ask: Ask::Relative,
                 },
-                at: Vaddr(0),
+                // Nowhere: what is wrong before the first relocation is about none of them.
+                at: Vaddr(u64::MAX),
                 symbol: SymbolIndex(0),
             },
             stream: Table::EMPTY,
@@ -448,6 +449,10 @@ impl<'a> Work<'a> {
             at: Vaddr(at),
             symbol: symbol_name(module, site.symbol),
             segment: module.headers.iter().position(holds),
+            count: match rule {
+                Rule::IfuncNoPlt => calls_to_ifuncs(module, self.binding.machine),
+                _ => 0,
+            },
         };
         Kind::Relocation { rule, entry }.into()
     }
@@ -919,6 +924,22 @@ fn check_value(found: &Definition<'_>) -> core::result::Result<(), Fault> {
         return Err(Kind::malformed(Rule::SymbolValue, found.symbol.value, end));
     }
     Ok(())
+}
+
+/// How many entries of DT_RELA ask for what cannot hold any address of a function that a resolver of the same file chooses, which is how linkers write
+/// calls without a PLT.
+#[cold]
+fn calls_to_ifuncs(module: &Module, machine: &Machine) -> u64 {
+    let words = module.dynamic.rela.and_then(|range| table(module, range).ok());
+    let words = words.unwrap_or(Table::EMPTY);
+    let entries = (0..).map_while(|index| PltKind::Rela.entry(words, index));
+    let is_call = |entry: &Rela| {
+        let relocation = (machine.relocation)(entry.kind());
+        let symbol = module.symbols.get(entry.symbol());
+        relocation.is_some_and(|known| !known.ask.is_address())
+            && symbol.is_some_and(|symbol| symbol.kind() == symbol::STT_GNU_IFUNC)
+    };
+    entries.filter(is_call).count() as u64
 }
 
 /// A resolver has to be code of the module that defines it.

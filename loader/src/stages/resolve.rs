@@ -9,6 +9,7 @@ use super::protect::{CANNOT_RESTORE, set_read_only_segments};
 use super::relocate::{Copy, Indirect, Relocated, scope_of, store};
 use crate::elf::Vaddr;
 use crate::elf::segment::Access;
+use crate::elf::symbol;
 use crate::error::{Kind, Name, Result, Rule, Stage, Unresolved};
 use crate::event::{Event, Interest, Log};
 use crate::image::Patch;
@@ -182,7 +183,15 @@ fn copy_data(roster: Roster<'_>, batch: &Batch, module: &Module, copy: &Copy, lo
         version: version.map(|version| version.name),
         index: source.index,
     });
-    if source.symbol.size != reference.size {
+    // glibc's words, and glibc's choice: what is cut off is said, what is left as it is in the program is not.
+    if source.symbol.visibility() == symbol::STV_PROTECTED {
+        log.say(format_args!(
+            "warning: copy relocation against non-copyable protected symbol `{}' in `{}'",
+            crate::error::Lossy(name),
+            source.module.name
+        ));
+    }
+    if source.symbol.size > reference.size {
         log.warn(format_args!(
             "Symbol `{}' has different size in shared object, consider re-linking",
             crate::error::Lossy(name)
