@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `headers` | the file: its header, its segments |
 //! | `tables` | what its dynamic section names: strings, symbols, versions, relocations |
+//! | `content` | what its relocations would do |
 //! | `process` | what is around it: libraries, versions and symbols that are missing, the command line, libc |
 //! | `calls` | what a running program asks with `dlopen` and its family |
 //!
@@ -20,6 +21,8 @@
 
 #[path = "diagnostics/calls.rs"]
 mod calls;
+#[path = "diagnostics/content.rs"]
+mod content;
 #[path = "diagnostics/coverage.rs"]
 mod coverage;
 #[path = "runner/execution.rs"]
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
     let mut cases = Vec::new();
     headers::cases(&mut cases);
     tables::cases(&mut cases);
+    content::cases(&mut cases);
     process::cases(&mut cases);
     calls::cases(&mut cases);
 

@@ -120,6 +120,16 @@ print(sorted(total))'",
     );
 }
 
+/// The interpreter of bytecode opens dllunix.so and dllcamlstr.so, which refer to the program.
+#[test]
+fn ocaml_with_its_stubs() {
+    agrees(
+        &["ocaml", "ocamlrun"],
+        "echo 'print_string (Str.global_replace (Str.regexp \"a+\") \"b\" \"caat\"); \
+         print_int (List.length [Unix.getpid ()]);;' > stubs.ml && ocaml unix.cma str.cma stubs.ml; rm -f stubs.ml",
+    );
+}
+
 #[test]
 fn perl() {
     agrees(

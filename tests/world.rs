@@ -9,6 +9,7 @@
 //! | `versions` | which version of it |
 //! | `demands` | what a file asks of the machine, the system and the loader |
 //! | `relocations` | what each type stores, and what is refused |
+//! | `content` | what is refused for what it would do, and what `--allow` lets through |
 //! | `order` | constructors, resolvers, copies |
 //! | `damage` | that no content of a file makes a stage panic |
 //! | `namespaces` | what is loaded and found in a namespace of its own |
@@ -18,6 +19,8 @@
 
 #[path = "world/binding.rs"]
 mod binding;
+#[path = "world/content.rs"]
+mod content;
 #[path = "world/damage.rs"]
 mod damage;
 #[path = "world/demands.rs"]

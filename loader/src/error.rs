@@ -241,12 +241,17 @@ rules! {
         fix: "link with -z pack-relative-relocs";
     RelrBitmapFirst = 326, "a RELR stream starts with a bitmap";
     RelrOutside = 327, "a RELR entry does not lie in a writable segment of this module";
+    RelocatedTwice = 330, "a word is relocated by both DT_RELR and another table";
     RelocationOutside = 321, "a relocation's target does not lie in this module";
     RelocationReadOnly = 322, "a relocation's target lies in a segment that is not writable",
-        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel)";
+        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel); --allow=textrel runs it as it is";
     RelativeCount = 328, "DT_RELACOUNT counts relocations that are not relative";
     AndroidRelocations = 329, "the packed relocations (APS2) are damaged";
-    TextRelocations = 323, "the file asks to relocate read-only segments (DT_TEXTREL)";
+    TextRelocations = 323, "the file asks to relocate read-only segments (DT_TEXTREL)",
+        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel); --allow=textrel runs it as it is";
+    IfuncNoPlt = 331, "code refers by 32-bit distances to a function that a resolver chooses (-z ifunc-noplt)",
+        fix: "link without -z ifunc-noplt; --allow=ifunc-noplt makes the code refer to the function that is chosen";
+    ThreadLocalAddress = 332, "an address is asked of thread-local data, which has one in each thread";
     EntryOutside = 125, "the entry point is not in an executable segment";
     ArraySize = 140, "an init or fini array is not a whole number of addresses";
     CodeOutside = 126, "a function that the file wants called (entry of an init or fini array, resolver) is not in an executable segment";
@@ -398,6 +403,13 @@ pub enum Kind {
         /// What it may say at most, or must equal; 0 when that has no meaning.
         limit: u64,
     },
+    /// A rule of the format is broken by a relocation.
+    Relocation {
+        /// Which.
+        rule: Rule,
+        /// The relocation.
+        entry: Entry,
+    },
     /// The CPU lacks what the file was built for (GNU_PROPERTY_X86_ISA_1_NEEDED): x86-64-v`needed`, this CPU has v`have`.
     CpuTooOld {
         /// Needed level, 1 to 4.
@@ -505,6 +517,32 @@ impl KernelVersion {
     /// One of the three numbers; `place` counts from the last.
     fn number(self, place: u32) -> u64 {
         self.0 >> (place * KernelVersion::BITS) & 0xf_ffff
+    }
+}
+
+/// A relocation, for people.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The tag of its table.
+    pub table: u64,
+    /// Its number there, from 0. A stream of words counts words.
+    pub index: u64,
+    /// Its name in the psABI.
+    pub relocation: &'static str,
+    /// Its place.
+    pub at: Vaddr,
+    /// Its symbol, if it has one.
+    pub symbol: Option<Name>,
+    /// The number of the program header of the segment that has the place, from 0.
+    pub segment: Option<usize>,
+    /// How many relocations of the file break the rule in the same way, where they are counted; else 0.
+    pub count: u64,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} at {}", self.relocation, self.at)?;
+        named(out, &self.symbol)
     }
 }
 
@@ -650,6 +688,7 @@ texts! {
     WrongMachine = 103, "ELF file is for another machine: ",
         fix: "use a file that was built for this machine";
     Malformed = 0, "";
+    Relocation = 0, "";
     CpuTooOld = 128, "CPU ISA level is lower than required";
     NoVersion = 310, "",
         fix: "the library is older than what the file was linked against: install a newer one";
@@ -688,6 +727,14 @@ impl fmt::Display for Kind {
             Kind::ChangesLoading(what) | Kind::WrongLibc(what) => out.write_str(what),
             Kind::WrongMachine(machine) => out.write_str(crate::elf::header::machine_name(machine)),
             Kind::Malformed { rule, .. } if rule.line(Part::Summary).is_empty() => out.write_str(rule.line(Part::Rule)),
+            Kind::Relocation { rule, ref entry } => {
+                write!(out, "{}: {entry}", rule.line(Part::Rule))?;
+                match rule.line(Part::Fix) {
+                    // `dlerror` has no other line for it.
+                    fix if out.alternate() && !fix.is_empty() => write!(out, "; {fix}"),
+                    _ => Ok(()),
+                }
+            }
             Kind::Missing { ref tried, .. } => match tried.as_slice() {
                 [one] => match &one.why {
                     Rejected::Unfit(kind) => kind.fmt(out),
@@ -787,7 +834,7 @@ impl Kind {
     /// The code that stands for this failure, in brackets after `lode`. That of a broken rule is the rule's.
     pub fn code(&self) -> Code {
         match self {
-            Kind::Malformed { rule, .. } => rule.code(),
+            Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule.code(),
             _ => Code(CODES.get(self.place()).copied().unwrap_or_default()),
         }
     }
@@ -796,7 +843,7 @@ impl Kind {
     #[inline(never)]
     fn line(&self, part: Part) -> &'static str {
         match self {
-            Kind::Malformed { rule, .. } => rule.line(part),
+            Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule.line(part),
             _ => line(TEXTS, self.place() * 3 + part as usize),
         }
     }
@@ -871,6 +918,17 @@ impl Kind {
                 match limit {
                     0 => out.write_str("\n"),
                     limit => writeln!(out, ", limit {limit:#x}"),
+                }
+            }
+            Kind::Relocation { ref entry, .. } => {
+                let table = crate::elf::dynamic::tag::name(entry.table).unwrap_or_default();
+                write!(out, "  entry {} of {table}", entry.index)?;
+                if let Some(number) = entry.segment {
+                    write!(out, "; its place is in segment {}", number as u64)?;
+                }
+                match entry.count {
+                    0 => out.write_str("\n"),
+                    count => writeln!(out, "; there are {count} of the kind"),
                 }
             }
             Kind::Missing { ref tried, .. } => {

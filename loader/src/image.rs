@@ -153,6 +153,8 @@ impl<T: Plain> Table<T> {
 pub struct Patch<'a> {
     image: &'a Image,
     last: Extent,
+    /// Segments that are not writable take stores too.
+    all: bool,
 }
 
 impl Patch<'_> {
@@ -168,7 +170,7 @@ impl Patch<'_> {
     #[cold]
     fn place_elsewhere(&mut self, at: Vaddr, length: u64) -> Option<*mut u8> {
         let extent = *self.image.extent(at, length)?;
-        if !extent.access.contains(Access::WRITE) {
+        if !extent.access.contains(Access::WRITE) && !self.all {
             return None;
         }
         self.last = extent;
@@ -430,6 +432,19 @@ impl Image {
             .find(|extent| extent.access.contains(Access::WRITE))
             .copied()
             .unwrap_or(nothing);
-        Patch { image: self, last }
+        Patch {
+            image: self,
+            last,
+            all: false,
+        }
+    }
+
+    /// A writer for relocations in segments that are not writable, too: the caller has made them so for a while. A store that comes too early or too late is a
+    /// fault of the processor.
+    pub fn patch_all(&self) -> Patch<'_> {
+        Patch {
+            all: true,
+            ..self.patch()
+        }
     }
 }

@@ -124,6 +124,16 @@ pub struct Layout {
     pub phdr: Option<Vaddr>,
     /// `e_entry`
     pub entry: Vaddr,
+    /// Run-time addresses that 32-bit distances are to reach from here, if there are such: first and first behind them
+    pub near: Option<(Address, Address)>,
+}
+
+/// How far a signed 32-bit distance reaches, in bytes.
+const REACH: u64 = 1 << 31;
+
+/// Whether every distance between two ranges fits into 32 bits.
+pub fn within_reach(one: (Address, Address), other: (Address, Address)) -> bool {
+    one.1.max(other.1).0.wrapping_sub(one.0.min(other.0).0) <= REACH
 }
 
 impl Layout {
@@ -165,6 +175,25 @@ impl Layout {
     pub fn place_in(&self, reserved: Address) -> Option<Address> {
         let skew = self.span.0.0.wrapping_sub(reserved.0) & (self.align - 1);
         reserved.0.checked_add(skew).map(Address)
+    }
+
+    /// Where to try for the `attempt`th time, from 0, to reserve the span near what it should be near: below it, and above it from half of the reach on, because a
+    /// program's heap grows there. Only addresses; whether something is there is the kernel's to say. `None` when it may be anywhere.
+    pub fn hint(&self, attempt: u64) -> Option<Address> {
+        const STEP: u64 = REACH / 64;
+        let (start, end) = self.near.filter(|_| attempt < 64)?;
+        let far = attempt * STEP;
+        let at = match attempt < 32 {
+            true => start.0.saturating_sub(self.reservation_length()).saturating_sub(far),
+            false => end.0.saturating_add(far),
+        };
+        Some(Address(at & !(self.page_size - 1)))
+    }
+
+    /// Whether a reservation at `reserved` is near what it should be near.
+    pub fn is_near(&self, reserved: Address) -> bool {
+        let end = Address(reserved.0.wrapping_add(self.reservation_length()));
+        self.near.is_none_or(|near| within_reach((reserved, end), near))
     }
 
     /// What to reserve the span with, where the first piece can do it: its place in the file and its access. It is mapped as long as the span, and the
@@ -533,6 +562,7 @@ impl Planner {
             interpreter: None,
             phdr: None,
             entry: header.entry,
+            near: None,
         })
     }
 }
@@ -1101,5 +1131,36 @@ mod tests {
     fn a_page_size_that_is_no_power_of_two_is_refused() {
         assert!(Layout::plan(&header(FileKind::Shared), &usual(), None, 0).is_err());
         assert!(Layout::plan(&header(FileKind::Shared), &usual(), None, 3000).is_err());
+    }
+
+    #[test]
+    fn hints_are_whole_pages_near_the_range_and_end() {
+        let mut layout = Layout::plan(&header(FileKind::Shared), &usual(), None, 0x1000).unwrap();
+        assert_eq!(layout.hint(0), None);
+        assert!(layout.is_near(Address(0x7fff_0000_0000)));
+        let near = (Address(0x5555_0000_0123), Address(0x5555_0000_5123));
+        layout.near = Some(near);
+        let hints: Vec<u64> = (0..100)
+            .map_while(|attempt| layout.hint(attempt))
+            .map(|hint| hint.0)
+            .collect();
+        assert_eq!(hints.len(), 64);
+        let length = layout.reservation_length();
+        assert_eq!(hints[0], 0x5555_0000_0000 - length);
+        assert!(
+            hints
+                .iter()
+                .all(|hint| hint % 0x1000 == 0 && layout.is_near(Address(*hint)))
+        );
+        assert!(
+            hints
+                .iter()
+                .all(|hint| hint + length <= near.0.0 || *hint >= near.1.0 + (1 << 30) - 0x1000)
+        );
+        assert!(!layout.is_near(Address(near.1.0 + (1 << 31))));
+        assert!(!layout.is_near(Address(near.0.0 - (1 << 31))));
+        // Below the first pages there is nothing.
+        layout.near = Some((Address(0x40_0000), Address(0x40_5000)));
+        assert_eq!(layout.hint(1), Some(Address(0)));
     }
 }

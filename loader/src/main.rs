@@ -346,8 +346,9 @@ impl Launch {
             now: options.bind_now,
             entries: machine::entries(),
             substitute,
+            allow: options.allow,
         };
-        let mut relocated = linked.relocate(&world, binding, log)?;
+        let mut relocated = linked.relocate(&world, binding, &linux, log)?;
         log.reached(Stage::Relocate);
         let order = list_order(&relocated.batch, &world);
         self.wake(&mut abi, &mut relocated, &world, &order, &mut cpu)?;
@@ -357,6 +358,7 @@ impl Launch {
             searcher: ManuallyDrop::into_inner(searcher),
             cpu_level: cpu.isa_level(),
             bind_now: options.bind_now,
+            allow: options.allow,
             log,
             abi,
             substitute,
@@ -828,8 +830,9 @@ fn bind(linked: Linked, world: &World, linux: &Linux, now: bool, log: Log<'_>) {
         now,
         entries: machine::entries(),
         substitute: None,
+        allow: Allow::empty(),
     };
-    let bound = linked.relocate(world, binding, log).and_then(|mut relocated| {
+    let bound = linked.relocate(world, binding, linux, log).and_then(|mut relocated| {
         relocated.indirect.clear();
         relocated.awake().resolve(world, linux, log).map(core::mem::forget)
     });

@@ -41,7 +41,7 @@ fn release(start: Address, _: u64) {
     });
 }
 
-/// How far apart modules are placed: more than any forged module spans.
+/// How far apart modules are placed unless a test says otherwise: more than any forged module spans.
 const STEP: u64 = 0x100_0000;
 
 /// The largest mapping, in bytes.
@@ -77,6 +77,8 @@ pub struct Memory {
     pub unreadable: BTreeMap<Vec<u8>, Errno>,
     opened: RefCell<Vec<Vec<u8>>>,
     next: Cell<u64>,
+    /// How far apart modules are placed.
+    pub apart: u64,
     /// Run-time addresses of the resolvers that were called, in order.
     pub resolved: RefCell<Vec<u64>>,
     /// Run-time address, length and new access of each protection.
@@ -101,6 +103,7 @@ impl Memory {
             unreadable: BTreeMap::new(),
             opened: RefCell::default(),
             next: Cell::new(base),
+            apart: STEP,
             resolved: RefCell::default(),
             protected: RefCell::default(),
             refuses_protection: false,
@@ -240,8 +243,13 @@ impl Host for Memory {
         let start = if layout.fixed {
             Address(layout.span.0.0)
         } else {
-            let start = layout.place_in(Address(self.next.get())).ok_or(fault(Errno::ENOMEM))?;
-            self.next.set((start.0 + layout.span.1).next_multiple_of(STEP));
+            // Nothing is ever there where a plan wishes to be first.
+            let wish = layout.hint(0);
+            let place = wish.unwrap_or(Address(self.next.get()));
+            let start = layout.place_in(place).ok_or(fault(Errno::ENOMEM))?;
+            if wish.is_none() {
+                self.next.set((start.0 + layout.span.1).next_multiple_of(self.apart));
+            }
             start
         };
         let mut memory: Vec<Vec<u8>> = layout

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use lode::elf::note::LevelFeatures;
-use lode::error::{Code, Errno, KernelVersion, Kind, Name, Rule};
+use lode::error::{Code, Entry, Errno, KernelVersion, Kind, Name, Rule};
 
 /// Lists all variants of an enum, each with a value of it.
 macro_rules! all {
@@ -36,7 +36,7 @@ rules! {
     SegmentWritableExecutable DynamicMissing DynamicOutside DynamicUnterminated RelroOutside TlsOutside TlsSize TlsAlign
     InterpreterPath TagTwin TagEntrySize TagTableSize TagTableOutside TagPltRel StringTable StringOffset HashTable HashBuckets
     GnuHashTable SymbolIndex SymbolValue VersionNeed VersionDefinition VersionIndex RelrLockout RelrBitmapFirst RelrOutside
-    RelocationOutside RelocationReadOnly RelativeCount AndroidRelocations TextRelocations EntryOutside ArraySize CodeOutside
+    RelocationOutside RelocationReadOnly RelativeCount AndroidRelocations TextRelocations RelocatedTwice IfuncNoPlt ThreadLocalAddress EntryOutside ArraySize CodeOutside
     FileTruncated
 }
 
@@ -59,6 +59,7 @@ all!(kinds: Kind {
     Kind::WrongLibc(_) => Kind::WrongLibc(""),
     Kind::NotExecutable => Kind::NotExecutable,
     Kind::NoExecMount => Kind::NoExecMount,
+    Kind::Relocation { .. } => Kind::Relocation { rule: Rule::RelocationOutside, entry: entry() },
     Kind::Missing { .. } => Kind::Missing { library: Name::from(""), tried: Vec::new() },
     Kind::Undefined(_) => Kind::Undefined(Vec::new()),
     Kind::NoVersion(_) => Kind::NoVersion(Vec::new()),
@@ -78,6 +79,18 @@ all!(kinds: Kind {
     Kind::OutOfMemory => Kind::OutOfMemory,
 });
 
+fn entry() -> Entry {
+    Entry {
+        table: 0,
+        index: 0,
+        relocation: "",
+        at: lode::elf::Vaddr(0),
+        symbol: None,
+        segment: None,
+        count: 0,
+    }
+}
+
 /// The codes that nothing can provoke from outside today, and why.
 const OUT_OF_REACH: &[(&str, &str)] = &[
     (
@@ -87,22 +100,6 @@ const OUT_OF_REACH: &[(&str, &str)] = &[
     (
         "E0504",
         "would take a process whose memory ends at the right allocation",
-    ),
-    (
-        "E0307",
-        "no stage makes it: a symbol's value is only used by relocations, whose result may be anything",
-    ),
-    (
-        "E0328",
-        "no stage makes it: DT_RELACOUNT is not used, every entry is looked at",
-    ),
-    (
-        "E0329",
-        "no stage makes it: packed relocations are refused as a whole (E0604)",
-    ),
-    (
-        "E0323",
-        "no stage makes it: the place of such a relocation is refused (E0322)",
     ),
 ];
 

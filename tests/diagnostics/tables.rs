@@ -18,14 +18,11 @@ const INIT: u64 = 12;
 const SONAME: u64 = 14;
 const RELENT: u64 = 19;
 const PLTREL: u64 = 20;
-const TEXTREL: u64 = 22;
 const INIT_ARRAY: u64 = 25;
 const FINI_ARRAY: u64 = 26;
 const INIT_ARRAYSZ: u64 = 27;
 const FINI_ARRAYSZ: u64 = 28;
 const RELRENT: u64 = 37;
-const ANDROID_RELA: u64 = 0x6000_0011;
-const ANDROID_RELASZ: u64 = 0x6000_0012;
 const GNU_HASH: u64 = 0x6fff_fef5;
 const VERSYM: u64 = 0x6fff_fff0;
 const RELACOUNT: u64 = 0x6fff_fff9;
@@ -143,22 +140,6 @@ fn tags(cases: &mut Vec<Case>) {
             "E0140",
             |library| {
                 library.tag(INIT_ARRAY, DATA).tag(INIT_ARRAYSZ, 12);
-            },
-            nothing,
-        ),
-        library(
-            "text-relocations",
-            "E0322",
-            |library| {
-                library.tag(TEXTREL, 0).relocation(TEXT, R_RELATIVE, None, 0);
-            },
-            nothing,
-        ),
-        library(
-            "android-relocations",
-            "E0604",
-            |library| {
-                library.tag(ANDROID_RELA, DATA).tag(ANDROID_RELASZ, 4);
             },
             nothing,
         ),
@@ -316,7 +297,7 @@ fn places(cases: &mut Vec<Case>) {
             },
             nothing,
         ),
-        case("relocation-readonly-in-eh-frame", "E0322", |folder| {
+        case("text-relocations-in-eh-frame", "E0323", |folder| {
             folder.compile(
                 BAD,
                 ".globl f\nf: ret\n.section .eh_frame,\"a\",@progbits\n.quad f\n.section .note.GNU-stack,\"\",@progbits\n",
@@ -433,15 +414,6 @@ fn kinds(cases: &mut Vec<Case>) {
                 nothing,
             )
         },
-        library(
-            "ifunc-in-32-bits",
-            "E0604",
-            |library| {
-                let symbol = library.define("chosen", Binding::Global, Kind::Ifunc, TEXT, 1);
-                library.relocation(DATA, R_PC32, Some(symbol), 0);
-            },
-            nothing,
-        ),
     ]);
 }
 

@@ -3,9 +3,9 @@
 //! In the formulas of the psABI: S is the symbol's address, A the addend, P the place, B the load bias, Z the symbol's size.
 
 use forge::{Binding, DATA, Kind, Module, RELRO, TEXT};
-use lode::error::{Code, Error, Kind as Fault, Rule};
+use lode::error::{Code, Error, Rule};
 
-use crate::stand::{ENTRIES, PROGRAM, Stand, error, memory};
+use crate::stand::{ENTRIES, PROGRAM, Stand, error, memory, rule};
 use memory::ANSWER;
 
 const NONE: u32 = 0;
@@ -289,13 +289,6 @@ fn an_unknown_type_is_named_with_object_symbol_and_offset() {
         error.to_string(),
         format!("/lib/liba.so: unexpected reloc type 0x03 at {:#x}", DATA + 8)
     );
-}
-
-fn rule(error: &Error) -> Rule {
-    match error.kind {
-        Fault::Malformed { rule, .. } => rule,
-        _ => panic!("{error:?}"),
-    }
 }
 
 #[test]

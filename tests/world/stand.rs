@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use lode::arch::x86_64::MACHINE;
 use lode::elf::{Address, Vaddr};
-use lode::error::{Error, Name, Result};
+use lode::error::{Error, Kind, Name, Result, Rule};
 use lode::event::{Event, Interest, Log, Sink};
+use lode::process::Allow;
 use lode::search::{Conventions, Directories, Purpose, Searcher, Settings};
 use lode::stages::init::Ready;
 use lode::stages::link::Linked;
@@ -50,6 +51,8 @@ pub struct Stand {
     pub preloads: Vec<String>,
     /// LD_BIND_NOW.
     pub bind_now: bool,
+    /// `--allow`.
+    pub allow: Allow,
     /// `--list`: a missing library is no error.
     pub tolerant: bool,
     /// Which events are kept.
@@ -66,6 +69,7 @@ impl Stand {
             library_path: None,
             preloads: Vec::new(),
             bind_now: true,
+            allow: Allow::empty(),
             tolerant: false,
             interest: Interest::empty(),
             journal: Journal::default(),
@@ -154,8 +158,9 @@ impl Stand {
             now: self.bind_now,
             entries: ENTRIES,
             substitute: None,
+            allow: self.allow,
         };
-        linked.relocate(&self.world, binding, self.log())
+        linked.relocate(&self.world, binding, &self.host, self.log())
     }
 
     fn finish(&mut self, relocated: Relocated) -> Result<Ready> {
@@ -246,6 +251,14 @@ pub fn error<T>(result: Result<T>) -> Box<Error> {
     match result {
         Ok(_) => panic!("it did not fail"),
         Err(error) => error,
+    }
+}
+
+/// The rule that a file breaks.
+pub fn rule(error: &Error) -> Rule {
+    match error.kind {
+        Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule,
+        _ => panic!("{error:?}"),
     }
 }
 

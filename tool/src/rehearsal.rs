@@ -13,6 +13,7 @@ use lode::arch::x86_64::MACHINE;
 use lode::elf::Address;
 use lode::error::{Errno, Error, Kind, Lossy, Name};
 use lode::event::{Event, Interest, Log, Sink};
+use lode::process::Allow;
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
 use lode::stages::init::Ready;
@@ -231,8 +232,11 @@ impl Stage<'_> {
             now: true,
             entries: ENTRIES,
             substitute: None,
+            allow: Allow::empty(),
         };
-        let relocated = mapped.link(world, self.log())?.relocate(world, binding, self.log())?;
+        let relocated = mapped
+            .link(world, self.log())?
+            .relocate(world, binding, &host, self.log())?;
         let resolved = relocated.awake().resolve(world, &host, self.log())?;
         Ok(resolved.protect(&host, PAGE, self.log())?.publish(world))
     }

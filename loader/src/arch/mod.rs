@@ -96,6 +96,36 @@ pub enum Ask {
     Indirect,
 }
 
+impl Ask {
+    /// How what it asks for is stored; of a descriptor, each of its words.
+    pub fn field(self) -> Field {
+        match self {
+            Ask::Value { field, .. } | Ask::Size(field) | Ask::TlsModuleOffset(field) | Ask::ThreadOffset(field) => {
+                field
+            }
+            _ => Field::Word64,
+        }
+    }
+
+    /// Whether it can hold any address.
+    pub fn is_address(self) -> bool {
+        let is_distance = matches!(self, Ask::Value { pc_relative: true, .. });
+        self.field() == Field::Word64 && !is_distance
+    }
+
+    /// Whether it is a distance that does not reach everywhere.
+    pub fn is_short_distance(self) -> bool {
+        matches!(
+            self,
+            Ask::Value {
+                field: Field::Signed32,
+                pc_relative: true,
+                ..
+            }
+        )
+    }
+}
+
 /// How a value is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {

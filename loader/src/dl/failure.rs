@@ -57,7 +57,7 @@ pub(super) fn set_failure(error: &Error) {
         runtime.log.emit(Interest::FILES, || Event::Failed(error));
     }
     // A C string: `Lossy` shows a NUL in a name as text.
-    let text = crate::error::text(format_args!("{error}\0"));
+    let text = crate::error::text(format_args!("{error:#}\0"));
     let failure = Box::into_raw(Box::new(Failure { text, told: false }));
     free_failure(failure_slot().swap(failure, Ordering::Relaxed));
 }

@@ -28,7 +28,7 @@ use crate::abi::glibc::{AroundFork, Glibc};
 use crate::error::{Error, Fault, Kind, Lossy, Name, Result, Stage};
 use crate::event::Log;
 use crate::search::Searcher;
-use crate::stages::relocate::Substitute;
+use crate::stages::relocate::{Allow, Substitute};
 use crate::sys::linux::Linux;
 
 pub use constructors::{call_all, initialise};
@@ -50,6 +50,8 @@ pub struct Runtime {
     pub cpu_level: u8,
     /// LD_BIND_NOW.
     pub bind_now: bool,
+    /// `--allow`.
+    pub allow: Allow,
     /// Who reads events.
     pub log: Log<'static>,
     /// The libc.

@@ -235,8 +235,9 @@ fn load(
         now: runtime.bind_now || mode & RTLD_NOW != 0,
         entries: machine::entries(),
         substitute: runtime.substitute,
+        allow: runtime.allow,
     };
-    let relocated = linked.relocate(world, binding, runtime.log)?;
+    let relocated = linked.relocate(world, binding, &runtime.linux, runtime.log)?;
     let mut maps = Vec::new();
     if let Abi::Glibc(glibc) = &runtime.abi {
         let roster = relocated.batch.roster(world);

@@ -52,6 +52,7 @@ macro_rules! tags {
             const NAMES_OF_OTHERS: &str = concat!($($other_text, "\n",)*);
 
             /// The name of a tag, as its source spells it.
+            #[inline(never)]
             pub fn name(tag: u64) -> Option<&'static str> {
                 let other = || place(OTHERS, tag).map(|place| crate::error::line(NAMES_OF_OTHERS, place));
                 name_in_errors(tag).or_else(other)

@@ -7,6 +7,7 @@
 
 use core::fmt;
 
+pub mod aps2;
 pub mod dynamic;
 pub mod hash;
 pub mod header;

@@ -18,7 +18,7 @@ pub const RELR_SIZE: u64 = 8;
 ///
 /// # Errors
 /// [`Rule::RelrBitmapFirst`] when no address stands before the first bitmap; [`Rule::RelrOutside`] with the place for which `place`
-/// answered `None`.
+/// answered `None`, and as its limit the number of its word.
 #[inline]
 pub fn for_each(words: impl Iterator<Item = u64>, place: &mut impl FnMut(Vaddr) -> Option<()>) -> Result<u64, Fault> {
     for_each_of_size::<8>(words, place)
@@ -37,9 +37,9 @@ pub fn for_each_of_size<const SIZE: u64>(
     let full = u64::MAX >> (64 - bitmap_places);
     let mut count = 0u64;
     let mut base = None;
-    for word in words {
+    for (index, word) in words.enumerate() {
         if word & 1 == 0 {
-            place(Vaddr(word)).ok_or_else(|| outside(word))?;
+            place(Vaddr(word)).ok_or_else(|| outside(word, index))?;
             base = Some(word.wrapping_add(SIZE));
             count += 1;
             continue;
@@ -49,16 +49,16 @@ pub fn for_each_of_size<const SIZE: u64>(
         let mut bits = word >> 1;
         if bits == full {
             // Tables of pointers are runs of full bitmaps; without the search for the next bit this loop is straight.
-            for index in 0..bitmap_places {
-                let at = start.wrapping_add(index * SIZE);
-                place(Vaddr(at)).ok_or_else(|| outside(at))?;
+            for bit in 0..bitmap_places {
+                let at = start.wrapping_add(bit * SIZE);
+                place(Vaddr(at)).ok_or_else(|| outside(at, index))?;
             }
             count += bitmap_places;
         } else {
             count += u64::from(bits.count_ones());
             while bits != 0 {
                 let at = start.wrapping_add(u64::from(bits.trailing_zeros()) * SIZE);
-                place(Vaddr(at)).ok_or_else(|| outside(at))?;
+                place(Vaddr(at)).ok_or_else(|| outside(at, index))?;
                 bits &= bits - 1;
             }
         }
@@ -68,8 +68,29 @@ pub fn for_each_of_size<const SIZE: u64>(
 }
 
 #[cold]
-fn outside(at: u64) -> Fault {
-    Kind::malformed(Rule::RelrOutside, at, 0)
+fn outside(at: u64, index: usize) -> Fault {
+    Kind::malformed(Rule::RelrOutside, at, index as u64)
+}
+
+/// Whether `at` is a place of a 64-bit stream.
+pub fn holds(words: impl Iterator<Item = u64>, at: Vaddr) -> bool {
+    const STEP: u64 = 63 * RELR_SIZE;
+    let mut base = 0u64;
+    for word in words {
+        if word & 1 == 0 {
+            if word == at.0 {
+                return true;
+            }
+            base = word.wrapping_add(RELR_SIZE);
+            continue;
+        }
+        let into = at.0.wrapping_sub(base);
+        if into < STEP && into.is_multiple_of(RELR_SIZE) && word >> (into / RELR_SIZE + 1) & 1 != 0 {
+            return true;
+        }
+        base = base.wrapping_add(STEP);
+    }
+    false
 }
 
 /// How the words of a stream stand in a file.
@@ -245,8 +266,18 @@ mod tests {
         );
         assert_eq!(
             places(&bytes(&[0xffff_fffc, 0b11], LITTLE_32), LITTLE_32),
-            Err(outside(0x1_0000_0000))
+            Err(outside(0x1_0000_0000, 1))
         );
+    }
+
+    #[test]
+    fn what_a_stream_holds_is_what_it_is_decoded_to() {
+        let words = [0x1000, 0b1011, 1 << 63 | 1, 0x4000, u64::MAX, 0b11];
+        let places = addresses(&words).unwrap();
+        for at in 0xff0..0x5000 {
+            assert_eq!(holds(words.into_iter(), Vaddr(at)), places.contains(&at), "{at:#x}");
+        }
+        assert!(!holds([u64::MAX, 3].into_iter(), Vaddr(u64::MAX)));
     }
 
     #[test]
@@ -261,9 +292,9 @@ mod tests {
     #[test]
     fn a_place_that_is_not_taken_ends_the_stream_with_its_address() {
         let until = |limit: u64, words: &[u64]| for_each(words.iter().copied(), &mut |at| (at.0 < limit).then_some(()));
-        assert_eq!(until(0x1000, &[0x1000]), Err(outside(0x1000)));
-        assert_eq!(until(0x1010, &[0x1000, 0b111]), Err(outside(0x1010)));
-        assert_eq!(until(0x1100, &[0x1000, u64::MAX]), Err(outside(0x1100)));
+        assert_eq!(until(0x1000, &[0x1000]), Err(outside(0x1000, 0)));
+        assert_eq!(until(0x1010, &[0x1000, 0b111]), Err(outside(0x1010, 1)));
+        assert_eq!(until(0x1100, &[0x1000, u64::MAX]), Err(outside(0x1100, 1)));
         assert_eq!(until(0x1018, &[0x1000, 0b111]), Ok(3));
     }
 

@@ -8,14 +8,17 @@ use alloc::vec::Vec;
 
 use super::{Batch, demands};
 use crate::arch::Machine;
-use crate::elf::FileOffset;
 use crate::elf::dynamic::Flags1;
 use crate::elf::header::Header;
+use crate::elf::reloc::Rela;
 use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader};
+use crate::elf::{Address, FileOffset};
 use crate::error::{Errno, Error, Fault, Kind, Name, Rejected, Result, Rule, Stage, Tried, has_byte};
 use crate::event::{Event, Interest, Log};
-use crate::layout::Layout;
+use crate::image::Table;
+use crate::layout::{Layout, within_reach};
 use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, tokens};
+use crate::symbols::{Use, Wanted};
 use crate::world::{File, Host, Module, ModuleId, NOWHERE, Namespace, Parts, Role, Roster, Tie, World};
 
 /// Modules that are mapped and decoded, in search order. Nothing is bound.
@@ -91,6 +94,7 @@ impl Mapped {
             batch: Box::new(Batch::new(world, namespace)),
             listed: vec![false; world.modules.len()],
             missing: Vec::new(),
+            reaching: Vec::new(),
         };
         if let Some(parts) = program {
             let id = work.adopt(parts)?;
@@ -125,6 +129,8 @@ struct Work<'w, 'c, 'h> {
     /// By module number: stands in the batch's order.
     listed: Vec<bool>,
     missing: Vec<Missing>,
+    /// Modules that refer by 32-bit distances to symbols of others. Hardly any do.
+    reaching: Vec<ModuleId>,
 }
 
 impl Work<'_, '_, '_> {
@@ -164,6 +170,9 @@ impl Work<'_, '_, '_> {
         let mut module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
         module.is_final |= starts_itself(&module);
         module.namespace = self.batch.namespace;
+        if refers_by_distance(&module, self.context.machine, None) {
+            self.reaching.push(id);
+        }
         self.context.log.emit(Interest::FILES, || Event::Mapped(&module));
         demands::check(&module, self.context.cpu_level, self.context.host, self.context.log)
             .map_err(|kind| kind.of(Stage::Map, &name))?;
@@ -374,11 +383,39 @@ impl Work<'_, '_, '_> {
         if let Some(id) = same {
             return Ok(id);
         }
-        let parts = map_file(&file, name, role, asker, self.context)?;
+        let parts = map_near(&file, name.clone(), role, asker, self.context, None)?;
         if parts.layout.dynamic.is_none() {
             return Err(Kind::malformed(Rule::DynamicMissing, 0, 0).of(Stage::Map, &parts.name));
         }
-        self.adopt(parts)
+        let id = self.adopt(parts)?;
+        let Some(near) = self.too_far_from(id) else {
+            return Ok(id);
+        };
+        self.batch.modules.pop();
+        self.adopt(map_near(&file, name, role, asker, self.context, Some(near))?)
+    }
+
+    /// The range of a module that the new module `id` has to be near and is not: one of the two refers to the other by 32-bit distances.
+    fn too_far_from(&self, id: ModuleId) -> Option<(Address, Address)> {
+        let roster = self.roster();
+        let module = roster.get(id)?;
+        for from in &self.reaching {
+            let from = roster.get(*from)?;
+            let is_far = |other: &Module| {
+                let (to, is_new) = if from.id == id {
+                    (other, true)
+                } else {
+                    (module, other.id == from.id)
+                };
+                is_new
+                    && !within_reach(from.range(), to.range())
+                    && refers_by_distance(from, self.context.machine, Some(to))
+            };
+            if let Some(other) = roster.find(&is_far) {
+                return Some(other.range());
+            }
+        }
+        None
     }
 
     /// A preload that cannot be had is a line, not an end: ld.so(8).
@@ -463,6 +500,34 @@ fn rejection(error: Box<Error>) -> core::result::Result<Rejected, Box<Error>> {
     }
 }
 
+/// Whether a module refers by signed 32-bit distances to symbols of other modules: of any, or of `to`. Relative relocations stand first, and are
+/// not looked at.
+#[inline(never)]
+fn refers_by_distance(module: &Module, machine: &Machine, to: Option<&Module>) -> bool {
+    let Some(range) = module.dynamic.rela.filter(|_| !module.is_final) else {
+        return false;
+    };
+    let count = usize::try_from(range.size).unwrap_or(0) / size_of::<Rela>();
+    let entries = module.image.table::<Rela>(range.at, count).unwrap_or(Table::EMPTY);
+    let entries = entries.skip(usize::try_from(module.dynamic.relacount).unwrap_or(usize::MAX));
+    let mut last = 0;
+    let mut is_distance = false;
+    for entry in entries.iter() {
+        if entry.kind() != last {
+            last = entry.kind();
+            is_distance = (machine.relocation)(last).is_some_and(|known| known.ask.is_short_distance());
+        }
+        if is_distance && let Some(symbol) = module.symbols.get(entry.symbol()) {
+            let name = module.symbols.name(&symbol);
+            let wanted = Wanted::new(name, None, Use::Call);
+            if !symbol.is_defined() && to.is_none_or(|to| to.symbols.find(&wanted).is_some()) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
 /// Reads, checks, plans and maps one file.
 ///
 /// # Errors
@@ -473,6 +538,19 @@ pub fn map_file(
     role: Role,
     asked_by: Option<ModuleId>,
     context: &Context<'_>,
+) -> Result<Parts> {
+    map_near(file, name, role, asked_by, context, None)
+}
+
+/// As [`map_file`], near a range of addresses if there is room.
+#[inline(never)]
+fn map_near(
+    file: &File,
+    name: Name,
+    role: Role,
+    asked_by: Option<ModuleId>,
+    context: &Context<'_>,
+    near: Option<(Address, Address)>,
 ) -> Result<Parts> {
     let fault = |fault: Fault| fault.of(Stage::Map, &name);
     let unreadable = |errno| fault(Kind::os("cannot read file data", errno));
@@ -508,7 +586,8 @@ pub fn map_file(
         }
     };
     let headers = ProgramHeader::table(bytes, header.phnum).map_err(fault)?;
-    let layout = Layout::plan(&header, &headers, Some(file.length), context.page_size).map_err(fault)?;
+    let mut layout = Layout::plan(&header, &headers, Some(file.length), context.page_size).map_err(fault)?;
+    layout.near = near;
     let image = context.host.map(file, &layout).map_err(fault)?;
     if let Some((dynamic, _)) = layout.dynamic {
         // It is read first, and relocation writes to its page.

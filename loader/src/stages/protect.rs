@@ -5,10 +5,14 @@ use alloc::boxed::Box;
 
 use super::Batch;
 use super::resolve::Resolved;
+use crate::elf::Vaddr;
 use crate::elf::segment::Access;
-use crate::error::{Kind, Result, Stage};
+use crate::error::{Errno, Kind, Result, Stage};
 use crate::event::{Event, Interest, Log};
-use crate::world::Host;
+use crate::world::{Host, Module};
+
+/// What failed when the kernel does not make text executable again, in glibc's words.
+pub const CANNOT_RESTORE: &str = "cannot restore segment prot after reloc";
 
 /// Modules that nobody but the program writes to.
 #[derive(Debug)]
@@ -42,4 +46,32 @@ impl Resolved {
         }
         Ok(Protected { batch: self.batch })
     }
+}
+
+/// Makes the segments of a module that are not writable so, without leave to execute them, or gives them back what they allow. They are private to the
+/// process: what is stored there is copied first. Nothing of the module may run meanwhile.
+///
+/// # Errors
+/// The kernel's, when it refuses.
+pub fn set_read_only_segments(module: &Module, host: &dyn Host, writable: bool) -> core::result::Result<(), Errno> {
+    let page = module.layout.page_size;
+    for extent in &module.layout.extents {
+        if extent.access.contains(Access::WRITE) {
+            continue;
+        }
+        let start = extent.start.0 & !(page - 1);
+        // The pages of an extent are mapped, so their end is in the address space.
+        let length = extent
+            .start
+            .0
+            .wrapping_add(extent.length)
+            .wrapping_sub(start)
+            .next_multiple_of(page);
+        let access = match writable {
+            true => Access::READ | Access::WRITE,
+            false => extent.access,
+        };
+        host.protect(&module.image, Vaddr(start), length, access)?;
+    }
+    Ok(())
 }

@@ -12,15 +12,17 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::Batch;
 use super::init::check_code;
 use super::link::{Linked, no_static_tls};
+use super::protect::{CANNOT_RESTORE, set_read_only_segments};
 use crate::arch::{Ask, Field, Machine, Relocation};
-use crate::elf::dynamic::{PltKind, Range};
+use crate::elf::dynamic::{PltKind, Range, tag};
 use crate::elf::reloc::{Rel, Rela};
-use crate::elf::segment::Access;
+use crate::elf::segment::{Access, ProgramHeader, kind};
 use crate::elf::symbol::{self, Symbol};
-use crate::elf::{Address, SymbolIndex, Vaddr, relr};
-use crate::error::{Fault, Kind, Name, Result, Rule, Stage, Unresolved};
+use crate::elf::{Address, SymbolIndex, Vaddr, aps2, relr};
+use crate::error::{Entry, Fault, Kind, Name, Result, Rule, Stage, Unresolved};
 use crate::event::{Event, Interest, Log, Statistics};
-use crate::image::{Patch, Plain, Table};
+use crate::image::{Patch, Table};
+pub use crate::process::Allow;
 use crate::scope::{Definition, Scope, breadth_first, note_binding};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
@@ -37,18 +39,29 @@ pub struct Relocated {
     pub copies: Vec<Copy>,
 }
 
+/// What asks for a word.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// The relocation.
+    pub relocation: Relocation,
+    /// Where the word is.
+    pub at: Vaddr,
+    /// The symbol.
+    pub symbol: SymbolIndex,
+}
+
 /// A word whose value is the answer of a resolver.
 #[derive(Clone, Copy, Debug)]
 pub struct Indirect {
     /// The module that holds the word.
     pub module: ModuleId,
     /// The word.
-    pub at: Vaddr,
+    pub site: Site,
     /// The resolver.
     pub resolver: Address,
     /// The module that the resolver belongs to.
     pub provider: ModuleId,
-    /// Added to the answer.
+    /// Added to the answer; where a distance is asked for, the place is taken off already. Once the resolver has answered, what is to be stored.
     pub addend: u64,
 }
 
@@ -89,6 +102,8 @@ pub struct Binding<'a> {
     pub entries: Entries,
     /// A definition of libc that lode's own takes the place of.
     pub substitute: Option<Substitute>,
+    /// What is done though it is refused otherwise.
+    pub allow: Allow,
 }
 
 /// `LD_BIND_NOT`: function slots wait for their call where they may, and stay as they are when they are called. Set before the first relocation.
@@ -113,11 +128,12 @@ impl Substitute {
 }
 
 impl Linked {
-    /// Applies the tables of each new module, dependencies first.
+    /// Applies the tables of each new module, dependencies first. `host` makes read-only segments writable for as long as that takes, where this is
+    /// allowed ([`Allow::TEXTREL`]).
     ///
     /// # Errors
     /// The first damaged table; or, when all tables are applied, *all* unresolved symbols, or a function to be called that is not code.
-    pub fn relocate(self, world: &World, binding: Binding<'_>, log: Log<'_>) -> Result<Relocated> {
+    pub fn relocate(self, world: &World, binding: Binding<'_>, host: &dyn Host, log: Log<'_>) -> Result<Relocated> {
         let mut batch = self.batch;
         let changing = &mut *batch;
         let mut work = Work {
@@ -127,12 +143,14 @@ impl Linked {
             },
             global: &changing.global,
             binding,
+            host,
             log,
             tls: &mut changing.tls,
             unique: &mut changing.unique,
             indirect: Vec::new(),
             copies: Vec::new(),
             unresolved: Vec::new(),
+            blamed: None,
             statistics: &mut changing.statistics,
         };
         work.statistics.modules = work.roster.batch.len() as u64;
@@ -171,12 +189,15 @@ struct Work<'a> {
     roster: Roster<'a>,
     global: &'a [ModuleId],
     binding: Binding<'a>,
+    host: &'a dyn Host,
     log: Log<'a>,
     tls: &'a mut TlsPlan,
     unique: &'a mut Vec<Unique>,
     indirect: Vec<Indirect>,
     copies: Vec<Copy>,
     unresolved: Vec<Unresolved>,
+    /// The module that a fault is about, if it is not the one whose tables are applied.
+    blamed: Option<&'a Module>,
     statistics: &'a mut Statistics,
 }
 
@@ -188,11 +209,28 @@ struct Memo<'a> {
     found: Option<Definition<'a>>,
 }
 
+/// The place of a relocation in its table.
+#[derive(Clone, Copy)]
+struct Cursor {
+    /// The tag of the table.
+    table: u64,
+    index: usize,
+}
+
 /// What is at hand while one module's tables are applied.
 struct Tables<'a> {
     module: &'a Module,
     patch: Patch<'a>,
+    /// The relocation that is looked at, for whoever has to say what is wrong.
+    cursor: Cursor,
+    site: Site,
+    /// The words of DT_RELR, all of them applied.
+    stream: Table<u64>,
+    /// How many words were looked for there in vain.
+    doubts: u32,
     memo: Option<Memo<'a>>,
+    /// Its read-only segments are writable now.
+    is_open: bool,
     /// Function slots that stay unresolved may wait for their first call.
     lazy: bool,
     /// What stays as long as the module does, because it needs it. Left out at the start, where nothing is ever unloaded.
@@ -206,122 +244,243 @@ impl<'a> Work<'a> {
         let mut tables = Tables {
             module,
             patch: module.image.patch(),
+            cursor: Cursor {
+                table: tag::RELR,
+                index: 0,
+            },
+            site: Site {
+                relocation: Relocation {
+                    name: "a relative relocation",
+                    ask: Ask::Relative,
+                },
+                // Nowhere: what is wrong before the first relocation is about none of them.
+                at: Vaddr(u64::MAX),
+                symbol: SymbolIndex(0),
+            },
+            stream: Table::EMPTY,
+            doubts: 0,
             memo: None,
+            is_open: false,
             lazy: !now && dynamic.pltgot.is_some(),
             kept: match module.role {
                 Role::Opened => breadth_first(self.roster, &[module.id]),
                 _ => Vec::new(),
             },
         };
-        let fault = |fault: Fault| module.fault(Stage::Relocate, fault);
-        if dynamic.android_rel.is_some() || dynamic.android_rela.is_some() {
-            let packed = Kind::Unsupported(
-                "packed relocations (DT_ANDROID_REL or DT_ANDROID_RELA), which lode does not unpack yet",
-            );
-            return Err(fault(packed.into()));
+        let mut applied = self.tables(&mut tables);
+        if applied.is_ok() && tables.is_open {
+            // Before any code of the module runs.
+            applied = set_read_only_segments(module, self.host, false).map_err(|errno| Kind::os(CANNOT_RESTORE, errno));
         }
-        self.relr(&mut tables).map_err(fault)?;
-        let own = |range: Option<Range>| range.map(|range| without_plt(module, range));
-        self.rel(&mut tables, own(dynamic.rel)).map_err(fault)?;
-        self.rela(&mut tables, own(dynamic.rela)).map_err(fault)?;
-        match dynamic.jmprel {
-            Some((range, PltKind::Rela)) => self.rela(&mut tables, Some(range)),
-            Some((range, PltKind::Rel)) => self.rel(&mut tables, Some(range)),
-            None => Ok(()),
+        let culprit = self.blamed.unwrap_or(module);
+        applied.map_err(|fault| culprit.fault(Stage::Relocate, self.located(&tables, fault)))
+    }
+
+    fn tables(&mut self, tables: &mut Tables<'a>) -> core::result::Result<(), Fault> {
+        let module = tables.module;
+        let dynamic = &module.dynamic;
+        self.relr(tables)?;
+        for (table, range, form) in [
+            (tag::ANDROID_REL, dynamic.android_rel, PltKind::Rel),
+            (tag::ANDROID_RELA, dynamic.android_rela, PltKind::Rela),
+        ] {
+            tables.cursor.table = table;
+            if let Some(range) = range {
+                self.packed(tables, range, form)?;
+            }
         }
-        .map_err(fault)
+        let own = |range: Option<Range>, form| range.map(|range| (without_plt(module, range), form));
+        for (table, range, relative) in [
+            (tag::REL, own(dynamic.rel, PltKind::Rel), dynamic.relcount),
+            (tag::RELA, own(dynamic.rela, PltKind::Rela), dynamic.relacount),
+            (tag::JMPREL, dynamic.jmprel, 0),
+        ] {
+            tables.cursor.table = table;
+            self.table(tables, range, relative)?;
+        }
+        Ok(())
     }
 
     fn relr(&mut self, tables: &mut Tables<'a>) -> core::result::Result<(), Fault> {
         let Some(range) = tables.module.dynamic.relr else {
             return Ok(());
         };
-        let words = table::<u64>(tables.module, range)?;
+        let words = table(tables.module, range)?;
         let bias = tables.module.image.bias();
-        let patch = &mut tables.patch;
-        self.statistics.relr += relr::for_each(words.iter(), &mut |at| patch.add(at, bias))?;
+        self.statistics.relr += relr::for_each(words.iter(), &mut |at| {
+            let moved = tables.patch.add(at, bias);
+            moved.or_else(|| self.open(tables, at).and_then(|()| tables.patch.add(at, bias)))
+        })?;
+        tables.stream = words;
         Ok(())
     }
 
-    fn rela(&mut self, tables: &mut Tables<'a>, range: Option<Range>) -> core::result::Result<(), Fault> {
-        let Some(range) = range else { return Ok(()) };
-        let entries = table::<Rela>(tables.module, range)?;
-        let bias = tables.module.image.bias();
-        let mut meaning = Meaning::new(self.binding.machine);
-        for index in 0..entries.len() {
-            let Some(entry) = entries.get(index) else { break };
-            let relocation = match meaning.known(entry.kind()) {
-                Some(relocation) => relocation,
-                None => meaning.of(tables.module, entry.kind(), entry.symbol(), Vaddr(entry.offset))?,
-            };
-            if matches!(relocation.ask, Ask::Relative) {
-                tables
-                    .patch
-                    .store(Vaddr(entry.offset), entry.addend.wrapping_add(bias.0))
-                    .ok_or_else(|| unwritable(tables.module, Vaddr(entry.offset)))?;
-                self.statistics.relative += 1;
-                continue;
-            }
-            self.apply(
-                tables,
-                relocation,
-                Vaddr(entry.offset),
-                entry.symbol(),
-                Addend::Given(entry.addend),
-            )?;
-        }
-        Ok(())
-    }
-
-    fn rel(&mut self, tables: &mut Tables<'a>, range: Option<Range>) -> core::result::Result<(), Fault> {
-        let Some(range) = range else { return Ok(()) };
-        let entries = table::<Rel>(tables.module, range)?;
-        let bias = tables.module.image.bias();
-        let mut meaning = Meaning::new(self.binding.machine);
-        for index in 0..entries.len() {
-            let Some(entry) = entries.get(index) else { break };
-            let relocation = match meaning.known(entry.kind()) {
-                Some(relocation) => relocation,
-                None => meaning.of(tables.module, entry.kind(), entry.symbol(), Vaddr(entry.offset))?,
-            };
-            if matches!(relocation.ask, Ask::Relative) {
-                tables
-                    .patch
-                    .add(Vaddr(entry.offset), bias)
-                    .ok_or_else(|| unwritable(tables.module, Vaddr(entry.offset)))?;
-                self.statistics.relative += 1;
-                continue;
-            }
-            self.apply(tables, relocation, Vaddr(entry.offset), entry.symbol(), Addend::InPlace)?;
-        }
-        Ok(())
-    }
-
-    /// One relocation that is not relative.
-    fn apply(
+    /// Applies a table of either form, whose first `relative` entries are said to be relative ones.
+    fn table(
         &mut self,
         tables: &mut Tables<'a>,
-        relocation: Relocation,
-        at: Vaddr,
-        index: SymbolIndex,
-        addend: Addend,
+        table_of_form: Option<(Range, PltKind)>,
+        relative: u64,
     ) -> core::result::Result<(), Fault> {
+        let Some((range, form)) = table_of_form else {
+            return check_count(relative, 0);
+        };
+        let words = table(tables.module, range)?;
+        let step = form.words();
+        check_count(relative, words.len() / step)?;
+        let bias = tables.module.image.bias();
+        let is_plain = matches!(form, PltKind::Rela) && tables.stream.is_empty();
+        let mut meaning = Meaning::new(self.binding.machine);
+        let mut index = 0;
+        while let Some(entry) = form.entry(words, index) {
+            if is_plain
+                && let Some(relocation) = meaning.known(entry.kind())
+                && matches!(relocation.ask, Ask::Relative)
+                && tables
+                    .patch
+                    .store(Vaddr(entry.offset), entry.addend.wrapping_add(bias.0))
+                    .is_some()
+            {
+                self.statistics.relative += 1;
+            } else {
+                tables.cursor.index = index;
+                self.one(
+                    tables,
+                    &mut meaning,
+                    &entry,
+                    form.addend(&entry),
+                    (index as u64) < relative,
+                )?;
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+
+    /// Applies a packed table of either form.
+    fn packed(&mut self, tables: &mut Tables<'a>, range: Range, form: PltKind) -> core::result::Result<(), Fault> {
+        let image = &tables.module.image;
+        let bytes = usize::try_from(range.size)
+            .ok()
+            .and_then(|length| image.table::<u8>(range.at, length))
+            .ok_or_else(|| outside(range))?;
+        let most = image
+            .extents()
+            .iter()
+            .fold(0u64, |sum, extent| sum.saturating_add(extent.length));
+        let mut meaning = Meaning::new(self.binding.machine);
+        let mut index = 0;
+        aps2::for_each(&mut bytes.iter(), matches!(form, PltKind::Rela), most, &mut |entry| {
+            tables.cursor.index = index;
+            index += 1;
+            self.one(tables, &mut meaning, entry, form.addend(entry), false)
+        })
+    }
+
+    /// A relocation of any kind. It has to be a relative one if it is `counted` as such (DT_RELACOUNT).
+    #[inline(never)]
+    fn one(
+        &mut self,
+        tables: &mut Tables<'a>,
+        meaning: &mut Meaning<'_>,
+        entry: &Rela,
+        addend: Addend,
+        counted: bool,
+    ) -> core::result::Result<(), Fault> {
+        let at = Vaddr(entry.offset);
+        tables.site.at = at;
+        tables.site.symbol = entry.symbol();
+        tables.site.relocation = match meaning.known(entry.kind()) {
+            Some(relocation) => relocation,
+            None => meaning.of(tables.module, entry.kind(), entry.symbol(), at)?,
+        };
+        let ask = tables.site.relocation.ask;
+        if counted && !matches!(ask, Ask::Relative) {
+            return Err(Kind::malformed(Rule::RelativeCount, at.0, 0));
+        }
+        if !matches!(ask, Ask::Nothing) && is_in_stream(tables, at) {
+            return Err(Kind::malformed(Rule::RelocatedTwice, at.0, 0));
+        }
+        let applied = self.apply(tables, addend);
+        if applied.is_err() && self.open(tables, at).is_some() {
+            // Nothing had been stored: the place could not be.
+            return self.apply(tables, addend);
+        }
+        applied
+    }
+
+    /// Makes read-only segments writable for the rest of the module's tables, if one has the place and this is allowed.
+    #[cold]
+    #[inline(never)]
+    fn open(&self, tables: &mut Tables<'a>, at: Vaddr) -> Option<()> {
         let module = tables.module;
+        let is_read_only = !module.image.extent(at, 1)?.access.contains(Access::WRITE);
+        if tables.is_open || !is_read_only || !self.binding.allow.contains(Allow::TEXTREL) {
+            return None;
+        }
+        set_read_only_segments(module, self.host, true).ok()?;
+        tables.is_open = true;
+        tables.patch = module.image.patch_all();
+        Some(())
+    }
+
+    /// A fault that says only where becomes one that says which relocation.
+    #[cold]
+    #[inline(never)]
+    fn located(&self, tables: &Tables<'a>, fault: Fault) -> Fault {
+        let Tables {
+            module, cursor, site, ..
+        } = tables;
+        let (rule, at, index) = match fault.kind() {
+            Kind::Malformed {
+                rule: rule @ Rule::RelrOutside,
+                value,
+                limit,
+            } => (rule, value, limit),
+            Kind::Malformed { rule, value, limit: 0 } if value == site.at.0 => (rule, value, cursor.index as u64),
+            other => return other.into(),
+        };
+        let holds =
+            |header: &ProgramHeader| header.kind == kind::LOAD && at.wrapping_sub(header.vaddr.0) < header.memory_size;
+        let entry = Entry {
+            table: cursor.table,
+            index,
+            relocation: site.relocation.name,
+            at: Vaddr(at),
+            symbol: symbol_name(module, site.symbol),
+            segment: module.headers.iter().position(holds),
+            count: match rule {
+                Rule::IfuncNoPlt => calls_to_ifuncs(module, self.binding.machine),
+                _ => 0,
+            },
+        };
+        Kind::Relocation { rule, entry }.into()
+    }
+
+    /// Computes and stores what a relocation asks for.
+    #[inline(never)]
+    fn apply(&mut self, tables: &mut Tables<'a>, addend: Addend) -> core::result::Result<(), Fault> {
+        let Tables { module, site, .. } = *tables;
+        let Site { at, symbol, .. } = site;
+        let ask = site.relocation.ask;
         let bias = module.image.bias();
-        match relocation.ask {
+        match ask {
             // R_*_NONE is skipped before anything of it is looked at: linkers leave such entries with any other content.
             Ask::Nothing => return Ok(()),
-            Ask::Relative => {}
+            Ask::Relative => {
+                let word = addend.read(tables)?.wrapping_add(bias.0);
+                self.statistics.relative += 1;
+                return store(module, &mut tables.patch, &site, word);
+            }
             Ask::Indirect => {
-                let addend = addend.read(tables, at, Field::Word64)?;
-                self.put_aside(tables, at, Vaddr(addend).at(bias), 0, module)?;
-                return Ok(());
+                let addend = addend.read(tables)?;
+                return self.put_aside(tables, Vaddr(addend).at(bias), 0, module);
             }
             Ask::Copy => {
                 self.copies.push(Copy {
                     module: module.id,
                     at,
-                    symbol: index,
+                    symbol,
                 });
                 return Ok(());
             }
@@ -329,100 +488,83 @@ impl<'a> Work<'a> {
         }
         self.statistics.symbolic += 1;
         let thread_local = matches!(
-            relocation.ask,
+            ask,
             Ask::TlsModule | Ask::TlsModuleOffset(_) | Ask::ThreadOffset(_) | Ask::TlsDescriptor
         );
-        let purpose = match relocation.ask {
+        let purpose = match ask {
             Ask::JumpSlot => Use::Call,
             _ if thread_local => Use::Call,
             _ => Use::Address,
         };
-        if matches!(relocation.ask, Ask::JumpSlot)
+        if matches!(ask, Ask::JumpSlot)
             && tables.lazy
             && BIND_NOT.load(Ordering::Relaxed)
             && self.make_lazy(tables, at).is_some()
         {
             return Ok(());
         }
-        let reference = self.reference(module, index, at)?;
+        let reference = self.reference(module, symbol, at)?;
         let found = match &reference {
-            Some(reference) => self.definition(tables, index, reference, purpose)?,
+            Some(reference) => self.definition(tables, reference, purpose)?,
             None => None,
         };
         // A reference that names no symbol means the module itself; one that names a weak symbol that is nowhere means zero.
         if let (Some(reference), None) = (&reference, &found)
             && reference.binding() != symbol::STB_WEAK
         {
-            return self.leave_unresolved(tables, relocation, at, index, reference);
+            return self.leave_unresolved(tables, reference);
         }
-        if thread_local
-            && let Some(found) = &found
-            && !matches!(found.symbol.kind(), symbol::STT_TLS | symbol::STT_SECTION)
-        {
-            return Err(not_thread_local(module, index));
+        if let Some(found) = &found {
+            let kind = found.symbol.kind();
+            if thread_local && !matches!(kind, symbol::STT_TLS | symbol::STT_SECTION) {
+                return Err(not_thread_local(module, symbol));
+            }
+            if !thread_local && kind == symbol::STT_TLS && !matches!(ask, Ask::Size(_)) {
+                return Err(Kind::malformed(Rule::ThreadLocalAddress, at.0, 0));
+            }
         }
-        let value = found.as_ref().map_or(0, |found| self.address(found).0);
-        match relocation.ask {
-            Ask::Value {
-                field,
-                pc_relative,
-                addend: adds,
-            } => {
-                let addend = if adds { addend.read(tables, at, field)? } else { 0 };
-                if let Some(found) = found.filter(Definition::is_indirect) {
-                    if field != Field::Word64 || pc_relative {
-                        return Err(Kind::Unsupported(
-                            "a relocation of 32 bits or relative to its place, against a function that a resolver chooses",
-                        )
-                        .into());
-                    }
-                    return self.put_aside(tables, at, found.address(), addend, found.module);
-                }
-                let base = value.wrapping_add(addend);
-                let word = if pc_relative {
-                    base.wrapping_sub(at.at(bias).0)
-                } else {
-                    base
-                };
-                store(tables, relocation, at, index, field, word)
-            }
-            Ask::GlobDat | Ask::JumpSlot => match found.filter(Definition::is_indirect) {
-                Some(found) => self.put_aside(tables, at, found.address(), 0, found.module),
-                None => store(tables, relocation, at, index, Field::Word64, value),
-            },
-            Ask::Size(field) => {
-                let addend = addend.read(tables, at, field)?;
-                let size = found.map_or(0, |found| found.symbol.size);
-                store(tables, relocation, at, index, field, size.wrapping_add(addend))
-            }
+        let addend = match ask {
+            Ask::Value { addend: false, .. } | Ask::GlobDat | Ask::JumpSlot | Ask::TlsModule => 0,
+            Ask::TlsDescriptor => addend.read_descriptor(tables)?,
+            _ => addend.read(tables)?,
+        };
+        let value = found
+            .as_ref()
+            .map_or(0, |found| found.symbol.value)
+            .wrapping_add(addend);
+        let word = match ask {
+            Ask::Size(_) => found.map_or(0, |found| found.symbol.size).wrapping_add(addend),
             Ask::TlsModule => {
                 let Some(owner) = tls_owner(module, &reference, &found) else {
                     return Ok(());
                 };
-                let slot = owner.tls().ok_or_else(|| not_thread_local(module, index))?;
-                store(tables, relocation, at, index, Field::Word64, slot.id)
+                owner.tls().ok_or_else(|| not_thread_local(module, symbol))?.id
             }
-            Ask::TlsModuleOffset(field) => {
-                let addend = addend.read(tables, at, field)?;
-                let offset = found.map_or(0, |found| found.symbol.value);
-                store(tables, relocation, at, index, field, offset.wrapping_add(addend))
-            }
-            Ask::ThreadOffset(field) => {
-                let addend = addend.read(tables, at, field)?;
+            Ask::TlsModuleOffset(_) => value,
+            Ask::ThreadOffset(_) => {
                 let Some(owner) = tls_owner(module, &reference, &found) else {
                     return Ok(());
                 };
-                let distance = self.static_offset(owner, module, index)?;
-                let offset = found.map_or(0, |found| found.symbol.value);
-                let word = offset.wrapping_add(addend).wrapping_sub(distance);
-                store(tables, relocation, at, index, field, word)
+                value.wrapping_sub(self.static_offset(owner, module, symbol)?)
             }
             Ask::TlsDescriptor => {
-                let addend = addend.read_descriptor(tables, at)?;
-                self.tls_descriptor(tables, at, index, &reference, &found, addend)
+                return self.tls_descriptor(tables, tls_owner(module, &reference, &found), value);
             }
-            Ask::Nothing | Ask::Relative | Ask::Indirect | Ask::Copy => Ok(()),
-        }
+            _ => {
+                let addend = match ask {
+                    Ask::Value { pc_relative: true, .. } => addend.wrapping_sub(at.at(bias).0),
+                    _ => addend,
+                };
+                match found {
+                    Some(found) if found.is_indirect() => {
+                        return self.put_aside(tables, found.address(), addend, found.module);
+                    }
+                    Some(found) => self.address(&found).0.wrapping_add(addend),
+                    None => addend,
+                }
+            }
+        };
+        store(module, &mut tables.patch, &site, word)
     }
 
     fn address(&self, found: &Definition<'_>) -> Address {
@@ -446,10 +588,10 @@ impl<'a> Work<'a> {
     fn definition(
         &mut self,
         tables: &mut Tables<'a>,
-        index: SymbolIndex,
         reference: &Symbol,
         purpose: Use,
     ) -> core::result::Result<Option<Definition<'a>>, Fault> {
+        let index = tables.site.symbol;
         if let Some(memo) = tables.memo
             && memo.index == index
             && memo.purpose == purpose
@@ -463,6 +605,7 @@ impl<'a> Work<'a> {
         let scope = scope_of(self.roster, self.global, self.unique, module);
         let found = scope.resolve(module, index, reference, version, purpose, self.log);
         if let Some(definition) = &found {
+            check_value(definition).inspect_err(|_| self.blamed = Some(definition.module))?;
             if !tables.kept.contains(&definition.module.id) {
                 module.bind_to(definition.module);
             }
@@ -478,43 +621,42 @@ impl<'a> Work<'a> {
         Ok(found)
     }
 
-    /// A word that a resolver decides. Until then it leads to code that says so.
+    /// A word that a resolver decides. Until then it leads to code that says so, if it can hold an address.
     fn put_aside(
         &mut self,
         tables: &mut Tables<'a>,
-        at: Vaddr,
         resolver: Address,
         addend: u64,
         of: &Module,
     ) -> core::result::Result<(), Fault> {
+        let Tables { module, site, .. } = *tables;
         check_resolver(of, resolver)?;
+        if site.relocation.ask.is_address() {
+            store(module, &mut tables.patch, &site, self.binding.entries.pending.0)?;
+        } else {
+            let place = module.image.extent(site.at, site.relocation.ask.field().size());
+            let place = place.ok_or_else(|| unwritable(module, site.at))?;
+            if !place.access.contains(Access::WRITE) && !self.binding.allow.contains(Allow::IFUNC_NOPLT) {
+                return Err(Kind::malformed(Rule::IfuncNoPlt, site.at.0, 0));
+            }
+        }
         self.indirect.push(Indirect {
-            module: tables.module.id,
-            at,
+            module: module.id,
+            site,
             resolver,
             provider: of.id,
             addend,
         });
-        tables
-            .patch
-            .store(at, self.binding.entries.pending.0)
-            .ok_or_else(|| unwritable(tables.module, at))
+        Ok(())
     }
 
     /// A strong reference that nothing defines: an error, unless it is a function slot that may wait for its call.
-    fn leave_unresolved(
-        &mut self,
-        tables: &mut Tables<'a>,
-        relocation: Relocation,
-        at: Vaddr,
-        index: SymbolIndex,
-        reference: &Symbol,
-    ) -> core::result::Result<(), Fault> {
-        let module = tables.module;
-        if tables.lazy && matches!(relocation.ask, Ask::JumpSlot) && self.make_lazy(tables, at).is_some() {
+    fn leave_unresolved(&mut self, tables: &mut Tables<'a>, reference: &Symbol) -> core::result::Result<(), Fault> {
+        let Tables { module, site, lazy, .. } = *tables;
+        if lazy && matches!(site.relocation.ask, Ask::JumpSlot) && self.make_lazy(tables, site.at).is_some() {
             return Ok(());
         }
-        let version = module.symbols.version(index)?;
+        let version = module.symbols.version(site.symbol)?;
         let unresolved = Unresolved {
             module: module.name.clone(),
             symbol: Name::new(module.symbols.name(reference)),
@@ -564,18 +706,15 @@ impl<'a> Work<'a> {
     fn tls_descriptor(
         &mut self,
         tables: &mut Tables<'a>,
-        at: Vaddr,
-        index: SymbolIndex,
-        reference: &Option<Symbol>,
-        found: &Option<Definition<'a>>,
-        addend: u64,
+        owner: Option<&Module>,
+        offset: u64,
     ) -> core::result::Result<(), Fault> {
+        let Tables { module, site, .. } = *tables;
         let entries = self.binding.entries;
-        let (entry, argument) = match tls_owner(tables.module, reference, found) {
-            None => (entries.tls_undefined, addend),
+        let (entry, argument) = match owner {
+            None => (entries.tls_undefined, offset),
             Some(owner) => {
-                let slot = owner.tls().ok_or_else(|| not_thread_local(tables.module, index))?;
-                let offset = found.map_or(0, |found| found.symbol.value).wrapping_add(addend);
+                let slot = owner.tls().ok_or_else(|| not_thread_local(module, site.symbol))?;
                 match slot.offset {
                     Some(distance) => (entries.tls_static, offset.wrapping_sub(distance)),
                     None => {
@@ -588,12 +727,12 @@ impl<'a> Work<'a> {
                 }
             }
         };
-        let second = at.plus(8).ok_or_else(|| unwritable(tables.module, at))?;
+        let second = site.at.plus(8).ok_or_else(|| unwritable(module, site.at))?;
         tables
             .patch
-            .store(at, entry.0)
+            .store(site.at, entry.0)
             .and_then(|()| tables.patch.store(second, argument))
-            .ok_or_else(|| unwritable(tables.module, at))
+            .ok_or_else(|| unwritable(module, site.at))
     }
 }
 
@@ -633,28 +772,34 @@ enum Addend {
 }
 
 impl Addend {
-    fn read(self, tables: &mut Tables<'_>, at: Vaddr, field: Field) -> core::result::Result<u64, Fault> {
+    fn read(self, tables: &mut Tables<'_>) -> core::result::Result<u64, Fault> {
         let Addend::Given(addend) = self else {
-            let word = match field {
-                Field::Word64 => tables.patch.load::<u64>(at),
-                Field::Word32 => tables.patch.load::<u32>(at).map(u64::from),
-                Field::Signed32 => tables.patch.load::<u32>(at).map(|word| word as i32 as i64 as u64),
-            };
-            return word.ok_or_else(|| unwritable(tables.module, at));
+            let Tables { module, site, .. } = *tables;
+            return load(module, &mut tables.patch, site.at, site.relocation.ask.field());
         };
         Ok(addend)
     }
 
     /// With REL the addend of a descriptor stands in its second word (TLS descriptors for x86, section 3.3).
-    fn read_descriptor(self, tables: &mut Tables<'_>, at: Vaddr) -> core::result::Result<u64, Fault> {
+    fn read_descriptor(self, tables: &mut Tables<'_>) -> core::result::Result<u64, Fault> {
         match self {
             Addend::Given(addend) => Ok(addend),
             Addend::InPlace => {
-                let second = at.plus(8).ok_or_else(|| unwritable(tables.module, at))?;
-                self.read(tables, second, Field::Word64)
+                let Tables { module, site, .. } = *tables;
+                let second = site.at.plus(8).ok_or_else(|| unwritable(module, site.at))?;
+                load(module, &mut tables.patch, second, Field::Word64)
             }
         }
     }
+}
+
+fn load(module: &Module, patch: &mut Patch<'_>, at: Vaddr, field: Field) -> core::result::Result<u64, Fault> {
+    let word = match field {
+        Field::Word64 => patch.load::<u64>(at),
+        Field::Word32 => patch.load::<u32>(at).map(u64::from),
+        Field::Signed32 => patch.load::<u32>(at).map(|word| word as i32 as i64 as u64),
+    };
+    word.ok_or_else(|| unwritable(module, at))
 }
 
 /// The meaning of a relocation number, with the last one at hand.
@@ -695,12 +840,15 @@ impl<'a> Meaning<'a> {
     }
 }
 
-fn table<T: Plain>(module: &Module, range: Range) -> core::result::Result<Table<T>, Fault> {
-    let count = usize::try_from(range.size).unwrap_or(usize::MAX) / size_of::<T>();
-    module
-        .image
-        .table(range.at, count)
-        .ok_or_else(|| Kind::malformed(Rule::TagTableOutside, range.at.0, range.size))
+/// The words of a table.
+fn table(module: &Module, range: Range) -> core::result::Result<Table<u64>, Fault> {
+    let count = usize::try_from(range.size).unwrap_or(usize::MAX) / size_of::<u64>();
+    module.image.table(range.at, count).ok_or_else(|| outside(range))
+}
+
+#[cold]
+fn outside(range: Range) -> Fault {
+    Kind::malformed(Rule::TagTableOutside, range.at.0, range.size)
 }
 
 /// DT_RELASZ of some linkers counts the PLT's relocations too. They are applied once, as DT_JMPREL.
@@ -720,28 +868,78 @@ fn without_plt(module: &Module, range: Range) -> Range {
     }
 }
 
-fn store(
-    tables: &mut Tables<'_>,
-    relocation: Relocation,
-    at: Vaddr,
-    index: SymbolIndex,
-    field: Field,
-    word: u64,
-) -> core::result::Result<(), Fault> {
+/// Whether DT_RELR has moved the word at `at`.
+///
+/// A word that has been moved holds an address at or behind the module, so others are not looked for; of a file whose words are not what linkers leave in
+/// them, only the first are.
+fn is_in_stream(tables: &mut Tables<'_>, at: Vaddr) -> bool {
+    const MOST_DOUBTS: u32 = 64;
+    let bias = tables.module.image.bias().0;
+    if tables.stream.is_empty() || bias == 0 || tables.doubts == MOST_DOUBTS {
+        return false;
+    }
+    if tables.patch.load::<u64>(at).is_none_or(|word| word < bias) {
+        return false;
+    }
+    tables.doubts += 1;
+    relr::holds(tables.stream.iter(), at)
+}
+
+fn check_count(relative: u64, entries: usize) -> core::result::Result<(), Fault> {
+    match relative <= entries as u64 {
+        true => Ok(()),
+        false => Err(Kind::malformed(Rule::RelativeCount, relative, entries as u64)),
+    }
+}
+
+/// Stores a relocation's word, if its field holds it.
+///
+/// # Errors
+/// [`Kind::Overflow`]; the rule that the place breaks.
+pub(super) fn store(module: &Module, patch: &mut Patch<'_>, site: &Site, word: u64) -> core::result::Result<(), Fault> {
+    let Site { relocation, at, symbol } = *site;
+    let field = relocation.ask.field();
     if !field.holds(word) {
         return Err(Kind::Overflow {
             relocation: relocation.name,
             at,
-            symbol: symbol_name(tables.module, index),
+            symbol: symbol_name(module, symbol),
             value: word as i64,
         }
         .into());
     }
     let stored = match field {
-        Field::Word64 => tables.patch.store(at, word),
-        Field::Word32 | Field::Signed32 => tables.patch.store(at, word as u32),
+        Field::Word64 => patch.store(at, word),
+        Field::Word32 | Field::Signed32 => patch.store(at, word as u32),
     };
-    stored.ok_or_else(|| unwritable(tables.module, at))
+    stored.ok_or_else(|| unwritable(module, at))
+}
+
+/// A definition has to lie in its module, or right behind it, where linkers put the names of ends.
+fn check_value(found: &Definition<'_>) -> core::result::Result<(), Fault> {
+    let (start, length) = found.module.layout.span;
+    let is_address = found.symbol.section != symbol::SHN_ABS && found.symbol.kind() != symbol::STT_TLS;
+    if is_address && found.symbol.value.wrapping_sub(start.0) > length {
+        let end = start.0.wrapping_add(length);
+        return Err(Kind::malformed(Rule::SymbolValue, found.symbol.value, end));
+    }
+    Ok(())
+}
+
+/// How many entries of DT_RELA ask for what cannot hold any address of a function that a resolver of the same file chooses, which is how linkers write
+/// calls without a PLT.
+#[cold]
+fn calls_to_ifuncs(module: &Module, machine: &Machine) -> u64 {
+    let words = module.dynamic.rela.and_then(|range| table(module, range).ok());
+    let words = words.unwrap_or(Table::EMPTY);
+    let entries = (0..).map_while(|index| PltKind::Rela.entry(words, index));
+    let is_call = |entry: &Rela| {
+        let relocation = (machine.relocation)(entry.kind());
+        let symbol = module.symbols.get(entry.symbol());
+        relocation.is_some_and(|known| !known.ask.is_address())
+            && symbol.is_some_and(|symbol| symbol.kind() == symbol::STT_GNU_IFUNC)
+    };
+    entries.filter(is_call).count() as u64
 }
 
 /// A resolver has to be code of the module that defines it.
@@ -753,11 +951,46 @@ fn check_resolver(of: &Module, resolver: Address) -> core::result::Result<(), Fa
     }
 }
 
+impl PltKind {
+    /// Words of an entry.
+    #[inline(always)]
+    fn words(self) -> usize {
+        match self {
+            PltKind::Rela => size_of::<Rela>() / size_of::<u64>(),
+            PltKind::Rel => size_of::<Rel>() / size_of::<u64>(),
+        }
+    }
+
+    fn addend(self, entry: &Rela) -> Addend {
+        match self {
+            PltKind::Rela => Addend::Given(entry.addend),
+            PltKind::Rel => Addend::InPlace,
+        }
+    }
+
+    /// An entry of a table with this form.
+    #[inline(always)]
+    fn entry(self, words: Table<u64>, index: usize) -> Option<Rela> {
+        let first = index.checked_mul(self.words())?;
+        Some(Rela {
+            offset: words.get(first)?,
+            info: words.get(first + 1)?,
+            addend: match self {
+                PltKind::Rela => words.get(first + 2)?,
+                PltKind::Rel => 0,
+            },
+        })
+    }
+}
+
 /// Why a place cannot be stored to: in a segment of this module that is not writable, or not wholly in one.
 #[cold]
 fn unwritable(module: &Module, at: Vaddr) -> Fault {
     let rule = match module.image.extent(at, 1) {
-        Some(extent) if !extent.access.contains(Access::WRITE) => Rule::RelocationReadOnly,
+        Some(extent) if !extent.access.contains(Access::WRITE) => match module.dynamic.has_text_relocations() {
+            true => Rule::TextRelocations,
+            false => Rule::RelocationReadOnly,
+        },
         _ => Rule::RelocationOutside,
     };
     Kind::malformed(rule, at.0, 0)
@@ -800,23 +1033,10 @@ pub fn bind_slot(
 ) -> Result<Address> {
     let fault = |kind| module.fault(Stage::Call, kind);
     let damaged = || module.fault(Stage::Call, Kind::malformed(Rule::RelocationOutside, index, 0));
-    let (at, symbol_index) = match module.dynamic.jmprel {
-        Some((range, PltKind::Rela)) => {
-            let entry = table::<Rela>(module, range)
-                .map_err(fault)?
-                .get(index as usize)
-                .ok_or_else(damaged)?;
-            (Vaddr(entry.offset), entry.symbol())
-        }
-        Some((range, PltKind::Rel)) => {
-            let entry = table::<Rel>(module, range)
-                .map_err(fault)?
-                .get(index as usize)
-                .ok_or_else(damaged)?;
-            (Vaddr(entry.offset), entry.symbol())
-        }
-        None => return Err(damaged()),
-    };
+    let (range, form) = module.dynamic.jmprel.ok_or_else(damaged)?;
+    let words = table(module, range).map_err(fault)?;
+    let entry = form.entry(words, index as usize).ok_or_else(damaged)?;
+    let (at, symbol_index) = (Vaddr(entry.offset), entry.symbol());
     let reference = module.symbols.get(symbol_index).ok_or_else(damaged)?;
     let version = module.symbols.version(symbol_index).map_err(fault)?;
     let scope = scope_of(roster, global, unique, module);

@@ -5,10 +5,14 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Batch;
-use super::relocate::{Copy, Indirect, Relocated, scope_of};
+use super::protect::{CANNOT_RESTORE, set_read_only_segments};
+use super::relocate::{Copy, Indirect, Relocated, scope_of, store};
 use crate::elf::Vaddr;
+use crate::elf::segment::Access;
+use crate::elf::symbol;
 use crate::error::{Kind, Name, Result, Rule, Stage, Unresolved};
 use crate::event::{Event, Interest, Log};
+use crate::image::Patch;
 use crate::symbols::{Use, Wanted};
 use crate::world::{Host, Module, ModuleId, Roster, World};
 
@@ -46,7 +50,7 @@ impl Awake {
     pub fn resolve(self, world: &World, host: &dyn Host, log: Log<'_>) -> Result<Resolved> {
         let Relocated {
             mut batch,
-            indirect,
+            mut indirect,
             copies,
         } = self.0;
         let roster = batch.roster(world);
@@ -57,14 +61,14 @@ impl Awake {
         let mut provider = None;
         let mut providers = batch.init_order.iter();
         while left != 0 {
-            for word in &indirect {
+            for word in &mut indirect {
                 let is_turn = match provider {
                     None => !batch.init_order.contains(&word.provider),
                     Some(provider) => word.provider == provider,
                 };
                 if is_turn {
                     left -= 1;
-                    store_answer(roster, word, host, &mut tls_images, log)?;
+                    answer(roster, word, host, &mut tls_images, log)?;
                 }
             }
             provider = match providers.next() {
@@ -72,6 +76,7 @@ impl Awake {
                 None => break,
             };
         }
+        store_in_text(roster, &indirect, host)?;
         for copy in &copies {
             let Some(module) = roster.get(copy.module) else {
                 continue;
@@ -84,9 +89,10 @@ impl Awake {
     }
 }
 
-fn store_answer(
+/// Asks a resolver, and stores its answer unless it goes to a read-only segment: any resolver may call code of that module.
+fn answer(
     roster: Roster<'_>,
-    word: &Indirect,
+    word: &mut Indirect,
     host: &dyn Host,
     tls_images: &mut Vec<ModuleId>,
     log: Log<'_>,
@@ -101,19 +107,53 @@ fn store_answer(
         resolver: word.resolver,
         answer,
     });
-    module
-        .image
-        .patch()
-        .store(word.at, answer.0.wrapping_add(word.addend))
-        .ok_or_else(|| module.fault(Stage::Resolve, Kind::malformed(Rule::RelocationOutside, word.at.0, 0)))?;
+    word.addend = answer.0.wrapping_add(word.addend);
+    if is_text(module, word) {
+        return Ok(());
+    }
+    store_word(module, &mut module.image.patch(), word)?;
     let inside = module
         .layout
         .tls
-        .is_some_and(|image| word.at.0.wrapping_sub(image.vaddr.0) < image.file_size);
+        .is_some_and(|image| word.site.at.0.wrapping_sub(image.vaddr.0) < image.file_size);
     if inside && !tls_images.contains(&module.id) {
         tls_images.push(module.id);
     }
     Ok(())
+}
+
+/// Whether a word lies in a segment that is not writable: a call site, or what else `allow` let through.
+fn is_text(module: &Module, word: &Indirect) -> bool {
+    let place = module.image.extent(word.site.at, 1);
+    place.is_some_and(|place| !place.access.contains(Access::WRITE))
+}
+
+/// Stores the answers that go to read-only segments. Those of one module stand together.
+fn store_in_text(roster: Roster<'_>, indirect: &[Indirect], host: &dyn Host) -> Result<()> {
+    let mut open: Option<&Module> = None;
+    for word in indirect {
+        let Some(module) = roster.get(word.module).filter(|module| is_text(module, word)) else {
+            continue;
+        };
+        if open.is_none_or(|open| open.id != module.id) {
+            set_writable(open, host, false)?;
+            set_writable(Some(module), host, true)?;
+            open = Some(module);
+        }
+        store_word(module, &mut module.image.patch_all(), word)?;
+    }
+    set_writable(open, host, false)
+}
+
+fn set_writable(module: Option<&Module>, host: &dyn Host, writable: bool) -> Result<()> {
+    let Some(module) = module else { return Ok(()) };
+    set_read_only_segments(module, host, writable)
+        .map_err(|errno| module.fault(Stage::Resolve, Kind::os(CANNOT_RESTORE, errno)))
+}
+
+#[inline(never)]
+fn store_word(module: &Module, patch: &mut Patch<'_>, word: &Indirect) -> Result<()> {
+    store(module, patch, &word.site, word.addend).map_err(|fault| module.fault(Stage::Resolve, fault))
 }
 
 fn copy_data(roster: Roster<'_>, batch: &Batch, module: &Module, copy: &Copy, log: Log<'_>) -> Result<()> {
@@ -144,7 +184,15 @@ fn copy_data(roster: Roster<'_>, batch: &Batch, module: &Module, copy: &Copy, lo
         version: version.map(|version| version.name),
         index: source.index,
     });
-    if source.symbol.size != reference.size {
+    // glibc's words, and glibc's choice: what is cut off is said, what is left as it is in the program is not.
+    if source.symbol.visibility() == symbol::STV_PROTECTED {
+        log.say(format_args!(
+            "warning: copy relocation against non-copyable protected symbol `{}' in `{}'",
+            crate::error::Lossy(name),
+            source.module.name
+        ));
+    }
+    if source.symbol.size > reference.size {
         log.warn(format_args!(
             "Symbol `{}' has different size in shared object, consider re-linking",
             crate::error::Lossy(name)

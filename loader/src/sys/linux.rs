@@ -217,8 +217,18 @@ impl Linux {
             Some((offset, access)) => (protection(access), call::MAP_PRIVATE, file.descriptor, offset.0),
             None => (call::PROT_NONE, flags, -1, 0),
         };
-        // SAFETY: a new mapping, wherever the kernel likes.
-        let at = unsafe { call::mmap(0, total as usize, access, flags, descriptor, offset) }.map_err(fault)? as u64;
+        let mut attempts = 0..;
+        let at = loop {
+            let hint = attempts.next().and_then(|attempt| layout.hint(attempt));
+            let address = hint.map_or(0, |hint| hint.0 as usize);
+            // SAFETY: a new mapping, wherever the kernel likes: an address is only a wish.
+            let at =
+                unsafe { call::mmap(address, total as usize, access, flags, descriptor, offset) }.map_err(fault)?;
+            if hint.is_none() || layout.is_near(Address(at as u64)) {
+                break at as u64;
+            }
+            unmap(Address(at as u64), total);
+        };
         let end = at + total;
         let first = match layout.place_in(Address(at)) {
             Some(first) if first.0.checked_add(length).is_some_and(|last| last <= end) => first.0,

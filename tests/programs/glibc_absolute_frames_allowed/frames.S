@@ -1,0 +1,2 @@
+#define ABSOLUTE
+#include "frames.h"
