@@ -74,9 +74,10 @@ fn page_size(text: &str) -> Result<u64, String> {
 /// There is no such tree. That a program cannot be read is a finding.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let surroundings = arguments.search.surroundings()?;
+    let preloads = arguments.search.preloads(&surroundings);
     let mut check = Check {
         surroundings: &surroundings,
-        preloads: &arguments.search.preload,
+        preloads: &preloads,
         measure: Measure {
             page_size: arguments.page_size,
         },
