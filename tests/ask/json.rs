@@ -45,6 +45,11 @@ fn every_member_of_every_answer_is_described() {
             "int both(void); int main(void) { return both(); }",
             &["liba.so", "-Wl,-rpath,$ORIGIN", "-Wl,-rpath-link,."],
         );
+    stand.program(
+        "simple",
+        "#include <stdio.h>\nint main(void) { return puts(\"\"); }",
+        &[],
+    );
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/json.md")).unwrap();
     let (general, _) = page.split_once("\n## ").unwrap();
     for (status, words) in [
@@ -52,7 +57,8 @@ fn every_member_of_every_answer_is_described() {
         (3, &["check", "program"]),
         (3, &["why", "libb.so", "program"]),
         (1, &["why-not", "libb.so", "program"]),
-        (0, &["bindings", "--all", "liba.so"]),
+        (3, &["bindings", "--all", "liba.so"]),
+        (0, &["bindings", "--all", "simple"]),
         (0, &["needs", "program"]),
     ] {
         let json = stand.json(status, words);
