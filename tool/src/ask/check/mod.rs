@@ -279,7 +279,7 @@ impl Display for Report {
             .filter(|finding| finding.severity == Severity::Error)
             .count();
         let warnings = self.findings.len() - errors;
-        let amount = format!("{} files, {}", self.files, size(self.bytes));
+        let amount = format!("{}, {}", counted(self.files, "file"), size(self.bytes));
         let inside = if self.root.is_some() {
             ", nothing outside the root is needed"
         } else {
