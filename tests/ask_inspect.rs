@@ -21,6 +21,8 @@ mod bindings;
 mod check;
 #[path = "ask/hostile.rs"]
 mod hostile;
+#[path = "ask/json.rs"]
+mod json;
 #[path = "ask/needs.rs"]
 mod needs;
 #[path = "ask/tree.rs"]

@@ -59,7 +59,7 @@ fn a_missing_interpreter_is_named_with_ways_out() {
     let clean = stand.ask(&["check", "--root", root, "/opt/app/server"]);
     assert_eq!(clean.status, 0, "{}{}", clean.text, clean.error);
     assert!(
-        clean.text.starts_with("ok: 1 files, ") && clean.text.ends_with(", nothing outside the root is needed\n"),
+        clean.text.starts_with("ok: 1 file, ") && clean.text.ends_with(", nothing outside the root is needed\n"),
         "{}",
         clean.text
     );
@@ -238,6 +238,73 @@ fn missing_versions_are_named_with_their_symbols() {
     }
     stand.write("root/opt/app/server", program.forge().bytes);
     stand.check("check-versions.txt", 3);
+}
+
+/// A library with these versions, of which each has the symbol that is named with it.
+fn versioned(soname: &str, versions: &[(&str, &str)]) -> Vec<u8> {
+    let mut library = Module::library(soname);
+    let place = library.text(&[0xc3]);
+    for (version, name) in versions {
+        let version = library.define_version(version);
+        let symbol = library.define(name, Binding::Global, forge::Kind::Function, place, 1);
+        library.versioned(symbol, version);
+    }
+    library.forge().bytes
+}
+
+/// A program that refers to one symbol in one version of libv.so.1.
+fn user(name: &str, version: &str) -> Vec<u8> {
+    let mut program = Module::program("/lib64/ld-linux-x86-64.so.2");
+    let entry = program.text(&[0xeb, 0xfe]);
+    program.entry(entry).needed("libv.so.1");
+    let version = program.need_version("libv.so.1", version, false);
+    let symbol = program.undefined(name, Binding::Global);
+    program.versioned(symbol, version);
+    let slot = program.data(&[0; 8]);
+    program.relocation(slot, 1, Some(symbol), 0);
+    program.forge().bytes
+}
+
+#[test]
+fn another_copy_that_has_the_version_is_named_with_the_rule_that_hides_it() {
+    let Some(stand) = root() else { return };
+    stand
+        .write(
+            "root/usr/lib/libv.so.1",
+            versioned("libv.so.1", &[("V_1", "old"), ("V_2", "new")]),
+        )
+        .write(
+            "root/opt/conda/lib/libv.so.1",
+            versioned("libv.so.1", &[("V_1", "old")]),
+        )
+        .write("root/opt/app/server", user("new", "V_2"));
+    let root = stand.path("root");
+    let words = [
+        "check",
+        "--cpu-level",
+        "1",
+        "--root",
+        root.to_str().unwrap(),
+        "/opt/app/server",
+    ];
+    assert_eq!(stand.ask(&words).status, 0);
+    stand.golden(
+        "check-hidden.txt",
+        3,
+        &[&words[..], &["--library-path", "/opt/conda/lib"]].concat(),
+    );
+}
+
+#[test]
+fn the_same_name_in_another_version_comes_near() {
+    let Some(stand) = root() else { return };
+    stand
+        .write(
+            "root/usr/lib/libv.so.1",
+            versioned("libv.so.1", &[("V_1", "moved"), ("V_2", "other")]),
+        )
+        .write("root/opt/app/server", user("moved", "V_2"));
+    stand.check("check-moved.txt", 3);
 }
 
 #[test]

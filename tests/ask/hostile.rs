@@ -5,7 +5,7 @@ use std::fs;
 use crate::stand::Stand;
 
 /// How many damaged files there are; each is asked everything.
-const FILES: u64 = 60;
+const FILES: u64 = 30;
 /// Bytes that are changed in each.
 const CHANGES: u64 = 12;
 

@@ -318,9 +318,10 @@ impl Closure {
         order
     }
 
-    /// What was asked for and not found.
+    /// What has to be there and was not found. A preload that is not there is left out by a loader, with a warning.
     pub fn missing(&self) -> impl Iterator<Item = &Edge> {
-        self.edges.iter().filter(|edge| edge.target.is_none())
+        let edges = self.edges.iter().filter(|edge| edge.means != Means::Preload);
+        edges.filter(|edge| edge.target.is_none())
     }
 
     /// The first object that goes by this name: soname, file name, or path.

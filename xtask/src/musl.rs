@@ -37,8 +37,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
         let libc = object::File::parse(bytes.as_slice()).with_context(|| file.to_owned())?;
         let names = libc
             .dynamic_symbols()
-            .filter(|symbol| symbol.is_definition())
-            .filter_map(|symbol| symbol.name().ok());
+            .filter(|symbol| !symbol.is_undefined())
+            .filter_map(|symbol| symbol.name().ok())
+            .filter(|name| !name.is_empty());
         let new: BTreeSet<String> = names
             .map(str::to_owned)
             .filter(|name| !known.contains(name) && !name.starts_with(ADDED))

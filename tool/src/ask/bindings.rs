@@ -52,7 +52,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let scope = Scope::of(&closure);
     let made = if is_lodes {
         let program = arguments.search.inside(&arguments.program)?;
-        let rehearsal = rehearsal::rehearse(&program, &arguments.search.preload, &arguments.search.surroundings()?);
+        let surroundings = arguments.search.surroundings()?;
+        let rehearsal = rehearsal::rehearse(&program, &arguments.search.preloads(&surroundings), &surroundings);
         answer.refusal = rehearsal.refusal;
         let bound = rehearsal.bindings.into_iter();
         bound

@@ -76,7 +76,21 @@ impl Search {
     /// # Errors
     /// There is no such tree, or the program is not there or no ELF file.
     pub fn closure(&self, program: &Path) -> Result<Closure> {
-        Closure::of(&self.inside(program)?, &self.preload, &self.surroundings()?)
+        let surroundings = self.surroundings()?;
+        Closure::of(&self.inside(program)?, &self.preloads(&surroundings), &surroundings)
+    }
+
+    /// What is loaded before the others: `--preload`, then what /etc/ld.so.preload of the tree names (ld.so(8)).
+    pub fn preloads(&self, surroundings: &Surroundings) -> Vec<String> {
+        let tree = &surroundings.tree;
+        let file = tree.resolve(Path::new("/etc/ld.so.preload"));
+        let listed = file.and_then(|file| Ok(std::fs::read_to_string(tree.outside(&file))?));
+        let listed = listed.unwrap_or_default();
+        let lines = listed.lines().map(|line| line.split('#').next().unwrap_or_default());
+        let names = lines
+            .flat_map(|line| line.split([' ', '\t', ':']))
+            .filter(|name| !name.is_empty());
+        self.preload.iter().cloned().chain(names.map(str::to_owned)).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Output, Search};
-use crate::closure::{Attempt, Closure, Edge, Rule};
+use crate::closure::{Attempt, Closure, Edge, Rule, file_name};
 use crate::report::{Answer, Verdict, give};
 
 /// Say why a program loads a library: who needs it, which rule found it, and where it was looked for
@@ -100,7 +100,7 @@ impl Why {
         let target = closure.by_name(library).filter(|target| *target != 0);
         let is_asked = |edge: &&Edge| match target {
             Some(target) => edge.target == Some(target),
-            None => edge.target.is_none() && (edge.name == library || edge.name.rsplit('/').next() == Some(library)),
+            None => edge.target.is_none() && file_name(&edge.name) == file_name(library),
         };
         let asking: Vec<&Edge> = closure.edges.iter().filter(is_asked).collect();
         let mut way = Vec::new();

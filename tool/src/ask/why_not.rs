@@ -33,7 +33,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let surroundings = arguments.search.surroundings()?;
     let program = arguments.search.inside(&arguments.program)?;
-    let closure = Closure::survey(&program, &arguments.search.preload, &surroundings)?;
+    let closure = Closure::survey(&program, &arguments.search.preloads(&surroundings), &surroundings)?;
     let path = arguments.search.inside(&arguments.path)?;
     give(&WhyNot::of(&closure, &path, &surroundings), arguments.output.format)
 }

@@ -101,3 +101,62 @@ impl Binary {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    /// A file whose only segment is a note.
+    fn file(note: &[u8], size: u64) -> Binary {
+        let own = std::fs::read(env::current_exe().unwrap()).unwrap();
+        let mut binary = Binary::parse(own).unwrap();
+        binary.sections.clear();
+        binary.segments.retain(|segment| segment.kind == PT_NOTE);
+        binary.segments.truncate(1);
+        let segment = binary.segments.first_mut().unwrap();
+        (segment.offset, segment.file_size, segment.align) = (0, size, 4);
+        binary.bytes = note.to_vec();
+        binary
+    }
+
+    fn note(owner: &str, kind: u32, content: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for word in [owner.len() as u32 + 1, content.len() as u32, kind] {
+            bytes.extend(word.to_le_bytes());
+        }
+        for part in [format!("{owner}\0").as_bytes(), content] {
+            bytes.extend(part);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_note_names_libraries_to_be_opened() {
+        let mut bytes = note("GNU", 3, b"id");
+        bytes.extend(note(
+            "FDO",
+            0x407c_0c0a,
+            b"[{\"soname\":[\"liba.so\"],\"priority\":\"suggested\"}]\0",
+        ));
+        let binary = file(&bytes, bytes.len() as u64);
+        assert_eq!(binary.notes().len(), 2);
+        let optional = binary.optional();
+        assert_eq!(optional.len(), 1);
+        assert_eq!(optional[0].soname, ["liba.so"]);
+        assert_eq!(optional[0].priority.as_deref(), Some("suggested"));
+    }
+
+    #[test]
+    fn notes_that_end_too_early_or_are_no_json_are_left_out() {
+        let bytes = note("FDO", 0x407c_0c0a, b"[{]");
+        assert!(file(&bytes, bytes.len() as u64).optional().is_empty());
+        for size in 0..bytes.len() as u64 - 1 {
+            assert!(file(&bytes, size).notes().is_empty(), "{size}");
+        }
+        assert!(file(&bytes, u64::MAX).notes().is_empty());
+        assert!(file(&[0xff; 64], 64).notes().is_empty());
+    }
+}

@@ -74,9 +74,10 @@ fn page_size(text: &str) -> Result<u64, String> {
 /// There is no such tree. That a program cannot be read is a finding.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let surroundings = arguments.search.surroundings()?;
+    let preloads = arguments.search.preloads(&surroundings);
     let mut check = Check {
         surroundings: &surroundings,
-        preloads: &arguments.search.preload,
+        preloads: &preloads,
         measure: Measure {
             page_size: arguments.page_size,
         },
@@ -278,7 +279,7 @@ impl Display for Report {
             .filter(|finding| finding.severity == Severity::Error)
             .count();
         let warnings = self.findings.len() - errors;
-        let amount = format!("{} files, {}", self.files, size(self.bytes));
+        let amount = format!("{}, {}", counted(self.files, "file"), size(self.bytes));
         let inside = if self.root.is_some() {
             ", nothing outside the root is needed"
         } else {

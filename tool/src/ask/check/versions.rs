@@ -131,13 +131,10 @@ fn hidden_copy(
                 "{} has what is needed, but {} ({}) comes first",
                 attempt.path, provider.path, provider.rule
             ));
-            finding.fix.insert(
-                0,
-                format!(
-                    "take the directory of {} out of the list, or put that of {} before it",
-                    provider.path, attempt.path
-                ),
-            );
+            let folder = |path: &str| path.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned();
+            let (first, other) = (folder(&provider.path), folder(&attempt.path));
+            let fix = format!("take {first} out of {}, or put {other} before it", provider.rule);
+            finding.fix.insert(0, fix);
             return;
         }
     }
