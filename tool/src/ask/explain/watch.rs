@@ -8,10 +8,11 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::time::{ClockId, clock_gettime};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use super::stream::{Reader, Record, What};
@@ -108,7 +109,7 @@ pub fn watch(
     mut stop: impl FnMut(Stop, &[Record], &Process) -> Result<bool>,
 ) -> Result<(Vec<Record>, Ending)> {
     let (ours, theirs) = UnixStream::pair().context("no pair of sockets")?;
-    fcntl_setfd(&theirs, FdFlags::empty()).context("the socket cannot be handed on")?;
+    fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).context("the socket cannot be handed on")?;
     let mut command = Command::new(wish.loader);
     command.args(["--events", &theirs.as_raw_fd().to_string()]);
     command.args(&wish.switches).arg("--").args(wish.command);
@@ -144,8 +145,8 @@ pub fn watch(
 
 /// The loader's clock, in nanoseconds.
 fn monotonic_time() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Takes events until the stream ends; `false` when the process is not to go on.
