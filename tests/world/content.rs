@@ -5,8 +5,8 @@ use lode::elf::segment::Access;
 use lode::error::{Error, Kind as Fault, Rule};
 use lode::process::Allow;
 
-use crate::memory::ANSWER;
 use crate::stand::{PROGRAM, Stand, error, rule};
+use memory::ANSWER;
 
 const R_64: u32 = 1;
 const PC32: u32 = 2;
