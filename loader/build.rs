@@ -44,4 +44,19 @@ fn main() {
     for argument in linker {
         println!("cargo::rustc-link-arg-bin=ld-lode=-Wl,{argument}");
     }
+    if links_with_lld() {
+        // One function of those that came out equal. Only the place of the breakpoint has to be nothing else as well.
+        println!("cargo::rustc-link-arg-bin=ld-lode=-Wl,--icf=all,--keep-unique=_dl_debug_state");
+    }
+}
+
+/// Whether the linker is the lld that rustc takes for this target when nobody asks for another one. GNU ld links the loader too, but has no
+/// such option.
+fn links_with_lld() -> bool {
+    let is = |name, value: &str| env::var(name).is_ok_and(|found| found == value);
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let another = ["-fuse-ld", "linker-features", "linker="]
+        .iter()
+        .any(|choice| flags.contains(choice));
+    is("TARGET", "x86_64-unknown-linux-gnu") && env::var_os("RUSTC_LINKER").is_none() && !another
 }
