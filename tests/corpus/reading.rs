@@ -68,6 +68,8 @@ fn is_for_this_machine(path: &Path) -> bool {
         && start.starts_with(b"\x7fELF\x02\x01")
         && matches!(start[16], 2 | 3)
         && start[18] == 62
+        // Some packages have files for FreeBSD beside those for Linux.
+        && start[7] != 9
 }
 
 /// Those below a folder, in the order of their paths.
