@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+#[path = "corpus/reading.rs"]
+mod reading;
 mod tools;
 
 use std::fmt::Write as _;
@@ -15,18 +17,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lode::arch::x86_64::MACHINE;
 use lode::elf::dynamic::PltKind;
 use lode::elf::relr::{WordForm, places};
-use lode::error::{Kind, Name};
-use lode::event::{Interest, Log, Silence};
-use lode::search::{Directories, Searcher, Settings, X86_64};
-use lode::stages::map::{Context, map_file};
-use lode::world::{Host, Module, ModuleId, Role};
-use memory::Memory;
+use lode::error::Kind;
+use lode::world::Module;
 use object::elf::{FileHeader32, FileHeader64, Relr32, Relr64, SHT_RELR};
 use object::read::elf::{ElfFile64, FileHeader, RelrIterator, SectionHeader};
 use object::{BigEndian, Endian, Endianness, LittleEndian, U32Bytes, U64Bytes};
+use reading::{files_below, read};
 use temp_dir::TempDir;
 use tools::{loader, run, skip, switches, text};
 
@@ -276,73 +274,6 @@ fn relocations_that_a_linker_kept_for_itself_are_not_applied() {
         assert!(plain.contains("calls 7\n"), "{linker}: {plain}");
         arguments.push("-Wl,--emit-relocs".to_owned());
         assert_eq!(sum("kept", &arguments), plain, "{linker}");
-    }
-}
-
-/// Reads a file as the loader reads a library: header, plan, dynamic section, symbol tables.
-fn read(path: &Path) -> Result<Module, Box<lode::error::Error>> {
-    let searcher = Searcher::new(
-        &Settings {
-            conventions: &X86_64,
-            secure: false,
-            library_path: None,
-            inhibit_rpath: None,
-            hwcaps_prepend: None,
-            hwcaps_mask: None,
-            cpu_level: 4,
-            platform: None,
-            program_origin: None,
-        },
-        None,
-    );
-    let mut host = Memory::new(0x7f00_0000_0000);
-    let name = path.to_str().unwrap();
-    host.add(name, fs::read(path).unwrap());
-    let context = Context {
-        host: &host,
-        searcher: &searcher,
-        directories: &mut Directories::new(),
-        machine: &MACHINE,
-        page_size: 4096,
-        cpu_level: 4,
-        tolerant: false,
-        trusted_preloads: false,
-        log: Log {
-            interest: Interest::empty(),
-            sink: &Silence,
-        },
-    };
-    let file = host.open(name.as_bytes()).unwrap();
-    let parts = map_file(&file, Name::from(name), Role::Library, None, &context)?;
-    let name = parts.name.clone();
-    Module::new(ModuleId(0), parts).map_err(|kind| kind.of(lode::error::Stage::Map, &name))
-}
-
-/// What the corpus takes: whole programs and libraries for this machine, up to 64 MiB.
-fn is_for_this_machine(path: &Path) -> bool {
-    use std::io::Read as _;
-    let mut start = [0; 20];
-    let Ok(mut file) = fs::File::open(path) else {
-        return false;
-    };
-    let small = file.metadata().is_ok_and(|metadata| metadata.len() < 1 << 26);
-    small
-        && file.read_exact(&mut start).is_ok()
-        && start.starts_with(b"\x7fELF\x02\x01")
-        && matches!(start[16], 2 | 3)
-        && start[18] == 62
-}
-
-fn files_below(folder: &Path, into: &mut Vec<PathBuf>) {
-    let mut entries: Vec<fs::DirEntry> = fs::read_dir(folder).into_iter().flatten().flatten().collect();
-    entries.sort_by_key(fs::DirEntry::path);
-    for entry in entries {
-        // Links are names of files that come by themselves.
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => files_below(&entry.path(), into),
-            Ok(kind) if kind.is_file() && is_for_this_machine(&entry.path()) => into.push(entry.path()),
-            _ => {}
-        }
     }
 }
 

@@ -170,21 +170,28 @@ impl fmt::Display for Code {
     }
 }
 
+/// The first of one or two texts.
+macro_rules! first {
+    ($first:literal $($rest:literal)?) => {
+        $first
+    };
+}
+
 /// Declares the rules: name, stable code, the rule as a sentence, the words that glibc has for it if it has any, and the fix if there is
 /// one.
 macro_rules! rules {
     ($($rule:ident = $code:literal, $text:literal $(, glibc: $words:literal)? $(, fix: $fix:literal)?;)*) => {
         /// A rule of the file format that lode checks before it uses the field. See [`Rule::text`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(missing_docs)] // each rule is documented by its text
         pub enum Rule {
-            $($rule,)*
+            $(#[doc = concat!("Broken: ", $text, ".")] $rule,)*
         }
 
         const RULE_CODES: &[u16] = &[$($code,)*];
 
-        /// Three lines for each rule. One text is smaller than a table of texts, which needs an address for each.
-        const RULES: &str = concat!($($text, "\n", $($words,)? "\n", $($fix,)? "\n",)*);
+        /// Two lines for each rule: glibc's words or the sentence, and the fix. One text is smaller than a table of texts, which needs an address for
+        /// each.
+        const RULES: &str = concat!($(first!($($words)? $text), "\n", $($fix,)? "\n",)*);
     };
 }
 
@@ -265,25 +272,25 @@ impl Rule {
         Code(RULE_CODES.get(self as usize).copied().unwrap_or_default())
     }
 
-    /// The rule as a sentence. `value` and `limit` of [`Kind::Malformed`] are printed after it.
+    /// What is wrong, in glibc's words if it has any. `value` and `limit` of [`Kind::Malformed`] are printed after it.
     pub fn text(self) -> &'static str {
-        self.line(Part::Rule)
+        self.line(Part::Summary)
     }
 
     fn line(self, part: Part) -> &'static str {
-        line(RULES, self as usize * 3 + part as usize)
+        line(RULES, self as usize * 2 + part as usize)
     }
 }
 
 /// A line of the texts of a rule or a kind.
 #[derive(Clone, Copy)]
 enum Part {
-    /// What the rule is; a kind has no such line.
-    Rule,
     /// What is wrong, in glibc's words if it has any.
     Summary,
     /// What can be done about it.
     Fix,
+    /// What is known beyond it, with a `#` for each number and a `@` for a name; a rule has no such line.
+    Fact,
 }
 
 /// One place that a search for a library looked at in vain.
@@ -637,7 +644,7 @@ impl fmt::Display for Error {
 /// Declares what is said of each kind of failure: its code, what is wrong as far as that is said without names and numbers, and the fix if
 /// there is one.
 macro_rules! texts {
-    ($($kind:ident = $code:literal, $summary:literal $(, fix: $fix:literal)?;)*) => {
+    ($($kind:ident = $code:literal, $summary:literal $(, fact: $fact:literal)? $(, fix: $fix:literal)?;)*) => {
         /// The order of [`TEXTS`].
         enum Place {
             $($kind,)*
@@ -645,8 +652,8 @@ macro_rules! texts {
 
         const CODES: &[u16] = &[$($code,)*];
 
-        /// Three lines for each kind, as for a rule.
-        const TEXTS: &str = concat!($("\n", $summary, "\n", $($fix,)? "\n",)*);
+        /// Three lines for each kind: those of a rule, and a fact.
+        const TEXTS: &str = concat!($($summary, "\n", $($fix,)? "\n", $("  ", $fact,)? "\n",)*);
 
         impl Kind {
             fn place(&self) -> usize {
@@ -670,26 +677,34 @@ texts! {
     NotRegular = 202, "cannot read file data: not a regular file";
     NotElf = 101, "invalid ELF header";
     WrongClass = 103, "wrong ELF class: ",
-        fix: "use a file that was built for this machine";
+        fact: "EI_CLASS is #, e_machine # (@); lode loads 2 (ELFCLASS64) and 62 (x86-64)",
+        fix: "use a file for this machine";
     WrongData = 103, "ELF file data encoding not little-endian",
-        fix: "use a file that was built for this machine";
+        fact: "EI_DATA is #; lode loads 1 (little-endian)",
+        fix: "use a file for this machine";
     WrongSystem = 104, "ELF file OS ABI invalid",
+        fact: "NT_GNU_ABI_TAG names the system # (@); this is 0 (Linux)",
         fix: "build the file for this system";
     KernelTooOld = 129, "kernel too old",
+        fact: "NT_GNU_ABI_TAG asks for Linux #.#.#; this is Linux #.#.#",
         fix: "use a newer kernel, or a build for this one";
     ChangesLoading = 107, "lode does not implement ",
         fix: "use a newer lode, or link the file without it";
     WrongLibc = 211, "the file was built for another libc: ",
         fix: "use a build for the libc of the program";
     WrongOsAbi = 104, "ELF file OS ABI invalid",
+        fact: "EI_OSABI is # (@); lode supports 0 (NONE) and 3 (GNU)",
         fix: "build the file for this system";
     WrongAbiVersion = 105, "ELF file ABI version invalid",
+        fact: "EI_ABIVERSION is #, EI_OSABI # (@); lode supports up to #",
         fix: "build the file for this system";
     WrongMachine = 103, "ELF file is for another machine: ",
-        fix: "use a file that was built for this machine";
+        fact: "e_machine is # (@); lode loads 62 (x86-64)",
+        fix: "use a file for this machine";
     Malformed = 0, "";
     Relocation = 0, "";
-    CpuTooOld = 128, "CPU ISA level is lower than required";
+    CpuTooOld = 128, "CPU ISA level is lower than required",
+        fact: "the file needs x86-64-v#; this CPU has x86-64-v#";
     NoVersion = 310, "",
         fix: "the library is older than what the file was linked against: install a newer one";
     UnknownRelocation = 320, "unexpected reloc type ";
@@ -698,6 +713,7 @@ texts! {
     CopySize = 325, "copy relocation of ";
     NotThreadLocal = 401, "a thread-local reference to ";
     StaticTls = 402, "cannot allocate memory in static TLS block",
+        fact: "# bytes needed, # bytes free",
         fix: "load the library at the start (LD_PRELOAD), or build it without -ftls-model=initial-exec";
     UnknownLibc = 210, "this build of glibc ",
         fix: "add a row for this build with `cargo xtask tables DEBUGFILE`, where DEBUGFILE is the separate debug file of its ld.so";
@@ -726,9 +742,8 @@ impl fmt::Display for Kind {
             Kind::WrongClass { class, .. } => u64::from(class).fmt(out),
             Kind::ChangesLoading(what) | Kind::WrongLibc(what) => out.write_str(what),
             Kind::WrongMachine(machine) => out.write_str(crate::elf::header::machine_name(machine)),
-            Kind::Malformed { rule, .. } if rule.line(Part::Summary).is_empty() => out.write_str(rule.line(Part::Rule)),
             Kind::Relocation { rule, ref entry } => {
-                write!(out, "{}: {entry}", rule.line(Part::Rule))?;
+                write!(out, ": {entry}")?;
                 match rule.line(Part::Fix) {
                     // `dlerror` has no other line for it.
                     fix if out.alternate() && !fix.is_empty() => write!(out, "; {fix}"),
@@ -796,23 +811,17 @@ const CANNOT_OPEN: &str = "cannot open shared object file";
 #[inline(never)]
 fn filled(out: &mut fmt::Formatter<'_>, template: &str, values: &[u64], name: &str) -> fmt::Result {
     let mut values = values.iter();
-    let mut start = 0;
-    for (at, byte) in template
-        .bytes()
-        .enumerate()
-        .filter(|(_, byte)| matches!(byte, b'#' | b'@'))
-    {
-        out.write_str(template.get(start..at).unwrap_or_default())?;
-        start = at.saturating_add(1);
-        match (byte, values.as_slice()) {
-            (b'#', [value, ..]) => {
-                value.fmt(out)?;
-                values.next();
-            }
+    let mut rest = template;
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'#' | b'@')) {
+        let (text, behind) = rest.split_at_checked(at).unwrap_or_default();
+        out.write_str(text)?;
+        match behind.as_bytes().first() {
+            Some(b'#') => values.next().copied().unwrap_or_default().fmt(out)?,
             _ => out.write_str(name)?,
         }
+        rest = behind.get(1..).unwrap_or_default();
     }
-    out.write_str(template.get(start..).unwrap_or_default())
+    out.write_str(rest)
 }
 
 fn failed(out: &mut fmt::Formatter<'_>, what: &str, errno: Errno) -> fmt::Result {
@@ -843,64 +852,55 @@ impl Kind {
     #[inline(never)]
     fn line(&self, part: Part) -> &'static str {
         match self {
+            Kind::Malformed { .. } | Kind::Relocation { .. } if matches!(part, Part::Fact) => "",
             Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule.line(part),
             _ => line(TEXTS, self.place() * 3 + part as usize),
         }
     }
 
-    /// What is known beyond the summary, one fact a line.
-    fn detail(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What [`Part::Fact`] is filled with.
+    fn values(&self) -> ([u64; 6], &'static str) {
         use crate::elf::header::{machine_of_class, osabi_name};
-        let mut fact = |template, values: &[u64], name| filled(out, template, values, name);
-        match *self {
-            Kind::WrongClass { class, machine } => fact(
-                "  EI_CLASS is #, e_machine # (@); lode loads 2 (ELFCLASS64) and 62 (x86-64)\n",
-                &[class.into(), machine.into()],
-                machine_of_class(machine, class),
-            ),
-            Kind::WrongMachine(machine) => fact(
-                "  e_machine is # (@); lode loads 62 (x86-64)\n",
-                &[machine.into()],
-                machine_of_class(machine, 2),
-            ),
-            Kind::WrongData(data) => fact("  EI_DATA is #; lode loads 1 (little-endian)\n", &[data.into()], ""),
-            Kind::WrongOsAbi(osabi) => fact(
-                "  EI_OSABI is # (@); lode supports 0 (NONE) and 3 (GNU)\n",
-                &[osabi.into()],
-                osabi_name(osabi),
-            ),
+        let (a, b, name) = match *self {
+            Kind::WrongClass { class, machine } => (class.into(), machine.into(), machine_of_class(machine, class)),
+            Kind::WrongMachine(machine) => (machine.into(), 0, machine_of_class(machine, 2)),
+            Kind::WrongData(data) => (data.into(), 0, ""),
+            Kind::WrongOsAbi(osabi) => (osabi.into(), 0, osabi_name(osabi)),
             Kind::WrongAbiVersion {
                 osabi,
                 version,
                 supported,
-            } => fact(
-                match supported {
-                    0 => "  EI_ABIVERSION is # for EI_OSABI # (@); lode supports #\n",
-                    _ => "  EI_ABIVERSION is # for EI_OSABI # (@); lode supports 0 to #\n",
-                },
-                &[version.into(), osabi.into(), supported.into()],
-                osabi_name(osabi),
-            ),
-            Kind::WrongSystem(os) => fact(
-                "  NT_GNU_ABI_TAG names the system # (@); this is 0 (Linux)\n",
-                &[os.into()],
-                crate::elf::note::system_name(os),
-            ),
+            } => {
+                let values = [version, osabi, supported, 0, 0, 0].map(u64::from);
+                return (values, osabi_name(osabi));
+            }
+            Kind::WrongSystem(os) => (os.into(), 0, crate::elf::note::system_name(os)),
             Kind::KernelTooOld { needed, have } => {
-                for (text, version) in [("  NT_GNU_ABI_TAG asks for Linux", needed), ("; this is Linux", have)] {
-                    let numbers = [version.number(2), version.number(1), version.number(0)];
-                    fact("@ #.#.#", &numbers, text)?;
-                }
-                out.write_str("\n")
+                let [a, b, c] = [2, 1, 0].map(|place| needed.number(place));
+                let [d, e, f] = [2, 1, 0].map(|place| have.number(place));
+                return ([a, b, c, d, e, f], "");
             }
-            Kind::CpuTooOld { needed, have, lacks } => {
-                let levels = [needed.into(), have.into()];
-                fact("  the file needs x86-64-v#; this CPU has x86-64-v#", &levels, "")?;
-                match lacks.0 {
-                    0 => out.write_str("\n"),
-                    _ => writeln!(out, " and lacks{lacks}"),
-                }
+            Kind::CpuTooOld { needed, have, .. } => (needed.into(), have.into(), ""),
+            Kind::StaticTls { needed, free, .. } => (needed, free, ""),
+            _ => (0, 0, ""),
+        };
+        ([a, b, 0, 0, 0, 0], name)
+    }
+
+    /// What is known beyond the summary, one fact a line.
+    fn detail(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let template = self.line(Part::Fact);
+        if !template.is_empty() {
+            let (values, name) = self.values();
+            filled(out, template, &values, name)?;
+            if let Kind::CpuTooOld { lacks, .. } = *self
+                && lacks.0 != 0
+            {
+                write!(out, " and lacks{lacks}")?;
             }
+            out.write_str("\n")?;
+        }
+        match *self {
             Kind::Malformed {
                 rule: Rule::TagTwin,
                 value,
@@ -909,11 +909,8 @@ impl Kind {
                 let name = |number| crate::elf::dynamic::tag::name_in_errors(number).unwrap_or("unknown tag");
                 writeln!(out, "  {} stands without {}", name(value), name(limit))
             }
-            Kind::Malformed { rule, value, limit } => {
-                writeln!(out, "  {}", rule.line(Part::Rule))?;
-                if (value, limit) == (0, 0) {
-                    return Ok(());
-                }
+            Kind::Malformed { value: 0, limit: 0, .. } => Ok(()),
+            Kind::Malformed { value, limit, .. } => {
                 write!(out, "  found {value:#x}")?;
                 match limit {
                     0 => out.write_str("\n"),
@@ -954,8 +951,7 @@ impl Kind {
                 }
                 Ok(())
             }
-            Kind::StaticTls { needed, free, ref held } => {
-                fact("  # bytes needed, # bytes free\n", &[needed, free], "")?;
+            Kind::StaticTls { ref held, .. } => {
                 for (holder, bytes) in held {
                     writeln!(out, "  {bytes} bytes held by {holder}")?;
                 }

@@ -355,11 +355,10 @@ table! {
     Allow
 "  --allow WORD          run what is refused otherwise: textrel (relocations of
                         read-only segments), ifunc-noplt (calls without a PLT),
-                        noexec (a PROGRAM that you may not execute)
+                        noexec (what you may not execute)
 "
     RelrLockout
-"  --relr-lockout WHOSE  glibc: refuse files with DT_RELR that do not say so by a
-                        version, as glibc does; off (the default): run them
+"  --relr-lockout WHOSE  glibc: refuse DT_RELR that no version announces; or off
 "
     Strict
 "  --strict              refuse files with anything unusual

@@ -17,10 +17,11 @@ const SOAK: &str = "soak";
 pub struct Arguments {
     /// Run only the tests whose name contains this
     filter: Option<String>,
-    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of four that run by their name only. `trees`:
+    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of five that run by their name only. `trees`:
     /// programs of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `upstream`: the same under a loader with the rows of
     /// glibc's own releases only. `rows`: the table without the installed glibc, and how it gets there. `soak`: an hour of threads, forks and
-    /// signals (tests/soak.rs names the variables that shorten it)
+    /// signals (tests/soak.rs names the variables that shorten it). `packages`: the files of 300 native packages, fetched into the folder that
+    /// LODE_PACKAGES names
     #[arg(long)]
     suite: Option<String>,
     /// With `--suite trees`, only the tree of this release of Debian; `by-commit` stands for the one whose turn it is at the commit

@@ -241,10 +241,6 @@ tags! {
     }
 }
 
-/// The tags without whose meaning a file is loaded wrongly, and whose meaning lode does not implement. Two proposals would let a file itself
-/// say what is critical (DT_CRITICAL_LOAD_DT and DT_REQUIRED, generic-abi 2020 and 2021); neither got numbers of its own.
-const CHANGES_LOADING: [u64; 3] = [tag::CREL, tag::LLVM_CREL, tag::MOVETAB];
-
 /// The tags whose meaning depends on the machine (DT_LOPROC to DT_HIPROC).
 const OF_THE_MACHINE: core::ops::RangeInclusive<u64> = 0x7000_0000..=0x7fff_ffff;
 
@@ -429,6 +425,8 @@ impl Dynamic {
         Dynamic::decode_all(&mut entries)
     }
 
+    /// Refuses the tags without whose meaning a file is loaded wrongly, and whose meaning lode does not implement. Two proposals would let a file
+    /// itself say what is critical (DT_CRITICAL_LOAD_DT and DT_REQUIRED, generic-abi 2020 and 2021); neither got numbers of its own.
     fn decode_all(entries: &mut dyn Iterator<Item = Dyn>) -> Result<Dynamic, Fault> {
         let mut dynamic = Dynamic::default();
         let mut raw = Raw([None; PLACES]);
@@ -441,9 +439,10 @@ impl Dynamic {
             if entry.tag == tag::DEBUG {
                 dynamic.debug_index = Some(index);
             } else if !dynamic.take(entry) && !raw.take(entry) {
-                if CHANGES_LOADING.contains(&entry.tag) {
-                    let name = tag::name_in_errors(entry.tag).unwrap_or_default();
-                    return Err(Kind::ChangesLoading(name).into());
+                match entry.tag {
+                    tag::CREL | tag::LLVM_CREL => return Err(Kind::ChangesLoading("DT_CREL").into()),
+                    tag::MOVETAB => return Err(Kind::ChangesLoading("DT_MOVETAB").into()),
+                    _ => {}
                 }
                 if !tag::is_known(entry.tag) && !OF_THE_MACHINE.contains(&entry.tag) {
                     dynamic.unknown.push(entry.tag);
@@ -503,12 +502,12 @@ impl Dynamic {
 
 /// A table's tags, and what its entries are.
 struct TableTags {
-    at: u64,
-    size: u64,
+    at: u32,
+    size: u32,
     /// The tag that says an entry's size; [`tag::NULL`] if there is none
-    entry: u64,
+    entry: u32,
     /// Bytes of an entry
-    unit: u64,
+    unit: u32,
 }
 
 /// The tables, in the order in which they are checked. [`tag::JMPREL`]'s unit depends on [`tag::PLTREL`].
@@ -530,12 +529,17 @@ static TABLES: [TableTags; 13] = [
 
 impl TableTags {
     const fn new(at: u64, size: u64, entry: u64, unit: u64) -> TableTags {
-        TableTags { at, size, entry, unit }
+        TableTags {
+            at: at as u32,
+            size: size as u32,
+            entry: entry as u32,
+            unit: unit as u32,
+        }
     }
 
     /// The rule that a size breaks which is no multiple of the unit.
     fn rule(&self) -> Rule {
-        match self.at {
+        match u64::from(self.at) {
             tag::PREINIT_ARRAY | tag::INIT_ARRAY | tag::FINI_ARRAY => Rule::ArraySize,
             _ => Rule::TagTableSize,
         }
@@ -638,7 +642,10 @@ impl Raw {
             &mut verdef,
         ];
         for (tags, place) in TABLES.iter().zip(places) {
-            let unit = if tags.at == tag::JMPREL { plt_unit } else { tags.unit };
+            let unit = match u64::from(tags.at) {
+                tag::JMPREL => plt_unit,
+                _ => tags.unit.into(),
+            };
             *place = self.range(tags, unit)?;
         }
         dynamic.relr = dynamic.relr.or(android_relr);
@@ -670,18 +677,18 @@ impl Raw {
     /// The table that these tags describe, if it stands and has bytes.
     fn range(&self, tags: &TableTags, unit: u64) -> Result<Option<Range>, Fault> {
         // No entry is kept for DT_NULL, so a table without such a tag has no entry size.
-        let entry_size = self.value(tags.entry);
+        let entry_size = self.value(tags.entry.into());
         if let Some(entry_size) = entry_size.filter(|size| *size != unit) {
             return Err(Kind::malformed(Rule::TagEntrySize, entry_size, unit));
         }
-        let (at, size) = match (self.value(tags.at), self.value(tags.size)) {
+        let (at, size) = match (self.value(tags.at.into()), self.value(tags.size.into())) {
             (None, None | Some(0)) | (Some(_), Some(0)) => return Ok(None),
             (Some(at), Some(size)) => (at, size),
-            (Some(_), None) => return Err(Kind::malformed(Rule::TagTwin, tags.at, tags.size)),
-            (None, Some(_)) => return Err(Kind::malformed(Rule::TagTwin, tags.size, tags.at)),
+            (Some(_), None) => return Err(Kind::malformed(Rule::TagTwin, tags.at.into(), tags.size.into())),
+            (None, Some(_)) => return Err(Kind::malformed(Rule::TagTwin, tags.size.into(), tags.at.into())),
         };
-        if entry_size.is_none() && tags.entry != tag::NULL {
-            return Err(Kind::malformed(Rule::TagTwin, tags.at, tags.entry));
+        if entry_size.is_none() && tags.entry != 0 {
+            return Err(Kind::malformed(Rule::TagTwin, tags.at.into(), tags.entry.into()));
         }
         if size.checked_rem(unit) != Some(0) {
             return Err(Kind::malformed(tags.rule(), size, unit));

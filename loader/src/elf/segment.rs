@@ -44,6 +44,13 @@ pub mod kind {
     pub const GNU_RELRO: u32 = 0x6474_e552;
     /// `.note.gnu.property` (GNU).
     pub const GNU_PROPERTY: u32 = 0x6474_e553;
+    /// `.sframe`: how to unwind (GNU).
+    pub const GNU_SFRAME: u32 = 0x6474_e554;
+
+    /// Whether [`super::kind_name`] has a name for it.
+    pub fn is_known(kind: u32) -> bool {
+        matches!(kind, 0..=TLS | GNU_EH_FRAME..=GNU_SFRAME)
+    }
 }
 
 /// One program header, as it stands in the file.
@@ -119,7 +126,7 @@ pub fn kind_name(kind: u32) -> Option<&'static str> {
         kind::GNU_STACK => "PT_GNU_STACK",
         kind::GNU_RELRO => "PT_GNU_RELRO",
         kind::GNU_PROPERTY => "PT_GNU_PROPERTY",
-        0x6474_e554 => "PT_GNU_SFRAME",
+        kind::GNU_SFRAME => "PT_GNU_SFRAME",
         _ => return None,
     })
 }
@@ -186,6 +193,13 @@ mod tests {
     fn access_reads_like_a_line_of_maps() {
         assert_eq!((Access::READ | Access::WRITE).to_string(), "rw-");
         assert_eq!(Access::EXECUTE.to_string(), "--x");
+    }
+
+    #[test]
+    fn what_has_a_name_is_known() {
+        for kind in (0..0x100).chain(0x6474_e500..0x6474_e600) {
+            assert_eq!(kind::is_known(kind), kind_name(kind).is_some(), "{kind:#x}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::Batch;
 use super::map::by_name;
 use crate::elf::dynamic::{Flags, Flags1};
 use crate::elf::note::{self, AbiTag};
-use crate::elf::segment::{kind, kind_name};
-use crate::error::{Fault, KernelVersion, Kind};
+use crate::elf::segment::kind;
+use crate::error::{Fault, KernelVersion, Kind, line};
 use crate::event::{Event, Interest, Log};
 use crate::world::{Host, Module, World};
 
@@ -44,24 +44,25 @@ pub fn check(module: &Module, cpu_level: u8, host: &dyn Host, log: Log<'_>) -> R
     Ok(())
 }
 
-/// The names of the libcs: glibc's, then those of musl, which is its own loader.
-const LIBCS: [&[u8]; 3] = [b"libc.so.6", b"libc.so", b"libc.musl-x86_64.so.1"];
+/// The names of the libcs, one a line: glibc's, then those of musl, which is its own loader.
+const LIBCS: &str = "libc.so.6\nlibc.so\nlibc.musl-x86_64.so.1";
 
 /// Checks that a name that some file needs is not that of another libc than the one that is there.
 ///
 /// # Errors
 /// [`Kind::WrongLibc`].
 pub fn check_libc(world: &World, batch: &Batch, name: &[u8]) -> Result<(), Fault> {
-    let is_there = |other: &[u8]| by_name(world, batch, other).is_some();
-    let Some(place) = LIBCS.iter().position(|libc| *libc == name) else {
+    let Some(place) = (0..3).find(|place| line(LIBCS, *place).as_bytes() == name) else {
         return Ok(());
     };
-    let [glibc, musl @ ..] = LIBCS;
-    match place {
-        0 if musl.into_iter().any(is_there) => Err(Kind::WrongLibc("glibc").into()),
-        1.. if is_there(glibc) => Err(Kind::WrongLibc("musl").into()),
-        _ => Ok(()),
+    let is_musl = place != 0;
+    let others = if is_musl { 0..1 } else { 1..3 };
+    for other in others {
+        if by_name(world, batch, line(LIBCS, other).as_bytes()).is_some() {
+            return Err(Kind::WrongLibc(if is_musl { "musl" } else { "glibc" }).into());
+        }
     }
+    Ok(())
 }
 
 fn check_system(tag: &AbiTag, host: &dyn Host) -> Result<(), Fault> {
@@ -100,7 +101,7 @@ fn tell(module: &Module, log: Log<'_>) {
         unusual(module, log, "unknown dynamic tag", *tag);
     }
     for header in &module.headers {
-        if kind_name(header.kind).is_none() {
+        if !kind::is_known(header.kind) {
             unusual(module, log, "unknown type of segment", header.kind.into());
         }
     }

@@ -12,7 +12,7 @@ use super::Batch;
 use super::map::Mapped;
 use crate::elf::dynamic::Flags;
 use crate::elf::segment::Access;
-use crate::error::{Error, Kind, MissingVersion, Name, Result, Rule, Stage};
+use crate::error::{Error, Kind, MissingVersion, Name, Result, Rule, Stage, line};
 use crate::event::{Event, Interest, Log};
 use crate::layout::TlsTemplate;
 use crate::tls::TlsPlan;
@@ -85,13 +85,14 @@ fn tell_scopes(roster: Roster<'_>, batch: &Batch, log: Log<'_>) {
     }
 }
 
-/// The version by which a file says that it has DT_RELR.
-const RELR_MARKER: &[u8] = b"GLIBC_ABI_DT_RELR";
+/// The versions that stand for an ability of the loader, one a line; no symbol has them. They are DT_RELR, TLS descriptors that keep all
+/// registers, and slots of the PLT whose addend is not added (`-z mark-plt`). lode has them, whatever libc says.
+const MARKERS: &str = "GLIBC_ABI_DT_RELR\nGLIBC_ABI_GNU2_TLS\nGLIBC_ABI_DT_X86_64_PLT";
 
-/// Whether a version stands for an ability of the loader that lode has, whatever libc says; no symbol has these versions. They are DT_RELR,
-/// TLS descriptors that keep all registers, and slots of the PLT whose addend is not added (`-z mark-plt`).
-fn is_marker(version: &[u8]) -> bool {
-    [RELR_MARKER, b"GLIBC_ABI_GNU2_TLS", b"GLIBC_ABI_DT_X86_64_PLT"].contains(&version)
+/// Whether a version is among the first `count` of [`MARKERS`].
+#[inline(never)]
+fn is_marker(version: &[u8], count: usize) -> bool {
+    (0..count).any(|number| line(MARKERS, number).as_bytes() == version)
 }
 
 /// `--relr-lockout=glibc`: a file that has DT_RELR and needs glibc has to say so.
@@ -104,7 +105,7 @@ fn check_relr_marker(module: &Module, log: Log<'_>) -> Result<()> {
     let (Some(relr), Some(libc)) = (module.dynamic.relr, libc) else {
         return Ok(());
     };
-    if libc.versions.iter().any(|(version, ..)| *version == RELR_MARKER) {
+    if libc.versions.iter().any(|(version, ..)| is_marker(version, 1)) {
         return Ok(());
     }
     if RELR_LOCKOUT.load(Ordering::Relaxed) {
@@ -141,7 +142,7 @@ fn check_versions(roster: Roster<'_>, batch: &Batch, only_listed: bool, log: Log
                     ));
                     break;
                 }
-                if !weak && !provider.symbols.defines(version, *hash) && !is_marker(version) {
+                if !weak && !provider.symbols.defines(version, *hash) && !is_marker(version, 3) {
                     missing.push(MissingVersion {
                         module: module.name.clone(),
                         provider: provider.name.clone(),
