@@ -246,13 +246,9 @@ fn an_abi_version_beyond_what_lode_knows_is_refused_with_value_and_range() {
         fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     };
     for (osabi, version, detail) in [
-        (0, 1, "EI_ABIVERSION is 1 for EI_OSABI 0 (NONE); lode supports 0"),
-        (3, 4, "EI_ABIVERSION is 4 for EI_OSABI 3 (GNU); lode supports 0 to 3"),
-        (
-            3,
-            255,
-            "EI_ABIVERSION is 255 for EI_OSABI 3 (GNU); lode supports 0 to 3",
-        ),
+        (0, 1, "EI_ABIVERSION is 1, EI_OSABI 0 (NONE); lode supports up to 0"),
+        (3, 4, "EI_ABIVERSION is 4, EI_OSABI 3 (GNU); lode supports up to 3"),
+        (3, 255, "EI_ABIVERSION is 255, EI_OSABI 3 (GNU); lode supports up to 3"),
         (9, 0, "EI_OSABI is 9 (FreeBSD); lode supports 0 (NONE) and 3 (GNU)"),
     ] {
         set(&program, osabi, version);
