@@ -120,6 +120,8 @@ pub fn has_byte(text: &[u8], byte: u8) -> bool {
 /// A system error number (errno(3)), positive.
 pub use crt::Errno;
 pub use crt::line;
+use crt::packed;
+use crt::packed::Packed;
 
 /// Where on the straight line something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +176,7 @@ impl fmt::Display for Code {
 /// one.
 macro_rules! rules {
     ($($rule:ident = $code:literal, $text:literal $(, glibc: $words:literal)? $(, fix: $fix:literal)?;)*) => {
-        /// A rule of the file format that lode checks before it uses the field. See [`Rule::text`].
+        /// A rule of the file format that lode checks before it uses the field.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(missing_docs)] // each rule is documented by its text
         pub enum Rule {
@@ -184,7 +186,7 @@ macro_rules! rules {
         const RULE_CODES: &[u16] = &[$($code,)*];
 
         /// Three lines for each rule. One text is smaller than a table of texts, which needs an address for each.
-        const RULES: &str = concat!($($text, "\n", $($words,)? "\n", $($fix,)? "\n",)*);
+        const RULES: Packed = packed!(concat!($($text, "\n", $($words,)? "\n", $($fix,)? "\n",)*));
     };
 }
 
@@ -260,20 +262,15 @@ impl Rule {
         Code(RULE_CODES.get(self as usize).copied().unwrap_or_default())
     }
 
-    /// The rule as a sentence. `value` and `limit` of [`Kind::Malformed`] are printed after it.
-    pub fn text(self) -> &'static str {
-        self.line(Part::Rule)
-    }
-
-    fn line(self, part: Part) -> &'static str {
-        line(RULES, self as usize * 3 + part as usize)
+    fn line(self, part: Part) -> Packed {
+        RULES.line(self as usize * 3 + part as usize)
     }
 }
 
 /// A line of the texts of a rule or a kind.
 #[derive(Clone, Copy)]
 enum Part {
-    /// What the rule is; a kind has no such line.
+    /// The rule as a sentence, after which `value` and `limit` of [`Kind::Malformed`] are printed; a kind has no such line.
     Rule,
     /// What is wrong, in glibc's words if it has any.
     Summary,
@@ -608,7 +605,7 @@ macro_rules! texts {
         const CODES: &[u16] = &[$($code,)*];
 
         /// Three lines for each kind, as for a rule.
-        const TEXTS: &str = concat!($("\n", $summary, "\n", $($fix,)? "\n",)*);
+        const TEXTS: Packed = packed!(concat!($("\n", $summary, "\n", $($fix,)? "\n",)*));
 
         impl Kind {
             fn place(&self) -> usize {
@@ -680,14 +677,14 @@ texts! {
 /// What is wrong, in the words that glibc has for it where it has any.
 impl fmt::Display for Kind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.line(Part::Summary))?;
+        self.line(Part::Summary).fmt(out)?;
         match *self {
             Kind::Os { what, errno } => failed(out, what, errno),
             Kind::WrongClass { class: 1, .. } => out.write_str("ELFCLASS32"),
             Kind::WrongClass { class, .. } => u64::from(class).fmt(out),
             Kind::ChangesLoading(what) | Kind::WrongLibc(what) => out.write_str(what),
             Kind::WrongMachine(machine) => out.write_str(crate::elf::header::machine_name(machine)),
-            Kind::Malformed { rule, .. } if rule.line(Part::Summary).is_empty() => out.write_str(rule.line(Part::Rule)),
+            Kind::Malformed { rule, .. } if rule.line(Part::Summary).is_empty() => rule.line(Part::Rule).fmt(out),
             Kind::Missing { ref tried, .. } => match tried.as_slice() {
                 [one] => match &one.why {
                     Rejected::Unfit(kind) => kind.fmt(out),
@@ -794,10 +791,10 @@ impl Kind {
 
     /// A line that is printed as it is. That of a broken rule is the rule's.
     #[inline(never)]
-    fn line(&self, part: Part) -> &'static str {
+    fn line(&self, part: Part) -> Packed {
         match self {
             Kind::Malformed { rule, .. } => rule.line(part),
-            _ => line(TEXTS, self.place() * 3 + part as usize),
+            _ => TEXTS.line(self.place() * 3 + part as usize),
         }
     }
 
@@ -979,9 +976,10 @@ impl fmt::Display for Report<'_> {
             _ => writeln!(out)?,
         }
         error.kind.detail(out)?;
-        match error.kind.line(Part::Fix) {
-            "" => Ok(()),
-            fix => writeln!(out, "  fix: {fix}"),
+        let fix = error.kind.line(Part::Fix);
+        match fix.is_empty() {
+            true => Ok(()),
+            false => writeln!(out, "  fix: {fix}"),
         }
     }
 }
