@@ -20,6 +20,7 @@
 //! | [`auxv`] | the names of the auxiliary vector's entries |
 //! | [`syscall`] | raw system calls and the typed ones that a loader needs |
 //! | [`errno`] | error numbers with names and texts |
+//! | [`packed`] | texts that take less room |
 //! | [`print`] | formatted text to standard error |
 //!
 //! # Safety
@@ -38,6 +39,7 @@ mod arch;
 pub mod auxv;
 mod entry;
 pub mod errno;
+pub mod packed;
 pub mod print;
 pub mod stack;
 pub mod syscall;

@@ -1,6 +1,7 @@
 //! Text to standard error, without a heap and without a buffer; and tables of texts.
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::syscall;
 
@@ -25,13 +26,23 @@ impl fmt::Write for Stderr {
 
 /// Line `number` of `text`, counted from 0, without its newline; empty behind the last. Names that are seldom printed are kept
 /// this way: in a table each of them would take an address and a length, and the address a relocation.
-#[inline(never)]
 pub fn line(text: &'static str, number: usize) -> &'static str {
-    let mut rest = text;
-    for _ in 0..number {
-        let end = rest.bytes().position(|byte| byte == b'\n').unwrap_or(rest.len());
-        rest = rest.get(end.saturating_add(1)..).unwrap_or_default();
+    text.get(place_of_line(text.as_bytes(), number)).unwrap_or_default()
+}
+
+/// Where line `number` stands in `text`; at its end behind the last.
+#[inline(never)]
+pub(crate) fn place_of_line(text: &[u8], mut number: usize) -> Range<usize> {
+    let mut start = 0;
+    for (at, _) in text.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+        if number == 0 {
+            return start..at;
+        }
+        number -= 1;
+        start = at + 1;
     }
-    let end = rest.bytes().position(|byte| byte == b'\n').unwrap_or(rest.len());
-    rest.get(..end).unwrap_or_default()
+    match number {
+        0 => start..text.len(),
+        _ => text.len()..text.len(),
+    }
 }

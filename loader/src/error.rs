@@ -120,6 +120,8 @@ pub fn has_byte(text: &[u8], byte: u8) -> bool {
 /// A system error number (errno(3)), positive.
 pub use crt::Errno;
 pub use crt::line;
+use crt::packed;
+use crt::packed::Packed;
 
 /// Where on the straight line something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,7 +183,7 @@ macro_rules! first {
 /// one.
 macro_rules! rules {
     ($($rule:ident = $code:literal, $text:literal $(, glibc: $words:literal)? $(, fix: $fix:literal)?;)*) => {
-        /// A rule of the file format that lode checks before it uses the field. See [`Rule::text`].
+        /// A rule of the file format that lode checks before it uses the field.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Rule {
             $(#[doc = concat!("Broken: ", $text, ".")] $rule,)*
@@ -191,7 +193,7 @@ macro_rules! rules {
 
         /// Two lines for each rule: glibc's words or the sentence, and the fix. One text is smaller than a table of texts, which needs an address for
         /// each.
-        const RULES: &str = concat!($(first!($($words)? $text), "\n", $($fix,)? "\n",)*);
+        const RULES: Packed = packed!(concat!($(first!($($words)? $text), "\n", $($fix,)? "\n",)*));
     };
 }
 
@@ -272,13 +274,8 @@ impl Rule {
         Code(RULE_CODES.get(self as usize).copied().unwrap_or_default())
     }
 
-    /// What is wrong, in glibc's words if it has any. `value` and `limit` of [`Kind::Malformed`] are printed after it.
-    pub fn text(self) -> &'static str {
-        self.line(Part::Summary)
-    }
-
-    fn line(self, part: Part) -> &'static str {
-        line(RULES, self as usize * 2 + part as usize)
+    fn line(self, part: Part) -> Packed {
+        RULES.line(self as usize * 2 + part as usize)
     }
 }
 
@@ -653,7 +650,7 @@ macro_rules! texts {
         const CODES: &[u16] = &[$($code,)*];
 
         /// Three lines for each kind: those of a rule, and a fact.
-        const TEXTS: &str = concat!($($summary, "\n", $($fix,)? "\n", $("  ", $fact,)? "\n",)*);
+        const TEXTS: Packed = packed!(concat!($($summary, "\n", $($fix,)? "\n", $("  ", $fact,)? "\n",)*));
 
         impl Kind {
             fn place(&self) -> usize {
@@ -735,7 +732,7 @@ texts! {
 /// What is wrong, in the words that glibc has for it where it has any.
 impl fmt::Display for Kind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.line(Part::Summary))?;
+        self.line(Part::Summary).fmt(out)?;
         match *self {
             Kind::Os { what, errno } => failed(out, what, errno),
             Kind::WrongClass { class: 1, .. } => out.write_str("ELFCLASS32"),
@@ -850,11 +847,11 @@ impl Kind {
 
     /// A line that is printed as it is. That of a broken rule is the rule's.
     #[inline(never)]
-    fn line(&self, part: Part) -> &'static str {
+    fn line(&self, part: Part) -> Packed {
         match self {
-            Kind::Malformed { .. } | Kind::Relocation { .. } if matches!(part, Part::Fact) => "",
+            Kind::Malformed { .. } | Kind::Relocation { .. } if matches!(part, Part::Fact) => Packed::default(),
             Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule.line(part),
-            _ => line(TEXTS, self.place() * 3 + part as usize),
+            _ => TEXTS.line(self.place() * 3 + part as usize),
         }
     }
 
@@ -889,10 +886,10 @@ impl Kind {
 
     /// What is known beyond the summary, one fact a line.
     fn detail(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let template = self.line(Part::Fact);
+        let template = text(format_args!("{}", self.line(Part::Fact)));
         if !template.is_empty() {
             let (values, name) = self.values();
-            filled(out, template, &values, name)?;
+            filled(out, &template, &values, name)?;
             if let Kind::CpuTooOld { lacks, .. } = *self
                 && lacks.0 != 0
             {
@@ -1033,9 +1030,10 @@ impl fmt::Display for Report<'_> {
             _ => writeln!(out)?,
         }
         error.kind.detail(out)?;
-        match error.kind.line(Part::Fix) {
-            "" => Ok(()),
-            fix => writeln!(out, "  fix: {fix}"),
+        let fix = error.kind.line(Part::Fix);
+        match fix.is_empty() {
+            true => Ok(()),
+            false => writeln!(out, "  fix: {fix}"),
         }
     }
 }

@@ -7,7 +7,6 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char, c_void};
-use core::fmt::Write;
 
 use super::answer;
 use super::open::add_new;
@@ -15,7 +14,7 @@ use super::published::{module_of_map, with_world};
 use super::{Runtime, call_error, runtime, stop, too_early};
 use crate::elf::Address;
 use crate::elf::symbol::STT_TLS;
-use crate::error::{Kind, Name, Result};
+use crate::error::{Kind, Name, Result, text};
 use crate::scope::{Definition, Scope, breadth_first, note_binding};
 use crate::stages::relocate;
 use crate::symbols::{Use, Wanted};
@@ -215,7 +214,8 @@ pub fn bind_slot(module: u64, index: u64) -> Address {
     match bound.flatten() {
         Some(Ok(address)) => address,
         Some(Err(error)) => {
-            let _ = write!(crt::Stderr, "{}", error.report(runtime.program.to_bytes()));
+            let report = text(format_args!("{}", error.report(runtime.program.to_bytes())));
+            crt::Stderr.write_bytes(report.as_bytes());
             crt::syscall::exit_group(127)
         }
         None => stop("a function slot of a module that is not loaded was used"),

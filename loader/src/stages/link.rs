@@ -113,7 +113,7 @@ fn check_relr_marker(module: &Module, log: Log<'_>) -> Result<()> {
     }
     log.emit(Interest::VERSIONS, || Event::Unusual {
         module: &module.name,
-        what: Rule::RelrLockout.text(),
+        what: "DT_RELR without GLIBC_ABI_DT_RELR dependency",
         value: relr.at.0,
     });
     Ok(())

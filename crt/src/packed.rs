@@ -1,0 +1,177 @@
+//! Texts that the image keeps packed: two bytes that often follow each other are one byte in it, again and again. Of an English text a good half is left.
+//!
+//! The compiler packs them, see [`packed!`](crate::packed); what a source file says stays readable.
+
+use core::fmt::{self, Write};
+
+use crate::print::place_of_line;
+
+/// The first byte that stands for two others. Texts are ASCII, so none of them has it.
+const FIRST_CODE: usize = 0x80;
+
+/// What each byte from [`FIRST_CODE`] upwards stands for.
+type Pairs = [[u8; 2]; 256 - FIRST_CODE];
+
+/// A packed text of some lines. It is unpacked as it is shown, a character at a time.
+#[derive(Clone, Copy)]
+pub struct Packed {
+    pairs: &'static Pairs,
+    bytes: &'static [u8],
+}
+
+impl Packed {
+    /// See [`packed!`](crate::packed).
+    pub const fn new(pairs: &'static Pairs, bytes: &'static [u8]) -> Packed {
+        Packed { pairs, bytes }
+    }
+
+    /// Line `number`, counted from 0, without its newline; empty behind the last. No pair has a newline, so that the lines before are not unpacked.
+    pub fn line(self, number: usize) -> Packed {
+        let bytes = self.bytes.get(place_of_line(self.bytes, number)).unwrap_or_default();
+        Packed { bytes, ..self }
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+/// No text.
+impl Default for Packed {
+    fn default() -> Packed {
+        Packed {
+            pairs: &[[0; 2]; 256 - FIRST_CODE],
+            bytes: &[],
+        }
+    }
+}
+
+impl fmt::Display for Packed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        unpack(self.pairs, self.bytes, out)
+    }
+}
+
+/// As deep as codes stand for codes, which are always lower ones.
+fn unpack(pairs: &Pairs, bytes: &[u8], out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for byte in bytes {
+        match usize::from(*byte)
+            .checked_sub(FIRST_CODE)
+            .and_then(|code| pairs.get(code))
+        {
+            Some(pair) => unpack(pairs, pair, out)?,
+            None => out.write_char(char::from(*byte))?,
+        }
+    }
+    Ok(())
+}
+
+/// What the compiler works on: a text of `SIZE` bytes while it is packed.
+pub struct Packing<const SIZE: usize> {
+    /// The first that are worth it; the others stand for nothing.
+    pub pairs: Pairs,
+    bytes: [u8; SIZE],
+    /// How many bytes are left.
+    pub length: usize,
+}
+
+impl<const SIZE: usize> Packing<SIZE> {
+    /// Packs `text`, of `SIZE` ASCII bytes.
+    pub const fn of(text: &str) -> Packing<SIZE> {
+        assert!(text.is_ascii(), "only ASCII can be packed");
+        let mut packing = Packing {
+            pairs: [[0; 2]; 256 - FIRST_CODE],
+            bytes: [0; SIZE],
+            length: SIZE,
+        };
+        packing.bytes.copy_from_slice(text.as_bytes());
+        let mut counts = [[0; 256]; 256];
+        let mut frequent = packing.replace([0; 2], 0, &mut counts);
+        let mut code = 0;
+        while code < packing.pairs.len() && frequent.1 >= 2 {
+            packing.pairs[code] = frequent.0;
+            frequent = packing.replace(frequent.0, FIRST_CODE + code, &mut counts);
+            code += 1;
+        }
+        packing
+    }
+
+    /// Puts `code` where `pair` stands, and finds which pair then stands most often, and how often. A number of `counts` is of this `code` if that is its
+    /// upper half, so that nobody has to clear them. All in one pass, because the compiler takes its time.
+    const fn replace(&mut self, pair: [u8; 2], code: usize, counts: &mut [[usize; 256]; 256]) -> ([u8; 2], usize) {
+        let mut best = ([0; 2], 0);
+        let mut last = b'\n';
+        let (mut from, mut to) = (0, 0);
+        while from < self.length {
+            let mut byte = self.bytes[from];
+            from += 1;
+            if byte == pair[0] && from < self.length && self.bytes[from] == pair[1] {
+                byte = code as u8;
+                from += 1;
+            }
+            self.bytes[to] = byte;
+            to += 1;
+            if byte != b'\n' && last != b'\n' {
+                let count = &mut counts[last as usize][byte as usize];
+                *count = if *count >> 16 == code {
+                    *count + 1
+                } else {
+                    code << 16 | 1
+                };
+                if *count & 0xffff > best.1 {
+                    best = ([last, byte], *count & 0xffff);
+                }
+            }
+            last = byte;
+        }
+        self.length = to;
+        best
+    }
+
+    /// The packed text, without the room that became free.
+    pub const fn bytes<const LENGTH: usize>(&self) -> [u8; LENGTH] {
+        let mut bytes = [0; LENGTH];
+        bytes.copy_from_slice(self.bytes.split_at(LENGTH).0);
+        bytes
+    }
+}
+
+/// A constant text as [`Packed`](crate::packed::Packed).
+#[macro_export]
+macro_rules! packed {
+    ($text:expr) => {{
+        use $crate::packed::{Packed, Packing};
+        const TEXT: &str = $text;
+        #[allow(long_running_const_eval)] // a second for some thousand bytes
+        const PACKING: Packing<{ TEXT.len() }> = Packing::of(TEXT);
+        const PAIRS: [[u8; 2]; 128] = PACKING.pairs;
+        const BYTES: [u8; PACKING.length] = PACKING.bytes();
+        Packed::new(&PAIRS, &BYTES)
+    }};
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    const LINES: &str = "the first line of the text\n\nthe third line of the text, and the last";
+    const PACKED: Packed = packed!(LINES);
+
+    #[test]
+    fn a_packed_text_is_shorter_and_reads_as_before() {
+        assert_eq!(PACKED.to_string(), LINES);
+        assert!(PACKED.bytes.len() < LINES.len() / 2, "{} bytes", PACKED.bytes.len());
+    }
+
+    #[test]
+    fn lines_are_found_without_unpacking() {
+        for (number, line) in LINES.split('\n').enumerate() {
+            assert_eq!(PACKED.line(number).to_string(), line);
+            assert_eq!(PACKED.line(number).is_empty(), line.is_empty());
+        }
+        assert!(PACKED.line(3).is_empty());
+    }
+}
