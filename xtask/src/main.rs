@@ -37,6 +37,13 @@ enum Command {
     Test(test::Arguments),
     /// Check formatting, lints, the rules of the house and the built image
     Check(check::Arguments),
+    /// Build both programs and run lode-tool
+    #[command(disable_help_flag = true)]
+    Tool {
+        /// What lode-tool is to do
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Make the row of a glibc from its loader's debug information
     #[command(disable_help_flag = true)]
     Tables {
@@ -58,6 +65,8 @@ cargo xtask test    Run every test, or those whose name contains FILTER
                         cargo xtask test relocation
 cargo xtask check   Check formatting, lints, the rules of the house and the built image
                         cargo xtask check
+cargo xtask tool    Build both programs and run lode-tool
+                        cargo xtask tool explain /bin/ls /
 cargo xtask tables  Make the row of a glibc from its loader's debug information
                         cargo xtask tables ld-linux-x86-64.so.2.debug
                     or scan a libc for members that it reads and lode does not fill
@@ -78,6 +87,7 @@ fn main() -> ExitCode {
         Some(Command::Run(arguments)) => run::run(&arguments),
         Some(Command::Test(arguments)) => test::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Tool { arguments }) => run::tool(&arguments),
         Some(Command::Tables { arguments }) => match arguments.split_first() {
             Some((first, libcs)) if first == verify::SWITCH => verify::run(libcs),
             Some((first, libcs)) if first == musl::SWITCH => musl::run(libcs).map(|()| ExitCode::SUCCESS),

@@ -35,6 +35,16 @@ pub struct Arguments {
     program: Vec<OsString>,
 }
 
+/// Builds the loader and lode-tool, and turns this process into `lode-tool`.
+///
+/// # Errors
+/// The build fails, or its product cannot be started.
+pub fn tool(arguments: &[String]) -> Result<ExitCode> {
+    build::release()?;
+    let tool = workspace::tool();
+    Err(Command::new(&tool).args(arguments).exec()).with_context(|| format!("cannot start {}", tool.display()))
+}
+
 /// Builds what is needed and becomes the program; returns only when that cannot be, or for a patched copy.
 ///
 /// # Errors
