@@ -361,10 +361,9 @@ fn the_running_systems_loader_is_replaced_for_who_means_it() {
         return;
     };
     // A system that runs: the tool is a program of the tree, with the loader that it replaces.
-    copy(
-        &Path::new(LIBRARIES).join("libgcc_s.so.1"),
-        &tree.libc.with_file_name("libgcc_s.so.1"),
-    );
+    for library in ["libgcc_s.so.1", "libm.so.6"] {
+        copy(&Path::new(LIBRARIES).join(library), &tree.libc.with_file_name(library));
+    }
     copy(&tool.tool, &tree.folder.child("usr/bin/lode-tool"));
     copy(&tool.loader, &tree.folder.child("usr/bin/ld-lode"));
     let before = tree.snapshot();

@@ -113,7 +113,7 @@ fn a_program_that_fails_for_another_reason_is_offered_nothing() {
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), ""));
     let output = xtask(&["/etc/passwd"], folder.path());
     let error = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(127), "{error}");
+    assert_eq!(output.status.code(), Some(126), "{error}");
     assert!(!error.contains("--demo"), "{error}");
 }
 
