@@ -295,10 +295,7 @@ fn has_own_row(tree: &Path) -> bool {
     let build_id = build_id(&libc_of(tree));
     let has = ALL.iter().any(|row| row.build_id() == Some(&build_id));
     if !has {
-        tools::skip(&format!(
-            "{} has a build of glibc without a row of its own",
-            tree.display()
-        ));
+        println!("{}: a build of glibc without a row of its own", tree.display());
     }
     has
 }
