@@ -106,6 +106,28 @@ pub struct Surroundings {
     pub cpu_level: u8,
 }
 
+impl Surroundings {
+    /// What the loader's search is told. `program_origin` is the program's directory, in the tree.
+    pub fn settings<'a>(
+        &'a self,
+        conventions: &'static Conventions,
+        platform: Option<&'a [u8]>,
+        program_origin: Option<&'a [u8]>,
+    ) -> Settings<'a> {
+        Settings {
+            conventions,
+            secure: false,
+            library_path: self.library_path.as_deref().map(str::as_bytes),
+            inhibit_rpath: None,
+            hwcaps_prepend: None,
+            hwcaps_mask: None,
+            cpu_level: self.cpu_level,
+            platform,
+            program_origin,
+        }
+    }
+}
+
 /// The psABI level of this computer's CPU, 1 to 4.
 pub fn cpu_level() -> u8 {
     #[cfg(target_arch = "x86_64")]
@@ -383,17 +405,7 @@ impl<'a> Finder<'a> {
         let origin = real
             .parent()
             .map(|folder| folder.as_os_str().as_encoded_bytes().to_vec());
-        let settings = Settings {
-            conventions: conventions(&binary.header),
-            secure: false,
-            library_path: surroundings.library_path.as_deref().map(str::as_bytes),
-            inhibit_rpath: None,
-            hwcaps_prepend: None,
-            hwcaps_mask: None,
-            cpu_level: surroundings.cpu_level,
-            platform: None,
-            program_origin: origin.as_deref(),
-        };
+        let settings = surroundings.settings(conventions(&binary.header), None, origin.as_deref());
         let searcher = Searcher::new(&settings, Cache::parse(cache).ok());
         let musl_directories = musl::directories(&binary, surroundings);
         let program = Object {
@@ -589,7 +601,7 @@ impl<'a> Finder<'a> {
                     while why.is_absent
                         && let Some(directory) = walk.unknown_directory(&candidate)
                     {
-                        let exists = self.is_directory(directory);
+                        let exists = self.surroundings.tree.is_directory(directory);
                         if !walk.learn(directory, exists) {
                             break;
                         }
@@ -622,13 +634,6 @@ impl<'a> Finder<'a> {
                 });
                 objects.len() - 1
             })
-    }
-
-    fn is_directory(&self, path: &[u8]) -> bool {
-        let path = String::from_utf8_lossy(path).into_owned();
-        let tree = &self.surroundings.tree;
-        tree.resolve(Path::new(&path))
-            .is_ok_and(|path| tree.outside(&path).is_dir())
     }
 
     /// Opens a candidate, and holds its class and machine against the program's.

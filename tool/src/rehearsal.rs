@@ -15,7 +15,7 @@ use lode::error::{Errno, Error, Kind, Lossy, Name};
 use lode::event::{Event, Interest, Log, Sink};
 use lode::process::Allow;
 use lode::search::cache::Cache;
-use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
+use lode::search::{CACHE_PATH, Directories, Purpose, Searcher};
 use lode::stages::init::Ready;
 use lode::stages::map::{Context, Mapped, Wish, map_file};
 use lode::stages::relocate::{Binding, Entries};
@@ -273,17 +273,9 @@ impl Stage<'_> {
             .and_then(|fetch| fetch(CACHE_PATH.as_bytes()).ok())
             .map(|(_, bytes)| bytes)
             .unwrap_or_default();
-        let settings = Settings {
-            conventions: &lode::search::X86_64,
-            secure: false,
-            library_path: self.surroundings.library_path.as_deref().map(str::as_bytes),
-            inhibit_rpath: None,
-            hwcaps_prepend: None,
-            hwcaps_mask: None,
-            cpu_level: self.surroundings.cpu_level,
-            platform: Some(b"x86_64"),
-            program_origin: Some(&host.origin),
-        };
+        let settings = self
+            .surroundings
+            .settings(&lode::search::X86_64, Some(b"x86_64"), Some(&host.origin));
         walk(&mut Context {
             host,
             searcher: &Searcher::new(&settings, Cache::parse(&cache).ok()),
@@ -303,10 +295,7 @@ fn host(tree: &Tree, program: &Path) -> Memory {
     let mut host = Memory::new(BASE);
     let (files, directories) = (tree.clone(), tree.clone());
     host.fetch = Some(Box::new(move |path| fetch(&files, path)));
-    host.directories = Some(Box::new(move |path| {
-        let found = directories.resolve(Path::new(&*String::from_utf8_lossy(path)));
-        found.is_ok_and(|path| directories.outside(&path).is_dir())
-    }));
+    host.directories = Some(Box::new(move |path| directories.is_directory(path)));
     let real = tree.resolve(program).unwrap_or_else(|_| program.to_owned());
     host.origin = real
         .parent()

@@ -41,6 +41,12 @@ impl Tree {
         self.root.join(inside.strip_prefix("/").unwrap_or(inside))
     }
 
+    /// Whether a path of the tree, as a search has it, leads to a directory.
+    pub fn is_directory(&self, path: &[u8]) -> bool {
+        self.resolve(Path::new(&*String::from_utf8_lossy(path)))
+            .is_ok_and(|path| self.outside(&path).is_dir())
+    }
+
     /// The path of the tree, without symbolic links, that `path` leads to. It never leaves the tree: `..` ends at its root.
     ///
     /// # Errors
