@@ -33,7 +33,7 @@ use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
 use lode::elf::Address;
-use lode::elf::dynamic::{Dyn, Flags, Flags1, tag};
+use lode::elf::dynamic::{Dyn, tag};
 use lode::elf::note::LevelFeatures;
 use lode::elf::segment::{Access, kind};
 use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
@@ -743,8 +743,8 @@ const UNUSUAL: &str = "something unusual, which `lode-tool strict' names";
 /// Whether a file has anything that is passed over in a start that is not strict: what can be seen without another look at its tables.
 fn is_unusual(module: &Module) -> bool {
     let dynamic = &module.dynamic;
-    let unknown = dynamic.flags.bits() & !Flags::all().bits() | dynamic.flags_1.bits() & !Flags1::all().bits();
-    unknown != 0
+    let unknown = dynamic.unknown_flags();
+    unknown != (0, 0)
         || !dynamic.unknown.is_empty()
         || dynamic.rel.is_some()
         || module.layout.stack.is_none_or(|stack| stack.contains(Access::EXECUTE))

@@ -494,6 +494,12 @@ impl Dynamic {
         self.flags.contains(Flags::TEXTREL)
     }
 
+    /// The bits of DT_FLAGS and of DT_FLAGS_1 that lode does not know.
+    pub fn unknown_flags(&self) -> (u64, u64) {
+        let known = (Flags::all().bits(), Flags1::all().bits());
+        (self.flags.bits() & !known.0, self.flags_1.bits() & !known.1)
+    }
+
     /// All references are to be bound before code runs (DT_BIND_NOW, DF_BIND_NOW, DF_1_NOW).
     pub fn binds_now(&self) -> bool {
         self.flags.contains(Flags::BIND_NOW) || self.flags_1.contains(Flags1::NOW)

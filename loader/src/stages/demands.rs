@@ -4,7 +4,7 @@
 
 use super::Batch;
 use super::map::by_name;
-use crate::elf::dynamic::{Flags, Flags1};
+use crate::elf::dynamic::Flags1;
 use crate::elf::note::{self, AbiTag};
 use crate::elf::segment::kind;
 use crate::error::{Fault, KernelVersion, Kind, line};
@@ -105,14 +105,9 @@ fn tell(module: &Module, log: Log<'_>) {
             unusual(module, log, "unknown type of segment", header.kind.into());
         }
     }
-    let (flags, flags_1) = (module.dynamic.flags.bits(), module.dynamic.flags_1.bits());
-    unusual(module, log, "unknown bits in DT_FLAGS", flags & !Flags::all().bits());
-    unusual(
-        module,
-        log,
-        "unknown bits in DT_FLAGS_1",
-        flags_1 & !Flags1::all().bits(),
-    );
+    let (flags, flags_1) = module.dynamic.unknown_flags();
+    unusual(module, log, "unknown bits in DT_FLAGS", flags);
+    unusual(module, log, "unknown bits in DT_FLAGS_1", flags_1);
 }
 
 #[inline(never)]
