@@ -452,7 +452,11 @@ pub enum Kind {
         /// Its symbol, if it has one.
         symbol: Option<Name>,
         /// The value that does not fit.
-        value: i64,
+        value: u64,
+        /// It is the distance from the place to the symbol.
+        is_distance: bool,
+        /// The file that defines the symbol.
+        target: Option<Name>,
     },
     /// A COPY relocation whose two symbols differ in size.
     CopySize {
@@ -465,6 +469,8 @@ pub enum Kind {
     },
     /// A TLS relocation against a symbol that is not thread-local, or the reverse.
     NotThreadLocal(Name),
+    /// Another file refers past the GOT to this protected symbol of a file that cannot bear it.
+    NeedsIndirectAccess(Name),
     /// Static TLS is full.
     StaticTls {
         /// Bytes needed.
@@ -705,9 +711,11 @@ texts! {
     NoVersion = 310, "",
         fix: "the library is older than what the file was linked against: install a newer one";
     UnknownRelocation = 320, "unexpected reloc type ";
-    Overflow = 324, "",
+    Overflow = 324, "Symbol `",
         fix: "build the file with -fPIC, so that its references can reach every address";
     CopySize = 325, "copy relocation of ";
+    NeedsIndirectAccess = 333, "error due to GNU_PROPERTY_1_NEEDED_INDIRECT_EXTERN_ACCESS",
+        fix: "build the file that refers to it with -fPIC or -mno-direct-extern-access";
     NotThreadLocal = 401, "a thread-local reference to ";
     StaticTls = 402, "cannot allocate memory in static TLS block",
         fact: "# bytes needed, # bytes free",
@@ -768,18 +776,12 @@ impl fmt::Display for Kind {
                 named(out, symbol)
             }
             Kind::Overflow {
-                relocation,
-                at,
-                ref symbol,
-                value,
+                relocation, ref symbol, ..
             } => {
-                write!(out, "{relocation} at {at}")?;
-                named(out, symbol)?;
-                write!(
-                    out,
-                    " does not reach its target: the value {:#x} does not fit into its field",
-                    value.cast_unsigned()
-                )
+                if let Some(symbol) = symbol {
+                    symbol.fmt(out)?;
+                }
+                write!(out, "' causes overflow in {relocation} relocation")
             }
             Kind::CopySize {
                 ref symbol,
@@ -939,6 +941,29 @@ impl Kind {
                     }
                 }
                 Ok(())
+            }
+            Kind::Overflow {
+                at,
+                value,
+                is_distance,
+                ref target,
+                ..
+            } => {
+                write!(out, "  the value {value:#x} at {at} does not fit into its field")?;
+                if is_distance {
+                    let away = value.cast_signed().unsigned_abs() >> 20;
+                    write!(out, "; the target is {away} MiB away")?;
+                }
+                match target {
+                    Some(file) => writeln!(out, "; the symbol is that of {file}"),
+                    None => out.write_str("\n"),
+                }
+            }
+            Kind::NeedsIndirectAccess(ref symbol) => {
+                writeln!(
+                    out,
+                    "  other files have to go through their GOT to its protected symbol `{symbol}'"
+                )
             }
             Kind::NoVersion(ref list) => {
                 for one in list {

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::Batch;
+use super::demands::check_protected;
 use super::init::check_code;
 use super::link::{Linked, no_static_tls};
 use super::protect::{CANNOT_RESTORE, set_read_only_segments};
@@ -438,7 +439,13 @@ impl<'a> Work<'a> {
                 limit,
             } => (rule, value, limit),
             Kind::Malformed { rule, value, limit: 0 } if value == site.at.0 => (rule, value, cursor.index as u64),
-            other => return other.into(),
+            mut other => {
+                if let Kind::Overflow { target, .. } = &mut other {
+                    let found = tables.memo.filter(|memo| memo.index == site.symbol);
+                    *target = found.and_then(|memo| memo.found).map(|found| found.module.name.clone());
+                }
+                return other.into();
+            }
         };
         let holds =
             |header: &ProgramHeader| header.kind == kind::LOAD && at.wrapping_sub(header.vaddr.0) < header.memory_size;
@@ -605,7 +612,9 @@ impl<'a> Work<'a> {
         let scope = scope_of(self.roster, self.global, self.unique, module);
         let found = scope.resolve(module, index, reference, version, purpose, self.log);
         if let Some(definition) = &found {
-            check_value(definition).inspect_err(|_| self.blamed = Some(definition.module))?;
+            check_value(definition)
+                .and_then(|()| self.check_direct(module, reference, definition, purpose))
+                .inspect_err(|_| self.blamed = Some(definition.module))?;
             if !tables.kept.contains(&definition.module.id) {
                 module.bind_to(definition.module);
             }
@@ -619,6 +628,29 @@ impl<'a> Work<'a> {
         }
         tables.memo = Some(Memo { index, purpose, found });
         Ok(found)
+    }
+
+    /// A program that has an address of its own for a function that it calls elsewhere goes past the GOT to it.
+    fn check_direct(
+        &self,
+        module: &Module,
+        reference: &Symbol,
+        found: &Definition<'_>,
+        purpose: Use,
+    ) -> core::result::Result<(), Fault> {
+        let is_direct = purpose == Use::Call && !reference.is_defined() && reference.value != 0;
+        if is_direct && found.symbol.visibility() == symbol::STV_PROTECTED {
+            let name = module.symbols.name(reference);
+            let harm = " may break pointer equality";
+            return check_protected(
+                found.module,
+                name,
+                "direct reference to protected function",
+                harm,
+                self.log,
+            );
+        }
+        Ok(())
     }
 
     /// A word that a resolver decides. Until then it leads to code that says so, if it can hold an address.
@@ -904,7 +936,9 @@ pub(super) fn store(module: &Module, patch: &mut Patch<'_>, site: &Site, word: u
             relocation: relocation.name,
             at,
             symbol: symbol_name(module, symbol),
-            value: word as i64,
+            value: word,
+            is_distance: relocation.ask.is_short_distance(),
+            target: None,
         }
         .into());
     }
