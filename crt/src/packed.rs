@@ -9,10 +9,13 @@ use crate::print::place_of_line;
 /// The first byte that stands for two others. Texts are ASCII, so none of them has it.
 const FIRST_CODE: usize = 0x80;
 
-/// What each byte from [`FIRST_CODE`] upwards stands for.
-type Pairs = [[u8; 2]; 256 - FIRST_CODE];
+/// Number of codes.
+const CODES: usize = 256 - FIRST_CODE;
 
-/// A packed text of some lines. It is unpacked as it is shown, a character at a time.
+/// What each byte from [`FIRST_CODE`] upwards stands for.
+type Pairs = [[u8; 2]; CODES];
+
+/// A packed text of some lines. It is unpacked as it is shown or compared, a byte at a time.
 #[derive(Clone, Copy)]
 pub struct Packed {
     pairs: &'static Pairs,
@@ -26,9 +29,44 @@ impl Packed {
     }
 
     /// Line `number`, counted from 0, without its newline; empty behind the last. No pair has a newline, so that the lines before are not unpacked.
+    #[inline(never)]
     pub fn line(self, number: usize) -> Packed {
         let bytes = self.bytes.get(place_of_line(self.bytes, number)).unwrap_or_default();
         Packed { bytes, ..self }
+    }
+
+    /// The text from this one of the packed bytes on; empty behind the end.
+    pub fn behind(self, place: usize) -> Packed {
+        let bytes = self.bytes.get(place..).unwrap_or_default();
+        Packed { bytes, ..self }
+    }
+
+    /// What is kept, with the newlines of the text.
+    pub const fn packed(self) -> &'static [u8] {
+        self.bytes
+    }
+
+    /// Whether the text begins with this one.
+    pub fn begins_with(self, text: &[u8]) -> bool {
+        self.remainder(text).0.is_empty()
+    }
+
+    /// Whether this is the text.
+    pub fn is(self, text: &[u8]) -> bool {
+        matches!(self.remainder(text), ([], true))
+    }
+
+    /// What `text` has behind all that this one begins with too, and whether that is this whole text.
+    #[inline(never)]
+    fn remainder(self, mut text: &[u8]) -> (&[u8], bool) {
+        let whole = unpack(self.pairs, self.bytes, &mut |byte| match text {
+            [first, behind @ ..] if *first == byte => {
+                text = behind;
+                true
+            }
+            _ => false,
+        });
+        (text, whole)
     }
 
     /// Whether there is no text.
@@ -41,7 +79,7 @@ impl Packed {
 impl Default for Packed {
     fn default() -> Packed {
         Packed {
-            pairs: &[[0; 2]; 256 - FIRST_CODE],
+            pairs: &[[0; 2]; CODES],
             bytes: &[],
         }
     }
@@ -49,22 +87,22 @@ impl Default for Packed {
 
 impl fmt::Display for Packed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        unpack(self.pairs, self.bytes, out)
+        match unpack(self.pairs, self.bytes, &mut |byte| out.write_char(char::from(byte)).is_ok()) {
+            true => Ok(()),
+            false => Err(fmt::Error),
+        }
     }
 }
 
-/// As deep as codes stand for codes, which are always lower ones.
-fn unpack(pairs: &Pairs, bytes: &[u8], out: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for byte in bytes {
-        match usize::from(*byte)
-            .checked_sub(FIRST_CODE)
-            .and_then(|code| pairs.get(code))
-        {
-            Some(pair) => unpack(pairs, pair, out)?,
-            None => out.write_char(char::from(*byte))?,
+/// Gives the bytes of the text to `take` until that says no; whether it never did. As deep as codes stand for codes, which are always lower ones.
+fn unpack(pairs: &Pairs, bytes: &[u8], take: &mut dyn FnMut(u8) -> bool) -> bool {
+    bytes.iter().all(|byte| {
+        let code = usize::from(*byte).checked_sub(FIRST_CODE);
+        match code.and_then(|code| pairs.get(code)) {
+            Some(pair) => unpack(pairs, pair, take),
+            None => take(*byte),
         }
-    }
-    Ok(())
+    })
 }
 
 /// What the compiler works on: a text of `SIZE` bytes while it is packed.
@@ -81,7 +119,7 @@ impl<const SIZE: usize> Packing<SIZE> {
     pub const fn of(text: &str) -> Packing<SIZE> {
         assert!(text.is_ascii(), "only ASCII can be packed");
         let mut packing = Packing {
-            pairs: [[0; 2]; 256 - FIRST_CODE],
+            pairs: [[0; 2]; CODES],
             bytes: [0; SIZE],
             length: SIZE,
         };
@@ -167,11 +205,25 @@ mod tests {
     }
 
     #[test]
+    fn a_packed_text_is_compared_as_a_whole() {
+        assert!(PACKED.line(0).is(b"the first line of the text"));
+        assert!(!PACKED.line(0).is(b"the first line of the texts"));
+        assert!(!PACKED.line(0).is(b"the first line"));
+        assert!(PACKED.line(1).is(b""));
+        assert!(PACKED.begins_with(b"") && PACKED.begins_with(b"the first"));
+        assert!(!PACKED.begins_with(b"the firsts") && !PACKED.line(0).begins_with(LINES.as_bytes()));
+    }
+
+    #[test]
     fn lines_are_found_without_unpacking() {
         for (number, line) in LINES.split('\n').enumerate() {
             assert_eq!(PACKED.line(number).to_string(), line);
             assert_eq!(PACKED.line(number).is_empty(), line.is_empty());
         }
         assert!(PACKED.line(3).is_empty());
+        let second = PACKED.packed().iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        assert!(PACKED.behind(second).line(0).is_empty());
+        assert!(PACKED.behind(second).line(1).is(b"the third line of the text, and the last"));
+        assert!(PACKED.behind(usize::MAX).is_empty());
     }
 }
