@@ -9,6 +9,9 @@ use crate::print::place_of_line;
 /// The first byte that stands for two others. Texts are ASCII, so none of them has it.
 const FIRST_CODE: usize = 0x80;
 
+/// Stands between texts that are packed together. As a newline it is in no pair.
+const SEPARATOR: u8 = 0;
+
 /// Number of codes.
 const CODES: usize = 256 - FIRST_CODE;
 
@@ -18,13 +21,16 @@ type Pairs = [[u8; 2]; CODES];
 /// A packed text of some lines. It is unpacked as it is shown or compared, a byte at a time.
 #[derive(Clone, Copy)]
 pub struct Packed {
-    pairs: &'static Pairs,
+    pairs: &'static [[u8; 2]],
     bytes: &'static [u8],
 }
 
 impl Packed {
+    /// No text.
+    pub const NOTHING: Packed = Packed { pairs: &[], bytes: &[] };
+
     /// See [`packed!`](crate::packed).
-    pub const fn new(pairs: &'static Pairs, bytes: &'static [u8]) -> Packed {
+    pub const fn new(pairs: &'static [[u8; 2]], bytes: &'static [u8]) -> Packed {
         Packed { pairs, bytes }
     }
 
@@ -39,6 +45,16 @@ impl Packed {
     pub fn behind(self, place: usize) -> Packed {
         let bytes = self.bytes.get(place..).unwrap_or_default();
         Packed { bytes, ..self }
+    }
+
+    /// One of the texts that were packed together, counted from 0; empty behind the last.
+    #[inline(never)]
+    pub fn text(self, number: usize) -> Packed {
+        let bytes = self.bytes.split(|byte| *byte == SEPARATOR).nth(number);
+        Packed {
+            bytes: bytes.unwrap_or_default(),
+            ..self
+        }
     }
 
     /// What is kept, with the newlines of the text.
@@ -75,19 +91,11 @@ impl Packed {
     }
 }
 
-/// No text.
-impl Default for Packed {
-    fn default() -> Packed {
-        Packed {
-            pairs: &[[0; 2]; CODES],
-            bytes: &[],
-        }
-    }
-}
-
 impl fmt::Display for Packed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match unpack(self.pairs, self.bytes, &mut |byte| out.write_char(char::from(byte)).is_ok()) {
+        match unpack(self.pairs, self.bytes, &mut |byte| {
+            out.write_char(char::from(byte)).is_ok()
+        }) {
             true => Ok(()),
             false => Err(fmt::Error),
         }
@@ -95,7 +103,7 @@ impl fmt::Display for Packed {
 }
 
 /// Gives the bytes of the text to `take` until that says no; whether it never did. As deep as codes stand for codes, which are always lower ones.
-fn unpack(pairs: &Pairs, bytes: &[u8], take: &mut dyn FnMut(u8) -> bool) -> bool {
+fn unpack(pairs: &[[u8; 2]], bytes: &[u8], take: &mut dyn FnMut(u8) -> bool) -> bool {
     bytes.iter().all(|byte| {
         let code = usize::from(*byte).checked_sub(FIRST_CODE);
         match code.and_then(|code| pairs.get(code)) {
@@ -115,15 +123,22 @@ pub struct Packing<const SIZE: usize> {
 }
 
 impl<const SIZE: usize> Packing<SIZE> {
-    /// Packs `text`, of `SIZE` ASCII bytes.
-    pub const fn of(text: &str) -> Packing<SIZE> {
-        assert!(text.is_ascii(), "only ASCII can be packed");
+    /// Packs `texts`, of `SIZE` ASCII bytes with what separates them.
+    pub const fn of(texts: &[&str]) -> Packing<SIZE> {
         let mut packing = Packing {
             pairs: [[0; 2]; CODES],
             bytes: [0; SIZE],
             length: SIZE,
         };
-        packing.bytes.copy_from_slice(text.as_bytes());
+        let (mut number, mut to) = (0, 0);
+        while number < texts.len() {
+            let text = texts[number];
+            assert!(text.is_ascii(), "only ASCII can be packed");
+            let (_, behind) = packing.bytes.split_at_mut(to);
+            behind.split_at_mut(text.len()).0.copy_from_slice(text.as_bytes());
+            to += text.len() + 1;
+            number += 1;
+        }
         let mut counts = [[0; 256]; 256];
         let mut frequent = packing.replace([0; 2], 0, &mut counts);
         let mut code = 0;
@@ -139,7 +154,7 @@ impl<const SIZE: usize> Packing<SIZE> {
     /// upper half, so that nobody has to clear them. All in one pass, because the compiler takes its time.
     const fn replace(&mut self, pair: [u8; 2], code: usize, counts: &mut [[usize; 256]; 256]) -> ([u8; 2], usize) {
         let mut best = ([0; 2], 0);
-        let mut last = b'\n';
+        let mut last = SEPARATOR;
         let (mut from, mut to) = (0, 0);
         while from < self.length {
             let mut byte = self.bytes[from];
@@ -150,7 +165,7 @@ impl<const SIZE: usize> Packing<SIZE> {
             }
             self.bytes[to] = byte;
             to += 1;
-            if byte != b'\n' && last != b'\n' {
+            if !stands_alone(byte) && !stands_alone(last) {
                 let count = &mut counts[last as usize][byte as usize];
                 *count = if *count >> 16 == code {
                     *count + 1
@@ -175,14 +190,28 @@ impl<const SIZE: usize> Packing<SIZE> {
     }
 }
 
-/// A constant text as [`Packed`](crate::packed::Packed).
+const fn stands_alone(byte: u8) -> bool {
+    matches!(byte, b'\n' | SEPARATOR)
+}
+
+/// How many bytes texts have together, with what separates them.
+pub const fn length(texts: &[&str]) -> usize {
+    let (mut length, mut number) = (texts.len() - 1, 0);
+    while number < texts.len() {
+        length += texts[number].len();
+        number += 1;
+    }
+    length
+}
+
+/// A constant text as [`Packed`](crate::packed::Packed), or several that are packed together.
 #[macro_export]
 macro_rules! packed {
-    ($text:expr) => {{
-        use $crate::packed::{Packed, Packing};
-        const TEXT: &str = $text;
+    ($($text:expr),+ $(,)?) => {{
+        use $crate::packed::{Packed, Packing, length};
+        const TEXTS: &[&str] = &[$($text),+];
         #[allow(long_running_const_eval)] // a second for some thousand bytes
-        const PACKING: Packing<{ TEXT.len() }> = Packing::of(TEXT);
+        const PACKING: Packing<{ length(TEXTS) }> = Packing::of(TEXTS);
         const PAIRS: [[u8; 2]; 128] = PACKING.pairs;
         const BYTES: [u8; PACKING.length] = PACKING.bytes();
         Packed::new(&PAIRS, &BYTES)
@@ -205,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn texts_that_are_packed_together_are_found() {
+        const BOTH: Packed = packed!(LINES, "the second text");
+        assert_eq!(BOTH.text(0).to_string(), LINES);
+        assert_eq!(BOTH.text(1).to_string(), "the second text");
+        assert!(BOTH.text(2).is_empty());
+        assert_eq!(BOTH.text(0).line(2).to_string(), LINES.lines().nth(2).unwrap());
+    }
+
+    #[test]
     fn a_packed_text_is_compared_as_a_whole() {
         assert!(PACKED.line(0).is(b"the first line of the text"));
         assert!(!PACKED.line(0).is(b"the first line of the texts"));
@@ -223,7 +261,12 @@ mod tests {
         assert!(PACKED.line(3).is_empty());
         let second = PACKED.packed().iter().position(|byte| *byte == b'\n').unwrap() + 1;
         assert!(PACKED.behind(second).line(0).is_empty());
-        assert!(PACKED.behind(second).line(1).is(b"the third line of the text, and the last"));
+        assert!(
+            PACKED
+                .behind(second)
+                .line(1)
+                .is(b"the third line of the text, and the last")
+        );
         assert!(PACKED.behind(usize::MAX).is_empty());
     }
 }

@@ -78,7 +78,9 @@ impl Imports {
     pub fn compare(self, found: &[&str], report: &mut dyn FnMut(fmt::Arguments<'_>, bool)) {
         let mut there = 0u32;
         for name in found {
-            let known = NAMES_OF_IMPORTS.iter().position(|known| known.text().is(name.as_bytes()));
+            let known = NAMES_OF_IMPORTS
+                .iter()
+                .position(|known| known.text().is(name.as_bytes()));
             let bit = known.map_or(0, |index| 1u32 << index);
             there |= bit;
             if bit == 0 || (self.0 & (bit | Self::OTHERS)) == 0 {
@@ -304,7 +306,7 @@ impl Habit {
         if self.inner != 0 {
             displacement = displacement.checked_add(offset_of(self.inner)?)?;
         }
-        let object = if self.word < place_in("rtld_global", "") {
+        let object = if self.word < const { place_in("rtld_global", "") } {
             Object::RtldGlobalRo
         } else {
             Object::RtldGlobal

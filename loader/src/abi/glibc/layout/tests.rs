@@ -148,7 +148,11 @@ fn lists_that_are_searched_are_sorted_or_unique() {
 #[test]
 fn descriptors_say_what_the_structures_say() {
     for row in layouts() {
-        let found = |wanted: &str| row.descriptors().find(|(name, _)| name.is(wanted.as_bytes())).map(|found| found.1);
+        let found = |wanted: &str| {
+            row.descriptors()
+                .find(|(name, _)| name.is(wanted.as_bytes()))
+                .map(|found| found.1)
+        };
         if row.row.release < ThreadDb::SINCE {
             // The descriptors are no exports, and libpthread.so.0 has them.
             assert_eq!(row.descriptors().count(), 0);
