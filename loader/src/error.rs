@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
 use crate::elf::Vaddr;
+use crate::elf::dynamic::tag;
 use crate::elf::note::LevelFeatures;
 
 /// A file or symbol name: bytes without NUL, usually but not always UTF-8.
@@ -193,7 +194,7 @@ macro_rules! rules {
 
         /// Two lines for each rule: glibc's words or the sentence, and the fix. One text is smaller than a table of texts, which needs an address for
         /// each.
-        const RULES: Packed = packed!(concat!($(first!($($words)? $text), "\n", $($fix,)? "\n",)*));
+        const RULES: &str = concat!($(first!($($words)? $text), "\n", $($fix,)? "\n",)*);
     };
 }
 
@@ -275,7 +276,7 @@ impl Rule {
     }
 
     fn line(self, part: Part) -> Packed {
-        RULES.line(self as usize * 2 + part as usize)
+        TEXTS.text(1).line(self as usize * 2 + part as usize)
     }
 }
 
@@ -648,7 +649,7 @@ impl fmt::Display for Error {
 /// there is one.
 macro_rules! texts {
     ($($kind:ident = $code:literal, $summary:literal $(, fact: $fact:literal)? $(, fix: $fix:literal)?;)*) => {
-        /// The order of [`TEXTS`].
+        /// The order of [`KINDS`].
         enum Place {
             $($kind,)*
         }
@@ -656,7 +657,7 @@ macro_rules! texts {
         const CODES: &[u16] = &[$($code,)*];
 
         /// Three lines for each kind: those of a rule, and a fact.
-        const TEXTS: Packed = packed!(concat!($($summary, "\n", $($fix,)? "\n", $("  ", $fact,)? "\n",)*));
+        const KINDS: &str = concat!($($summary, "\n", $($fix,)? "\n", $("  ", $fact,)? "\n",)*);
 
         impl Kind {
             fn place(&self) -> usize {
@@ -804,6 +805,15 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What is said of kinds and rules, and the names of tags. Nothing has to be passed over for the first text, whose lines programs read.
+const TEXTS: Packed = packed!(KINDS, RULES, tag::NAMES);
+
+/// The name of a tag of which an error may speak.
+fn tag_name(number: u64) -> Packed {
+    let place = tag::place_in_errors(number);
+    place.map_or(Packed::NOTHING, |place| TEXTS.text(2).line(place))
+}
+
 const CANNOT_OPEN: &str = "cannot open shared object file";
 
 /// Prints a template: the next value for each `#`, the name for each `@`. Many short facts take less room so.
@@ -851,7 +861,7 @@ impl Kind {
     #[inline(never)]
     fn line(&self, part: Part) -> Packed {
         match self {
-            Kind::Malformed { .. } | Kind::Relocation { .. } if matches!(part, Part::Fact) => Packed::default(),
+            Kind::Malformed { .. } | Kind::Relocation { .. } if matches!(part, Part::Fact) => Packed::NOTHING,
             Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule.line(part),
             _ => TEXTS.line(self.place() * 3 + part as usize),
         }
@@ -905,8 +915,7 @@ impl Kind {
                 value,
                 limit,
             } => {
-                let name = |number| crate::elf::dynamic::tag::name_in_errors(number).unwrap_or("unknown tag");
-                writeln!(out, "  {} stands without {}", name(value), name(limit))
+                writeln!(out, "  {} stands without {}", tag_name(value), tag_name(limit))
             }
             Kind::Malformed { value: 0, limit: 0, .. } => Ok(()),
             Kind::Malformed { value, limit, .. } => {
@@ -917,8 +926,7 @@ impl Kind {
                 }
             }
             Kind::Relocation { ref entry, .. } => {
-                let table = crate::elf::dynamic::tag::name(entry.table).unwrap_or_default();
-                write!(out, "  entry {} of {table}", entry.index)?;
+                write!(out, "  entry {} of {}", entry.index, tag_name(entry.table))?;
                 if let Some(number) = entry.segment {
                     write!(out, "; its place is in segment {}", number as u64)?;
                 }

@@ -32,8 +32,8 @@ impl<'e> Tunables<'e> {
             return tunables;
         }
         for string in env {
-            // All names of interest begin with one of these letters, few others do.
-            if matches!(string.first(), Some(b'G' | b'M' | b'L')) {
+            // All names of interest begin with one of these, few others do.
+            if matches!(string.get(..4), Some(b"GLIB" | b"MALL" | b"LD_H" | b"LD_P")) {
                 tunables.read(string);
             }
         }
