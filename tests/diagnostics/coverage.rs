@@ -43,7 +43,7 @@ rules! {
 all!(kinds: Kind {
     Kind::Os { .. } => Kind::Os { what: "", errno: Errno::ENOENT },
     Kind::NotRegular => Kind::NotRegular,
-    Kind::NotElf => Kind::NotElf,
+    Kind::NotElf(_) => Kind::NotElf([0; 16]),
     Kind::WrongClass { .. } => Kind::WrongClass { class: 1, machine: 3 },
     Kind::WrongData(_) => Kind::WrongData(2),
     Kind::WrongOsAbi(_) => Kind::WrongOsAbi(9),

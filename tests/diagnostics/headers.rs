@@ -95,6 +95,10 @@ fn identity(cases: &mut Vec<Case>) {
             );
             needs_bad(folder)
         }),
+        case("not-elf-of-a-short-file", "E0101", |folder| {
+            folder.write(BAD, b"INPUT(libc.so.6)\n");
+            needs_bad(folder)
+        }),
         case("not-elf-as-command", "E0101", |folder| {
             folder.write("program", format!("#!/bin/sh\n{}", "# nothing\n".repeat(8)).as_bytes());
             Run::new(&["ld-lode", "./program"])
