@@ -234,8 +234,8 @@ struct Tables<'a> {
     is_open: bool,
     /// Function slots that stay unresolved may wait for their first call.
     lazy: bool,
-    /// What stays as long as the module does, because it needs it. Left out at the start, where nothing is ever unloaded.
-    kept: Vec<ModuleId>,
+    /// What stays as long as the module does, because it needs it, directly or not. Hardly ever asked for.
+    kept: Option<Vec<ModuleId>>,
 }
 
 impl<'a> Work<'a> {
@@ -263,10 +263,7 @@ impl<'a> Work<'a> {
             memo: None,
             is_open: false,
             lazy: !now && dynamic.pltgot.is_some(),
-            kept: match module.role {
-                Role::Opened => breadth_first(self.roster, &[module.id]),
-                _ => Vec::new(),
-            },
+            kept: None,
         };
         let mut applied = self.tables(&mut tables);
         if applied.is_ok() && tables.is_open {
@@ -615,8 +612,12 @@ impl<'a> Work<'a> {
             check_value(definition)
                 .and_then(|()| self.check_direct(module, reference, definition, purpose))
                 .inspect_err(|_| self.blamed = Some(definition.module))?;
-            if !tables.kept.contains(&definition.module.id) {
-                module.bind_to(definition.module);
+            let id = definition.module.id;
+            if definition.module.role == Role::Opened && !module.needed.contains(&id) {
+                let kept = || breadth_first(self.roster, &[module.id]);
+                if !tables.kept.get_or_insert_with(kept).contains(&id) {
+                    module.bind_to(definition.module);
+                }
             }
             if definition.symbol.binding() == symbol::STB_GNU_UNIQUE {
                 let name = definition.module.symbols.name(&definition.symbol);

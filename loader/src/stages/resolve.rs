@@ -191,6 +191,13 @@ fn copy_data(roster: Roster<'_>, batch: &Batch, module: &Module, copy: &Copy, lo
         check_protected(source.module, name, what, "", log)
             .map_err(|kind| source.module.fault(Stage::Resolve, kind))?;
     }
+    if source.symbol.size < reference.size {
+        log.emit(Interest::FILES, || Event::Unusual {
+            module: &module.name,
+            what: "a copy relocation of more bytes than the library has:",
+            value: reference.size,
+        });
+    }
     if source.symbol.size > reference.size {
         log.warn(format_args!(
             "Symbol `{}' has different size in shared object, consider re-linking",
