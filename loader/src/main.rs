@@ -88,7 +88,16 @@ fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
     if HEAP.is_exhausted() {
         crt::Stderr.write_bytes(b"lode: error while loading shared libraries: cannot allocate memory\n");
     } else {
-        let _ = writeln!(crt::Stderr, "lode: internal error: {information}");
+        // The place says enough; the messages of all that panics and what formats them would be much text that nobody reads.
+        let place = information
+            .location()
+            .map_or(("", 0), |place| (place.file(), place.line()));
+        let _ = writeln!(
+            crt::Stderr,
+            "lode: internal error at {}:{}",
+            place.0,
+            u64::from(place.1)
+        );
     }
     if RUNNING.load(Ordering::Relaxed) {
         let _ = call::kill(call::getpid(), call::SIGABRT);

@@ -1092,6 +1092,11 @@ impl Tunable {
         }
     }
 
+    /// Whether this is its name, without [`Tunable::PREFIX`] and with the environment variable.
+    pub fn is(&self, name: Word) -> bool {
+        self.word == name
+    }
+
     /// Whether GLIBC_TUNABLES calls it `name`.
     pub fn is_called(&self, name: &[u8]) -> bool {
         name.strip_prefix(Self::PREFIX.as_bytes())
@@ -1517,7 +1522,7 @@ impl Layout {
 
     /// The id of the tunable whose name is `name`, without its prefix.
     pub fn tunable_id(&self, name: Word) -> Option<usize> {
-        (0..self.unpacked.picks().len()).find(|id| self.tunable(*id).is_some_and(|tunable| tunable.word == name))
+        (0..self.unpacked.picks().len()).find(|id| self.tunable(*id).is_some_and(|tunable| tunable.is(name)))
     }
 }
 
