@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
 use crate::elf::Vaddr;
+use crate::elf::dynamic::tag;
 use crate::elf::note::LevelFeatures;
 
 /// A file or symbol name: bytes without NUL, usually but not always UTF-8.
@@ -193,7 +194,7 @@ macro_rules! rules {
 
         /// Two lines for each rule: glibc's words or the sentence, and the fix. One text is smaller than a table of texts, which needs an address for
         /// each.
-        const RULES: Packed = packed!(concat!($(first!($($words)? $text), "\n", $($fix,)? "\n",)*));
+        const RULES: &str = concat!($(first!($($words)? $text), "\n", $($fix,)? "\n",)*);
     };
 }
 
@@ -275,7 +276,7 @@ impl Rule {
     }
 
     fn line(self, part: Part) -> Packed {
-        RULES.line(self as usize * 2 + part as usize)
+        TEXTS.text(1).line(self as usize * 2 + part as usize)
     }
 }
 
@@ -452,7 +453,11 @@ pub enum Kind {
         /// Its symbol, if it has one.
         symbol: Option<Name>,
         /// The value that does not fit.
-        value: i64,
+        value: u64,
+        /// It is the distance from the place to the symbol.
+        is_distance: bool,
+        /// The file that defines the symbol.
+        target: Option<Name>,
     },
     /// A COPY relocation whose two symbols differ in size.
     CopySize {
@@ -465,6 +470,8 @@ pub enum Kind {
     },
     /// A TLS relocation against a symbol that is not thread-local, or the reverse.
     NotThreadLocal(Name),
+    /// Another file refers past the GOT to this protected symbol of a file that cannot bear it.
+    NeedsIndirectAccess(Name),
     /// Static TLS is full.
     StaticTls {
         /// Bytes needed.
@@ -647,7 +654,7 @@ impl fmt::Display for Error {
 /// there is one.
 macro_rules! texts {
     ($($kind:ident = $code:literal, $summary:literal $(, fact: $fact:literal)? $(, fix: $fix:literal)?;)*) => {
-        /// The order of [`TEXTS`].
+        /// The order of [`KINDS`].
         enum Place {
             $($kind,)*
         }
@@ -655,7 +662,7 @@ macro_rules! texts {
         const CODES: &[u16] = &[$($code,)*];
 
         /// Three lines for each kind: those of a rule, and a fact.
-        const TEXTS: Packed = packed!(concat!($($summary, "\n", $($fix,)? "\n", $("  ", $fact,)? "\n",)*));
+        const KINDS: &str = concat!($($summary, "\n", $($fix,)? "\n", $("  ", $fact,)? "\n",)*);
 
         impl Kind {
             fn place(&self) -> usize {
@@ -711,9 +718,11 @@ texts! {
     NoVersion = 310, "",
         fix: "the library is older than what the file was linked against: install a newer one, or name its directory: `LD_LIBRARY_PATH=DIR`";
     UnknownRelocation = 320, "unexpected reloc type ";
-    Overflow = 324, "",
+    Overflow = 324, "Symbol `",
         fix: "build the file with -fPIC, so that its references can reach every address";
     CopySize = 325, "copy relocation of ";
+    NeedsIndirectAccess = 333, "error due to GNU_PROPERTY_1_NEEDED_INDIRECT_EXTERN_ACCESS",
+        fix: "build the file that refers to it with -fPIC or -mno-direct-extern-access";
     NotThreadLocal = 401, "a thread-local reference to ";
     StaticTls = 402, "cannot allocate memory in static TLS block",
         fact: "# bytes needed, # bytes free",
@@ -767,18 +776,12 @@ impl fmt::Display for Kind {
                 named(out, symbol)
             }
             Kind::Overflow {
-                relocation,
-                at,
-                ref symbol,
-                value,
+                relocation, ref symbol, ..
             } => {
-                write!(out, "{relocation} at {at}")?;
-                named(out, symbol)?;
-                write!(
-                    out,
-                    " does not reach its target: the value {:#x} does not fit into its field",
-                    value.cast_unsigned()
-                )
+                if let Some(symbol) = symbol {
+                    symbol.fmt(out)?;
+                }
+                write!(out, "' causes overflow in {relocation} relocation")
             }
             Kind::CopySize {
                 ref symbol,
@@ -799,6 +802,15 @@ impl fmt::Display for Kind {
             _ => Ok(()),
         }
     }
+}
+
+/// What is said of kinds and rules, and the names of tags. Nothing has to be passed over for the first text, whose lines programs read.
+const TEXTS: Packed = packed!(KINDS, RULES, tag::NAMES);
+
+/// The name of a tag of which an error may speak.
+fn tag_name(number: u64) -> Packed {
+    let place = tag::place_in_errors(number);
+    place.map_or(Packed::NOTHING, |place| TEXTS.text(2).line(place))
 }
 
 const CANNOT_OPEN: &str = "cannot open shared object file";
@@ -849,7 +861,7 @@ impl Kind {
     #[inline(never)]
     fn line(&self, part: Part) -> Packed {
         match self {
-            Kind::Malformed { .. } | Kind::Relocation { .. } if matches!(part, Part::Fact) => Packed::default(),
+            Kind::Malformed { .. } | Kind::Relocation { .. } if matches!(part, Part::Fact) => Packed::NOTHING,
             Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule.line(part),
             _ => TEXTS.line(self.place() * 3 + part as usize),
         }
@@ -903,8 +915,7 @@ impl Kind {
                 value,
                 limit,
             } => {
-                let name = |number| crate::elf::dynamic::tag::name_in_errors(number).unwrap_or("unknown tag");
-                writeln!(out, "  {} stands without {}", name(value), name(limit))
+                writeln!(out, "  {} stands without {}", tag_name(value), tag_name(limit))
             }
             Kind::NotElf(ref start) => writeln!(out, "  starts with \"{}\"", Lossy(start)),
             Kind::Malformed { value: 0, limit: 0, .. } => Ok(()),
@@ -916,8 +927,7 @@ impl Kind {
                 }
             }
             Kind::Relocation { ref entry, .. } => {
-                let table = crate::elf::dynamic::tag::name(entry.table).unwrap_or_default();
-                write!(out, "  entry {} of {table}", entry.index)?;
+                write!(out, "  entry {} of {}", entry.index, tag_name(entry.table))?;
                 if let Some(number) = entry.segment {
                     write!(out, "; its place is in segment {}", number as u64)?;
                 }
@@ -940,6 +950,29 @@ impl Kind {
                     }
                 }
                 Ok(())
+            }
+            Kind::Overflow {
+                at,
+                value,
+                is_distance,
+                ref target,
+                ..
+            } => {
+                write!(out, "  the value {value:#x} at {at} does not fit into its field")?;
+                if is_distance {
+                    let away = value.cast_signed().unsigned_abs() >> 20;
+                    write!(out, "; the target is {away} MiB away")?;
+                }
+                match target {
+                    Some(file) => writeln!(out, "; the symbol is that of {file}"),
+                    None => out.write_str("\n"),
+                }
+            }
+            Kind::NeedsIndirectAccess(ref symbol) => {
+                writeln!(
+                    out,
+                    "  other files have to go through their GOT to its protected symbol `{symbol}'"
+                )
             }
             Kind::NoVersion(ref list) => {
                 for one in list {

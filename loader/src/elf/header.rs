@@ -106,10 +106,8 @@ impl Header {
             start.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
             return Err(Kind::NotElf(start).into());
         }
-        let identity = bytes.get(..HEADER_SIZE).ok_or_else(truncated)?;
-        let field = |at| byte_at(identity, at).ok_or_else(truncated);
-        let class = field(4)?;
-        let data = field(5)?;
+        let identity = bytes.first_chunk::<HEADER_SIZE>().ok_or_else(truncated)?;
+        let (class, data) = (identity[4], identity[5]);
         if class != machine.class {
             let number = u16_at(identity, 18).ok_or_else(truncated)?;
             let machine = if data == 2 { number.swap_bytes() } else { number };
@@ -118,12 +116,11 @@ impl Header {
         if data != machine.data {
             return Err(Kind::WrongData(data).into());
         }
-        for version in [field(6)?.into(), u32_at(identity, 20).ok_or_else(truncated)?] {
-            if version != 1 {
-                return Err(Kind::malformed(Rule::ElfVersion, version.into(), 1));
-            }
+        let versions = [identity[6].into(), u32_at(identity, 20).ok_or_else(truncated)?];
+        if let Some(version) = versions.iter().find(|version| **version != 1) {
+            return Err(Kind::malformed(Rule::ElfVersion, (*version).into(), 1));
         }
-        check_osabi(field(7)?, field(8)?)?;
+        check_osabi(identity[7], identity[8])?;
         let machine_number = u16_at(identity, 18).ok_or_else(truncated)?;
         if machine_number != machine.elf_machine {
             return Err(Kind::WrongMachine(machine_number).into());
