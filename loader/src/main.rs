@@ -38,7 +38,7 @@ use lode::elf::note::LevelFeatures;
 use lode::elf::segment::{Access, kind};
 use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log, Silence};
-use lode::image::Table;
+use lode::image::{TEXT_CHANGES, Table};
 use lode::process::{self, Allow, DebugHelp, Help, Mode, Options};
 use lode::restore;
 use lode::scope::DYNAMIC_WEAK;
@@ -202,6 +202,8 @@ impl Launch {
         if options.show_auxv {
             self.show_auxv();
         }
+        let text_changes = options.allow.intersects(Allow::TEXTREL | Allow::IFUNC_NOPLT);
+        TEXT_CHANGES.store(text_changes, Ordering::Relaxed);
         if self.as_command {
             self.become_the_program(&options);
         }

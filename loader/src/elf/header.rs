@@ -100,10 +100,13 @@ impl Header {
     /// As [`Header::decode`], without the program header table.
     pub fn check_identity(bytes: &[u8], machine: &Machine) -> Result<FileKind, Fault> {
         let truncated = || truncated(bytes);
-        let identity = bytes.first_chunk::<HEADER_SIZE>().ok_or_else(truncated)?;
-        if !identity.starts_with(&MAGIC) {
-            return Err(Kind::NotElf.into());
+        // Before the length: a linker script is shorter than a header as a rule, and no part of it is missing.
+        if bytes.get(..4).is_some_and(|magic| *magic != MAGIC) {
+            let mut start = [0; 16];
+            start.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            return Err(Kind::NotElf(start).into());
         }
+        let identity = bytes.first_chunk::<HEADER_SIZE>().ok_or_else(truncated)?;
         let (class, data) = (identity[4], identity[5]);
         if class != machine.class {
             let number = u16_at(identity, 18).ok_or_else(truncated)?;
@@ -344,7 +347,10 @@ mod tests {
 
     #[test]
     fn each_field_is_checked_by_name_and_number() {
-        assert_eq!(with(0, 0x7e), Some(Kind::NotElf.into()));
+        let start = *b"\x7eELF\x02\x01\x01\0\0\0\0\0\0\0\0\0";
+        assert_eq!(with(0, 0x7e), Some(Kind::NotElf(start).into()));
+        let start = *b"INPUT(-lc)\0\0\0\0\0\0";
+        assert_eq!(decode(b"INPUT(-lc)"), Err(Kind::NotElf(start).into()));
         assert_eq!(with(4, 1), Some(Kind::WrongClass { class: 1, machine: 62 }.into()));
         assert_eq!(with(4, 3), Some(Kind::WrongClass { class: 3, machine: 62 }.into()));
         assert_eq!(with(5, 2), Some(Kind::WrongData(2).into()));

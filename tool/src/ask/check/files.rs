@@ -58,7 +58,11 @@ pub fn unreadable(name: &str, error: &anyhow::Error) -> Finding {
         .rsplit_once(&format!("{name}: "))
         .map_or(text.as_str(), |(_, rest)| rest);
     let is_irregular = text.ends_with("not a regular file");
-    let kind = if is_irregular { Kind::NotRegular } else { Kind::NotElf };
+    let kind = if is_irregular {
+        Kind::NotRegular
+    } else {
+        Kind::NotElf([0; 16])
+    };
     let finding = Finding::error(kind.code(), name, text);
     match text {
         text if text.contains("cut off after") => Finding {

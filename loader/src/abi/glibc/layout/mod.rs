@@ -1430,8 +1430,11 @@ impl Layout {
     pub fn of(row: &'static Row) -> Self {
         let mut layout = Self::first().0;
         Self::each(&mut |candidate| {
-            layout = *candidate;
-            core::ptr::eq(candidate.row, row)
+            let is_wanted = core::ptr::eq(candidate.row, row);
+            if is_wanted {
+                layout = *candidate;
+            }
+            is_wanted
         });
         layout
     }

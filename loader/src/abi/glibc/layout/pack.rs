@@ -348,22 +348,30 @@ impl Unpacked {
 
     /// Becomes the next row, which is taken from the front of `packed`.
     pub(super) const fn advance(&mut self, packed: &mut &[u8]) {
-        let (mut run, mut carried, mut index) = (0, 0u32, 0);
+        let (mut carried, mut index) = (0u32, 0);
         while index < KEPT {
-            if run & RUN == 0 {
-                run = number(packed, 1) as u8;
+            let run = number(packed, 1) as u8;
+            let (form, mut left) = (run >> 6, (run & RUN) as usize);
+            if form == NONE && carried == 0 {
+                // Most words of most rows.
+                index += left;
+                left = 0;
             }
-            let form = run >> 6;
-            let content = number(packed, length(form));
-            let step = match form {
-                EIGHTS => (content as i8 as u32) << (OFFSET + 3),
-                PLACE => (content << OFFSET).wrapping_add((content >> 16) as i8 as u32),
-                _ => content,
-            };
-            run = run.wrapping_sub(1);
-            carried = carried.wrapping_add(step);
-            self.words[index] = self.words[index].wrapping_add(carried);
-            index += 1;
+            while left > 0 && index < KEPT {
+                let content = match form {
+                    NONE => 0,
+                    _ => number(packed, length(form)),
+                };
+                let step = match form {
+                    EIGHTS => (content as i8 as u32) << (OFFSET + 3),
+                    PLACE => (content << OFFSET).wrapping_add((content >> 16) as i8 as u32),
+                    _ => content,
+                };
+                carried = carried.wrapping_add(step);
+                self.words[index] = self.words[index].wrapping_add(carried);
+                index += 1;
+                left -= 1;
+            }
         }
         let before = self.picks;
         let (mut at, mut count) = (0, 0);
@@ -376,6 +384,10 @@ impl Unpacked {
                 continue;
             }
             if operation >= COPY || operation == REST {
+                if operation == REST && at == count {
+                    // They stand where they stood.
+                    return;
+                }
                 if operation == REST {
                     taken = (self.count as usize).saturating_sub(at);
                 }
