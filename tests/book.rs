@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `<!-- in: NAME -->` | the block runs in the folder that `tests/book/NAME.sh` makes, which the blocks of the page that name it have in common |
 //! | `<!-- not run: WHY -->` | the block is not run; `tests/book/not-run.txt` lists all of them |
-//! | `<!-- tests/... -->` | another test holds the block against that file |
+//! | `<!-- tests/... -->` | the block is a part of that file, which another test holds against what a command writes |
 //!
 //! In what a command writes, `...` stands for lines and `[..]` for a part of a line that differ from machine to machine. Numbers that differ anyway need no such mark:
 //! addresses (hexadecimal, three digits or more) and times. The folder is called `/srv/app`. A status other than 0 stands behind the output, as in
@@ -69,16 +69,31 @@ fn read(shelf: &Shelf, blocks: &[Block]) -> Result<(), String> {
     let mut desk = shelf.desk();
     let mut differences = String::new();
     for block in blocks {
-        let Place::Folder(folder) = &block.place else { continue };
         for step in &block.steps {
-            if let Err(difference) = desk.tried(folder.as_deref(), step) {
-                differences += &format!("{}:{}: $ {}\n{difference}\n", block.page, block.line, step.command);
+            let tried = match &block.place {
+                Place::Folder(folder) => desk.tried(folder.as_deref(), step),
+                Place::File(file) => stands_in(file, &step.command),
+                Place::Elsewhere | Place::Nowhere(_) => Ok(()),
+            };
+            if let Err(difference) = tried {
+                let command = step.command.lines().next().unwrap_or_default();
+                differences += &format!("{}:{}: {command}\n{difference}\n", block.page, block.line);
             }
         }
     }
     match differences.is_empty() {
         true => Ok(()),
         false => Err(differences),
+    }
+}
+
+/// Whether a text is a part of a file, in which `DIR` is a folder's name.
+fn stands_in(file: &str, text: &str) -> Result<(), String> {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let content = fs::read_to_string(place).map_err(|error| format!("{file}: {error}"))?;
+    match content.replace("DIR/", "/opt/").contains(text) {
+        true => Ok(()),
+        false => Err(format!("this is no part of {file}:\n{content}")),
     }
 }
 

@@ -263,6 +263,20 @@ fn a_program_may_not_be_executed() {
     );
 }
 
+/// Nobody is to paste a command that a file's name is a part of.
+#[test]
+fn a_name_that_a_shell_would_not_take_as_it_is_is_not_in_a_fix() {
+    let Some(stand) = Stand::new() else { return };
+    let folder = stand.made(r#"echo "$has_afun" | library liba.so; echo "$calls_afun" | program m liba.so; mv m 'm;touch pasted'; chmod -x m*"#);
+    let said = stand.said(&folder, "./ld-lode ./m*");
+    assert!(
+        said.stderr
+            .contains("lode[E0510]: ./m;touch pasted\n  fix: `chmod +x FILE`, or "),
+        "{}",
+        said.stderr
+    );
+}
+
 #[test]
 fn a_file_system_is_mounted_noexec() {
     if tools::namespace().is_none() {

@@ -19,6 +19,8 @@ pub enum Place {
     Nowhere(String),
     /// It is a text, or a command that another test runs
     Elsewhere,
+    /// In this file, from the root of the sources, which another test holds against a command
+    File(String),
 }
 
 /// A fenced block.
@@ -33,7 +35,7 @@ pub struct Block {
 
 impl Block {
     pub fn is_run(&self) -> bool {
-        matches!(self.place, Place::Folder(_))
+        matches!(self.place, Place::Folder(_) | Place::File(_))
     }
 
     /// A line about a block that is not run. It has no line number, which changes too easily.
@@ -108,8 +110,12 @@ fn place(before: &str, kind: &str, content: &[&str], whose: &str) -> Place {
     if let Some(why) = remark.strip_prefix("not run: ") {
         return Place::Nowhere(why.to_owned());
     }
-    if remark.starts_with("tests/") {
+    if remark.starts_with("tests/diagnostics/") {
+        // tests/diagnostics.rs writes and compares these.
         return Place::Elsewhere;
+    }
+    if remark.starts_with("tests/") {
+        return Place::File(remark.to_owned());
     }
     let shows_command = content.first().is_some_and(|line| line.starts_with("$ "));
     assert!(
@@ -122,9 +128,9 @@ fn place(before: &str, kind: &str, content: &[&str], whose: &str) -> Place {
     }
 }
 
-/// The commands of a block.
+/// The commands of a block; of a text, all of it.
 fn steps(kind: &str, content: &[&str]) -> Vec<Step> {
-    if kind == "sh" {
+    if kind != "console" {
         return vec![Step {
             command: content.join("\n"),
             output: None,
