@@ -201,7 +201,8 @@ macro_rules! rules {
 rules! {
     HeaderTruncated = 102, "the file is shorter than an ELF header",
         glibc: "file too short",
-        fix: "none for this file: copy it again";
+        // Also that of each rule which has none of its own.
+        fix: "none for this file: build it again, or copy it again";
     ElfVersion = 106, "the ELF version is not 1",
         glibc: "ELF file version does not match current one";
     HeaderFlags = 108, "e_flags has bits that this machine does not define";
@@ -683,7 +684,8 @@ texts! {
     Undefined = 301, "",
         fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED; `LD_PRELOAD=FILE` loads one that does";
     Os = 502, "";
-    NotRegular = 202, "cannot read file data: not a regular file";
+    NotRegular = 202, "cannot read file data: not a regular file",
+        fix: "name a regular file";
     NotElf = 101, "invalid ELF header",
         fix: "none for this file; `lode-tool check @` says what it is";
     WrongClass = 103, "wrong ELF class: ",
@@ -714,16 +716,20 @@ texts! {
     Malformed = 0, "";
     Relocation = 0, "";
     CpuTooOld = 128, "CPU ISA level is lower than required",
-        fact: "the file needs x86-64-v#; this CPU has x86-64-v#";
+        fact: "the file needs x86-64-v#; this CPU has x86-64-v#",
+        fix: "none for this file: build it with a lower -march";
     NoVersion = 310, "",
         fix: "the library is older than what the file was linked against: install a newer one, or name its directory: `LD_LIBRARY_PATH=DIR`";
-    UnknownRelocation = 320, "unexpected reloc type ";
+    UnknownRelocation = 320, "unexpected reloc type ",
+        fix: "none for this file: link it for this machine";
     Overflow = 324, "Symbol `",
         fix: "build the file with -fPIC, so that its references can reach every address";
-    CopySize = 325, "copy relocation of ";
+    CopySize = 325, "copy relocation of ",
+        fix: "link the program again, with this library";
     NeedsIndirectAccess = 333, "error due to GNU_PROPERTY_1_NEEDED_INDIRECT_EXTERN_ACCESS",
         fix: "build the file that refers to it with -fPIC or -mno-direct-extern-access";
-    NotThreadLocal = 401, "a thread-local reference to ";
+    NotThreadLocal = 401, "a thread-local reference to ",
+        fix: "build both files with the same declaration";
     StaticTls = 402, "cannot allocate memory in static TLS block",
         fact: "# bytes needed, # bytes free",
         fix: "load the library at the start (`LD_PRELOAD=@`), or build it without -ftls-model=initial-exec";
@@ -735,7 +741,8 @@ texts! {
         fix: "this file system is mounted noexec: move the file, or `mount -o remount,exec $(findmnt -nT @ -o TARGET)`";
     Unsupported = 604, "";
     Untrusted = 503, "cannot open shared object file: not trusted in a secure process";
-    NotToBeOpened = 203, "shared object cannot be dlopen()ed";
+    NotToBeOpened = 203, "shared object cannot be dlopen()ed",
+        fix: "link it without -z nodlopen";
     Usage = 701, "";
     RunsItself = 702, "lode was asked to run itself",
         fix: "name a program: ld-lode PROGRAM ARGUMENTS";
@@ -1003,10 +1010,13 @@ impl Error {
     /// The fix, if there is one, with what stands around it. Its `@` is the culprit.
     #[inline(never)]
     fn fix(&self, out: &mut fmt::Formatter<'_>, before: &str, behind: &str) -> fmt::Result {
-        let fix = self.kind.line(Part::Fix);
-        if fix.is_empty() {
-            return Ok(());
-        }
+        let fix = match (self.kind.line(Part::Fix), &self.kind) {
+            (fix, Kind::Malformed { .. } | Kind::Relocation { .. }) if fix.is_empty() => {
+                Rule::HeaderTruncated.line(Part::Fix)
+            }
+            (fix, _) if fix.is_empty() => return Ok(()),
+            (fix, _) => fix,
+        };
         // A name that a shell would not take as it is has to be put in by hand.
         let is_plain = |byte: &u8| matches!(byte, b'+'..=b'9' | b'A'..=b'Z' | b'_' | b'a'..=b'z');
         let is_plain = self.culprit.bytes().iter().all(is_plain);

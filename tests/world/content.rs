@@ -87,7 +87,10 @@ fn a_text_relocation_is_refused_at_the_start_and_by_dlopen() {
         // `dlerror` has one line, so the fix stands in it.
         let line = format!("{refused:#}");
         assert!(line.contains("R_X86_64_RELATIVE at 0x100010; "), "{line}");
-        assert!(line.contains("--allow=textrel") && !line.contains('\n'), "{line}");
+        assert!(
+            line.contains("`LODE_OPTIONS=allow=textrel`") && !line.contains('\n'),
+            "{line}"
+        );
     }
 }
 
