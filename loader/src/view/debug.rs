@@ -137,6 +137,7 @@ impl Sink for DebugText {
                     "binding file {from} [0] to {to} [0]: normal symbol `{symbol}'{before}{version}{after}"
                 ));
             }
+            Event::Awake(pointer) => self.line(format_args!("thread pointer {pointer}")),
             Event::Calling(function) => self.line(format_args!("calling {function}")),
             Event::Returned => self.line(format_args!("returned")),
             Event::Protected { module, start, length } => self.line(format_args!("relro {start} {length}: {module}")),
@@ -162,7 +163,7 @@ impl Sink for DebugText {
             }
             Event::Warning(text) => write_line(2, format_args!("{}: {text}", Lossy(self.program))),
             Event::Line(text) => write_line(2, *text),
-            Event::Failed(error) => self.line(format_args!("{error}: error")),
+            Event::Failed(error) => self.line(format_args!("{error}: error {}", error.kind.code())),
             Event::Statistics(counts) => {
                 self.line(format_args!("runtime linker statistics:"));
                 let counts = [
