@@ -1043,6 +1043,8 @@ fn features_are_those_of_the_loader() {
         (&abi[1]["name"], &abi[1]["highest_version"]),
         (&"GNU".into(), &3.into())
     );
+    // That musl is refused is a case of the diagnostics.
+    assert!(features["musl"].as_str().unwrap().contains("E0604"));
     let glibc = features["glibc"].as_array().unwrap();
     assert!(glibc.iter().any(|libc| libc["release"] == "2.36"));
     let Some(loader) = tools::loader() else { return };
@@ -1119,4 +1121,36 @@ fn a_strict_start_refuses_what_the_loader_sees_to_be_unusual() {
         assert_eq!(start(&rel, false), quiet);
         assert_eq!(start(&rel, true).0, Some(127));
     }
+}
+
+#[test]
+fn a_strict_process_does_not_open_what_it_would_not_start_with() {
+    let Some(loader) = tools::loader().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let source = "#include <dlfcn.h>\n#include <stdio.h>\n\
+        int main(int count, char **words) { puts(dlopen(words[1], RTLD_NOW) ? \"opened\" : dlerror()); return 0; }\n";
+    fs::write(folder.child("opener.c"), source).unwrap();
+    fs::write(folder.child("part.c"), "int one; int *where = &one;").unwrap();
+    let (opener, library) = (folder.child("opener"), folder.child("libpart.so"));
+    compile(&folder.child("opener.c"), &opener, &["-ldl"]);
+    compile(&folder.child("part.c"), &library, &["-shared", "-fPIC"]);
+    let opened = |options: &[&str], library: &Path| {
+        let said = succeed(Command::new(&loader).args(options).args([&opener, library]));
+        said.replace(&*folder.path().to_string_lossy(), "DIR")
+    };
+    assert_eq!(opened(&["--strict"], &library), "opened\n");
+    let mut patch = Patch(fs::read(&library).unwrap());
+    patch.put(patch.tag(RELACOUNT), 8, 0x6abc_0000);
+    let odd = folder.child("libodd.so");
+    fs::write(&odd, patch.0).unwrap();
+    assert_eq!(opened(&[], &odd), "opened\n");
+    let said = "DIR/libodd.so: something unusual, which `lode-tool strict' names\n";
+    assert_eq!(opened(&["--strict"], &odd), said);
+    // What such a library brings along counts too.
+    let needs = folder.child("libneeds.so");
+    let switches = ["-shared", "-fPIC", "-Wl,--no-as-needed", odd.to_str().unwrap()];
+    compile(&folder.child("part.c"), &needs, &switches);
+    assert_eq!(opened(&["--strict"], &needs), said);
 }

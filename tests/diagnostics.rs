@@ -1,5 +1,6 @@
 //! What people read when something is wrong: every refusal of the loader provoked once, and its whole text compared with
-//! a golden file in `tests/diagnostics/`. A golden file is a transcript: the command, what it wrote, how it ended.
+//! a golden file in `tests/diagnostics/`. A golden file is a transcript: the command, what it wrote, how it ended. The same files are given to
+//! `lode-tool check`, which has to name the same code without running anything; its texts are in `tests/diagnostics/check/`.
 //!
 //! The texts are part of the product. `cargo xtask test --bless` writes them anew; read the difference before you commit it.
 //!
@@ -14,6 +15,7 @@
 //! | variable | what it says |
 //! |---|---|
 //! | `LODE_LOADER` | the loader under test; without it the one that `cargo xtask build` left |
+//! | `LODE_TOOL` | the lode-tool that is asked about the same files; without it the one that `cargo xtask build` left |
 //! | `LODE_BLESS` | `1`: write the golden files instead of comparing them |
 
 #![forbid(unsafe_code)]
@@ -35,6 +37,7 @@ mod process;
 mod stand;
 #[path = "diagnostics/tables.rs"]
 mod tables;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
         env::var_os("LODE_LOADER").map_or_else(|| package.join("../target/lode/ld-lode-x86_64.so.1"), PathBuf::from);
     let goldens = package.join("diagnostics");
     let bless = env::var("LODE_BLESS").is_ok_and(|value| value == "1");
-    let stand = match Stand::open(&loader) {
+    let stand = match Stand::open(&loader, tools::tool()) {
         Ok(stand) => Arc::new(stand),
         Err(error) => {
             eprintln!("diagnostics: {error}");
@@ -68,8 +71,7 @@ fn main() -> ExitCode {
     process::cases(&mut cases);
     calls::cases(&mut cases);
 
-    let claimed: Vec<&str> = cases.iter().filter_map(|case| case.code).collect();
-    let names: Vec<&str> = cases.iter().map(|case| case.name).collect();
+    let table = coverage::Table::of(&cases);
     let mut trials = Vec::new();
     for case in cases {
         let missing = case.needs.iter().find(|path| !Path::new(path).exists());
@@ -79,14 +81,14 @@ fn main() -> ExitCode {
             continue;
         }
         let stand = Arc::clone(&stand);
-        let golden = goldens.join(case.name).with_extension("txt");
+        let goldens = goldens.clone();
         trials.push(Trial::test(case.name, move || {
-            examine(&case, &stand, &golden, bless).map_err(Failed::from)
+            examine(&case, &stand, &goldens, bless).map_err(Failed::from)
         }));
     }
     // The last one, because it reads the golden files, which the others may have written anew.
     trials.push(Trial::test("every_code_has_a_case_and_a_page", move || {
-        let problems = coverage::problems(&claimed, &names, package, bless);
+        let problems = table.problems(package, bless);
         match problems.is_empty() {
             true => Ok(()),
             false => Err(Failed::from(problems.join("\n"))),
@@ -101,18 +103,28 @@ fn main() -> ExitCode {
     }
 }
 
-/// Provokes one refusal and holds its text against the golden one.
-fn examine(case: &Case, stand: &Stand, golden: &Path, bless: bool) -> Result<(), String> {
-    let transcript = stand.transcript(case)?;
+/// Provokes one refusal and holds its texts against the golden ones.
+fn examine(case: &Case, stand: &Stand, goldens: &Path, bless: bool) -> Result<(), String> {
+    let seen = stand.see(case)?;
+    let file = |folder: &str| goldens.join(folder).join(case.name).with_extension("txt");
+    compare(&file(""), &seen.transcript, bless)?;
+    match seen.checked {
+        Some(checked) => compare(&file("check"), &checked, bless),
+        None => Ok(()),
+    }
+}
+
+/// Holds a text against a golden one, or writes it.
+fn compare(golden: &Path, found: &str, bless: bool) -> Result<(), String> {
     if bless {
-        return fs::write(golden, transcript).map_err(|error| format!("{}: {error}", golden.display()));
+        return fs::write(golden, found).map_err(|error| format!("{}: {error}", golden.display()));
     }
     let expected = fs::read_to_string(golden).unwrap_or_default();
-    if transcript == expected {
+    if found == expected {
         return Ok(());
     }
     Err(format!(
-        "{} differs; `cargo xtask test --suite diagnostics --bless` writes it anew\n--- expected\n{expected}--- found\n{transcript}---",
+        "{} differs; `cargo xtask test --suite diagnostics --bless` writes it anew\n--- expected\n{expected}--- found\n{found}---",
         golden.display()
     ))
 }

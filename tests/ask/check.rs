@@ -8,7 +8,7 @@ use forge::{Binding, HeaderField, Module};
 use lode::error::{Kind, Name};
 
 use crate::stand::Stand;
-use crate::tools::{has, run, succeed};
+use crate::tools::{has, loader, run, succeed};
 
 /// A program for a root of its own, without libc.
 const PROGRAM: &str = "int f(void); void _start(void) { f(); for (;;) ; }";
@@ -305,6 +305,28 @@ fn the_same_name_in_another_version_comes_near() {
         )
         .write("root/opt/app/server", user("moved", "V_2"));
     stand.check("check-moved.txt", 3);
+}
+
+#[test]
+fn a_libc_that_lode_does_not_know_is_an_error_only_where_lode_would_start_it() {
+    let Some(stand) = root() else { return };
+    stand
+        .library("root/usr/lib/libc.so.6", LIBRARY, &["-nostdlib"])
+        .server(PROGRAM, &["root/usr/lib/libc.so.6"]);
+    let root = stand.path("root");
+    let words = ["check", "--root", root.to_str().unwrap(), "/opt/app/server"];
+    let said = stand.ask(&words);
+    assert_eq!(said.status, 1, "{}{}", said.text, said.error);
+    assert!(
+        said.text.starts_with("warning[E0210]: /lib/libc.so.6: "),
+        "{}",
+        said.text
+    );
+    let Some(loader) = loader() else { return };
+    fs::copy(loader, stand.path("root/lib64/ld-linux-x86-64.so.2")).unwrap();
+    let said = stand.ask(&words);
+    assert_eq!(said.status, 3, "{}{}", said.text, said.error);
+    assert!(said.text.starts_with("error[E0210]: /lib/libc.so.6: "), "{}", said.text);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -41,11 +42,12 @@ impl Stand {
         self.folder.child(name)
     }
 
-    /// Writes a file, and the folders above it.
+    /// Writes a file that can be executed, and the folders above it.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Stand {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         self
     }
 

@@ -2,7 +2,7 @@
 
 use forge::{Binding, DATA, Kind, Module};
 
-use super::stand::{BAD, Case, Folder, Run, case, line, nothing, plain_library};
+use super::stand::{Asked, BAD, Case, Folder, Run, case, line, nothing, plain_library};
 
 const FLAGS: u64 = 30;
 const FLAGS_1: u64 = 0x6fff_fffb;
@@ -24,30 +24,49 @@ fn caller(folder: &Folder, call: &str) -> Run {
 
 /// A program that opens a bad library.
 fn opened(name: &'static str, code: &'static str, plan: fn(&mut Module)) -> Case {
-    line(name, Some(code), move |folder| {
+    let case = line(name, Some(code), move |folder| {
         let mut library = plain_library(BAD);
         plan(&mut library);
         folder.write(BAD, &library.forge().bytes);
         caller(folder, "dlopen(\"./libbad.so\", RTLD_NOW)")
-    })
+    });
+    case.asked(Asked::Library)
+}
+
+const A_LIBRARY_OF_MUSL: &str = "it is in order in a process of musl";
+
+/// The same, for a library in which nothing is wrong but that it is opened.
+fn only_opened(name: &'static str, code: &'static str, why: &'static str, plan: fn(&mut Module)) -> Case {
+    opened(name, code, plan).asked(Asked::Nothing(why))
 }
 
 fn called(name: &'static str, code: &'static str, call: &'static str) -> Case {
-    line(name, Some(code), move |folder| caller(folder, call))
+    let case = line(name, Some(code), move |folder| caller(folder, call));
+    case.asked(Asked::Nothing("it is a call that a program makes"))
 }
 
 pub fn cases(cases: &mut Vec<Case>) {
     cases.extend([
-        opened("not-to-be-opened", "E0203", |library| {
-            library.tag(FLAGS_1, NOOPEN);
-        }),
-        opened("static-tls", "E0402", |library| {
-            library.tls(&[1; 8], 1 << 20, 8);
-            let symbol = library.define("large", Binding::Global, Kind::Tls, 0, 8);
-            library
-                .tag(FLAGS, STATIC_TLS)
-                .relocation(DATA, R_TPOFF64, Some(symbol), 0);
-        }),
+        only_opened(
+            "not-to-be-opened",
+            "E0203",
+            "a program may need the library",
+            |library| {
+                library.tag(FLAGS_1, NOOPEN);
+            },
+        ),
+        only_opened(
+            "static-tls",
+            "E0402",
+            "how much is free is up to the process",
+            |library| {
+                library.tls(&[1; 8], 1 << 20, 8);
+                let symbol = library.define("large", Binding::Global, Kind::Tls, 0, 8);
+                library
+                    .tag(FLAGS, STATIC_TLS)
+                    .relocation(DATA, R_TPOFF64, Some(symbol), 0);
+            },
+        ),
         opened("undefined-symbol-opened", "E0301", |library| {
             let symbol = library.undefined("gone", Binding::Global);
             library.relocation(DATA, 1, Some(symbol), 0);
@@ -55,12 +74,17 @@ pub fn cases(cases: &mut Vec<Case>) {
         opened("missing-library-opened", "E0201", |library| {
             library.needed("libgone.so.1");
         }),
-        opened("wrong-libc-opened", "E0211", |library| {
+        only_opened("wrong-libc-opened", "E0211", A_LIBRARY_OF_MUSL, |library| {
             library.needed("libc.musl-x86_64.so.1");
         }),
-        opened("wrong-libc-with-its-own-name-opened", "E0211", |library| {
-            library.needed("libc.so");
-        }),
+        only_opened(
+            "wrong-libc-with-its-own-name-opened",
+            "E0211",
+            A_LIBRARY_OF_MUSL,
+            |library| {
+                library.needed("libc.so");
+            },
+        ),
         Case {
             code: None,
             ..opened("good-library-opened", "", nothing)
@@ -102,7 +126,8 @@ pub fn cases(cases: &mut Vec<Case>) {
                 SHARED,
             );
             caller(folder, "dlopen(\"./libbad.so\", RTLD_NOW)")
-        }),
+        })
+        .asked(Asked::Nothing("a resolver makes the call")),
         case("undefined-symbol-at-the-call", "E0301", |folder| {
             // What the program was linked with defines the function; what it finds does not.
             folder.compile("libnew.so", "void gone(void) {}", SHARED);

@@ -2,7 +2,7 @@
 
 use forge::{Binding, DATA, Kind, Module, TEXT};
 
-use super::stand::{BAD, Case, Folder, Run, interpreted, library, line, nothing, plain_library};
+use super::stand::{Asked, BAD, Case, Folder, Run, interpreted, library, line, nothing, plain_library};
 
 const TEXTREL: u64 = 22;
 const ANDROID_RELA: u64 = 0x6000_0011;
@@ -28,7 +28,7 @@ fn calls_without_a_plt(library: &mut Module) {
 
 /// A program that opens a bad library, which `write` makes, and prints what `dlerror` says.
 fn opened(name: &'static str, code: &'static str, write: fn(&Folder)) -> Case {
-    line(name, Some(code), move |folder| {
+    let case = line(name, Some(code), move |folder| {
         write(folder);
         folder.compile(
             "program",
@@ -37,7 +37,8 @@ fn opened(name: &'static str, code: &'static str, write: fn(&Folder)) -> Case {
             &[],
         );
         Run::new(&["./program"])
-    })
+    });
+    case.asked(Asked::Library)
 }
 
 fn write_planned(folder: &Folder, plan: fn(&mut Module)) {

@@ -9,6 +9,8 @@ use std::path::Path;
 use lode::elf::note::LevelFeatures;
 use lode::error::{Code, Entry, Errno, KernelVersion, Kind, Name, Rule};
 
+use super::stand::Case;
+
 /// Lists all variants of an enum, each with a value of it.
 macro_rules! all {
     ($function:ident: $type:ty { $($pattern:pat => $value:expr,)* }) => {
@@ -107,9 +109,50 @@ const OUT_OF_REACH: &[(&str, &str)] = &[
 /// Codes that the loader never gives: those of `lode-tool`.
 const OF_THE_TOOL: &[u16] = &[120, 601, 801, 802, 803, 804, 805, 806, 807, 808];
 
-/// What is wrong with the set of cases: codes without one, cases without a code, codes without a page and pages without a code, golden
-/// files without a case. With `bless`, the examples of the pages are written anew.
-pub fn problems(claimed: &[&str], names: &[&str], package: &Path, bless: bool) -> Vec<String> {
+/// How many codes `lode-tool check` has to name for some case, at least.
+const NAMED_BY_CHECK: usize = 40;
+
+/// What the cases claim, all in all.
+pub struct Table {
+    /// Their codes.
+    claimed: Vec<&'static str>,
+    /// Their names.
+    names: Vec<&'static str>,
+    /// The names of those that `lode-tool check` is asked about, and the codes that it has to name.
+    asked: Vec<(&'static str, &'static str)>,
+}
+
+impl Table {
+    /// Of these cases.
+    pub fn of(cases: &[Case]) -> Table {
+        let asked = cases
+            .iter()
+            .filter_map(|case| Some((case.name, case.asked.code(case)?)));
+        Table {
+            claimed: cases.iter().filter_map(|case| case.code).collect(),
+            names: cases.iter().map(|case| case.name).collect(),
+            asked: asked.collect(),
+        }
+    }
+
+    /// What is wrong with the set of cases: codes without one, cases without a code, codes without a page and pages without a code, golden
+    /// files without a case. With `bless`, the examples of the pages are written anew.
+    pub fn problems(&self, package: &Path, bless: bool) -> Vec<String> {
+        let mut problems = problems(&self.claimed, &self.names, package, bless);
+        let codes: BTreeSet<&str> = self.asked.iter().map(|(_, code)| *code).collect();
+        if codes.len() < NAMED_BY_CHECK {
+            problems.push(format!("lode-tool check names only {} codes", codes.len()));
+        }
+        let names: BTreeSet<&str> = self.asked.iter().map(|(name, _)| *name).collect();
+        let goldens = texts(&package.join("diagnostics/check"), "txt");
+        for name in goldens.keys().filter(|name| !names.contains(&***name)) {
+            problems.push(format!("tests/diagnostics/check/{name}.txt belongs to no case"));
+        }
+        problems
+    }
+}
+
+fn problems(claimed: &[&str], names: &[&str], package: &Path, bless: bool) -> Vec<String> {
     let known: BTreeSet<String> = kinds()
         .iter()
         .filter(|kind| !matches!(kind, Kind::Malformed { .. }))

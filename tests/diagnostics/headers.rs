@@ -7,7 +7,7 @@ use forge::SegmentField::{self, Align, Filesz, Memsz, Offset, Vaddr};
 use forge::{Binding, DATA, Forged, Kind, Module, TEXT, Visibility};
 
 use super::stand::{
-    Also, BAD, Case, Run, case, command, interpreted, library, load, needs_bad, nothing, plain_library,
+    Also, Asked, BAD, Case, Run, case, command, interpreted, library, load, needs_bad, nothing, plain_library,
 };
 
 const R_COPY: u32 = 5;
@@ -85,6 +85,9 @@ pub fn cases(cases: &mut Vec<Case>) {
     demands(cases);
 }
 
+/// What is asked about a program of another machine.
+const OF_ITS_OWN_MACHINE: Asked = Asked::Nothing("a program of another machine is judged by the rules of that machine");
+
 /// Whose file is it?
 fn identity(cases: &mut Vec<Case>) {
     cases.extend([
@@ -111,10 +114,12 @@ fn identity(cases: &mut Vec<Case>) {
         }),
         command("wrong-class", "E0103", nothing, |file| {
             file.set_header(Class, 1).set_header(Machine, 3);
-        }),
+        })
+        .asked(OF_ITS_OWN_MACHINE),
         command("wrong-class-x32", "E0103", nothing, |file| {
             file.set_header(Class, 1);
-        }),
+        })
+        .asked(OF_ITS_OWN_MACHINE),
         library("wrong-class-of-a-library", "E0201", nothing, |file| {
             file.set_header(Class, 1);
         }),
@@ -147,7 +152,8 @@ fn identity(cases: &mut Vec<Case>) {
         }),
         command("wrong-machine", "E0103", nothing, |file| {
             file.set_header(Machine, 183);
-        }),
+        })
+        .asked(OF_ITS_OWN_MACHINE),
         library("wrong-machine-of-a-library", "E0201", nothing, |file| {
             file.set_header(Machine, 183);
         }),
@@ -240,7 +246,11 @@ fn segments(cases: &mut Vec<Case>) {
                 let length = file.bytes.len();
                 file.truncate(length - 0x3000);
             },
-        ),
+        )
+        .asked(Asked::Otherwise(
+            "E0112",
+            "how far the kernel maps such a program shows when it has",
+        )),
         // The kernel maps such a program without a word: `file-truncated`.
         Case {
             also: Also::Nothing,

@@ -4,7 +4,9 @@ use std::process::{Command, Stdio};
 
 use forge::{Binding, DATA, Kind, Module, TEXT, Version};
 
-use super::stand::{BAD, Case, Folder, Run, case, command, interpreted, line, needs_bad, nothing, plain_library};
+use super::stand::{
+    Asked, BAD, Case, Folder, Run, case, command, interpreted, line, needs_bad, nothing, plain_library,
+};
 
 const R_64: u32 = 1;
 /// musl's libc, where Debian has it.
@@ -73,7 +75,8 @@ fn missing(cases: &mut Vec<Case>) {
         case("program-is-a-folder", "E0502", |folder| {
             folder.folder("program");
             Run::new(&["ld-lode", "./program"])
-        }),
+        })
+        .asked(Asked::Otherwise("E0202", "a directory is no file to begin with")),
         case("system-call", "E0502", |_| Run::new(&["ld-lode", "./gone"])),
     ]);
 }
@@ -188,6 +191,12 @@ fn libcs(cases: &mut Vec<Case>) {
     });
 }
 
+/// What is asked about a program that only the lock-out keeps from starting.
+const LOCK_OUT: Asked = Asked::Otherwise(
+    "E0210",
+    "a switch of the start asks for the lock-out; what is wrong besides is the libc",
+);
+
 /// Files of two libcs, and what a file asks of a loader by a version of libc.
 fn markers(cases: &mut Vec<Case>) {
     cases.extend([
@@ -221,13 +230,15 @@ fn markers(cases: &mut Vec<Case>) {
         case("relr-lockout", "E0315", |folder| {
             packed_program(folder, false);
             Run::new(&["ld-lode", "--relr-lockout", "glibc", "--library-path", ".", "./program"])
-        }),
+        })
+        .asked(LOCK_OUT),
         case("relr-lockout-interpreted", "E0315", |folder| {
             packed_program(folder, false);
             Run::new(&["./program"])
                 .with("LD_LIBRARY_PATH", ".")
                 .with("LODE_OPTIONS", "relr-lockout=glibc")
-        }),
+        })
+        .asked(LOCK_OUT),
         // What is refused then is only that this is no libc.
         case("relr-lockout-off", "E0210", |folder| {
             packed_program(folder, false);
@@ -309,8 +320,11 @@ fn on_a_noexec_mount(name: &'static str, stage: fn(&Folder) -> &'static str) -> 
         folder.write("start", script.as_bytes());
         Run::new(&["start"])
     });
-    Case { missing, ..case }
+    Case { missing, ..case }.asked(Asked::Nothing("it is where the file is mounted, not in the file"))
 }
+
+/// What is asked about a loader: nothing is wrong with it but that a loader starts it.
+const A_LOADER: Asked = Asked::Nothing("the kernel starts a loader as it is");
 
 /// What was asked of lode as a command.
 fn command_line(cases: &mut Vec<Case>) {
@@ -318,24 +332,20 @@ fn command_line(cases: &mut Vec<Case>) {
         case("runs-itself", "E0702", |folder| {
             folder.copy_loader("copy");
             Run::new(&["ld-lode", "./copy"])
-        }),
+        })
+        .asked(A_LOADER),
         case("runs-itself-under-another-name", "E0702", |folder| {
             let mut loader = plain_library("ld-linux-x86-64.so.2");
             loader.data(&[0; 8]);
             folder.write("loader", &loader.forge().bytes);
             Run::new(&["ld-lode", "./loader"])
-        }),
-        line("usage", Some("E0701"), |_| {
-            Run::new(&["ld-lode", "--lybrary-path", ".", "./program"])
-        }),
-        line("usage-short-option", Some("E0701"), |_| Run::new(&["ld-lode", "-v"])),
-        line("usage-without-a-program", Some("E0701"), |_| Run::new(&["ld-lode"])),
-        line("usage-without-a-value", Some("E0701"), |_| {
-            Run::new(&["ld-lode", "--preload"])
-        }),
-        line("usage-with-a-value-too-many", Some("E0701"), |_| {
-            Run::new(&["ld-lode", "--list=all", "./program"])
-        }),
+        })
+        .asked(A_LOADER),
+        usage("usage", &["ld-lode", "--lybrary-path", ".", "./program"]),
+        usage("usage-short-option", &["ld-lode", "-v"]),
+        usage("usage-without-a-program", &["ld-lode"]),
+        usage("usage-without-a-value", &["ld-lode", "--preload"]),
+        usage("usage-with-a-value-too-many", &["ld-lode", "--list=all", "./program"]),
         line("help", None, |_| Run::new(&["ld-lode", "--help"])),
         line("version", None, |_| Run::new(&["ld-lode", "--version"])),
         line("verify-a-program-that-is-missing", None, |_| {
@@ -350,6 +360,11 @@ fn command_line(cases: &mut Vec<Case>) {
             Run::new(&["./program"]).with("LD_TRACE_LOADED_OBJECTS", "1")
         }),
     ]);
+}
+
+/// A command line that is wrong.
+fn usage(name: &'static str, words: &'static [&'static str]) -> Case {
+    line(name, Some("E0701"), |_| Run::new(words)).asked(Asked::Nothing("it is a command line of lode's"))
 }
 
 /// What is wrong in a variable is a line, and the program starts.

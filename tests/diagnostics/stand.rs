@@ -33,6 +33,8 @@ pub struct Case {
     pub missing: Option<&'static str>,
     /// How else the same files lead to the same text.
     pub also: Also,
+    /// What `lode-tool check` is asked, which has to name the code too.
+    pub asked: Asked,
     /// Makes the files in the folder and says what to run.
     pub stage: Box<dyn Fn(&Folder) -> Run + Send>,
 }
@@ -47,6 +49,19 @@ pub enum Also {
     Library,
     /// A program that is wrong: it is given to lode by the kernel, if the kernel takes it, with the same report.
     Program,
+}
+
+/// What `lode-tool check` is asked about the files of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Whether the command's program would start, with the command's library path.
+    Program,
+    /// Whether the library that a program opens could be loaded.
+    Library,
+    /// As `Program`; what stands in the file is worth a word there with another code, and the reason.
+    Otherwise(&'static str, &'static str),
+    /// Nothing, because only a run shows it: why.
+    Nothing(&'static str),
 }
 
 /// Opens what its argument names, and goes on.
@@ -75,6 +90,27 @@ impl Run {
     }
 }
 
+impl Run {
+    /// Where the command says that libraries are.
+    fn library_path(&self) -> Option<&'static str> {
+        let option = self.words.iter().position(|word| *word == "--library-path");
+        let variable = self.variables.iter().find(|(name, _)| *name == "LD_LIBRARY_PATH");
+        let value = option.and_then(|place| self.words.get(place + 1).copied());
+        value.or(variable.map(|(_, value)| *value))
+    }
+}
+
+impl Asked {
+    /// The code that `lode-tool check` has to name, if it is asked.
+    pub fn code(self, case: &Case) -> Option<&'static str> {
+        match self {
+            Asked::Program | Asked::Library => case.code,
+            Asked::Otherwise(code, _) => Some(code),
+            Asked::Nothing(_) => None,
+        }
+    }
+}
+
 /// The folder of one case.
 pub struct Folder {
     path: PathBuf,
@@ -82,10 +118,19 @@ pub struct Folder {
     interpreter: PathBuf,
 }
 
-/// The loader under test and the folder of all cases.
+/// The loader under test, lode-tool, and the folder of all cases.
 pub struct Stand {
     folder: TempDir,
     loader: PathBuf,
+    tool: Option<PathBuf>,
+}
+
+/// What a case came to.
+pub struct Seen {
+    /// The command, what it wrote, how it ended.
+    pub transcript: String,
+    /// What `lode-tool check` says of the same files, if it was asked.
+    pub checked: Option<String>,
 }
 
 impl Stand {
@@ -93,21 +138,21 @@ impl Stand {
     ///
     /// # Errors
     /// There is no loader, or no temporary folder can be had.
-    pub fn open(loader: &Path) -> Result<Stand, String> {
+    pub fn open(loader: &Path, tool: Option<PathBuf>) -> Result<Stand, String> {
         let loader = loader
             .canonicalize()
             .map_err(|error| format!("{} (cargo xtask build makes it): {error}", loader.display()))?;
         let folder =
             TempDir::with_prefix("lode-diagnostics-").map_err(|error| format!("no temporary folder: {error}"))?;
         symlink(&loader, folder.path().join("ld-lode")).map_err(|error| error.to_string())?;
-        Ok(Stand { folder, loader })
+        Ok(Stand { folder, loader, tool })
     }
 
     /// Runs a case and writes down what was to be seen.
     ///
     /// # Errors
-    /// The command cannot be started, does not end, or a start failed with another code than the case claims.
-    pub fn transcript(&self, case: &Case) -> Result<String, String> {
+    /// The command cannot be started, does not end, or a start failed with another code than the case claims; or lode-tool does not name that.
+    pub fn see(&self, case: &Case) -> Result<Seen, String> {
         let folder = Folder {
             path: self.folder.path().join(case.name),
             interpreter: self.folder.path().join("ld-lode"),
@@ -143,7 +188,49 @@ impl Stand {
             (Some(claimed), found) if case.is_report && found != Some(claimed) => {
                 Err(format!("lode[{claimed}] was to be provoked:\n{transcript}"))
             }
-            _ => Ok(transcript),
+            _ => Ok(Seen {
+                checked: self.checked(case, &run, &folder)?,
+                transcript,
+            }),
+        }
+    }
+
+    /// What `lode-tool check` says of the files, which has to begin with the code of the case and to end with status 3.
+    fn checked(&self, case: &Case, run: &Run, folder: &Folder) -> Result<Option<String>, String> {
+        let (Some(tool), Some(claimed)) = (&self.tool, case.asked.code(case)) else {
+            return Ok(None);
+        };
+        let path = run.library_path();
+        let target = match case.asked {
+            Asked::Library => BAD,
+            _ => *run.words.last().ok_or("no command")?,
+        };
+        let mut words = vec!["check"];
+        words.extend(path.iter().flat_map(|path| ["--library-path", path]));
+        words.push(target);
+        let mut command = Command::new(tool);
+        command
+            .args(&words)
+            .current_dir(&folder.path)
+            .env_clear()
+            .env("LC_ALL", "C");
+        let outcome = execute(&mut command)?;
+        // How many bytes compilers make of a program is theirs.
+        let findings = outcome
+            .stdout
+            .rsplit_once("\n\n")
+            .map_or(&*outcome.stdout, |(findings, _)| findings);
+        let text = format!(
+            "$ lode-tool {}\n{findings}\n{}{}\n",
+            words.join(" "),
+            outcome.stderr,
+            ending(&outcome.ending)
+        );
+        let text = self.without_accidents(&text, folder);
+        let named = format!("error[{claimed}]: ");
+        match text.contains(&named) && outcome.ending == Ending::Status(3) {
+            true => Ok(Some(text)),
+            false => Err(format!("{claimed} was to be named:\n{text}")),
         }
     }
 
@@ -379,6 +466,13 @@ fn forge_program(folder: &Folder, plan: fn(&mut Module), spoil: fn(&mut Forged))
     folder.write("program", &forged.bytes);
 }
 
+impl Case {
+    /// With another question for `lode-tool check`.
+    pub fn asked(self, asked: Asked) -> Case {
+        Case { asked, ..self }
+    }
+}
+
 /// As [`library`], in one file: a bad program that lode itself maps.
 pub fn command(name: &'static str, code: &'static str, plan: fn(&mut Module), spoil: fn(&mut Forged)) -> Case {
     let case = case(name, code, move |folder| {
@@ -406,6 +500,7 @@ pub fn case(name: &'static str, code: &'static str, stage: impl Fn(&Folder) -> R
         needs: &[],
         missing: None,
         also: Also::Nothing,
+        asked: Asked::Program,
         stage: Box::new(stage),
     }
 }

@@ -62,14 +62,15 @@ static OTHER: Conventions = Conventions {
     levels: &[],
 };
 
-/// Where a machine's systems keep their libraries.
-fn conventions(header: &elf::Header) -> &'static Conventions {
-    match header.machine {
-        EM_X86_64 => &lode::search::X86_64,
-        EM_AARCH64 => &lode::search::AARCH64,
-        EM_386 => &I386,
-        EM_RISCV => &RISCV64,
-        _ => &OTHER,
+/// Where the systems of a machine, which is `e_machine` and the bits of an address, keep their libraries, and what the kernel calls it in AT_PLATFORM
+/// (`$PLATFORM`): of 32-bit x86 the usual answer.
+fn conventions((machine, bits): (u16, u8)) -> (&'static Conventions, Option<&'static [u8]>) {
+    match (machine, bits) {
+        (EM_X86_64, _) => (&lode::search::X86_64, Some(b"x86_64")),
+        (EM_AARCH64, _) => (&lode::search::AARCH64, Some(b"aarch64")),
+        (EM_386, _) => (&I386, Some(b"i686")),
+        (EM_RISCV, 64) => (&RISCV64, None),
+        _ => (&OTHER, None),
     }
 }
 
@@ -86,12 +87,14 @@ pub enum Flavour {
 impl Flavour {
     /// The flavour of a program or library: a program names its loader, a library the libc that it needs.
     pub fn of(binary: &Binary) -> Flavour {
-        let is_musl = |name: &String| name.contains("ld-musl-") || name.contains("libc.musl-") || name == "libc.so";
-        if binary.interpreter.iter().chain(&binary.needed).any(is_musl) {
-            Flavour::Musl
-        } else {
-            Flavour::Glibc
-        }
+        let is_musl = match &binary.interpreter {
+            Some(loader) => loader.contains("ld-musl-"),
+            None => binary
+                .needed
+                .iter()
+                .any(|name| name.contains("libc.musl-") || name == "libc.so"),
+        };
+        if is_musl { Flavour::Musl } else { Flavour::Glibc }
     }
 }
 
@@ -107,13 +110,9 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// What the loader's search is told. `program_origin` is the program's directory, in the tree.
-    pub fn settings<'a>(
-        &'a self,
-        conventions: &'static Conventions,
-        platform: Option<&'a [u8]>,
-        program_origin: Option<&'a [u8]>,
-    ) -> Settings<'a> {
+    /// What the loader's search is told for a machine: `e_machine`, bits of an address. `program_origin` is the program's directory, in the tree.
+    pub fn settings<'a>(&'a self, machine: (u16, u8), program_origin: Option<&'a [u8]>) -> Settings<'a> {
+        let (conventions, platform) = conventions(machine);
         Settings {
             conventions,
             secure: false,
@@ -405,7 +404,8 @@ impl<'a> Finder<'a> {
         let origin = real
             .parent()
             .map(|folder| folder.as_os_str().as_encoded_bytes().to_vec());
-        let settings = surroundings.settings(conventions(&binary.header), None, origin.as_deref());
+        let machine = (binary.header.machine, binary.header.bits);
+        let settings = surroundings.settings(machine, origin.as_deref());
         let searcher = Searcher::new(&settings, Cache::parse(cache).ok());
         let musl_directories = musl::directories(&binary, surroundings);
         let program = Object {
@@ -647,9 +647,15 @@ impl<'a> Finder<'a> {
             ends_search: true,
         })?;
         let program = &self.closure.objects[0].binary.header;
-        let differs = (binary.header.bits, binary.header.machine, binary.header.little_endian)
-            != (program.bits, program.machine, program.little_endian);
-        if differs {
+        // A file of another class or machine is passed over; one of the other byte order is taken for a damaged one (lode and glibc alike).
+        if binary.header.bits == program.bits && binary.header.little_endian != program.little_endian {
+            return Err(Refused {
+                text: "an ELF file of the other byte order".to_owned(),
+                is_absent: false,
+                ends_search: true,
+            });
+        }
+        if (binary.header.bits, binary.header.machine) != (program.bits, program.machine) {
             let text = format!(
                 "for {}, not for {}",
                 binary.header.machine_name(),
@@ -737,7 +743,7 @@ impl Refused {
 }
 
 /// What the kernel answered, without the number that Rust adds.
-fn words(error: &io::Error) -> String {
+pub fn words(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

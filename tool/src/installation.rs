@@ -460,7 +460,7 @@ fn real_file(tree: &Tree, asked: &Path) -> Result<PathBuf> {
     Ok(own.filter(|own| tree.outside(own).is_symlink()).unwrap_or(real))
 }
 
-fn is_lode(bytes: &[u8]) -> bool {
+pub fn is_lode(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF") && bytes.windows(MARK.len()).any(|window| window == MARK)
 }
 

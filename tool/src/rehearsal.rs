@@ -9,9 +9,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
+use lode::abi::Abi;
 use lode::arch::x86_64::MACHINE;
 use lode::elf::Address;
-use lode::error::{Errno, Error, Kind, Lossy, Name};
+use lode::error::{Errno, Error, KernelVersion, Kind, Lossy, Name};
 use lode::event::{Event, Interest, Log, Sink};
 use lode::process::Allow;
 use lode::search::cache::Cache;
@@ -24,7 +25,7 @@ use memory::Memory;
 use serde::Serialize;
 
 use crate::closure::Surroundings;
-use crate::elf::{Binary, recognise};
+use crate::elf::{Binary, EM_X86_64, recognise};
 use crate::tree::Tree;
 
 /// Where the first module is put: where kernels put mappings.
@@ -67,6 +68,8 @@ pub enum Subject {
     Symbols(Vec<Unsatisfied>),
     /// Versions that their library does not define
     Versions,
+    /// A file for another libc than the one that is there
+    Libc,
     /// A library that is nowhere
     Library,
     /// Something else: the file itself, as a rule
@@ -96,6 +99,7 @@ impl Subject {
                 Subject::Symbols(list.iter().map(unsatisfied).collect())
             }
             Kind::NoVersion(_) => Subject::Versions,
+            Kind::WrongLibc(_) => Subject::Libc,
             Kind::Missing { .. } => Subject::Library,
             _ => Subject::Other,
         }
@@ -150,6 +154,8 @@ pub struct Bound {
 pub struct Rehearsal {
     /// Why the start fails, if it does
     pub refusal: Option<Refusal>,
+    /// Why lode does not start the libc, if it does not. The rehearsal goes on: another loader may.
+    pub libc: Option<Refusal>,
     /// Warnings, in the loader's words
     pub warnings: Vec<String>,
     /// Bindings in the order in which they were made, up to the refusal
@@ -234,9 +240,11 @@ impl Stage<'_> {
             substitute: None,
             allow: Allow::empty(),
         };
-        let relocated = mapped
-            .link(world, self.log())?
-            .relocate(world, binding, &host, self.log())?;
+        let linked = mapped.link(world, self.log())?;
+        if let Err(error) = Abi::recognise(&linked, world) {
+            self.journal.note_libc(Refusal::of(&error, name));
+        }
+        let relocated = linked.relocate(world, binding, &host, self.log())?;
         let resolved = relocated.awake().resolve(world, &host, self.log())?;
         Ok(resolved.protect(&host, PAGE, self.log())?.publish(world))
     }
@@ -273,9 +281,7 @@ impl Stage<'_> {
             .and_then(|fetch| fetch(CACHE_PATH.as_bytes()).ok())
             .map(|(_, bytes)| bytes)
             .unwrap_or_default();
-        let settings = self
-            .surroundings
-            .settings(&lode::search::X86_64, Some(b"x86_64"), Some(&host.origin));
+        let settings = self.surroundings.settings((EM_X86_64, 64), Some(&host.origin));
         walk(&mut Context {
             host,
             searcher: &Searcher::new(&settings, Cache::parse(&cache).ok()),
@@ -293,6 +299,7 @@ impl Stage<'_> {
 /// A host whose files are the tree's.
 fn host(tree: &Tree, program: &Path) -> Memory {
     let mut host = Memory::new(BASE);
+    host.kernel = running_kernel();
     let (files, directories) = (tree.clone(), tree.clone());
     host.fetch = Some(Box::new(move |path| fetch(&files, path)));
     host.directories = Some(Box::new(move |path| directories.is_directory(path)));
@@ -301,6 +308,20 @@ fn host(tree: &Tree, program: &Path) -> Memory {
         .parent()
         .map_or_else(Vec::new, |folder| folder.as_os_str().as_encoded_bytes().to_vec());
     host
+}
+
+/// The kernel of this computer, which runs the programs of every tree.
+fn running_kernel() -> KernelVersion {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|one: char| !one.is_ascii_digit()).map(str::parse::<u64>);
+    match [numbers.next(), numbers.next(), numbers.next()] {
+        [Some(Ok(first)), Some(Ok(second)), third] => {
+            let third = third.and_then(Result::ok).unwrap_or(0);
+            KernelVersion((first << KernelVersion::BITS | second) << KernelVersion::BITS | third)
+        }
+        // Whatever a file wants, nobody can say that it is too much.
+        _ => KernelVersion(u64::MAX),
+    }
 }
 
 fn fetch(tree: &Tree, path: &[u8]) -> Result<(u64, Vec<u8>), Errno> {
@@ -317,6 +338,14 @@ fn fetch(tree: &Tree, path: &[u8]) -> Result<(u64, Vec<u8>), Errno> {
 /// Keeps what the stages tell.
 #[derive(Default)]
 struct Journal(Mutex<Rehearsal>);
+
+impl Journal {
+    fn note_libc(&self, refusal: Refusal) {
+        if let Ok(mut rehearsal) = self.0.lock() {
+            rehearsal.libc = Some(refusal);
+        }
+    }
+}
 
 impl Sink for Journal {
     fn take(&self, event: &Event<'_>) {

@@ -1,4 +1,5 @@
-//! Paths inside a tree: a root file system that is, as a rule, not the running one. Symbolic links in it count from its own root.
+//! Paths inside a tree: a root file system that is, as a rule, not the running one. Symbolic links in it count from its own root. A relative
+//! path counts from the working directory in the running system, and from the root in any other tree.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -14,6 +15,8 @@ const LINKS: usize = 40;
 #[derive(Clone, Debug)]
 pub struct Tree {
     root: PathBuf,
+    /// Where relative paths begin, in the tree
+    working: PathBuf,
 }
 
 impl Tree {
@@ -28,7 +31,12 @@ impl Tree {
         if !root.is_dir() {
             bail!("{} is not a directory", root.display());
         }
-        Ok(Tree { root })
+        let slash = PathBuf::from("/");
+        let working = match root == slash {
+            true => std::env::current_dir().context("no working directory")?,
+            false => slash,
+        };
+        Ok(Tree { root, working })
     }
 
     /// The tree's root as the running system names it.
@@ -38,7 +46,8 @@ impl Tree {
 
     /// What the running system calls a path of the tree.
     pub fn outside(&self, inside: &Path) -> PathBuf {
-        self.root.join(inside.strip_prefix("/").unwrap_or(inside))
+        let inside = self.working.join(inside);
+        self.root.join(inside.strip_prefix("/").unwrap_or(&inside))
     }
 
     /// Whether a path of the tree, as a search has it, leads to a directory.
@@ -52,7 +61,7 @@ impl Tree {
     /// # Errors
     /// Nothing is there, or the links do not end.
     pub fn resolve(&self, path: &Path) -> Result<PathBuf> {
-        let mut rest = parts(path);
+        let mut rest = parts(&self.working.join(path));
         let mut found = PathBuf::from("/");
         let mut links = 0;
         while let Some(part) = rest.pop_front() {
@@ -118,6 +127,16 @@ mod tests {
         let found = tree.resolve(Path::new("/lib64/name")).unwrap();
         assert_eq!(found, Path::new("/usr/lib/x/file"));
         assert_eq!(tree.outside(&found), tree.root().join("usr/lib/x/file"));
+    }
+
+    #[test]
+    fn a_relative_path_counts_from_where_a_program_would_be_started() {
+        let system = Tree::open(Path::new("/")).unwrap();
+        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+        assert_eq!(system.resolve(Path::new("./src")).unwrap(), here.join("src"));
+        assert!(system.outside(Path::new("src")).is_dir());
+        let (_folder, tree) = tree();
+        assert_eq!(tree.resolve(Path::new("./usr/lib")).unwrap(), Path::new("/usr/lib"));
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Runtime {
     pub bind_now: bool,
     /// `--allow`.
     pub allow: Allow,
+    /// `--strict`.
+    pub strict: bool,
     /// Who reads events.
     pub log: Log<'static>,
     /// The libc.

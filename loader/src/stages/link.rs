@@ -87,7 +87,7 @@ fn tell_scopes(roster: Roster<'_>, batch: &Batch, log: Log<'_>) {
 
 /// The versions that stand for an ability of the loader, one a line; no symbol has them. They are DT_RELR, TLS descriptors that keep all
 /// registers, and slots of the PLT whose addend is not added (`-z mark-plt`). lode has them, whatever libc says.
-const MARKERS: &str = "GLIBC_ABI_DT_RELR\nGLIBC_ABI_GNU2_TLS\nGLIBC_ABI_DT_X86_64_PLT";
+pub const MARKERS: &str = "GLIBC_ABI_DT_RELR\nGLIBC_ABI_GNU2_TLS\nGLIBC_ABI_DT_X86_64_PLT";
 
 /// Whether a version is among the first `count` of [`MARKERS`].
 #[inline(never)]

@@ -52,6 +52,8 @@ struct Features {
     flags_1: Vec<Number>,
     /// States of glibc's private interface that are known
     glibc: Vec<Libc>,
+    /// What is so of musl
+    musl: &'static str,
     limits: Limits,
     /// Words of LODE_OPTIONS, which are switches of the command line too
     switches: Vec<&'static str>,
@@ -101,6 +103,9 @@ struct Limits {
     namespaces: u64,
 }
 
+/// What lode does with musl today, which the loader has no table of.
+const MUSL: &str = "no release; programs of musl are refused (E0604, E0211), and lode-tool judges them by the rules of musl's own loader";
+
 impl Features {
     fn all() -> Features {
         let tags = tag::TAGS.iter().map(|number| Number {
@@ -133,6 +138,7 @@ impl Features {
                     .collect(),
             ),
             glibc: glibc(),
+            musl: MUSL,
             limits: Limits {
                 largest_tls_segment: LARGEST_TLS_SIZE,
                 largest_tls_alignment: LARGEST_TLS_ALIGN,
@@ -258,6 +264,7 @@ impl Display for Features {
         for libc in &self.glibc {
             writeln!(out, "glibc {}: {}", libc.release, libc.rows.join("; "))?;
         }
+        writeln!(out, "musl: {}", self.musl)?;
         writeln!(
             out,
             "limits: TLS segment {:#x} bytes, TLS alignment {:#x}, {} namespaces",

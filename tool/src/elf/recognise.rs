@@ -6,6 +6,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use lode::elf::header::HEADER_SIZE;
 
 /// A file with more bytes is not read: no program or library is that large, but disks, sparse files and pseudo files are.
 const MOST: u64 = 4 << 30;
@@ -77,6 +78,9 @@ pub fn bytes(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "the file is empty".to_owned();
     }
+    if bytes.starts_with(b"\x7fELF") && bytes.len() >= HEADER_SIZE {
+        return "the identity in its ELF header is that of no class or version".to_owned();
+    }
     if bytes.starts_with(b"\x7fELF") {
         return format!("an ELF file cut off after {} bytes, inside its header", bytes.len());
     }
@@ -87,8 +91,8 @@ pub fn bytes(bytes: &[u8]) -> String {
     if is_text(&head) {
         return text(&head);
     }
-    let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("it starts with the bytes {}", first.join(" "))
+    let first = bytes.get(..8).unwrap_or(bytes);
+    format!("it starts with the bytes {}", scan::hex(first, " "))
 }
 
 fn is_text(head: &str) -> bool {

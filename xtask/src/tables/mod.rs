@@ -267,15 +267,11 @@ fn row(
          /// Tunables by id.\nconst TUNABLES: &[Tunable] = &[{list}];\n",
         text = facts.release,
         origin = facts.origin,
-        loader_id = hex(loader.build_id()?),
+        loader_id = scan::hex(loader.build_id()?, ""),
         used = schema_in(&format!("{structures}{list}")),
         id = id.join(", "),
         imports = facts.imports.iter().collect::<Vec<_>>(),
     ))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// glibc's list of tunables, read from the data of its loader.
@@ -451,7 +447,7 @@ mod tests {
 
     /// Where distributions install the debug information of a file.
     fn debug_file(build_id: &[u8]) -> PathBuf {
-        let text = hex(build_id);
+        let text = scan::hex(build_id, "");
         let (directory, rest) = text.split_at(2);
         PathBuf::from(format!("/usr/lib/debug/.build-id/{directory}/{rest}.debug"))
     }

@@ -1,14 +1,17 @@
 //! What can be said of one file by itself.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use lode::error::{Kind, Rule};
+use lode::error::{Errno, Kind, Rule};
 
 use super::finding::{self, Finding};
 use super::kept;
-use crate::closure::Surroundings;
+use crate::closure::{self, Object, Surroundings};
 use crate::elf::{Binary, EM_X86_64, Segment};
-use crate::rehearsal;
+use crate::rehearsal::{self, Refusal};
 
 /// `PT_GNU_STACK`
 const STACK: u32 = 0x6474_e551;
@@ -51,30 +54,72 @@ pub fn examine(path: &Path, binary: &Binary, surroundings: &Surroundings, measur
     findings
 }
 
-/// A file that is no ELF file, or none that can be read.
-pub fn unreadable(name: &str, error: &anyhow::Error) -> Finding {
-    let text = format!("{:#}", error);
+/// A file at `path` in the tree that is no ELF file, or none that can be read. The code is the one that lode gives; the words say what it is instead.
+pub fn unreadable(path: &Path, surroundings: &Surroundings, error: &anyhow::Error) -> Finding {
+    let name = path.display().to_string();
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        let kind = Kind::Os {
+            what: "",
+            errno: Errno::ENOENT,
+        };
+        return Finding::error(kind.code(), &name, closure::words(error));
+    }
+    let text = format!("{error:#}");
+    let outside = surroundings.tree.outside(path).display().to_string();
     let text = text
-        .rsplit_once(&format!("{name}: "))
+        .rsplit_once(&format!("{outside}: "))
         .map_or(text.as_str(), |(_, rest)| rest);
     let is_irregular = text.ends_with("not a regular file");
-    let kind = if is_irregular {
-        Kind::NotRegular
-    } else {
-        Kind::NotElf([0; 16])
+    let finding = match is_irregular {
+        true => Finding::error(Kind::NotRegular.code(), &name, text),
+        false => Finding::error(Kind::NotElf([0; 16]).code(), &name, text),
     };
-    let finding = Finding::error(kind.code(), name, text);
+    let finding =
+        match rehearsal::examine(path, surroundings).filter(|_| !is_irregular && begins_as_elf(path, surroundings)) {
+            Some(Refusal { code, .. }) => Finding { code, ..finding },
+            None => finding,
+        };
     match text {
-        text if text.contains("cut off after") => Finding {
-            code: Rule::HeaderTruncated.code().to_string(),
-            ..finding.because("the file is truncated").fix("copy the file again")
-        },
+        text if text.contains("cut off after") => finding.because("the file is truncated").fix("copy the file again"),
         _ if is_irregular => finding.because("only a regular file can be loaded"),
         text if text.contains("linker script") => finding
             .because("the linker reads such a file in a library's place; a loader needs the library itself")
             .fix("name the library that the script names, with its version"),
         _ => finding,
     }
+}
+
+/// Whether a file has the first bytes of an ELF file, as far as it goes. Of any other, that it is one counts more than that it is short.
+fn begins_as_elf(path: &Path, surroundings: &Surroundings) -> bool {
+    const MAGIC: &[u8] = b"\x7fELF";
+    let tree = &surroundings.tree;
+    let file = tree.resolve(path).and_then(|path| Ok(File::open(tree.outside(&path))?));
+    let mut start = Vec::new();
+    let read = file.map(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start));
+    read.is_ok() && MAGIC.starts_with(&start)
+}
+
+/// A program that nobody may execute. Libraries need no such permission, and some of them name an interpreter.
+pub fn not_executable(program: &Object, surroundings: &Surroundings) -> Option<Finding> {
+    let binary = &program.binary;
+    let is_started = binary.is_program() && binary.soname.is_none();
+    let mode = surroundings
+        .tree
+        .outside(&program.real)
+        .metadata()
+        .ok()?
+        .permissions()
+        .mode();
+    (is_started && mode & 0o111 == 0).then(|| {
+        Finding::error(
+            Kind::NotExecutable.code(),
+            &program.path,
+            "the program cannot be executed",
+        )
+        .because("nobody has the permission to execute it, which execve(2) and lode as a command want")
+        .seen(format!("its mode is {:o}", mode & 0o7777))
+        .fix("chmod +x the file; `ld-lode --allow=noexec` runs it as it is")
+    })
 }
 
 /// A segment whose bytes are not all there.

@@ -40,7 +40,7 @@ fn library(check: &mut Check<'_>, path: &Path) {
     check.report.libraries += 1;
     let closure = match Closure::of(path, &[], check.surroundings) {
         Ok(closure) => closure,
-        Err(error) => return check.add(super::unreadable(path, check.surroundings, &error)),
+        Err(error) => return check.add(super::files::unreadable(path, check.surroundings, &error)),
     };
     let object = &closure.objects[0];
     check.file(path, &object.real, &object.binary);

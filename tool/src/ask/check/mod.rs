@@ -31,7 +31,8 @@ use super::needs::Release;
 use super::{Output, Search};
 use crate::closure::{Closure, Flavour, Surroundings};
 use crate::elf::EM_X86_64;
-use crate::rehearsal::{self, Subject};
+use crate::installation;
+use crate::rehearsal::{self, Refusal, Rehearsal, Subject, Unsatisfied};
 use crate::report::{Answer, Verdict, give};
 use files::Measure;
 use finding::{Finding, Severity};
@@ -135,15 +136,17 @@ impl Check<'_> {
         self.report.programs += 1;
         match Closure::of(path, self.preloads, self.surroundings) {
             Ok(closure) => self.closure(path, &closure),
-            Err(error) => self.add(unreadable(path, self.surroundings, &error)),
+            Err(error) => self.add(files::unreadable(path, self.surroundings, &error)),
         }
     }
 
     fn closure(&mut self, path: &Path, closure: &Closure) {
         let before = self.report.findings.len();
-        if let Some(finding) = interpreter::missing(closure, self.surroundings) {
+        let finding = interpreter::missing(closure, self.surroundings);
+        if let Some(finding) = finding.or_else(|| files::not_executable(&closure.objects[0], self.surroundings)) {
             self.add(finding);
         }
+        let rehearsal = is_lodes(closure).then(|| rehearsal::rehearse(path, self.preloads, self.surroundings));
         let mut is_damaged = false;
         for (index, object) in closure.objects.iter().enumerate() {
             // The interpreter is not loaded by a loader.
@@ -151,14 +154,20 @@ impl Check<'_> {
                 is_damaged |= self.file(Path::new(&object.path), &object.real, &object.binary);
             }
         }
-        self.missing(closure);
+        match rehearsal.as_ref().and_then(|rehearsal| rehearsal.refusal.as_ref()) {
+            Some(refusal) if refusal.subject == Subject::Libc => self.add(Finding::refused(refusal)),
+            _ => self.missing(closure),
+        }
         for finding in versions::missing(closure, path, self.preloads, self.surroundings) {
             self.add(finding);
         }
         let news = &self.report.findings[before..];
         let is_sound = !is_damaged && news.iter().all(|finding| finding.severity < Severity::Error);
         if is_sound && !closure.objects[0].binary.dynamic.is_empty() {
-            self.symbols(path, closure);
+            match &rehearsal {
+                Some(rehearsal) => self.rehearsed(rehearsal, closure),
+                None => self.unsatisfied(closure, &symbols::of_scope(closure)),
+            }
         }
         self.age(closure);
     }
@@ -182,10 +191,18 @@ impl Check<'_> {
     /// Libraries that are nowhere, each name once.
     fn missing(&mut self, closure: &Closure) {
         let mut names = BTreeSet::new();
+        // What a damaged file asks for follows from the damage.
+        let is_damaged = |check: &Check<'_>, asker: usize| {
+            let real = &closure.objects[asker].real;
+            check.examined.get(real).copied().unwrap_or(false)
+        };
         for edge in closure
             .missing()
             .filter(|edge| edge.means != crate::closure::Means::Interpreter)
         {
+            if is_damaged(self, edge.asker) {
+                continue;
+            }
             if names.insert(&edge.name) {
                 let damaged = edge
                     .attempts
@@ -195,7 +212,7 @@ impl Check<'_> {
                     Some(attempt) => {
                         let why = anyhow::anyhow!("{}", attempt.refused.clone().unwrap_or_default());
                         let asker = &closure.objects[edge.asker].path;
-                        unreadable(Path::new(&attempt.path), self.surroundings, &why)
+                        files::unreadable(Path::new(&attempt.path), self.surroundings, &why)
                             .seen(format!("needed by {asker} ({})", edge.means))
                     }
                     None => missing::library(closure, edge, self.surroundings),
@@ -205,17 +222,15 @@ impl Check<'_> {
         }
     }
 
-    fn symbols(&mut self, path: &Path, closure: &Closure) {
-        let header = &closure.objects[0].binary.header;
-        let is_lodes = header.machine == EM_X86_64 && header.bits == 64 && closure.flavour == Flavour::Glibc;
-        if !is_lodes {
-            let missing = symbols::of_scope(closure);
-            for finding in symbols::unsatisfied(closure, &missing, self.surroundings) {
-                self.add(finding);
-            }
-            return;
+    /// Symbols that nothing defines.
+    fn unsatisfied(&mut self, closure: &Closure, missing: &[Unsatisfied]) {
+        for finding in symbols::unsatisfied(closure, missing, self.surroundings) {
+            self.add(finding);
         }
-        let rehearsal = rehearsal::rehearse(path, self.preloads, self.surroundings);
+    }
+
+    /// What the loader's stages say of files that are all there.
+    fn rehearsed(&mut self, rehearsal: &Rehearsal, closure: &Closure) {
         for warning in &rehearsal.warnings {
             self.add(Finding::warning(
                 finding::LOADER_WARNING,
@@ -223,14 +238,16 @@ impl Check<'_> {
                 warning.trim(),
             ));
         }
-        let Some(refusal) = rehearsal.refusal else { return };
-        match &refusal.subject {
-            Subject::Symbols(missing) => {
-                for finding in symbols::unsatisfied(closure, missing, self.surroundings) {
-                    self.add(finding);
-                }
-            }
-            _ => self.add(Finding::refused(&refusal)),
+        if let Some(refusal) = &rehearsal.libc {
+            self.add(libc(refusal, closure));
+        }
+        match &rehearsal.refusal {
+            None => {}
+            Some(Refusal {
+                subject: Subject::Symbols(missing),
+                ..
+            }) => self.unsatisfied(closure, missing),
+            Some(refusal) => self.add(Finding::refused(refusal)),
         }
     }
 
@@ -255,17 +272,27 @@ impl Check<'_> {
     }
 }
 
+/// Whether the program is one that lode's own stages can be tried with.
+fn is_lodes(closure: &Closure) -> bool {
+    let program = &closure.objects[0].binary;
+    let is_for_this = program.header.machine == EM_X86_64 && program.header.bits == 64;
+    is_for_this && closure.flavour == Flavour::Glibc && !program.dynamic.is_empty()
+}
+
+/// The finding about a libc that lode does not start. It keeps a program from starting whose interpreter is lode; another loader may know it.
+fn libc(refusal: &Refusal, closure: &Closure) -> Finding {
+    let mut finding = Finding::refused(refusal);
+    let loader = closure.interpreter.map(|loader| &closure.objects[loader].binary);
+    if !loader.is_some_and(|loader| installation::is_lode(&loader.bytes)) {
+        finding.severity = Severity::Warning;
+        finding.cause = Some("lode would refuse this libc; the loader that came with it starts it".to_owned());
+    }
+    finding
+}
+
 /// Whether a candidate was refused for what is in it: it ended the search.
 fn is_damage(refused: Option<&str>) -> bool {
     refused.is_some_and(|why| why.contains("ELF"))
-}
-
-/// The finding about a file that is no ELF file. Its name in the tree is what people know.
-fn unreadable(path: &Path, surroundings: &Surroundings, error: &anyhow::Error) -> Finding {
-    let outside = surroundings.tree.outside(path).display().to_string();
-    let mut finding = files::unreadable(&outside, error);
-    finding.file = path.display().to_string();
-    finding
 }
 
 impl Display for Report {

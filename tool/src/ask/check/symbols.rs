@@ -78,7 +78,7 @@ impl Near<'_> {
             return vec![hint];
         }
         let mut hints = Vec::new();
-        hints.extend(self.other_version(missing));
+        hints.extend(self.other_version(file, missing));
         hints.extend(self.outside(file, missing));
         if hints.is_empty() {
             hints.extend(self.mangled(missing));
@@ -94,8 +94,10 @@ impl Near<'_> {
     }
 
     /// The same name in another version.
-    fn other_version(&self, missing: &Unsatisfied) -> Option<(String, String)> {
-        let others = self.scope.all(&missing.symbol);
+    fn other_version(&self, file: &str, missing: &Unsatisfied) -> Option<(String, String)> {
+        let all = self.scope.all(&missing.symbol).iter();
+        // A program's own room for data that it copies is no definition.
+        let others: Vec<_> = all.filter(|(object, _)| self.path(*object) != file).collect();
         let (object, _) = others.first()?;
         let versions: Vec<String> = others.iter().map(|(_, symbol)| symbol.full_name()).collect();
         Some((

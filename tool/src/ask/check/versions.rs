@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use lode::error::{Kind, MissingVersion};
+use lode::stages::link::MARKERS;
 
 use super::finding::{Finding, Severity};
 use crate::closure::{Closure, Object, Surroundings, file_name};
@@ -10,8 +11,6 @@ use crate::elf::{Binary, VersionNeed};
 
 /// How many symbols are named.
 const SHOWN: usize = 6;
-/// A mark that glibc sets for what its loader can do, which lode can do with any libc.
-const RELR: &str = "GLIBC_ABI_DT_RELR";
 
 /// One finding for each pair of a file and a library that lacks versions.
 pub fn missing(closure: &Closure, program: &Path, preloads: &[String], surroundings: &Surroundings) -> Vec<Finding> {
@@ -27,13 +26,10 @@ pub fn missing(closure: &Closure, program: &Path, preloads: &[String], surroundi
             let lacks = lacking(need, &provider.binary);
             if !lacks.is_empty() {
                 let mut finding = finding(object, provider, &lacks);
-                hidden_copy(
-                    &mut finding,
-                    provider,
-                    &lacks,
-                    || Closure::survey(program, preloads, surroundings).ok(),
-                    surroundings,
-                );
+                if finding.severity == Severity::Error {
+                    let survey = || Closure::survey(program, preloads, surroundings).ok();
+                    hidden_copy(&mut finding, provider, &lacks, survey, surroundings);
+                }
                 findings.push(finding);
             }
         }
@@ -50,7 +46,16 @@ fn lacking<'a>(need: &'a VersionNeed, provider: &Binary) -> Vec<&'a str> {
         .versions
         .iter()
         .filter(|(version, is_weak)| !is_weak && !provider.version_definitions.contains(version));
-    versions.map(|(version, _)| version.as_str()).collect()
+    let mut lacks: Vec<&str> = versions.map(|(version, _)| version.as_str()).collect();
+    if !lacks.iter().all(is_marker) {
+        lacks.retain(|version| !is_marker(version));
+    }
+    lacks
+}
+
+/// Whether a version says what glibc's loader can do, which lode can do with any libc.
+fn is_marker(version: &&str) -> bool {
+    MARKERS.lines().any(|marker| marker == *version)
 }
 
 fn finding(object: &Object, provider: &Object, lacks: &[&str]) -> Finding {
@@ -65,9 +70,12 @@ fn finding(object: &Object, provider: &Object, lacks: &[&str]) -> Finding {
             "the file was linked against a newer {} than this one",
             file_name(&provider.path)
         ));
-    if lacks == [RELR] {
+    if lacks.iter().all(is_marker) {
         finding.severity = Severity::Warning;
-        finding.cause = Some("the mark says that relative relocations are packed (DT_RELR): glibc's loader knows that from 2.36 on, lode always".to_owned());
+        finding.cause = Some(
+            "the version stands for something that glibc's loader can do from some release on, and lode with any libc"
+                .to_owned(),
+        );
     }
     for version in lacks {
         let wanted = object
@@ -93,6 +101,9 @@ fn finding(object: &Object, provider: &Object, lacks: &[&str]) -> Finding {
     });
     if let Some(highest) = same.max_by_key(|version| numbers(version)) {
         finding = finding.seen(format!("{} has versions up to {highest}", provider.path));
+    }
+    if finding.severity == Severity::Warning {
+        return finding;
     }
     finding.fix(format!(
         "install a newer {}, or build the file on a system as old as the oldest that it has to run on",
