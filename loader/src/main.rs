@@ -38,7 +38,7 @@ use lode::elf::note::LevelFeatures;
 use lode::elf::segment::{Access, kind};
 use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log, Silence};
-use lode::image::Table;
+use lode::image::{TEXT_CHANGES, Table};
 use lode::process::{self, Allow, DebugHelp, Help, Mode, Options};
 use lode::restore;
 use lode::scope::DYNAMIC_WEAK;
@@ -88,7 +88,16 @@ fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
     if HEAP.is_exhausted() {
         crt::Stderr.write_bytes(b"lode: error while loading shared libraries: cannot allocate memory\n");
     } else {
-        let _ = writeln!(crt::Stderr, "lode: internal error: {information}");
+        // The place says enough; the messages of all that panics and what formats them would be much text that nobody reads.
+        let place = information
+            .location()
+            .map_or(("", 0), |place| (place.file(), place.line()));
+        let _ = writeln!(
+            crt::Stderr,
+            "lode: internal error at {}:{}",
+            place.0,
+            u64::from(place.1)
+        );
     }
     if RUNNING.load(Ordering::Relaxed) {
         let _ = call::kill(call::getpid(), call::SIGABRT);
@@ -193,6 +202,8 @@ impl Launch {
         if options.show_auxv {
             self.show_auxv();
         }
+        let text_changes = options.allow.intersects(Allow::TEXTREL | Allow::IFUNC_NOPLT);
+        TEXT_CHANGES.store(text_changes, Ordering::Relaxed);
         if self.as_command {
             self.become_the_program(&options);
         }

@@ -7,7 +7,7 @@ use super::map::by_name;
 use crate::elf::dynamic::Flags1;
 use crate::elf::note::{self, AbiTag};
 use crate::elf::segment::{Access, kind};
-use crate::error::{Fault, KernelVersion, Kind, Result, Stage, line};
+use crate::error::{Fault, KernelVersion, Kind, Lossy, Name, Result, Stage, line};
 use crate::event::{Event, Interest, Log};
 use crate::world::{Host, Module, World};
 
@@ -101,14 +101,44 @@ fn check_system(tag: &AbiTag, host: &dyn Host) -> core::result::Result<(), Fault
     Ok(())
 }
 
-/// Refuses a file that was built for a newer CPU (GNU_PROPERTY_X86_ISA_1_NEEDED).
-fn check_cpu(module: &Module, have: u8, host: &dyn Host) -> core::result::Result<(), Fault> {
+/// See [`note::property`].
+fn property(module: &Module, wanted: u32) -> u32 {
     let content = module
         .layout
         .property
         .and_then(|(at, size)| module.image.fixed_bytes(at, size));
-    let bits = content.and_then(|content| note::x86_properties(content).isa_1_needed);
-    let needed = (32 - bits.unwrap_or(0).leading_zeros()) as u8;
+    note::property(content.unwrap_or_default(), wanted)
+}
+
+/// A reference past the GOT to a protected symbol: the code of the file that defines it goes on using its own, whatever the program has in its
+/// place. `what` is the reference, and `harm` what comes of it, in glibc's words.
+///
+/// # Errors
+/// [`Kind::NeedsIndirectAccess`] for a file that says that it cannot bear this.
+#[cold]
+#[inline(never)]
+pub fn check_protected(
+    file: &Module,
+    symbol: &[u8],
+    what: &str,
+    harm: &str,
+    log: Log<'_>,
+) -> core::result::Result<(), Fault> {
+    log.say(format_args!(
+        "warning: {what} `{}' in `{}'{harm}",
+        Lossy(symbol),
+        file.name
+    ));
+    match property(file, note::NEEDED_1) & note::INDIRECT_EXTERN_ACCESS {
+        0 => Ok(()),
+        _ => Err(Kind::NeedsIndirectAccess(Name::new(symbol)).into()),
+    }
+}
+
+/// Refuses a file that was built for a newer CPU (GNU_PROPERTY_X86_ISA_1_NEEDED).
+fn check_cpu(module: &Module, have: u8, host: &dyn Host) -> core::result::Result<(), Fault> {
+    let bits = property(module, note::X86_ISA_1_NEEDED);
+    let needed = (32 - bits.leading_zeros()) as u8;
     if needed <= have {
         return Ok(());
     }

@@ -372,7 +372,9 @@ fn tunable_kind(types: &Types, code: u64) -> Result<&'static str> {
 /// Checks that libc.so.6 shows what the loader's tables say that a libc of such structures shows; and that it has no descriptor that they lack.
 fn check_evidence(release: u8, words: &[u32], facts: &LibcFacts<'_>, libc: &Elf<'_>) -> Result<()> {
     const TABLES: &str = "change the tables of layout/evidence.rs";
-    let expected: BTreeMap<&str, Descriptor> = descriptors(release, words).collect();
+    let expected: BTreeMap<String, Descriptor> = descriptors(release, words)
+        .map(|(name, content)| (name.to_string(), content))
+        .collect();
     for (name, content) in &expected {
         let symbol = facts.exports.get(&*format!("{}{name}", ThreadDb::PREFIX));
         let found = symbol.map(|symbol| libc.bytes(*symbol)).transpose()?;
@@ -391,7 +393,7 @@ fn check_evidence(release: u8, words: &[u32], facts: &LibcFacts<'_>, libc: &Elf<
         ensure!(endless || expected.contains_key(known), "{name} is not known; {TABLES}");
     }
     for witness in witnesses(release, words) {
-        let uses = facts.uses(libc, witness.function.text(), witness.object)?;
+        let uses = facts.uses(libc, &witness.function.text().to_string(), witness.object)?;
         let close = witness.displacement..witness.displacement.saturating_add(4);
         ensure!(uses.range(close).next().is_some(), "{witness}; {TABLES}");
     }
