@@ -107,6 +107,8 @@ pub struct Surroundings {
     pub library_path: Option<String>,
     /// Level of the CPU, 1 to 4; 1 leaves the `glibc-hwcaps` subdirectories out
     pub cpu_level: u8,
+    /// Whether LD_BIND_NOW is set, so that no function slot waits for its call
+    pub bind_now: bool,
 }
 
 impl Surroundings {

@@ -40,6 +40,9 @@ pub struct Search {
     /// Level of the CPU to search for, 1 to 4 [default: this computer's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
     pub cpu_level: Option<u8>,
+    /// Bind all functions at the start, as LD_BIND_NOW does [default: if LD_BIND_NOW is set, and the root is /]
+    #[arg(long)]
+    pub bind_now: bool,
 }
 
 impl Search {
@@ -48,15 +51,15 @@ impl Search {
     /// # Errors
     /// There is no such tree.
     pub fn surroundings(&self) -> Result<Surroundings> {
-        let from_environment = || {
-            std::env::var("LD_LIBRARY_PATH")
-                .ok()
-                .filter(|_| self.root == Path::new("/"))
-        };
+        // What the environment says is meant for the running system.
+        let is_running_system = self.root == Path::new("/");
+        let from_environment = || std::env::var("LD_LIBRARY_PATH").ok().filter(|_| is_running_system);
+        let is_set = std::env::var_os("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         Ok(Surroundings {
             tree: Tree::open(&self.root)?,
             library_path: self.library_path.clone().or_else(from_environment),
             cpu_level: self.cpu_level.unwrap_or_else(closure::cpu_level),
+            bind_now: self.bind_now || (is_set && is_running_system),
         })
     }
 

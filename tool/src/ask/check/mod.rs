@@ -166,7 +166,10 @@ impl Check<'_> {
         if is_sound && !closure.objects[0].binary.dynamic.is_empty() {
             match &rehearsal {
                 Some(rehearsal) => self.rehearsed(rehearsal, closure),
-                None => self.unsatisfied(closure, &symbols::of_scope(closure)),
+                None => {
+                    let missing = symbols::of_scope(closure, self.surroundings.bind_now);
+                    self.unsatisfied(closure, &missing.at_start, &missing.by_call);
+                }
             }
         }
         self.age(closure);
@@ -222,9 +225,10 @@ impl Check<'_> {
         }
     }
 
-    /// Symbols that nothing defines.
-    fn unsatisfied(&mut self, closure: &Closure, missing: &[Unsatisfied]) {
-        for finding in symbols::unsatisfied(closure, missing, self.surroundings) {
+    /// Symbols that nothing defines: those that the start wants, and those that a call will want.
+    fn unsatisfied(&mut self, closure: &Closure, at_start: &[Unsatisfied], by_call: &[Unsatisfied]) {
+        let findings = symbols::unsatisfied(closure, at_start, self.surroundings).into_iter();
+        for finding in findings.chain(symbols::waiting(closure, by_call, self.surroundings)) {
             self.add(finding);
         }
     }
@@ -241,14 +245,18 @@ impl Check<'_> {
         if let Some(refusal) = &rehearsal.libc {
             self.add(libc(refusal, closure));
         }
-        match &rehearsal.refusal {
-            None => {}
+        let at_start = match &rehearsal.refusal {
+            None => &[][..],
             Some(Refusal {
                 subject: Subject::Symbols(missing),
                 ..
-            }) => self.unsatisfied(closure, missing),
-            Some(refusal) => self.add(Finding::refused(refusal)),
-        }
+            }) => missing,
+            Some(refusal) => {
+                self.add(Finding::refused(refusal));
+                &[]
+            }
+        };
+        self.unsatisfied(closure, at_start, &rehearsal.waiting);
     }
 
     /// Whether the program's own files need a newer glibc than was allowed; a system's libc belongs to the system.
