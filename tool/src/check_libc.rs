@@ -5,12 +5,15 @@ use std::process::ExitCode;
 
 use scan::Failure;
 
+use crate::elf::recognise;
+
 /// Prints every member of the loader's structures that a libc.so.6 and its siblings use, and what lode does about it. The status is 1 if lode
 /// refuses the libc or leaves a member unset that is read.
 ///
 /// # Errors
 /// A file cannot be read.
 pub fn run(libc: &Path) -> anyhow::Result<ExitCode> {
+    recognise::regular(libc)?;
     match scan::check(libc) {
         Ok(report) => {
             println!("{report}");

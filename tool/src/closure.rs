@@ -22,6 +22,9 @@ use crate::elf::notes::Optional;
 use crate::elf::{self, Binary, EM_386, EM_AARCH64, EM_RISCV, EM_X86_64, recognise};
 use crate::tree::Tree;
 
+/// How many names the files of a closure may ask for: many times what the largest programs do, and few enough to be looked for in seconds.
+const MOST_EDGES: usize = 30_000;
+
 /// `DT_FLAGS_1`, and its bit DF_1_NODEFLIB: default directories are not for what this file needs.
 const DT_FLAGS_1: u64 = 0x6fff_fffb;
 const NODEFLIB: u64 = 0x800;
@@ -302,6 +305,14 @@ impl Closure {
             // The interpreter stands in the list where it is needed; what it needs itself is never looked for.
             if Some(asked) != finder.closure.interpreter {
                 let needed = finder.closure.objects[asked].binary.needed.clone();
+                if finder.closure.edges.len() + needed.len() > MOST_EDGES {
+                    let path = &finder.closure.objects[asked].path;
+                    let text = format!(
+                        "with the {} names that it needs, more than {MOST_EDGES} are asked for; lode-tool looks for no more",
+                        needed.len()
+                    );
+                    return Err(anyhow::Error::new(recognise::Beyond(text)).context(path.clone()));
+                }
                 for (place, name) in (1..).zip(&needed) {
                     finder.ask(asked, name, Means::Needed(place));
                 }

@@ -1,15 +1,29 @@
 //! What a file is that is not what somebody thought: said in words, because "invalid ELF header" sends people to the wrong place.
 
+use std::fmt::{self, Display};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use lode::elf::header::HEADER_SIZE;
 
-/// A file with more bytes is not read: no program or library is that large, but disks, sparse files and pseudo files are.
-const MOST: u64 = 4 << 30;
+/// A file with more bytes is not read, because all of it would be in memory: no program or library is that large without its debug information, but
+/// disks, sparse files and pseudo files are.
+const MOST: u64 = 1 << 30;
+
+/// A file that was built to exhaust whoever reads it, or is too large. The text says which bound it goes beyond.
+#[derive(Debug)]
+pub struct Beyond(pub String);
+
+impl Display for Beyond {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Beyond {}
 
 /// Starts of files, and what they are. The first that fits counts.
 const STARTS: &[(&[u8], &str)] = &[
@@ -51,6 +65,31 @@ const STARTS: &[(&[u8], &str)] = &[
 /// It cannot be read, or is no regular file: a pipe or a device would block or never end.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let name = path.display();
+    let length = regular(path)?;
+    // What grows by doubling takes three times its length.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    let file = File::open(path).with_context(|| name.to_string())?;
+    // Pseudo files say that they are empty.
+    file.take(MOST + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| name.to_string())?;
+    if bytes.len() as u64 > MOST {
+        return Err(too_large(path, bytes.len() as u64));
+    }
+    Ok(bytes)
+}
+
+fn too_large(path: &Path, length: u64) -> Error {
+    let text = format!("{length} bytes; lode-tool reads no file with more than {MOST} bytes (1 GiB)");
+    Error::new(Beyond(text)).context(path.display().to_string())
+}
+
+/// The length of a file that can be read: one that ends, and not too late.
+///
+/// # Errors
+/// As of [`read`].
+pub fn regular(path: &Path) -> Result<u64> {
+    let name = path.display();
     let metadata = fs::metadata(path).with_context(|| name.to_string())?;
     let kind = metadata.file_type();
     if !kind.is_file() {
@@ -62,15 +101,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
         };
         bail!("{name}: {what}, not a regular file");
     }
-    let mut bytes = Vec::new();
-    let file = File::open(path).with_context(|| name.to_string())?;
-    file.take(MOST + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| name.to_string())?;
-    if bytes.len() as u64 > MOST {
-        bail!("{name}: larger than {MOST} bytes");
+    match metadata.len() {
+        length if length > MOST => Err(too_large(path, length)),
+        length => Ok(length),
     }
-    Ok(bytes)
 }
 
 /// What bytes without a whole ELF header are.

@@ -10,6 +10,7 @@ use lode::error::{Errno, Kind, Rule};
 use super::finding::{self, Finding};
 use super::kept;
 use crate::closure::{self, Object, Surroundings};
+use crate::elf::recognise::Beyond;
 use crate::elf::{Binary, EM_X86_64, Segment};
 use crate::rehearsal::{self, Refusal};
 
@@ -63,6 +64,10 @@ pub fn unreadable(path: &Path, surroundings: &Surroundings, error: &anyhow::Erro
             errno: Errno::ENOENT,
         };
         return Finding::error(kind.code(), &name, closure::words(error));
+    }
+    if let Some(beyond) = error.downcast_ref::<Beyond>() {
+        return Finding::error(finding::BEYOND, &name, beyond.to_string())
+            .because("a file of that kind would take all memory; no linker makes one");
     }
     let text = format!("{error:#}");
     let outside = surroundings.tree.outside(path).display().to_string();

@@ -26,6 +26,8 @@ pub const DAMAGE: Code = Code(806);
 pub const LONELY_LIBRARY: Code = Code(807);
 /// A warning of the loader.
 pub const LOADER_WARNING: Code = Code(808);
+/// The file was not looked at, because of its size or of what its tables claim.
+pub const BEYOND: Code = Code(809);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
