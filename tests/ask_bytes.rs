@@ -354,6 +354,10 @@ fn a_plan_is_what_readelf_says_of_the_segments() {
     assert_eq!(status, 0);
     assert!(shown.contains("by the first mapping"), "{shown}");
     // A page that is larger than the segments are apart cannot be planned.
+    assert_eq!(
+        ask(&tool, &["plan", path, "--page-size", "64k"]),
+        ask(&tool, &["plan", path, "--page-size", "0x10000"])
+    );
     let (refused, status) = ask(&tool, &["plan", path, "--page-size", "0x10000"]);
     assert_eq!(status, 3);
     assert!(refused.contains("no plan: "), "{refused}");

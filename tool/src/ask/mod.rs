@@ -104,3 +104,32 @@ pub struct Output {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
+
+/// A size of a page, which is a power of two: 4096, 0x10000, 16k, 64KiB.
+pub fn page_size(text: &str) -> Result<u64, String> {
+    let lower = text.to_ascii_lowercase();
+    let (digits, unit) = match lower.strip_suffix("kib").or_else(|| lower.strip_suffix('k')) {
+        Some(digits) => (digits, 1024),
+        None => (lower.as_str(), 1),
+    };
+    let size = effective::number(digits)
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
+    size.filter(|size| size.is_power_of_two() && (1024..=1 << 21).contains(size))
+        .ok_or_else(|| "not a power of two from 1k to 2048k".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_size_is_read_in_every_common_form() {
+        for text in ["65536", "0x10000", "64k", "64K", "64KiB"] {
+            assert_eq!(page_size(text), Ok(65536), "{text}");
+        }
+        for text in ["", "k", "3k", "512", "4M", "0x1001", "-4096"] {
+            assert!(page_size(text).is_err(), "{text}");
+        }
+    }
+}

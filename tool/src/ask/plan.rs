@@ -10,11 +10,12 @@ use lode::arch::Ask;
 use lode::elf::dynamic::tag;
 use lode::elf::header::Header;
 use lode::elf::segment::{Access, PROGRAM_HEADER_SIZE, ProgramHeader};
+use lode::error::Code;
 use lode::layout::{Layout, Source};
 use serde::Serialize;
 
 use super::Output;
-use crate::elf::{Binary, EM_AARCH64};
+use crate::elf::{self, Binary, EM_AARCH64};
 use crate::relocations::Relocations;
 use crate::report::{Answer, Verdict, give};
 
@@ -25,8 +26,8 @@ use crate::report::{Answer, Verdict, give};
 pub struct Arguments {
     /// The program or library
     file: PathBuf,
-    /// Bytes of a page [default: the smallest of the machine]
-    #[arg(long, value_name = "BYTES", value_parser = super::effective::number)]
+    /// Bytes of a page: 4096, 0x4000, 64k, … [default: the smallest of the machine]
+    #[arg(long, value_name = "SIZE", value_parser = super::page_size)]
     page_size: Option<u64>,
     #[command(flatten)]
     output: Output,
@@ -38,8 +39,7 @@ pub struct Arguments {
 /// The file cannot be read, is no ELF file, or is for a machine that lode has no table for.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let binary = Binary::open(&arguments.file)?;
-    let machine = lode::arch::machine(binary.header.machine)
-        .filter(|machine| (machine.class == 2) == (binary.header.bits == 64))
+    let machine = machine(&binary.header)
         .ok_or_else(|| anyhow!("lode has no table for {}", binary.header.machine_name()))
         .with_context(|| arguments.file.display().to_string())?;
     let page_size = arguments
@@ -50,20 +50,37 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let plan = Plan {
         file: arguments.file.display().to_string(),
         page_size,
-        refusal: layout.as_ref().err().cloned(),
+        refusal: layout.as_ref().err().map(|refusal| refusal.line.clone()),
         layout: layout.ok().map(|layout| Planned::of(&binary, &layout)),
         counts: Counts::of(&binary),
     };
     give(&plan, arguments.output.format)
 }
 
+/// The machine, if lode has a table for it.
+pub fn machine(header: &elf::Header) -> Option<&'static lode::arch::Machine> {
+    lode::arch::machine(header.machine).filter(|machine| (machine.class == 2) == (header.bits == 64))
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug)]
+pub struct Unplanned {
+    /// The code of the loader's refusal
+    pub code: Code,
+    /// Its words
+    pub line: String,
+}
+
 /// The plan by the loader's own stages; or the line in which it refuses.
-pub fn layout(binary: &Binary, machine: &lode::arch::Machine, page_size: u64) -> Result<Layout, String> {
+pub fn layout(binary: &Binary, machine: &lode::arch::Machine, page_size: u64) -> Result<Layout, Unplanned> {
     let length = Some(binary.bytes.len() as u64);
     let words = |fault: lode::error::Fault| {
         let name = lode::error::Name::from("");
         let error = fault.of(lode::error::Stage::Map, &name);
-        error.to_string().trim_start_matches([':', ' ']).to_owned()
+        Unplanned {
+            code: error.kind.code(),
+            line: error.to_string().trim_start_matches([':', ' ']).to_owned(),
+        }
     };
     let header = Header::decode(&binary.bytes, length, machine).map_err(words)?;
     let from = usize::try_from(header.phoff.0).unwrap_or(usize::MAX);

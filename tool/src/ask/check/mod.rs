@@ -47,26 +47,14 @@ pub struct Arguments {
     program: Option<PathBuf>,
     #[command(flatten)]
     search: Search,
-    /// Bytes of a page of the system that it has to start on: 4096, 16k, 64k, …
-    #[arg(long, value_name = "SIZE", default_value = "4k", value_parser = page_size)]
+    /// Bytes of a page of the system that it has to start on: 4096, 0x4000, 64k, …
+    #[arg(long, value_name = "SIZE", default_value = "4k", value_parser = super::page_size)]
     page_size: u64,
     /// Report files that need a newer glibc than this
     #[arg(long, value_name = "VERSION")]
     max_glibc: Option<Release>,
     #[command(flatten)]
     output: Output,
-}
-
-/// A size of a page, which is a power of two.
-fn page_size(text: &str) -> Result<u64, String> {
-    let lower = text.to_ascii_lowercase();
-    let (digits, unit) = match lower.strip_suffix('k') {
-        Some(digits) => (digits, 1024),
-        None => (lower.as_str(), 1),
-    };
-    let size = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    size.filter(|size| size.is_power_of_two() && (1024..=1 << 21).contains(size))
-        .ok_or_else(|| "not a power of two from 1k to 2048k".to_owned())
 }
 
 /// Answers.
