@@ -33,7 +33,12 @@ use crate::tree::Tree;
 const BASE: u64 = 0x7f00_0000_0000;
 
 /// Bytes of a page.
-const PAGE: u64 = 4096;
+pub const PAGE: u64 = 4096;
+
+/// Whether a file is for the machine that can be rehearsed.
+pub fn is_lodes(binary: &Binary) -> bool {
+    binary.header.machine == EM_X86_64 && binary.header.bits == 64
+}
 
 /// Where lode's own code would be: addresses in no module.
 const ENTRIES: Entries = Entries {

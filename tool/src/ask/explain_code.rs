@@ -18,7 +18,7 @@ pub struct Arguments {
     /// The code, as it stands in brackets after `lode`
     code: Option<String>,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.

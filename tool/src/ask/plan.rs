@@ -30,7 +30,7 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE", value_parser = super::page_size)]
     page_size: Option<u64>,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers. A file that cannot be planned is an answer too: the reason.

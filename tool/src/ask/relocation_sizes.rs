@@ -28,7 +28,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     sort: Sort,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]

@@ -38,6 +38,9 @@ const WEAK: u16 = 2;
 
 /// Reads a file of either class.
 pub fn binary(bytes: Vec<u8>) -> Result<Binary> {
+    if let Some(wrong) = bytes.starts_with(b"\x7fELF").then(|| recognise::identity(&bytes)).flatten() {
+        bail!("{wrong}");
+    }
     let header = match bytes.get(4) {
         Some(1) => size_of::<FileHeader32<Endianness>>(),
         _ => size_of::<FileHeader64<Endianness>>(),
@@ -48,9 +51,6 @@ pub fn binary(bytes: Vec<u8>) -> Result<Binary> {
     match bytes.get(..5) {
         Some(b"\x7fELF\x01") => parse::<FileHeader32<Endianness>>(bytes),
         Some(b"\x7fELF\x02") => parse::<FileHeader64<Endianness>>(bytes),
-        Some(b"\x7fELF\x00" | b"\x7fELF\x03" | b"\x7fELF\xff") => {
-            bail!("the class in its ELF header is neither 32-bit nor 64-bit")
-        }
         _ => bail!("not an ELF file: {}", recognise::bytes(&bytes)),
     }
 }

@@ -107,13 +107,32 @@ pub fn regular(path: &Path) -> Result<u64> {
     }
 }
 
+/// Places in the identity of an ELF header, and the numbers that stand there (gABI, "ELF Identification").
+const CLASS: usize = 4;
+const DATA: usize = 5;
+const VERSION: usize = 6;
+
+/// What is wrong with the identity of an ELF file, if something is: its class, byte order or version is none that exists.
+pub fn identity(bytes: &[u8]) -> Option<String> {
+    let found = |place: usize| bytes.get(place).copied();
+    let wrong = |name: &str, found: u8, known: &str| format!("an ELF file whose {name} is {found:#x}, and only {known} exist");
+    match (found(CLASS)?, found(DATA)?, found(VERSION)?) {
+        (class, ..) if !(1..=2).contains(&class) => Some(wrong("EI_CLASS", class, "1 (32-bit) and 2 (64-bit)")),
+        (_, data, _) if !(1..=2).contains(&data) => {
+            Some(wrong("EI_DATA", data, "1 (little-endian) and 2 (big-endian)"))
+        }
+        (_, _, version) if version != 1 => Some(format!("an ELF file whose EI_VERSION is {version}, and only 1 exists")),
+        _ => None,
+    }
+}
+
 /// What bytes without a whole ELF header are.
 pub fn bytes(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "the file is empty".to_owned();
     }
     if bytes.starts_with(b"\x7fELF") && bytes.len() >= HEADER_SIZE {
-        return "the identity in its ELF header is that of no class or version".to_owned();
+        return identity(bytes).unwrap_or_else(|| "an ELF file".to_owned());
     }
     if bytes.starts_with(b"\x7fELF") {
         return format!("an ELF file cut off after {} bytes, inside its header", bytes.len());

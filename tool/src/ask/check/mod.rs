@@ -54,7 +54,7 @@ pub struct Arguments {
     #[arg(long, value_name = "VERSION")]
     max_glibc: Option<Release>,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.

@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long)]
     rules: bool,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// A loader, by what it knows.

@@ -37,7 +37,7 @@ pub struct Arguments {
     #[arg(long)]
     list: bool,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.
