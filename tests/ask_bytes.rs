@@ -1126,3 +1126,72 @@ fn a_strict_start_refuses_what_the_loader_sees_to_be_unusual() {
         assert_eq!(start(&rel, true).0, Some(127));
     }
 }
+
+/// A library of two segments for a machine: a page that is read and executed, and one that is written.
+fn bare(machine: u16, is_64_bit: bool, is_big: bool) -> Vec<u8> {
+    let mut bytes = vec![0x7f, b'E', b'L', b'F', 1 + u8::from(is_64_bit), 1 + u8::from(is_big), 1];
+    bytes.resize(16, 0);
+    let mut add = |value: u64, size: usize| {
+        let word = if is_big { value.to_be_bytes() } else { value.to_le_bytes() };
+        bytes.extend_from_slice(if is_big { &word[8 - size..] } else { &word[..size] });
+    };
+    let address = if is_64_bit { 8 } else { 4 };
+    let (header, segment) = if is_64_bit { (64, 56) } else { (52, 32) };
+    add(3, 2);
+    add(machine.into(), 2);
+    add(1, 4);
+    for value in [0, header, 0] {
+        add(value, address);
+    }
+    add(0, 4);
+    for value in [header, segment, 2, 0, 0, 0] {
+        add(value, 2);
+    }
+    for (flags, start) in [(5, 0), (6, 0x1000)] {
+        add(1, 4);
+        if is_64_bit {
+            add(flags, 4);
+        }
+        for value in [start, start, start, 0x1000, 0x1000] {
+            add(value, address);
+        }
+        if !is_64_bit {
+            add(flags, 4);
+        }
+        add(0x1000, address);
+    }
+    bytes.resize(0x2000, 0);
+    bytes
+}
+
+#[test]
+fn a_file_for_any_machine_is_planned() {
+    let Some(tool) = tool() else { return };
+    let folder = TempDir::new().unwrap();
+    let library = folder.child("lib.so");
+    for (machine, is_64_bit, is_big, name) in [
+        (3, false, false, "i386"),
+        (8, false, true, "MIPS"),
+        (8, true, false, "MIPS"),
+        (20, false, true, "PowerPC"),
+        (21, true, true, "PowerPC64"),
+        (40, false, false, "ARM"),
+        (243, true, false, "RISC-V"),
+        (62, false, false, "x32"),
+    ] {
+        fs::write(&library, bare(machine, is_64_bit, is_big)).unwrap();
+        let plan = json(&tool, &["plan", library.to_str().unwrap()]);
+        assert!(plan["refusal"].is_null() && plan["has_table"] == false, "{plan}");
+        assert!(plan["machine"].as_str().unwrap().contains(name), "{plan}");
+        let accesses: Vec<&str> = plan["layout"]["pieces"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|piece| piece["access"].as_str().unwrap())
+            .collect();
+        assert_eq!(accesses, ["r-x", "rw-"], "{plan}");
+        assert_eq!(plan["layout"]["span"], serde_json::json!([0, 0x2000]));
+        assert_eq!(plan["counts"]["loads"], 2);
+        assert_eq!(plan["layout"]["reach"].is_null(), ![62, 243].contains(&machine), "{plan}");
+    }
+}

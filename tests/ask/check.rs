@@ -378,13 +378,19 @@ fn larger_pages_are_asked_for_by_a_switch() {
 #[test]
 fn a_small_p_align_is_no_reason_to_refuse_and_hides_none() {
     let Some(stand) = root() else { return };
-    stand.server("int n = 1; void _start(void) { for (;;) ; }", &["-Wl,-z,max-page-size=4096"]);
+    stand.server(
+        "int n = 1; void _start(void) { for (;;) ; }",
+        &["-Wl,-z,max-page-size=4096"],
+    );
     let good = fs::read(stand.path("root/opt/app/server")).unwrap();
     let root = stand.path("root");
     let root = root.to_str().unwrap();
     // The program headers of PT_LOAD.
     let count = usize::from(good[56]);
-    let loads: Vec<usize> = (0..count).map(|index| 64 + index * 56).filter(|at| good[*at..*at + 4] == [1, 0, 0, 0]).collect();
+    let loads: Vec<usize> = (0..count)
+        .map(|index| 64 + index * 56)
+        .filter(|at| good[*at..*at + 4] == [1, 0, 0, 0])
+        .collect();
     for align in [0, 1, 8] {
         let mut bytes = good.clone();
         for load in &loads {
@@ -405,7 +411,10 @@ fn a_small_p_align_is_no_reason_to_refuse_and_hides_none() {
         bytes[loads[0] + 40..loads[0] + 48].copy_from_slice(&u64::to_le_bytes(1 << 30));
         stand.write("root/opt/app/server", &bytes);
         let text = stand.ask(&["check", "--root", root, "/opt/app/server"]).text;
-        assert!(text.contains("E0112") && !text.contains("E0119"), "p_align {align}: {text}");
+        assert!(
+            text.contains("E0112") && !text.contains("E0119"),
+            "p_align {align}: {text}"
+        );
     }
 }
 

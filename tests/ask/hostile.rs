@@ -78,7 +78,15 @@ fn overlapping(tag: u64, count: u64, length: u64) -> Vec<u8> {
     let mut add = |words: &[u64]| bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
     add(&[0, 64, 0, 0x0038_0040_0000_0000, 0x0040_0002]);
     for (kind, start, size) in [(1, 0, total), (2, dynamic, strings - dynamic)] {
-        add(&[kind | 6 << 32, start, start, start, size, size, if kind == 1 { 4096 } else { 8 }]);
+        add(&[
+            kind | 6 << 32,
+            start,
+            start,
+            start,
+            size,
+            size,
+            if kind == 1 { 4096 } else { 8 },
+        ]);
     }
     for entry in 0..count {
         add(&[tag, entry % length]);
@@ -112,7 +120,10 @@ fn names_that_overlap_take_neither_all_memory_nor_all_time() {
             true => stand.path(word),
             false => word.into(),
         });
-        command.args(["-c", limited]).arg(stand.command().get_program()).args(paths);
+        command
+            .args(["-c", limited])
+            .arg(stand.command().get_program())
+            .args(paths);
         let said = stand.answer(&mut command);
         assert!(
             said.status != 0 && (said.text + &said.error).contains(bound),
@@ -127,7 +138,10 @@ fn names_that_overlap_take_neither_all_memory_nor_all_time() {
 fn what_is_too_large_or_never_ends_is_named() {
     let Some(stand) = Stand::new() else { return };
     stand.write("root/lib/libhuge.so", b"\x7fELF");
-    let huge = fs::OpenOptions::new().write(true).open(stand.path("root/lib/libhuge.so")).unwrap();
+    let huge = fs::OpenOptions::new()
+        .write(true)
+        .open(stand.path("root/lib/libhuge.so"))
+        .unwrap();
     huge.set_len(100 << 30).unwrap();
     succeed(Command::new("mkfifo").arg(stand.path("pipe")));
     for question in ["tree", "needs", "plan", "strict", "compat", "probes", "check-libc"] {
@@ -140,9 +154,16 @@ fn what_is_too_large_or_never_ends_is_named() {
     }
     for file in ["pipe", "/dev/zero"] {
         let said = stand.ask(&["check-libc", file]);
-        assert!(said.status != 0 && said.error.contains("not a regular file"), "{}", said.error);
+        assert!(
+            said.status != 0 && said.error.contains("not a regular file"),
+            "{}",
+            said.error
+        );
     }
     let json = stand.json(1, &["check", "--root", "root"]);
     let finding = &json["answer"]["findings"][0];
-    assert_eq!((finding["code"].as_str(), finding["file"].as_str()), (Some("E0809"), Some("/lib/libhuge.so")));
+    assert_eq!(
+        (finding["code"].as_str(), finding["file"].as_str()),
+        (Some("E0809"), Some("/lib/libhuge.so"))
+    );
 }

@@ -110,16 +110,29 @@ fn a_file_that_cannot_be_read_is_one_object_and_one_status_for_every_question() 
             }
             let json: serde_json::Value = serde_json::from_str(&said.text).unwrap();
             assert_eq!((&json["schema"], &json["command"]), (&1.into(), &words[0].into()));
-            assert!(json["answer"].is_null() && json["error"].is_string(), "{words:?}: {}", said.text);
+            assert!(
+                json["answer"].is_null() && json["error"].is_string(),
+                "{words:?}: {}",
+                said.text
+            );
         }
-        assert_eq!(stand.json(3, &["check", file])["answer"]["findings"][0]["severity"], "error");
+        assert_eq!(
+            stand.json(3, &["check", file])["answer"]["findings"][0]["severity"],
+            "error"
+        );
     }
 }
 
 #[test]
 fn a_full_disk_is_no_panic() {
     let Some(stand) = Stand::new() else { return };
-    for words in ["tree /bin/true", "tree /no/such/file", "check-libc /no/such/file", "explain-code", "--help"] {
+    for words in [
+        "tree /bin/true",
+        "tree /no/such/file",
+        "check-libc /no/such/file",
+        "explain-code",
+        "--help",
+    ] {
         let mut shell = std::process::Command::new("sh");
         let script = format!("\"$0\" {words} >/dev/full 2>/dev/full; echo $?");
         let said = stand.answer(shell.args(["-c", &script]).arg(stand.command().get_program()));

@@ -24,9 +24,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::report::say;
 use crate::debian::Debian;
 use crate::files;
+use crate::report::say;
 use crate::tree::Tree;
 
 /// Where programs ask for the loader, in PT_INTERP.
@@ -309,8 +309,15 @@ impl Installation {
         }
         let diverted = self.is_diverted()?;
         match (self.kept.exists(), diverted) {
-            (true, false) => say(format_args!("original: {}, {}\n", self.kept.display(), changed(&self.kept)?))?,
-            (true, true) => say(format_args!("original: {}, which dpkg keeps up to date\n", self.kept.display()))?,
+            (true, false) => say(format_args!(
+                "original: {}, {}\n",
+                self.kept.display(),
+                changed(&self.kept)?
+            ))?,
+            (true, true) => say(format_args!(
+                "original: {}, which dpkg keeps up to date\n",
+                self.kept.display()
+            ))?,
             (false, _) => say("original: not kept\n")?,
         }
         for libc in self.libcs() {
@@ -327,7 +334,10 @@ impl Installation {
                 Some(false) => ", apt does not ask before it replaces libc",
                 None => "",
             };
-            say(format_args!("updates:  {}{asks}\n", if diverted { "diverted" } else { "not diverted" }))?;
+            say(format_args!(
+                "updates:  {}{asks}\n",
+                if diverted { "diverted" } else { "not diverted" }
+            ))?;
         }
         Ok(match current {
             Current::Lode if whole && self.kept.exists() => Health::Whole,

@@ -38,7 +38,11 @@ const WEAK: u16 = 2;
 
 /// Reads a file of either class.
 pub fn binary(bytes: Vec<u8>) -> Result<Binary> {
-    if let Some(wrong) = bytes.starts_with(b"\x7fELF").then(|| recognise::identity(&bytes)).flatten() {
+    if let Some(wrong) = bytes
+        .starts_with(b"\x7fELF")
+        .then(|| recognise::identity(&bytes))
+        .flatten()
+    {
         bail!("{wrong}");
     }
     let header = match bytes.get(4) {
@@ -249,7 +253,9 @@ fn dynamic_content<E: FileHeader<Endian = Endianness>>(binary: &mut Binary, endi
     binary.symbols = symbols::<E>(binary, endian, &string, &versions).unwrap_or_default();
     if strings.is_exhausted() {
         let (length, most) = (binary.bytes.len(), strings.most);
-        let text = format!("the names in its tables take more than {most} bytes, {NAMES} times the {length} bytes of the file, because tables or names overlap; lode-tool reads no such ELF file");
+        let text = format!(
+            "the names in its tables take more than {most} bytes, {NAMES} times the {length} bytes of the file, because tables or names overlap; lode-tool reads no such ELF file"
+        );
         return Err(recognise::Beyond(text).into());
     }
     Ok(())

@@ -115,13 +115,16 @@ const VERSION: usize = 6;
 /// What is wrong with the identity of an ELF file, if something is: its class, byte order or version is none that exists.
 pub fn identity(bytes: &[u8]) -> Option<String> {
     let found = |place: usize| bytes.get(place).copied();
-    let wrong = |name: &str, found: u8, known: &str| format!("an ELF file whose {name} is {found:#x}, and only {known} exist");
+    let wrong =
+        |name: &str, found: u8, known: &str| format!("an ELF file whose {name} is {found:#x}, and only {known} exist");
     match (found(CLASS)?, found(DATA)?, found(VERSION)?) {
         (class, ..) if !(1..=2).contains(&class) => Some(wrong("EI_CLASS", class, "1 (32-bit) and 2 (64-bit)")),
         (_, data, _) if !(1..=2).contains(&data) => {
             Some(wrong("EI_DATA", data, "1 (little-endian) and 2 (big-endian)"))
         }
-        (_, _, version) if version != 1 => Some(format!("an ELF file whose EI_VERSION is {version}, and only 1 exists")),
+        (_, _, version) if version != 1 => {
+            Some(format!("an ELF file whose EI_VERSION is {version}, and only 1 exists"))
+        }
         _ => None,
     }
 }

@@ -16,8 +16,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::Pid;
 use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
 use serde::Serialize;
 
 use super::stream::{Reader, Record, What};
@@ -146,10 +146,7 @@ pub enum Stop {
 ///
 /// # Errors
 /// The loader cannot be started, or `stop` fails: the process is killed then.
-pub fn watch(
-    wish: &Wish<'_>,
-    mut stop: impl FnMut(Stop, &[Record], &Process) -> Result<bool>,
-) -> Result<Seen> {
+pub fn watch(wish: &Wish<'_>, mut stop: impl FnMut(Stop, &[Record], &Process) -> Result<bool>) -> Result<Seen> {
     let (ours, theirs) = UnixStream::pair().context("no pair of sockets")?;
     fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).context("the socket cannot be handed on")?;
     let mut command = Command::new(wish.loader);
