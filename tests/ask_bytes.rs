@@ -1195,3 +1195,76 @@ fn a_file_for_any_machine_is_planned() {
         assert_eq!(plan["layout"]["reach"].is_null(), ![62, 243].contains(&machine), "{plan}");
     }
 }
+
+#[test]
+fn what_is_wrong_with_a_header_is_refused_in_each_loaders_words() {
+    let Some(tool) = tool().filter(|_| has("gcc")) else {
+        return;
+    };
+    /// What is changed, where it stands, and what stands there then.
+    const CHANGES: &[(&str, usize, &[u8])] = &[
+        ("e_type of an object file", 16, &[1, 0]),
+        ("e_type of a core file", 16, &[4, 0]),
+        ("e_phentsize of 32-bit files", 54, &[32, 0]),
+        ("e_phentsize 0", 54, &[0, 0]),
+        ("e_version", 20, &[0, 0, 0, 0]),
+        ("EI_CLASS of 32-bit files", 4, &[1]),
+        ("EI_CLASS of none", 4, &[0x5d]),
+        ("EI_DATA of big-endian files", 5, &[2]),
+        ("EI_DATA of none", 5, &[3]),
+        ("EI_VERSION", 6, &[0]),
+        ("padding", 9, &[1]),
+    ];
+    let folder = TempDir::new().unwrap();
+    let library = folder.child("libstrange.so");
+    fs::write(folder.child("strange.c"), "int strange(void) { return 0; }").unwrap();
+    compile(
+        &folder.child("strange.c"),
+        &library,
+        &["-shared", "-fPIC", "-nostdlib", "-Wl,-soname,libstrange.so"],
+    );
+    fs::write(
+        folder.child("main.s"),
+        ".globl _start\n_start: call strange@plt\nmov %eax, %edi\nmov $231, %eax\nsyscall\n",
+    )
+    .unwrap();
+    let good = fs::read(&library).unwrap();
+    for (number, (name, loader)) in loaders().into_iter().enumerate() {
+        fs::write(&library, &good).unwrap();
+        let program = folder.child(format!("program-{number}"));
+        let dynamic = format!("-Wl,--dynamic-linker={}", loader.display());
+        let arguments = ["-nostdlib", "-pie", &dynamic, "-Wl,-rpath,$ORIGIN", library.to_str().unwrap()];
+        compile(&folder.child("main.s"), &program, &arguments);
+        let whole = fs::read(&program).unwrap();
+        for (what, at, bytes) in CHANGES {
+            let mut changed = good.clone();
+            changed[*at..at + bytes.len()].copy_from_slice(bytes);
+            fs::write(&library, changed).unwrap();
+            let predicted = |file: &Path| {
+                let answer = json(&tool, &["compat", file.to_str().unwrap(), "--loader", name]);
+                answer["predictions"][0].clone()
+            };
+            let prediction = predicted(&library);
+            let (outcome, said) = happened(&program);
+            assert_eq!(prediction["outcome"], outcome, "{name}, {what}: {prediction}\n{said}");
+            if let Some(words) = prediction["words"].as_str() {
+                // A file that is passed over is named as it was asked for.
+                let words = words.rsplit_once(": ").map_or(words, |(_, words)| words);
+                assert!(said.contains(words), "{name}, {what}: {words}\n{said}");
+            }
+            // The program itself, which the kernel maps.
+            fs::write(&library, &good).unwrap();
+            let mut changed = whole.clone();
+            changed[*at..at + bytes.len()].copy_from_slice(bytes);
+            fs::write(&program, changed).unwrap();
+            let prediction = predicted(&program);
+            let started = Command::new(&program).status();
+            assert_eq!(
+                prediction["outcome"] == "load",
+                started.is_ok_and(|status| status.success()),
+                "{name}, {what} of the program: {prediction}"
+            );
+            fs::write(&program, &whole).unwrap();
+        }
+    }
+}

@@ -110,6 +110,18 @@ impl Display for Unwritten {
 
 impl std::error::Error for Unwritten {}
 
+/// There is no such thing as was asked for; the file is there.
+#[derive(Debug)]
+pub struct NoSuch(pub String);
+
+impl Display for NoSuch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NoSuch {}
+
 /// The members of the JSON of a question that has no answer.
 #[derive(Serialize)]
 struct Failure<'a> {
@@ -126,7 +138,10 @@ pub fn fail(command: &str, error: &anyhow::Error, format: Format) -> ExitCode {
     if error.is::<Unwritten>() {
         return ExitCode::FAILURE;
     }
-    let verdict = Verdict::WouldNotStart;
+    let verdict = match error.is::<NoSuch>() {
+        true => Verdict::Findings,
+        false => Verdict::WouldNotStart,
+    };
     if format == Format::Json {
         let failure = Failure {
             schema: SCHEMA,
