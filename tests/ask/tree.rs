@@ -210,3 +210,32 @@ fn a_program_for_another_machine_in_a_root_has_a_tree() {
         &["tree", "--root", root.to_str().unwrap(), "/bin/program"],
     );
 }
+
+#[test]
+fn of_a_long_chain_the_first_levels_are_shown() {
+    const FILES: usize = 100;
+    let Some(stand) = Stand::new() else { return };
+    for index in (0..FILES).rev() {
+        let mut library = forge::Module::library(&format!("lib{index}.so"));
+        if index + 1 < FILES {
+            library.needed(&format!("lib{}.so", index + 1));
+        }
+        stand.write(&format!("lib{index}.so"), library.forge().bytes);
+    }
+    let path = stand.folder.path().to_str().unwrap().to_owned();
+    let words = ["tree", "--library-path", &path, "lib0.so"];
+    let said = stand.ask(&words);
+    let lines: Vec<&str> = said.text.lines().collect();
+    assert_eq!((said.status, lines.len()), (0, 50), "{}", said.text);
+    assert!(lines[49].ends_with("… (level 48; --list shows all files)"), "{}", lines[49]);
+    let json = stand.json(0, &words);
+    let mut node = &json["answer"];
+    let mut levels = 0;
+    while let Some(next) = node["needs"].get(0) {
+        node = next;
+        levels += 1;
+    }
+    assert_eq!((levels, &node["cut"]), (48, &true.into()));
+    let list = stand.ask(&["tree", "--list", "--library-path", &path, "lib0.so"]);
+    assert_eq!(list.text.lines().count(), FILES - 1, "{}", list.text);
+}

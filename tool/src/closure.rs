@@ -4,7 +4,7 @@
 mod musl;
 mod rule;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::{self, Display};
 use std::fs;
 use std::io;
@@ -396,6 +396,9 @@ impl Closure {
 /// A closure in the making.
 struct Finder<'a> {
     closure: Closure,
+    /// The first object that answers to a name, and the object of a real path
+    by_name: HashMap<String, usize>,
+    by_path: HashMap<PathBuf, usize>,
     searcher: Searcher<'a>,
     directories: Directories,
     /// Where a musl system keeps its libraries
@@ -428,7 +431,11 @@ impl<'a> Finder<'a> {
             rule: Rule::Program,
             binary,
         };
+        let mut by_name = HashMap::new();
+        by_name.extend(program.binary.soname.clone().map(|name| (name, 0)));
         Finder {
+            by_name,
+            by_path: HashMap::from([(program.real.clone(), 0)]),
             closure: Closure {
                 objects: vec![program],
                 edges: Vec::new(),
@@ -541,16 +548,14 @@ impl<'a> Finder<'a> {
         }
         if name.contains('/') {
             let real = self.surroundings.tree.resolve(Path::new(name)).ok()?;
-            return self.closure.objects.iter().position(|object| object.real == real);
+            return self.by_path.get(&real).copied();
         }
         if is_musl {
             // musl knows a library by the name that it was found by; sonames mean nothing to it.
             let mut edges = self.closure.edges.iter();
             return edges.find(|edge| edge.name == name)?.target;
         }
-        self.closure.objects.iter().position(|object| {
-            object.binary.soname.as_deref() == Some(name) || (object.asker.is_some() && object.file_name() == name)
-        })
+        self.by_name.get(name).copied()
     }
 
     fn search(&mut self, asker: usize, name: &str, means: Means) -> Search {
@@ -633,20 +638,22 @@ impl<'a> Finder<'a> {
 
     /// The index of a found file, which is the one of the object that it is already, if it is.
     fn place(&mut self, path: String, real: PathBuf, binary: Binary, asker: usize, rule: Rule) -> usize {
-        let objects = &mut self.closure.objects;
-        objects
-            .iter()
-            .position(|object| object.real == real)
-            .unwrap_or_else(|| {
-                objects.push(Object {
-                    path,
-                    real,
-                    asker: Some(asker),
-                    rule,
-                    binary,
-                });
-                objects.len() - 1
-            })
+        if let Some(known) = self.by_path.get(&real) {
+            return *known;
+        }
+        let index = self.closure.objects.len();
+        for name in [Some(file_name(&path)), binary.soname.as_deref()].into_iter().flatten() {
+            self.by_name.entry(name.to_owned()).or_insert(index);
+        }
+        self.by_path.insert(real.clone(), index);
+        self.closure.objects.push(Object {
+            path,
+            real,
+            asker: Some(asker),
+            rule,
+            binary,
+        });
+        index
     }
 
     /// Opens a candidate, and holds its class and machine against the program's.
@@ -766,6 +773,11 @@ fn lineage(objects: &[Object], asker: usize) -> Vec<Link<'_>> {
     let mut lineage = Vec::new();
     let mut next = objects.get(asker);
     while let Some(object) = next {
+        next = object.asker.and_then(|asker| objects.get(asker));
+        // Of those behind the asker only RPATH counts; chains of files may be long.
+        if !lineage.is_empty() && object.asker.is_some() && object.binary.rpath.is_none() {
+            continue;
+        }
         let folder = object
             .real
             .parent()
@@ -781,7 +793,6 @@ fn lineage(objects: &[Object], asker: usize) -> Vec<Link<'_>> {
                 .is_some_and(|flags| flags & NODEFLIB != 0),
             is_program: object.asker.is_none(),
         });
-        next = object.asker.and_then(|asker| objects.get(asker));
     }
     lineage
 }

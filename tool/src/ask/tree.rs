@@ -53,6 +53,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     )
 }
 
+/// How many levels are shown. Real programs have some ten; a chain of thousands would be mostly indentation. Readers of JSON
+/// take 128 levels as a rule, and a level of files has two.
+const MOST_LEVELS: usize = 48;
+
 /// The form of the text.
 enum Form {
     Tree,
@@ -83,6 +87,8 @@ struct Node {
     rule: Option<Rule>,
     /// Whether it stands, with what it needs, further up
     again: bool,
+    /// Whether it stands so deep that what it needs is left out
+    cut: bool,
     /// What it needs
     needs: Vec<Node>,
     /// What it may open while it runs
@@ -116,22 +122,24 @@ impl Node {
             path: Some(program.path.clone()),
             rule: Some(program.rule.clone()),
             again: false,
-            needs: Node::needs(closure, 0, &mut shown),
+            cut: false,
+            needs: Node::needs(closure, 0, 1, &mut shown),
             optional: Optional::of(closure, 0),
         }
     }
 
-    fn needs(closure: &Closure, asker: usize, shown: &mut [bool]) -> Vec<Node> {
+    fn needs(closure: &Closure, asker: usize, level: usize, shown: &mut [bool]) -> Vec<Node> {
         let edges = closure.edges.iter().filter(|edge| edge.asker == asker);
-        edges.map(|edge| Node::of(closure, edge, shown)).collect()
+        edges.map(|edge| Node::of(closure, edge, level, shown)).collect()
     }
 
-    fn of(closure: &Closure, edge: &Edge, shown: &mut [bool]) -> Node {
+    fn of(closure: &Closure, edge: &Edge, level: usize, shown: &mut [bool]) -> Node {
         let mut node = Node {
             name: edge.name.clone(),
             path: None,
             rule: None,
             again: false,
+            cut: false,
             needs: Vec::new(),
             optional: Vec::new(),
         };
@@ -140,8 +148,9 @@ impl Node {
         node.path = Some(object.path.clone());
         node.rule = Some(object.rule.clone());
         node.again = std::mem::replace(&mut shown[target], true);
-        if !node.again {
-            node.needs = Node::needs(closure, target, shown);
+        node.cut = !node.again && level >= MOST_LEVELS && !object.binary.needed.is_empty();
+        if !node.again && !node.cut {
+            node.needs = Node::needs(closure, target, level + 1, shown);
             node.optional = Optional::of(closure, target);
         }
         node
@@ -156,6 +165,9 @@ impl Node {
                 ("├── ", "│   ")
             };
             writeln!(out, "{before}{branch}{}", node.line())?;
+            if node.cut {
+                writeln!(out, "{before}{below}… (level {MOST_LEVELS}; --list shows all files)")?;
+            }
             node.write(out, &format!("{before}{below}"))?;
         }
         for (place, optional) in (self.needs.len()..).zip(&self.optional) {
