@@ -167,3 +167,86 @@ fn what_is_too_large_or_never_ends_is_named() {
         (Some("E0809"), Some("/lib/libhuge.so"))
     );
 }
+
+#[test]
+fn what_stands_in_a_librarys_place_is_said() {
+    let Some(stand) = Stand::new() else { return };
+    for name in ["libpipe.so", "libfolder.so", "libdevice.so", "libcircle.so"] {
+        stand.library(name, "int f(void) { return 0; }", &["-nostdlib", "-Wl,--no-as-needed"]);
+    }
+    stand.program(
+        "program",
+        "int main(void) { return 0; }",
+        &[
+            "-Wl,--no-as-needed",
+            "libpipe.so",
+            "libfolder.so",
+            "libdevice.so",
+            "libcircle.so",
+            "-Wl,-rpath,$ORIGIN",
+        ],
+    );
+    for name in ["libpipe.so", "libfolder.so", "libdevice.so", "libcircle.so"] {
+        fs::remove_file(stand.path(name)).unwrap();
+    }
+    succeed(Command::new("mkfifo").arg(stand.path("libpipe.so")));
+    fs::create_dir(stand.path("libfolder.so")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", stand.path("libdevice.so")).unwrap();
+    std::os::unix::fs::symlink("libcircle.so", stand.path("libcircle.so")).unwrap();
+    let tree = stand.ask(&["tree", "program"]);
+    let check = stand.ask(&["check", "program"]);
+    assert_eq!((tree.status, check.status), (3, 3));
+    for (name, what) in [
+        ("libpipe.so", "a named pipe, not a regular file"),
+        ("libfolder.so", "a directory, not a regular file"),
+        ("libdevice.so", "a device, not a regular file"),
+        ("libcircle.so", "Too many levels of symbolic links"),
+    ] {
+        let line = format!("{name} not found (DIR/{name}: {what})");
+        assert!(tree.text.contains(&line), "{line}\n{}", tree.text);
+        let line = match name {
+            "libcircle.so" => "libcircle.so is a symbolic link to libcircle.so, and these links lead in a circle".to_owned(),
+            _ => format!("DIR/{name} is there: {what}"),
+        };
+        assert!(check.text.contains(&line), "{line}\n{}", check.text);
+    }
+    let circle = stand.path("libcircle.so");
+    let said = stand.answer(stand.command().arg("check").arg(circle));
+    assert!(
+        said.text.contains("libcircle.so: Too many levels of symbolic links") && !said.text.contains("E0101"),
+        "{}",
+        said.text
+    );
+}
+
+#[test]
+fn an_identity_that_does_not_exist_is_said() {
+    let Some(stand) = Stand::new() else { return };
+    let good = fs::read("/bin/true").unwrap();
+    for (place, value, words) in [
+        (4, 0x5d, "EI_CLASS is 0x5d"),
+        (5, 3, "EI_DATA is 0x3"),
+        (6, 0, "EI_VERSION is 0"),
+    ] {
+        let mut bytes = good.clone();
+        bytes[place] = value;
+        stand.write("strange", &bytes);
+        for question in ["tree", "needs", "plan"] {
+            let said = stand.ask(&[question, "strange"]);
+            assert!(said.error.contains(words) && !said.error.contains("cut off"), "{}", said.error);
+        }
+        let said = stand.ask(&["check", "strange"]);
+        assert!(said.text.contains(words) && !said.text.contains("cut off"), "{}", said.text);
+    }
+}
+
+#[test]
+fn of_a_file_that_is_cut_off_every_answer_says_so() {
+    let Some(stand) = Stand::new() else { return };
+    let good = fs::read("/bin/true").unwrap();
+    stand.write("cut", &good[..4096]);
+    for question in ["tree", "needs", "relocation-sizes", "probes"] {
+        let said = stand.ask(&[question, "cut"]);
+        assert!(said.text.contains("the file is cut off: segment"), "{question}: {}", said.text);
+    }
+}

@@ -752,7 +752,7 @@ impl Refused {
         let cause = error.downcast_ref::<io::Error>().map(io::Error::kind);
         let text = match error.downcast_ref::<io::Error>() {
             Some(error) => words(error),
-            None => error.to_string(),
+            None => error.root_cause().to_string(),
         };
         Refused {
             text,

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Output, Search};
-use crate::closure::{Closure, Edge, Possibility, Rule};
+use crate::closure::{Attempt, Closure, Edge, Possibility, Rule};
 use crate::report::{Answer, Verdict, give};
 
 /// Show what a program needs, as a tree, with the rule that found each library
@@ -87,6 +87,10 @@ struct Node {
     rule: Option<Rule>,
     /// Whether it stands, with what it needs, further up
     again: bool,
+    /// What is there under the name though it is no file that can be loaded, if nothing was found
+    instead: Option<String>,
+    /// What of the file could not be read, so that it may need more
+    notes: Vec<String>,
     /// Whether it stands so deep that what it needs is left out
     cut: bool,
     /// What it needs
@@ -122,6 +126,8 @@ impl Node {
             path: Some(program.path.clone()),
             rule: Some(program.rule.clone()),
             again: false,
+            instead: None,
+            notes: program.binary.damage.clone(),
             cut: false,
             needs: Node::needs(closure, 0, 1, &mut shown),
             optional: Optional::of(closure, 0),
@@ -139,16 +145,24 @@ impl Node {
             path: None,
             rule: None,
             again: false,
+            instead: None,
+            notes: Vec::new(),
             cut: false,
             needs: Vec::new(),
             optional: Vec::new(),
         };
-        let Some(target) = edge.target else { return node };
+        let Some(target) = edge.target else {
+            node.instead = instead(edge);
+            return node;
+        };
         let object = &closure.objects[target];
         node.path = Some(object.path.clone());
         node.rule = Some(object.rule.clone());
         node.again = std::mem::replace(&mut shown[target], true);
         node.cut = !node.again && level >= MOST_LEVELS && !object.binary.needed.is_empty();
+        if !node.again {
+            node.notes = object.binary.damage.clone();
+        }
         if !node.again && !node.cut {
             node.needs = Node::needs(closure, target, level + 1, shown);
             node.optional = Optional::of(closure, target);
@@ -165,6 +179,9 @@ impl Node {
                 ("├── ", "│   ")
             };
             writeln!(out, "{before}{branch}{}", node.line())?;
+            for note in &node.notes {
+                writeln!(out, "{before}{below}note: {note}")?;
+            }
             if node.cut {
                 writeln!(out, "{before}{below}… (level {MOST_LEVELS}; --list shows all files)")?;
             }
@@ -183,9 +200,22 @@ impl Node {
             (Some(_), _) if self.again => format!("{name} (again)"),
             (Some(path), Some(rule)) if path == name => format!("{name} [{rule}]"),
             (Some(path), Some(rule)) => format!("{name} => {path} [{rule}]"),
-            _ => format!("{name} not found"),
+            _ => match &self.instead {
+                Some(instead) => format!("{name} not found ({instead})"),
+                None => format!("{name} not found"),
+            },
         }
     }
+}
+
+/// What is there in the place of a file that was looked for: `/lib/libx.so: a directory, not a regular file`.
+fn instead(edge: &Edge) -> Option<String> {
+    let is_there = |attempt: &&Attempt| {
+        let absent = ["No such file or directory", "Not a directory"];
+        attempt.refused.as_deref().is_some_and(|why| !absent.contains(&why))
+    };
+    let attempt = edge.attempts.iter().find(is_there)?;
+    Some(format!("{}: {}", attempt.path, attempt.refused.as_deref()?))
 }
 
 impl Optional {
@@ -298,6 +328,9 @@ impl Display for Tree<'_> {
         match self.form {
             Form::Tree => {
                 writeln!(out, "{} [{}]", self.root.name, self.machine)?;
+                for note in &self.root.notes {
+                    writeln!(out, "note: {note}")?;
+                }
                 self.root.write(out, "")
             }
             Form::List => self.list(out),

@@ -105,8 +105,21 @@ fn parse<E: FileHeader<Endian = Endianness>>(bytes: Vec<u8>) -> Result<Binary> {
         }
     }
     binary.bytes = bytes;
+    binary.damage.extend(cut(&binary));
     dynamic_content::<E>(&mut binary, endian)?;
     Ok(binary)
+}
+
+/// The first segment that ends behind the file.
+fn cut(binary: &Binary) -> Option<String> {
+    let length = binary.bytes.len() as u64;
+    let end = |segment: &Segment| segment.offset.saturating_add(segment.file_size);
+    let (index, segment) = (0..).zip(binary.loads()).find(|(_, segment)| end(segment) > length)?;
+    let end = end(segment);
+    let index: u32 = index;
+    Some(format!(
+        "the file is cut off: segment {index} ends at {end:#x}, the file at {length:#x}"
+    ))
 }
 
 fn header<E: FileHeader<Endian = Endianness>>(file: &E, endian: Endianness) -> Header {

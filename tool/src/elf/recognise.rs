@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result};
 use lode::elf::header::HEADER_SIZE;
 
 /// A file with more bytes is not read, because all of it would be in memory: no program or library is that large without its debug information, but
@@ -99,7 +99,7 @@ pub fn regular(path: &Path) -> Result<u64> {
             () if kind.is_socket() => "a socket",
             () => "a device",
         };
-        bail!("{name}: {what}, not a regular file");
+        return Err(Error::msg(format!("{what}, not a regular file")).context(name.to_string()));
     }
     match metadata.len() {
         length if length > MOST => Err(too_large(path, length)),
@@ -218,12 +218,8 @@ mod tests {
     #[test]
     fn what_is_no_regular_file_is_not_read() {
         let error = read(Path::new("/")).unwrap_err();
-        assert_eq!(error.to_string(), "/: a directory, not a regular file");
-        assert!(
-            read(Path::new("/dev/zero"))
-                .unwrap_err()
-                .to_string()
-                .contains("a device")
-        );
+        assert_eq!(format!("{error:#}"), "/: a directory, not a regular file");
+        let error = read(Path::new("/dev/zero")).unwrap_err();
+        assert!(format!("{error:#}").contains("a device"));
     }
 }
