@@ -38,7 +38,8 @@ pub fn examine(path: &Path, binary: &Binary, surroundings: &Surroundings, measur
     let is_dynamic = !binary.dynamic.is_empty();
     if rehearsal::is_lodes(binary) && is_dynamic {
         let refusal = rehearsal::examine(path, surroundings);
-        findings.extend(refusal.as_ref().map(Finding::refused));
+        let refused = |refusal| Finding::refused(refusal).placed_in(binary);
+        findings.extend(refusal.as_ref().map(refused));
     }
     if findings.is_empty() {
         findings.extend(truncated(&name, binary));

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use lode::error::Code;
 use serde::Serialize;
 
+use crate::elf::Binary;
 use crate::rehearsal::Refusal;
 
 /// The program's interpreter does not exist. The kernel says so with ENOENT and no name; lode never sees such a start, so the code is
@@ -95,6 +96,20 @@ impl Finding {
     /// With one more way out.
     pub fn fix(mut self, fix: impl Into<String>) -> Finding {
         self.fix.push(fix.into());
+        self
+    }
+
+    /// With the section of the place that the line names, if the file has section headers: the loader knows segments alone, people know sections.
+    pub fn placed_in(mut self, binary: &Binary) -> Finding {
+        let place = || {
+            let (_, rest) = self.line.split_once(" at 0x")?;
+            let digits = rest.split(|one: char| !one.is_ascii_hexdigit()).next()?;
+            binary.section_at(u64::from_str_radix(digits, 16).ok()?)
+        };
+        if let Some(section) = place() {
+            let line = format!("the place is in section {}", section.name);
+            self.evidence.insert(0, line);
+        }
         self
     }
 

@@ -240,7 +240,12 @@ impl Check<'_> {
                 ..
             }) => missing,
             Some(refusal) => {
-                self.add(Finding::refused(refusal));
+                let culprit = closure.objects.iter().find(|object| object.path == refusal.culprit);
+                let finding = Finding::refused(refusal);
+                self.add(match culprit {
+                    Some(culprit) => finding.placed_in(&culprit.binary),
+                    None => finding,
+                });
                 &[]
             }
         };

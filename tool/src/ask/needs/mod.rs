@@ -312,7 +312,7 @@ impl Display for Needs {
             self.glibc.write("glibc", files(&self.glibc).len() < 2, out)?;
             self.musl.write("musl", files(&self.musl).len() < 2, out)?;
         }
-        for linux in &self.linux {
+        if let Some(linux) = &self.linux {
             writeln!(out, "Linux >= {linux}")?;
         }
         for note in &self.notes {
