@@ -354,6 +354,10 @@ fn a_plan_is_what_readelf_says_of_the_segments() {
     assert_eq!(status, 0);
     assert!(shown.contains("by the first mapping"), "{shown}");
     // A page that is larger than the segments are apart cannot be planned.
+    assert_eq!(
+        ask(&tool, &["plan", path, "--page-size", "64k"]),
+        ask(&tool, &["plan", path, "--page-size", "0x10000"])
+    );
     let (refused, status) = ask(&tool, &["plan", path, "--page-size", "0x10000"]);
     assert_eq!(status, 3);
     assert!(refused.contains("no plan: "), "{refused}");
@@ -1153,4 +1157,160 @@ fn a_strict_process_does_not_open_what_it_would_not_start_with() {
     let switches = ["-shared", "-fPIC", "-Wl,--no-as-needed", odd.to_str().unwrap()];
     compile(&folder.child("part.c"), &needs, &switches);
     assert_eq!(opened(&["--strict"], &needs), said);
+}
+
+/// A library of two segments for a machine: a page that is read and executed, and one that is written.
+fn bare(machine: u16, is_64_bit: bool, is_big: bool) -> Vec<u8> {
+    let mut bytes = vec![0x7f, b'E', b'L', b'F', 1 + u8::from(is_64_bit), 1 + u8::from(is_big), 1];
+    bytes.resize(16, 0);
+    let mut add = |value: u64, size: usize| {
+        let word = if is_big {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        };
+        bytes.extend_from_slice(if is_big { &word[8 - size..] } else { &word[..size] });
+    };
+    let address = if is_64_bit { 8 } else { 4 };
+    let (header, segment) = if is_64_bit { (64, 56) } else { (52, 32) };
+    add(3, 2);
+    add(machine.into(), 2);
+    add(1, 4);
+    for value in [0, header, 0] {
+        add(value, address);
+    }
+    add(0, 4);
+    for value in [header, segment, 2, 0, 0, 0] {
+        add(value, 2);
+    }
+    for (flags, start) in [(5, 0), (6, 0x1000)] {
+        add(1, 4);
+        if is_64_bit {
+            add(flags, 4);
+        }
+        for value in [start, start, start, 0x1000, 0x1000] {
+            add(value, address);
+        }
+        if !is_64_bit {
+            add(flags, 4);
+        }
+        add(0x1000, address);
+    }
+    bytes.resize(0x2000, 0);
+    bytes
+}
+
+#[test]
+fn a_file_for_any_machine_is_planned() {
+    let Some(tool) = tool() else { return };
+    let folder = TempDir::new().unwrap();
+    let library = folder.child("lib.so");
+    for (machine, is_64_bit, is_big, name) in [
+        (3, false, false, "i386"),
+        (8, false, true, "MIPS"),
+        (8, true, false, "MIPS"),
+        (20, false, true, "PowerPC"),
+        (21, true, true, "PowerPC64"),
+        (40, false, false, "ARM"),
+        (243, true, false, "RISC-V"),
+        (62, false, false, "x32"),
+    ] {
+        fs::write(&library, bare(machine, is_64_bit, is_big)).unwrap();
+        let plan = json(&tool, &["plan", library.to_str().unwrap()]);
+        assert!(plan["refusal"].is_null() && plan["has_table"] == false, "{plan}");
+        assert!(plan["machine"].as_str().unwrap().contains(name), "{plan}");
+        let accesses: Vec<&str> = plan["layout"]["pieces"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|piece| piece["access"].as_str().unwrap())
+            .collect();
+        assert_eq!(accesses, ["r-x", "rw-"], "{plan}");
+        assert_eq!(plan["layout"]["span"], serde_json::json!([0, 0x2000]));
+        assert_eq!(plan["counts"]["loads"], 2);
+        assert_eq!(
+            plan["layout"]["reach"].is_null(),
+            ![62, 243].contains(&machine),
+            "{plan}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_header_is_refused_in_each_loaders_words() {
+    let Some(tool) = tool().filter(|_| has("gcc")) else {
+        return;
+    };
+    /// What is changed, where it stands, and what stands there then.
+    const CHANGES: &[(&str, usize, &[u8])] = &[
+        ("e_type of an object file", 16, &[1, 0]),
+        ("e_type of a core file", 16, &[4, 0]),
+        ("e_phentsize of 32-bit files", 54, &[32, 0]),
+        ("e_phentsize 0", 54, &[0, 0]),
+        ("e_version", 20, &[0, 0, 0, 0]),
+        ("EI_CLASS of 32-bit files", 4, &[1]),
+        ("EI_CLASS of none", 4, &[0x5d]),
+        ("EI_DATA of big-endian files", 5, &[2]),
+        ("EI_DATA of none", 5, &[3]),
+        ("EI_VERSION", 6, &[0]),
+        ("padding", 9, &[1]),
+    ];
+    let folder = TempDir::new().unwrap();
+    let library = folder.child("libstrange.so");
+    fs::write(folder.child("strange.c"), "int strange(void) { return 0; }").unwrap();
+    compile(
+        &folder.child("strange.c"),
+        &library,
+        &["-shared", "-fPIC", "-nostdlib", "-Wl,-soname,libstrange.so"],
+    );
+    fs::write(
+        folder.child("main.s"),
+        ".globl _start\n_start: call strange@plt\nmov %eax, %edi\nmov $231, %eax\nsyscall\n",
+    )
+    .unwrap();
+    let good = fs::read(&library).unwrap();
+    for (number, (name, loader)) in loaders().into_iter().enumerate() {
+        fs::write(&library, &good).unwrap();
+        let program = folder.child(format!("program-{number}"));
+        let dynamic = format!("-Wl,--dynamic-linker={}", loader.display());
+        let arguments = [
+            "-nostdlib",
+            "-pie",
+            &dynamic,
+            "-Wl,-rpath,$ORIGIN",
+            library.to_str().unwrap(),
+        ];
+        compile(&folder.child("main.s"), &program, &arguments);
+        let whole = fs::read(&program).unwrap();
+        for (what, at, bytes) in CHANGES {
+            let mut changed = good.clone();
+            changed[*at..at + bytes.len()].copy_from_slice(bytes);
+            fs::write(&library, changed).unwrap();
+            let predicted = |file: &Path| {
+                let answer = json(&tool, &["compat", file.to_str().unwrap(), "--loader", name]);
+                answer["predictions"][0].clone()
+            };
+            let prediction = predicted(&library);
+            let (outcome, said) = happened(&program);
+            assert_eq!(prediction["outcome"], outcome, "{name}, {what}: {prediction}\n{said}");
+            if let Some(words) = prediction["words"].as_str() {
+                // A file that is passed over is named as it was asked for.
+                let words = words.rsplit_once(": ").map_or(words, |(_, words)| words);
+                assert!(said.contains(words), "{name}, {what}: {words}\n{said}");
+            }
+            // The program itself, which the kernel maps.
+            fs::write(&library, &good).unwrap();
+            let mut changed = whole.clone();
+            changed[*at..at + bytes.len()].copy_from_slice(bytes);
+            fs::write(&program, changed).unwrap();
+            let prediction = predicted(&program);
+            let started = Command::new(&program).status();
+            assert_eq!(
+                prediction["outcome"] == "load",
+                started.is_ok_and(|status| status.success()),
+                "{name}, {what} of the program: {prediction}"
+            );
+            fs::write(&program, &whole).unwrap();
+        }
+    }
 }

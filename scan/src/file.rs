@@ -31,6 +31,9 @@ pub struct Function {
     pub name: Option<String>,
 }
 
+/// A file with more bytes is not read: no library is that large.
+const MOST: u64 = 1 << 30;
+
 /// A library of glibc.
 pub struct Library {
     /// Where it was read.
@@ -56,7 +59,12 @@ impl Library {
     /// # Errors
     /// The file cannot be read, or is not a shared object for this machine with its tables in order.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let unreadable = || format!("cannot read {}", path.display());
+        // A pipe or a device blocks, or never ends.
+        let metadata = std::fs::metadata(path).with_context(unreadable)?;
+        ensure!(metadata.is_file(), "{}: not a regular file", path.display());
+        ensure!(metadata.len() <= MOST, "{}: larger than {MOST} bytes", path.display());
+        let bytes = std::fs::read(path).with_context(unreadable)?;
         Self::parse(path, &bytes).with_context(|| path.display().to_string())
     }
 

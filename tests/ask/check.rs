@@ -207,7 +207,7 @@ fn of_missing_symbols_all_are_named_with_what_comes_near() {
         .server(
             "int f(void), add(int), colour(void), sine(void), twicei(int) __asm__(\"_Z5twicei\");\n\
              void _start(void) { f(); add(1); colour(); sine(); twicei(2); for (;;) ; }",
-            &["root/usr/lib/libf.so.1"],
+            &["root/usr/lib/libf.so.1", "-Wl,-z,now"],
         );
     // Another build: add() for C++, color(), twice() for C, and no sine().
     let other = "int f(void) {return 1;} int _Z3addi(int n) {return n;} int color(void) {return 1;} int twice(int n) {return n;}";
@@ -371,7 +371,51 @@ fn larger_pages_are_asked_for_by_a_switch() {
     assert!(said.text.contains("-z max-page-size=0x4000"), "{}", said.text);
     stand.server("void _start(void) { for (;;) ; }", &["-Wl,-z,max-page-size=65536"]);
     assert_eq!(check("65536").status, 0, "{}", check("64k").text);
+    assert_eq!(check("0x10000").status, 0, "{}", check("0x10000").text);
     assert_eq!(check("3k").status, 2);
+}
+
+#[test]
+fn a_small_p_align_is_no_reason_to_refuse_and_hides_none() {
+    let Some(stand) = root() else { return };
+    stand.server(
+        "int n = 1; void _start(void) { for (;;) ; }",
+        &["-Wl,-z,max-page-size=4096"],
+    );
+    let good = fs::read(stand.path("root/opt/app/server")).unwrap();
+    let root = stand.path("root");
+    let root = root.to_str().unwrap();
+    // The program headers of PT_LOAD.
+    let count = usize::from(good[56]);
+    let loads: Vec<usize> = (0..count)
+        .map(|index| 64 + index * 56)
+        .filter(|at| good[*at..*at + 4] == [1, 0, 0, 0])
+        .collect();
+    for align in [0, 1, 8] {
+        let mut bytes = good.clone();
+        for load in &loads {
+            bytes[load + 48..load + 56].copy_from_slice(&u64::to_le_bytes(align));
+        }
+        stand.write("root/opt/app/server", &bytes);
+        let said = stand.ask(&["check", "--root", root, "/opt/app/server"]);
+        assert_eq!(said.status, 0, "p_align {align}: {}", said.text);
+        for machine in [183, 243] {
+            bytes[18] = machine;
+            stand.write("root/opt/app/server", &bytes);
+            let said = stand.ask(&["check", "--root", root, "/opt/app/server"]);
+            assert!(!said.text.contains("E0119"), "p_align {align}: {}", said.text);
+            bytes[18] = 62;
+        }
+        // A segment behind the end of the file is what is wrong here.
+        bytes[loads[0] + 32..loads[0] + 40].copy_from_slice(&u64::to_le_bytes(1 << 30));
+        bytes[loads[0] + 40..loads[0] + 48].copy_from_slice(&u64::to_le_bytes(1 << 30));
+        stand.write("root/opt/app/server", &bytes);
+        let text = stand.ask(&["check", "--root", root, "/opt/app/server"]).text;
+        assert!(
+            text.contains("E0112") && !text.contains("E0119"),
+            "p_align {align}: {text}"
+        );
+    }
 }
 
 #[test]
@@ -520,5 +564,154 @@ fn every_program_of_this_system_that_starts_is_clean() {
             let said = stand.ask(&["check", program]);
             assert_eq!(said.status, 0, "{program}: {}{}", said.text, said.error);
         }
+    }
+}
+
+/// A program and a library that wants a function of no file, with these switches for the library.
+fn with_a_call_to_nothing(switches: &[&str]) -> Option<Stand> {
+    let stand = Stand::new()?;
+    let library = "void nowhere(void); void call(int really) { if (really) nowhere(); }";
+    stand.library("libcall.so", library, switches).program(
+        "program",
+        "void call(int); int main(int count, char **_) { call(count > 1); return 0; }",
+        &[
+            "libcall.so",
+            "-Wl,-rpath,$ORIGIN",
+            "-Wl,--allow-shlib-undefined",
+            "-Wl,-z,lazy",
+        ],
+    );
+    Some(stand)
+}
+
+/// Whether a program starts under the system's loader.
+fn starts(command: &mut Command) -> bool {
+    run(command).status.success()
+}
+
+#[test]
+fn a_call_that_nothing_satisfies_is_a_warning_where_the_loader_waits_for_it() {
+    let Some(stand) = with_a_call_to_nothing(&["-Wl,-z,lazy"]) else {
+        return;
+    };
+    let program = || Command::new(stand.path("program"));
+    assert!(starts(&mut program()) && !starts(program().env("LD_BIND_NOW", "1")));
+    let said = stand.ask(&["check", "program"]);
+    assert_eq!(said.status, 1, "{}{}", said.text, said.error);
+    assert!(
+        said.text
+            .contains("warning[E0301]: DIR/libcall.so: 1 symbol unresolved: nowhere\n")
+            && said.text.contains("the first call ends it"),
+        "{}",
+        said.text
+    );
+    let json = stand.json(1, &["bindings", "program"]);
+    assert_eq!(json["answer"]["waiting"][0]["symbol"], "nowhere");
+    assert!(json["answer"]["refusal"].is_null());
+    for question in ["check", "bindings"] {
+        let said = stand.ask(&[question, "--bind-now", "program"]);
+        assert_eq!(said.status, 3, "{}{}", said.text, said.error);
+        let said = stand.answer(
+            stand
+                .command()
+                .env("LD_BIND_NOW", "1")
+                .arg(question)
+                .arg(stand.path("program")),
+        );
+        assert_eq!(said.status, 3, "{}{}", said.text, said.error);
+    }
+}
+
+#[test]
+fn a_call_that_nothing_satisfies_is_an_error_where_the_file_wants_all_at_once() {
+    let Some(stand) = with_a_call_to_nothing(&["-Wl,-z,now"]) else {
+        return;
+    };
+    assert!(!starts(&mut Command::new(stand.path("program"))));
+    let said = stand.ask(&["check", "program"]);
+    assert_eq!(said.status, 3, "{}{}", said.text, said.error);
+    assert!(said.text.contains("error[E0301]: DIR/libcall.so"), "{}", said.text);
+    // A pointer to it does not wait either, whoever else calls it.
+    let source =
+        "void nowhere(void); void (*pointer)(void) = nowhere; void call(int really) { if (really) nowhere(); }";
+    stand.library("libcall.so", source, &["-Wl,-z,lazy"]);
+    assert!(!starts(&mut Command::new(stand.path("program"))));
+    assert_eq!(stand.ask(&["check", "program"]).status, 3);
+}
+
+#[test]
+fn relative_paths_count_from_the_working_directory() {
+    let Some(stand) = Stand::new() else { return };
+    fs::create_dir(stand.path("sub")).unwrap();
+    stand
+        .library("sub/libsub.so", LIBRARY, &["-nostdlib"])
+        .link_with("gcc", "libpath.so", LIBRARY, &["-shared", "-fPIC", "-nostdlib"])
+        .program(
+            "by-path",
+            "int f(void); int main(void) { return f() - 1; }",
+            &["./libpath.so"],
+        )
+        .program(
+            "by-name",
+            "int f(void); int main(void) { return f() - 1; }",
+            &["sub/libsub.so"],
+        )
+        .program(
+            "by-rpath",
+            "int f(void); int main(void) { return f() - 1; }",
+            &["sub/libsub.so", "-Wl,--disable-new-dtags,-rpath,sub"],
+        );
+    for (program, variable, switches) in [
+        ("./by-path", "", &[][..]),
+        ("./by-rpath", "", &[]),
+        ("./by-name", "sub", &[]),
+        ("./by-name", "", &["--library-path", "sub"]),
+    ] {
+        let at = |mut command: Command| {
+            command.current_dir(stand.folder.path());
+            if !variable.is_empty() {
+                command.env("LD_LIBRARY_PATH", variable);
+            }
+            command
+        };
+        if switches.is_empty() {
+            let mut start = at(Command::new(stand.path(program)));
+            assert!(starts(&mut start), "{program}");
+        }
+        for question in ["check", "tree", "bindings"] {
+            let mut command = at(stand.command());
+            let said = stand.answer(command.arg(question).args(switches).arg(program));
+            assert_eq!(said.status, 0, "{question} {program}: {}{}", said.text, said.error);
+        }
+        let library = if program == "./by-path" {
+            "./libpath.so"
+        } else {
+            "libsub.so"
+        };
+        let said = stand.answer(at(stand.command()).args(["why", library]).args(switches).arg(program));
+        assert_eq!(said.status, 0, "{program}: {}{}", said.text, said.error);
+    }
+}
+
+#[test]
+fn one_other_library_is_not_many() {
+    let Some(stand) = root() else { return };
+    let defined = "int lost(void) { return 1; }";
+    for (count, words) in [
+        (2, "and 1 other library define it"),
+        (3, "and 2 other libraries define it"),
+    ] {
+        stand
+            .library("root/usr/lib/libneed.so", defined, &["-nostdlib"])
+            .library("root/usr/lib/libhas1.so", defined, &["-nostdlib"])
+            .library(&format!("root/usr/lib/libhas{count}.so"), defined, &["-nostdlib"])
+            .server(
+                "int lost(void); void _start(void) { lost(); for (;;) ; }",
+                &["root/usr/lib/libneed.so", "-Wl,-z,now"],
+            )
+            .library("root/usr/lib/libneed.so", "int other;", &["-nostdlib"]);
+        let root = stand.path("root");
+        let said = stand.ask(&["check", "--root", root.to_str().unwrap(), "/opt/app/server"]);
+        assert!(said.text.contains(words), "{}", said.text);
     }
 }

@@ -76,3 +76,67 @@ fn every_member_of_every_answer_is_described() {
         );
     }
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_object_and_one_status_for_every_question() {
+    let Some(stand) = Stand::new() else { return };
+    stand.write("text", "hello");
+    for file in ["text", "/no/such/file", "/"] {
+        for words in [
+            &["bindings", file][..],
+            &["compat", file],
+            &["effective", file, "0"],
+            &["needs", file],
+            &["plan", file],
+            &["probes", file],
+            &["strict", file],
+            &["tree", file],
+            &["why", "libc.so.6", file],
+            &["why-not", "/lib/libc.so.6", file],
+            &["explain", file],
+        ] {
+            assert_eq!(stand.ask(words).status, 3, "{words:?}");
+            let question = [words, &["--format", "json"]].concat();
+            let question = if words[0] == "explain" {
+                vec!["explain", "--format", "json", file]
+            } else {
+                question
+            };
+            let said = stand.ask(&question);
+            assert_eq!(said.status, 3, "{words:?}: {}", said.error);
+            if words[0] == "explain" && said.text.contains("\"ending\"") {
+                // The loader was asked, and has said no.
+                continue;
+            }
+            let json: serde_json::Value = serde_json::from_str(&said.text).unwrap();
+            assert_eq!((&json["schema"], &json["command"]), (&1.into(), &words[0].into()));
+            assert!(
+                json["answer"].is_null() && json["error"].is_string(),
+                "{words:?}: {}",
+                said.text
+            );
+        }
+        assert_eq!(
+            stand.json(3, &["check", file])["answer"]["findings"][0]["severity"],
+            "error"
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_is_no_panic() {
+    let Some(stand) = Stand::new() else { return };
+    for words in [
+        "tree /bin/true",
+        "tree /no/such/file",
+        "check-libc /no/such/file",
+        "explain-code",
+        "--help",
+    ] {
+        let mut shell = std::process::Command::new("sh");
+        let script = format!("\"$0\" {words} >/dev/full 2>/dev/full; echo $?");
+        let said = stand.answer(shell.args(["-c", &script]).arg(stand.command().get_program()));
+        let status: i32 = said.text.trim().parse().unwrap();
+        assert!(status < 100, "{words}: {status}");
+    }
+}

@@ -93,9 +93,19 @@ impl Stand {
                 PathBuf::from(word)
             }
         };
-        self.said(&run(Command::new(&self.tool)
-            .env_remove("LD_LIBRARY_PATH")
-            .args(words.iter().map(path))))
+        self.said(&run(self.command().args(words.iter().map(path))))
+    }
+
+    /// The tool, to be asked in some other way.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.tool);
+        command.env_remove("LD_LIBRARY_PATH").env_remove("LD_BIND_NOW");
+        command
+    }
+
+    /// Asks in that way.
+    pub fn answer(&self, command: &mut Command) -> Said {
+        self.said(&run(command))
     }
 
     fn said(&self, output: &Output) -> Said {

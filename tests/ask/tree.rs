@@ -233,3 +233,36 @@ fn platform_means_the_same_to_every_question_and_to_lode() {
     let Some(loader) = loader() else { return };
     succeed(Command::new(loader).arg(stand.path("program")));
 }
+
+#[test]
+fn of_a_long_chain_the_first_levels_are_shown() {
+    const FILES: usize = 100;
+    let Some(stand) = Stand::new() else { return };
+    for index in (0..FILES).rev() {
+        let mut library = forge::Module::library(&format!("lib{index}.so"));
+        if index + 1 < FILES {
+            library.needed(&format!("lib{}.so", index + 1));
+        }
+        stand.write(&format!("lib{index}.so"), library.forge().bytes);
+    }
+    let path = stand.folder.path().to_str().unwrap().to_owned();
+    let words = ["tree", "--library-path", &path, "lib0.so"];
+    let said = stand.ask(&words);
+    let lines: Vec<&str> = said.text.lines().collect();
+    assert_eq!((said.status, lines.len()), (0, 50), "{}", said.text);
+    assert!(
+        lines[49].ends_with("… (level 48; --list shows all files)"),
+        "{}",
+        lines[49]
+    );
+    let json = stand.json(0, &words);
+    let mut node = &json["answer"];
+    let mut levels = 0;
+    while let Some(next) = node["needs"].get(0) {
+        node = next;
+        levels += 1;
+    }
+    assert_eq!((levels, &node["cut"]), (48, &true.into()));
+    let list = stand.ask(&["tree", "--list", "--library-path", &path, "lib0.so"]);
+    assert_eq!(list.text.lines().count(), FILES - 1, "{}", list.text);
+}

@@ -138,6 +138,7 @@ pub fn cases(cases: &mut Vec<Case>) {
                 &["-Wl,--no-as-needed", "./libnew.so", "-Wl,-z,lazy"],
             );
             Run::new(&["./program"]).with("LD_LIBRARY_PATH", ".")
-        }),
+        })
+        .asked(Asked::Later),
     ]);
 }

@@ -107,7 +107,7 @@ const OUT_OF_REACH: &[(&str, &str)] = &[
 ];
 
 /// Codes that the loader never gives: those of `lode-tool`.
-const OF_THE_TOOL: &[u16] = &[120, 601, 801, 802, 803, 804, 805, 806, 807, 808];
+const OF_THE_TOOL: &[u16] = &[120, 601, 801, 802, 803, 804, 805, 806, 807, 808, 809];
 
 /// How many codes `lode-tool check` has to name for some case, at least.
 const NAMED_BY_CHECK: usize = 40;

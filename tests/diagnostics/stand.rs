@@ -60,6 +60,8 @@ pub enum Asked {
     Library,
     /// As `Program`; what stands in the file is worth a word there with another code, and the reason.
     Otherwise(&'static str, &'static str),
+    /// As `Program`; the start succeeds, and what is missing ends it later: a warning.
+    Later,
     /// Nothing, because only a run shows it: why.
     Nothing(&'static str),
 }
@@ -104,7 +106,7 @@ impl Asked {
     /// The code that `lode-tool check` has to name, if it is asked.
     pub fn code(self, case: &Case) -> Option<&'static str> {
         match self {
-            Asked::Program | Asked::Library => case.code,
+            Asked::Program | Asked::Library | Asked::Later => case.code,
             Asked::Otherwise(code, _) => Some(code),
             Asked::Nothing(_) => None,
         }
@@ -195,7 +197,7 @@ impl Stand {
         }
     }
 
-    /// What `lode-tool check` says of the files, which has to begin with the code of the case and to end with status 3.
+    /// What `lode-tool check` says of the files, which has to name the code of the case and to end with the status of an error, or of a warning ([`Asked::Later`]).
     fn checked(&self, case: &Case, run: &Run, folder: &Folder) -> Result<Option<String>, String> {
         let (Some(tool), Some(claimed)) = (&self.tool, case.asked.code(case)) else {
             return Ok(None);
@@ -227,8 +229,12 @@ impl Stand {
             ending(&outcome.ending)
         );
         let text = self.without_accidents(&text, folder);
-        let named = format!("error[{claimed}]: ");
-        match text.contains(&named) && outcome.ending == Ending::Status(3) {
+        let (severity, status) = match case.asked {
+            Asked::Later => ("warning", 1),
+            _ => ("error", 3),
+        };
+        let named = format!("{severity}[{claimed}]: ");
+        match text.contains(&named) && outcome.ending == Ending::Status(status) {
             true => Ok(Some(text)),
             false => Err(format!("{claimed} was to be named:\n{text}")),
         }

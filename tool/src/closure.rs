@@ -4,7 +4,7 @@
 mod musl;
 mod rule;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::{self, Display};
 use std::fs;
 use std::io;
@@ -21,6 +21,9 @@ pub use rule::{Rule, file_name};
 use crate::elf::notes::Optional;
 use crate::elf::{self, Binary, EM_386, EM_AARCH64, EM_RISCV, EM_X86_64, recognise};
 use crate::tree::Tree;
+
+/// How many names the files of a closure may ask for: many times what the largest programs do, and few enough to be looked for in seconds.
+const MOST_EDGES: usize = 30_000;
 
 /// `DT_FLAGS_1`, and its bit DF_1_NODEFLIB: default directories are not for what this file needs.
 const DT_FLAGS_1: u64 = 0x6fff_fffb;
@@ -107,6 +110,8 @@ pub struct Surroundings {
     pub library_path: Option<String>,
     /// Level of the CPU, 1 to 4; 1 leaves the `glibc-hwcaps` subdirectories out
     pub cpu_level: u8,
+    /// Whether LD_BIND_NOW is set, so that no function slot waits for its call
+    pub bind_now: bool,
 }
 
 impl Surroundings {
@@ -300,6 +305,14 @@ impl Closure {
             // The interpreter stands in the list where it is needed; what it needs itself is never looked for.
             if Some(asked) != finder.closure.interpreter {
                 let needed = finder.closure.objects[asked].binary.needed.clone();
+                if finder.closure.edges.len() + needed.len() > MOST_EDGES {
+                    let path = &finder.closure.objects[asked].path;
+                    let text = format!(
+                        "with the {} names that it needs, more than {MOST_EDGES} are asked for; lode-tool looks for no more",
+                        needed.len()
+                    );
+                    return Err(anyhow::Error::new(recognise::Beyond(text)).context(path.clone()));
+                }
                 for (place, name) in (1..).zip(&needed) {
                     finder.ask(asked, name, Means::Needed(place));
                 }
@@ -383,6 +396,9 @@ impl Closure {
 /// A closure in the making.
 struct Finder<'a> {
     closure: Closure,
+    /// The first object that answers to a name, and the object of a real path
+    by_name: HashMap<String, usize>,
+    by_path: HashMap<PathBuf, usize>,
     searcher: Searcher<'a>,
     directories: Directories,
     /// Where a musl system keeps its libraries
@@ -415,7 +431,11 @@ impl<'a> Finder<'a> {
             rule: Rule::Program,
             binary,
         };
+        let mut by_name = HashMap::new();
+        by_name.extend(program.binary.soname.clone().map(|name| (name, 0)));
         Finder {
+            by_name,
+            by_path: HashMap::from([(program.real.clone(), 0)]),
             closure: Closure {
                 objects: vec![program],
                 edges: Vec::new(),
@@ -528,16 +548,14 @@ impl<'a> Finder<'a> {
         }
         if name.contains('/') {
             let real = self.surroundings.tree.resolve(Path::new(name)).ok()?;
-            return self.closure.objects.iter().position(|object| object.real == real);
+            return self.by_path.get(&real).copied();
         }
         if is_musl {
             // musl knows a library by the name that it was found by; sonames mean nothing to it.
             let mut edges = self.closure.edges.iter();
             return edges.find(|edge| edge.name == name)?.target;
         }
-        self.closure.objects.iter().position(|object| {
-            object.binary.soname.as_deref() == Some(name) || (object.asker.is_some() && object.file_name() == name)
-        })
+        self.by_name.get(name).copied()
     }
 
     fn search(&mut self, asker: usize, name: &str, means: Means) -> Search {
@@ -620,20 +638,22 @@ impl<'a> Finder<'a> {
 
     /// The index of a found file, which is the one of the object that it is already, if it is.
     fn place(&mut self, path: String, real: PathBuf, binary: Binary, asker: usize, rule: Rule) -> usize {
-        let objects = &mut self.closure.objects;
-        objects
-            .iter()
-            .position(|object| object.real == real)
-            .unwrap_or_else(|| {
-                objects.push(Object {
-                    path,
-                    real,
-                    asker: Some(asker),
-                    rule,
-                    binary,
-                });
-                objects.len() - 1
-            })
+        if let Some(known) = self.by_path.get(&real) {
+            return *known;
+        }
+        let index = self.closure.objects.len();
+        for name in [Some(file_name(&path)), binary.soname.as_deref()].into_iter().flatten() {
+            self.by_name.entry(name.to_owned()).or_insert(index);
+        }
+        self.by_path.insert(real.clone(), index);
+        self.closure.objects.push(Object {
+            path,
+            real,
+            asker: Some(asker),
+            rule,
+            binary,
+        });
+        index
     }
 
     /// Opens a candidate, and holds its class and machine against the program's.
@@ -732,7 +752,7 @@ impl Refused {
         let cause = error.downcast_ref::<io::Error>().map(io::Error::kind);
         let text = match error.downcast_ref::<io::Error>() {
             Some(error) => words(error),
-            None => error.to_string(),
+            None => error.root_cause().to_string(),
         };
         Refused {
             text,
@@ -753,6 +773,11 @@ fn lineage(objects: &[Object], asker: usize) -> Vec<Link<'_>> {
     let mut lineage = Vec::new();
     let mut next = objects.get(asker);
     while let Some(object) = next {
+        next = object.asker.and_then(|asker| objects.get(asker));
+        // Of those behind the asker only RPATH counts; chains of files may be long.
+        if !lineage.is_empty() && object.asker.is_some() && object.binary.rpath.is_none() {
+            continue;
+        }
         let folder = object
             .real
             .parent()
@@ -768,7 +793,6 @@ fn lineage(objects: &[Object], asker: usize) -> Vec<Link<'_>> {
                 .is_some_and(|flags| flags & NODEFLIB != 0),
             is_program: object.asker.is_none(),
         });
-        next = object.asker.and_then(|asker| objects.get(asker));
     }
     lineage
 }

@@ -26,6 +26,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::debian::Debian;
 use crate::files;
+use crate::report::say;
 use crate::tree::Tree;
 
 /// Where programs ask for the loader, in PT_INTERP.
@@ -299,18 +300,25 @@ impl Installation {
             Ok(found)
         };
         match current {
-            Current::Lode => println!(
-                "loader:   {} is lode, {}",
+            Current::Lode => say(format_args!(
+                "loader:   {} is lode, {}\n",
                 self.loader.display(),
                 changed(&self.loader)?
-            ),
-            Current::Other => println!("loader:   {} is not lode", self.loader.display()),
+            ))?,
+            Current::Other => say(format_args!("loader:   {} is not lode\n", self.loader.display()))?,
         }
         let diverted = self.is_diverted()?;
         match (self.kept.exists(), diverted) {
-            (true, false) => println!("original: {}, {}", self.kept.display(), changed(&self.kept)?),
-            (true, true) => println!("original: {}, which dpkg keeps up to date", self.kept.display()),
-            (false, _) => println!("original: not kept"),
+            (true, false) => say(format_args!(
+                "original: {}, {}\n",
+                self.kept.display(),
+                changed(&self.kept)?
+            ))?,
+            (true, true) => say(format_args!(
+                "original: {}, which dpkg keeps up to date\n",
+                self.kept.display()
+            ))?,
+            (false, _) => say("original: not kept\n")?,
         }
         for libc in self.libcs() {
             let (supported, line) = match current {
@@ -318,7 +326,7 @@ impl Installation {
                 _ => (true, "not asked".to_owned()),
             };
             whole &= supported;
-            println!("libc:     {}: {line}", libc.display());
+            say(format_args!("libc:     {}: {line}\n", libc.display()))?;
         }
         if let Some(debian) = Debian::of(&self.tree) {
             let asks = match debian.asks() {
@@ -326,7 +334,10 @@ impl Installation {
                 Some(false) => ", apt does not ask before it replaces libc",
                 None => "",
             };
-            println!("updates:  {}{asks}", if diverted { "diverted" } else { "not diverted" });
+            say(format_args!(
+                "updates:  {}{asks}\n",
+                if diverted { "diverted" } else { "not diverted" }
+            ))?;
         }
         Ok(match current {
             Current::Lode if whole && self.kept.exists() => Health::Whole,

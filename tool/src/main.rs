@@ -36,11 +36,14 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 
+use report::Format;
+
 use installation::{Build, Health, Installation};
 
 /// Answers questions about ELF files as a loader sees them; puts lode in the place of a tree's loader, and takes it away again.
 ///
-/// Questions end with status 0 if all is well, 1 if something is worth a look, 2 if the command line is wrong, 3 if the program would not start.
+/// Questions end with status 0 if all is well, 1 if something is worth a look, 2 if the command line is wrong, 3 if the
+/// program would not start or a file cannot be read.
 #[derive(Parser)]
 #[command(name = "lode-tool", version)]
 struct Arguments {
@@ -185,7 +188,7 @@ fn run(command: &Command) -> Result<ExitCode> {
                 } else {
                     "is this build of lode already"
                 },
-            );
+            )?;
         }
         Command::Uninstall { place, force } => {
             let installation = place.change()?;
@@ -197,7 +200,7 @@ fn run(command: &Command) -> Result<ExitCode> {
                 } else {
                     "is not lode"
                 },
-            );
+            )?;
         }
         Command::Upgrade { place, build } => {
             let installation = place.change()?;
@@ -209,7 +212,7 @@ fn run(command: &Command) -> Result<ExitCode> {
                 } else {
                     "is this build of lode already"
                 },
-            );
+            )?;
         }
         Command::CheckLibc { file } => return check_libc::run(file),
         Command::Status { place } => {
@@ -223,15 +226,45 @@ fn run(command: &Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(loader: &Path, what: &str) {
-    println!("{} {what}", loader.display());
+fn say(loader: &Path, what: &str) -> Result<()> {
+    report::say(format_args!("{} {what}\n", loader.display()))
+}
+
+impl Command {
+    /// The name of a question about a file, and the form that its answer has to have.
+    fn question(&self) -> Option<(&'static str, Format)> {
+        Some(match self {
+            Command::Bindings(one) => ("bindings", one.output.format),
+            Command::Check(one) => ("check", one.output.format),
+            Command::Compat(one) => ("compat", one.output.format),
+            Command::Effective(one) => ("effective", one.output.format),
+            Command::Explain(one) => ("explain", one.output.format),
+            Command::ExplainCode(one) => ("explain-code", one.output.format),
+            Command::Features(one) => ("features", one.output.format),
+            Command::Needs(one) => ("needs", one.output.format),
+            Command::Plan(one) => ("plan", one.output.format),
+            Command::Probes(one) => ("probes", one.output.format),
+            Command::RelocationSizes(one) => ("relocation-sizes", one.output.format),
+            Command::Strict(one) => ("strict", one.output.format),
+            Command::Tree(one) => ("tree", one.output.format),
+            Command::Why(one) => ("why", one.output.format),
+            Command::WhyNot(one) => ("why-not", one.output.format),
+            Command::Install { .. }
+            | Command::Uninstall { .. }
+            | Command::Status { .. }
+            | Command::Upgrade { .. }
+            | Command::CheckLibc { .. } => return None,
+        })
+    }
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse().command) {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("lode-tool: {error:#}");
+    let command = Arguments::parse().command;
+    match (run(&command), command.question()) {
+        (Ok(status), _) => status,
+        (Err(error), Some((question, format))) => report::fail(question, &error, format),
+        (Err(error), None) => {
+            report::complain(&error);
             ExitCode::FAILURE
         }
     }

@@ -3,6 +3,7 @@
 //! What lode would refuse is refused here by the same code and in the same words; nothing of the files is executed, mapped from a
 //! disk, or seen by the kernel. Resolvers are not called: a word that one would decide gets a made-up address.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -32,7 +33,12 @@ use crate::tree::Tree;
 const BASE: u64 = 0x7f00_0000_0000;
 
 /// Bytes of a page.
-const PAGE: u64 = 4096;
+pub const PAGE: u64 = 4096;
+
+/// Whether a file is for the machine that can be rehearsed.
+pub fn is_lodes(binary: &Binary) -> bool {
+    binary.header.machine == EM_X86_64 && binary.header.bits == 64
+}
 
 /// Where lode's own code would be: addresses in no module.
 const ENTRIES: Entries = Entries {
@@ -77,7 +83,7 @@ pub enum Subject {
 }
 
 /// A reference that nothing satisfies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unsatisfied {
     /// The file that refers
     pub file: String,
@@ -137,7 +143,7 @@ impl Refusal {
 }
 
 /// A reference that got its definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Bound {
     /// The file that refers
     pub from: String,
@@ -154,6 +160,8 @@ pub struct Bound {
 pub struct Rehearsal {
     /// Why the start fails, if it does
     pub refusal: Option<Refusal>,
+    /// Calls of functions that nothing defines. The start does not fail for them: each fails when it is made.
+    pub waiting: Vec<Unsatisfied>,
     /// Why lode does not start the libc, if it does not. The rehearsal goes on: another loader may.
     pub libc: Option<Refusal>,
     /// Warnings, in the loader's words
@@ -165,13 +173,39 @@ pub struct Rehearsal {
 }
 
 /// Rehearses the start of an x86-64 program, a path in the tree. A library is taken as if it were a program.
+///
+/// Every function slot is bound, so that all bindings are known. Where that fails for symbols alone, the start is tried once more with slots that
+/// wait for their call, if they may: that decides whether the program starts.
 pub fn rehearse(program: &Path, preloads: &[String], surroundings: &Surroundings) -> Rehearsal {
+    let mut at_once = attempt(program, preloads, surroundings, true);
+    let Some(Subject::Symbols(all)) = at_once.refusal.as_ref().map(|refusal| &refusal.subject) else {
+        return at_once;
+    };
+    if surroundings.bind_now {
+        return at_once;
+    }
+    let mut by_call = attempt(program, preloads, surroundings, false);
+    let wanted = match by_call.refusal.as_ref().map(|refusal| &refusal.subject) {
+        Some(Subject::Symbols(wanted)) => wanted.as_slice(),
+        _ => &[],
+    };
+    by_call.waiting = all.iter().filter(|one| !wanted.contains(one)).cloned().collect();
+    let known: HashSet<Bound> = at_once.bindings.iter().cloned().collect();
+    by_call.bindings.retain(|bound| !known.contains(bound));
+    at_once.bindings.append(&mut by_call.bindings);
+    by_call.bindings = at_once.bindings;
+    by_call
+}
+
+/// A start with function slots that are bound `now`, or when they may.
+fn attempt(program: &Path, preloads: &[String], surroundings: &Surroundings, now: bool) -> Rehearsal {
     let name = program.to_string_lossy().into_owned();
     let journal = Journal::default();
     let mut world = World::default();
     let ready = Stage {
         surroundings,
         journal: &journal,
+        now,
     }
     .run(&name, preloads, &mut world);
     let mut rehearsal = journal.0.into_inner().unwrap_or_default();
@@ -190,6 +224,7 @@ pub fn examine(path: &Path, surroundings: &Surroundings) -> Option<Refusal> {
     let stage = Stage {
         surroundings,
         journal: &journal,
+        now: true,
     };
     let mapped = stage.mapping(&host, |context| {
         let file = host
@@ -205,6 +240,8 @@ pub fn examine(path: &Path, surroundings: &Surroundings) -> Option<Refusal> {
 struct Stage<'a> {
     surroundings: &'a Surroundings,
     journal: &'a Journal,
+    /// As with LD_BIND_NOW
+    now: bool,
 }
 
 impl Stage<'_> {
@@ -235,7 +272,7 @@ impl Stage<'_> {
         })?;
         let binding = Binding {
             machine: &MACHINE,
-            now: true,
+            now: self.now,
             entries: ENTRIES,
             substitute: None,
             allow: Allow::empty(),

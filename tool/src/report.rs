@@ -1,6 +1,6 @@
 //! How an answer leaves lode-tool: as text for people or as JSON for programs, and with a status.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -82,8 +82,83 @@ pub fn give<A: Answer>(answer: &A, format: Format) -> Result<ExitCode> {
             serde_json::to_string_pretty(&envelope).context("the answer has no JSON form")? + "\n"
         }
     };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the answer"),
-        _ => Ok(ExitCode::from(verdict.status())),
+    say(text)?;
+    Ok(ExitCode::from(verdict.status()))
+}
+
+/// Writes to standard output. That a reader goes away (`| head`) is no error.
+///
+/// # Errors
+/// Standard output cannot be written: [`Unwritten`].
+pub fn say(text: impl Display) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.to_string().as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Unwritten(error).into()),
+        _ => Ok(()),
     }
+}
+
+/// Standard output cannot be written, so that the answer is lost. That says nothing about the file.
+#[derive(Debug)]
+pub struct Unwritten(pub io::Error);
+
+impl Display for Unwritten {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "cannot write the answer: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unwritten {}
+
+/// There is no such thing as was asked for; the file is there.
+#[derive(Debug)]
+pub struct NoSuch(pub String);
+
+impl Display for NoSuch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NoSuch {}
+
+/// The members of the JSON of a question that has no answer.
+#[derive(Serialize)]
+struct Failure<'a> {
+    schema: u32,
+    command: &'a str,
+    verdict: Verdict,
+    answer: Option<()>,
+    error: String,
+}
+
+/// Says that a question has no answer, as a rule because a file cannot be read; returns the status to end with.
+pub fn fail(command: &str, error: &anyhow::Error, format: Format) -> ExitCode {
+    complain(error);
+    if error.is::<Unwritten>() {
+        return ExitCode::FAILURE;
+    }
+    let verdict = match error.is::<NoSuch>() {
+        true => Verdict::Findings,
+        false => Verdict::WouldNotStart,
+    };
+    if format == Format::Json {
+        let failure = Failure {
+            schema: SCHEMA,
+            command,
+            verdict,
+            answer: None,
+            error: format!("{error:#}"),
+        };
+        let json = serde_json::to_string_pretty(&failure).unwrap_or_default();
+        if let Err(error) = say(json + "\n") {
+            complain(&error);
+        }
+    }
+    ExitCode::from(verdict.status())
+}
+
+/// Writes to standard error, if that is possible.
+pub fn complain(error: &anyhow::Error) {
+    let _ = writeln!(io::stderr(), "lode-tool: {error:#}");
 }

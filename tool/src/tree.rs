@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 
 /// Symbolic links that are followed in one path: as many as the kernel would follow (path_resolution(7)).
 const LINKS: usize = 40;
@@ -74,14 +76,16 @@ impl Tree {
             let metadata = fs::symlink_metadata(&outside).with_context(|| format!("{}", outside.display()))?;
             if !metadata.is_symlink() {
                 if !rest.is_empty() && !metadata.is_dir() {
-                    bail!("{} is not a directory", outside.display());
+                    let error = io::Error::from_raw_os_error(Errno::ENOTDIR as i32);
+                    return Err(error).with_context(|| outside.display().to_string());
                 }
                 found = next;
                 continue;
             }
             links += 1;
             if links > LINKS {
-                bail!("{}: too many symbolic links", self.outside(path).display());
+                let error = io::Error::from_raw_os_error(Errno::ELOOP as i32);
+                return Err(error).with_context(|| self.outside(path).display().to_string());
             }
             let target = fs::read_link(&outside)?;
             if target.is_absolute() {

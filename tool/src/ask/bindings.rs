@@ -12,7 +12,7 @@ use super::{Output, Search};
 use crate::closure::{Closure, Flavour};
 use crate::elf::EM_X86_64;
 use crate::lookup::Scope;
-use crate::rehearsal::{self, Refusal};
+use crate::rehearsal::{self, Refusal, Unsatisfied};
 use crate::report::{Answer, Verdict, give};
 
 /// Say which definition each reference of a program and its libraries gets, and which others are shadowed by it
@@ -31,7 +31,7 @@ pub struct Arguments {
     #[command(flatten)]
     search: Search,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.
@@ -46,6 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         program: closure.objects[0].path.clone(),
         by_rehearsal: is_lodes,
         refusal: None,
+        waiting: Vec::new(),
         asked: arguments.symbol.clone(),
         symbols: Vec::new(),
     };
@@ -55,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let surroundings = arguments.search.surroundings()?;
         let rehearsal = rehearsal::rehearse(&program, &arguments.search.preloads(&surroundings), &surroundings);
         answer.refusal = rehearsal.refusal;
+        answer.waiting = rehearsal.waiting;
         let bound = rehearsal.bindings.into_iter();
         bound
             .map(|bound| Made {
@@ -112,6 +114,8 @@ struct Bindings {
     by_rehearsal: bool,
     /// Why the start fails; the bindings are those made before that
     refusal: Option<Refusal>,
+    /// Calls of functions that nothing defines: each fails when it is made
+    waiting: Vec<Unsatisfied>,
     /// The symbol that was asked for
     asked: Option<String>,
     symbols: Vec<Contest>,
@@ -220,6 +224,11 @@ impl Display for Bindings {
             }
             _ => {}
         }
+        for one in &self.waiting {
+            let version = one.version.iter().map(|version| format!("@{version}"));
+            let name = std::iter::once(one.symbol.clone()).chain(version).collect::<String>();
+            writeln!(out, "{name} of {} is defined nowhere: the first call fails", one.file)?;
+        }
         match &self.refusal {
             Some(refusal) => writeln!(out, "the start fails[{}]: {}", refusal.code, refusal.line),
             None => Ok(()),
@@ -234,6 +243,7 @@ impl Answer for Bindings {
         match (&self.refusal, &self.asked, self.symbols.is_empty()) {
             (Some(_), ..) => Verdict::WouldNotStart,
             (None, Some(_), true) => Verdict::Findings,
+            _ if !self.waiting.is_empty() => Verdict::Findings,
             _ => Verdict::Clean,
         }
     }

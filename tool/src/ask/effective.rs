@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::Output;
 use crate::contents::{By, Contents, Named, STT_FUNC, Value, Word, signed_sum, with_offset};
 use crate::elf::Binary;
-use crate::report::{Answer, give};
+use crate::report::{Answer, NoSuch, give};
 
 /// Show what words of a file hold once it is relocated, whatever form its relocations have
 ///
@@ -37,7 +37,7 @@ pub struct Arguments {
     #[arg(long, value_name = "BIAS", value_parser = number, default_value = "0", hide_default_value = true)]
     base: u64,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// The most bytes shown of one place.
@@ -59,7 +59,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let mut blocks = Vec::new();
     for place in &arguments.places {
-        let ranges = find(&contents, place).with_context(|| arguments.file.display().to_string())?;
+        let ranges = find(&contents, place)
+            .map_err(|error| NoSuch(format!("{error:#}")))
+            .with_context(|| arguments.file.display().to_string())?;
         for (start, length) in ranges {
             walk.seen.clear();
             blocks.push(walk.block(start, length, arguments.follow));

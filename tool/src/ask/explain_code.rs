@@ -3,12 +3,12 @@
 use std::fmt::{self, Display};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use include_dir::{Dir, include_dir};
 use serde::Serialize;
 
 use super::Output;
-use crate::report::{Answer, give};
+use crate::report::{Answer, NoSuch, give};
 
 static PAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../docs/errors");
 
@@ -18,7 +18,7 @@ pub struct Arguments {
     /// The code, as it stands in brackets after `lode`
     code: Option<String>,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.
@@ -32,7 +32,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let code = code.trim_matches(['[', ']']).to_ascii_uppercase();
     match page(&code) {
         Some(page) => give(&page, arguments.output.format),
-        None => bail!("there is no code {code}; `lode-tool explain-code` lists all of them"),
+        None => {
+            let text = format!("there is no code {code}; `lode-tool explain-code` lists all of them");
+            Err(NoSuch(text).into())
+        }
     }
 }
 

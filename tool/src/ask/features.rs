@@ -24,7 +24,7 @@ use crate::report::{Answer, give};
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.

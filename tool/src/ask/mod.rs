@@ -40,6 +40,9 @@ pub struct Search {
     /// Level of the CPU to search for, 1 to 4 [default: this computer's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
     pub cpu_level: Option<u8>,
+    /// Bind all functions at the start, as LD_BIND_NOW does [default: if LD_BIND_NOW is set, and the root is /]
+    #[arg(long)]
+    pub bind_now: bool,
 }
 
 impl Search {
@@ -48,15 +51,15 @@ impl Search {
     /// # Errors
     /// There is no such tree.
     pub fn surroundings(&self) -> Result<Surroundings> {
-        let from_environment = || {
-            std::env::var("LD_LIBRARY_PATH")
-                .ok()
-                .filter(|_| self.root == Path::new("/"))
-        };
+        // What the environment says is meant for the running system.
+        let is_running_system = self.root == Path::new("/");
+        let from_environment = || std::env::var("LD_LIBRARY_PATH").ok().filter(|_| is_running_system);
+        let is_set = std::env::var_os("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         Ok(Surroundings {
             tree: Tree::open(&self.root)?,
             library_path: self.library_path.clone().or_else(from_environment),
             cpu_level: self.cpu_level.unwrap_or_else(closure::cpu_level),
+            bind_now: self.bind_now || (is_set && is_running_system),
         })
     }
 
@@ -100,4 +103,33 @@ pub struct Output {
     /// The form of the answer
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// A size of a page, which is a power of two: 4096, 0x10000, 16k, 64KiB.
+pub fn page_size(text: &str) -> Result<u64, String> {
+    let lower = text.to_ascii_lowercase();
+    let (digits, unit) = match lower.strip_suffix("kib").or_else(|| lower.strip_suffix('k')) {
+        Some(digits) => (digits, 1024),
+        None => (lower.as_str(), 1),
+    };
+    let size = effective::number(digits)
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
+    size.filter(|size| size.is_power_of_two() && (1024..=1 << 21).contains(size))
+        .ok_or_else(|| "not a power of two from 1k to 2048k".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_size_is_read_in_every_common_form() {
+        for text in ["65536", "0x10000", "64k", "64K", "64KiB"] {
+            assert_eq!(page_size(text), Ok(65536), "{text}");
+        }
+        for text in ["", "k", "3k", "512", "4M", "0x1001", "-4096"] {
+            assert!(page_size(text).is_err(), "{text}");
+        }
+    }
 }

@@ -5,16 +5,18 @@ use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use lode::arch::Ask;
 use lode::elf::dynamic::tag;
-use lode::elf::header::Header;
+use lode::elf::header::{FileKind, Header};
 use lode::elf::segment::{Access, PROGRAM_HEADER_SIZE, ProgramHeader};
+use lode::elf::{FileOffset, Vaddr};
+use lode::error::{Code, Kind, Rule};
 use lode::layout::{Layout, Source};
 use serde::Serialize;
 
 use super::Output;
-use crate::elf::{Binary, EM_AARCH64};
+use crate::elf::{self, Binary, EM_AARCH64, EM_RISCV, EM_X86_64};
 use crate::relocations::Relocations;
 use crate::report::{Answer, Verdict, give};
 
@@ -25,46 +27,98 @@ use crate::report::{Answer, Verdict, give};
 pub struct Arguments {
     /// The program or library
     file: PathBuf,
-    /// Bytes of a page [default: the smallest of the machine]
-    #[arg(long, value_name = "BYTES", value_parser = super::effective::number)]
+    /// Bytes of a page: 4096, 0x4000, 64k, … [default: the smallest of the machine]
+    #[arg(long, value_name = "SIZE", value_parser = super::page_size)]
     page_size: Option<u64>,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers. A file that cannot be planned is an answer too: the reason.
 ///
 /// # Errors
-/// The file cannot be read, is no ELF file, or is for a machine that lode has no table for.
+/// The file cannot be read, or is no ELF file.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let binary = Binary::open(&arguments.file)?;
-    let machine = lode::arch::machine(binary.header.machine)
-        .filter(|machine| (machine.class == 2) == (binary.header.bits == 64))
-        .ok_or_else(|| anyhow!("lode has no table for {}", binary.header.machine_name()))
-        .with_context(|| arguments.file.display().to_string())?;
-    let page_size = arguments
-        .page_size
-        .or(machine.page_sizes.first().copied())
-        .unwrap_or(4096);
-    let layout = layout(&binary, machine, page_size);
+    let machine = machine(&binary.header);
+    let smallest = machine.and_then(|machine| machine.page_sizes.first().copied());
+    let page_size = arguments.page_size.or(smallest).unwrap_or(4096);
+    let layout = match machine {
+        Some(machine) => layout(&binary, machine, page_size),
+        None => by_segments(&binary, page_size),
+    };
     let plan = Plan {
         file: arguments.file.display().to_string(),
+        machine: binary.header.machine_name(),
+        has_table: machine.is_some(),
         page_size,
-        refusal: layout.as_ref().err().cloned(),
+        refusal: layout.as_ref().err().map(|refusal| refusal.line.clone()),
         layout: layout.ok().map(|layout| Planned::of(&binary, &layout)),
         counts: Counts::of(&binary),
     };
     give(&plan, arguments.output.format)
 }
 
-/// The plan by the loader's own stages; or the line in which it refuses.
-pub fn layout(binary: &Binary, machine: &lode::arch::Machine, page_size: u64) -> Result<Layout, String> {
-    let length = Some(binary.bytes.len() as u64);
-    let words = |fault: lode::error::Fault| {
+/// The machine, if lode has a table for it.
+pub fn machine(header: &elf::Header) -> Option<&'static lode::arch::Machine> {
+    lode::arch::machine(header.machine).filter(|machine| (machine.class == 2) == (header.bits == 64))
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug)]
+pub struct Unplanned {
+    /// The code of the loader's refusal
+    pub code: Code,
+    /// Its words
+    pub line: String,
+}
+
+impl Unplanned {
+    fn of(fault: lode::error::Fault) -> Unplanned {
         let name = lode::error::Name::from("");
         let error = fault.of(lode::error::Stage::Map, &name);
-        error.to_string().trim_start_matches([':', ' ']).to_owned()
+        Unplanned {
+            code: error.kind.code(),
+            line: error.to_string().trim_start_matches([':', ' ']).to_owned(),
+        }
+    }
+}
+
+/// The plan for a machine of either class and byte order that lode has no table for: by the rules for segments, which are the same for all.
+fn by_segments(binary: &Binary, page_size: u64) -> Result<Layout, Unplanned> {
+    let kind = match binary.header.kind {
+        2 => FileKind::Executable,
+        3 => FileKind::Shared,
+        kind => return Err(Unplanned::of(Kind::malformed(Rule::HeaderType, kind.into(), 0))),
     };
+    let header = Header {
+        kind,
+        osabi: binary.header.osabi,
+        abi_version: binary.header.abi_version,
+        machine: binary.header.machine,
+        entry: Vaddr(binary.header.entry),
+        // Only the kernel's word for the place of the headers depends on these.
+        phoff: FileOffset(u64::MAX),
+        phnum: u16::try_from(binary.segments.len()).unwrap_or(u16::MAX),
+        flags: binary.header.flags,
+    };
+    let segment = |segment: &elf::Segment| ProgramHeader {
+        kind: segment.kind,
+        access: Access::from_bits_retain(segment.flags),
+        offset: FileOffset(segment.offset),
+        vaddr: Vaddr(segment.address),
+        file_size: segment.file_size,
+        memory_size: segment.memory_size,
+        align: segment.align,
+    };
+    let headers: Vec<ProgramHeader> = binary.segments.iter().map(segment).collect();
+    Layout::plan(&header, &headers, Some(binary.bytes.len() as u64), page_size).map_err(Unplanned::of)
+}
+
+/// The plan by the loader's own stages; or the line in which it refuses.
+pub fn layout(binary: &Binary, machine: &lode::arch::Machine, page_size: u64) -> Result<Layout, Unplanned> {
+    let length = Some(binary.bytes.len() as u64);
+    let words = Unplanned::of;
     let header = Header::decode(&binary.bytes, length, machine).map_err(words)?;
     let from = usize::try_from(header.phoff.0).unwrap_or(usize::MAX);
     let end = from.saturating_add(usize::from(header.phnum) * PROGRAM_HEADER_SIZE);
@@ -76,6 +130,9 @@ pub fn layout(binary: &Binary, machine: &lode::arch::Machine, page_size: u64) ->
 #[derive(Serialize)]
 struct Plan {
     file: String,
+    machine: String,
+    /// Whether lode has a table for the machine. Without one only what is the same for all machines is planned
+    has_table: bool,
     page_size: u64,
     /// Why there is no plan
     refusal: Option<String>,
@@ -191,6 +248,12 @@ impl Reach {
             let last = ranges.next_back().unwrap_or(first);
             Some((first.start.0, last.end()?))
         };
+        // ADRP counts 21 bits of pages; x86-64's and RISC-V's distances are signed words of 32 bits.
+        let limit = match binary.header.machine {
+            EM_AARCH64 => 1 << 32,
+            EM_X86_64 | EM_RISCV => 1 << 31,
+            _ => return None,
+        };
         let code = range(Access::EXECUTE)?;
         let data = range(Access::WRITE);
         let got = got(binary);
@@ -201,12 +264,7 @@ impl Reach {
             data,
             farthest_got: got.map(farthest),
             farthest_data: data.map(farthest),
-            // ADRP counts 21 bits of pages; x86-64's and RISC-V's distances are signed words of 32 bits.
-            limit: if binary.header.machine == EM_AARCH64 {
-                1 << 32
-            } else {
-                1 << 31
-            },
+            limit,
         })
     }
 }
@@ -265,6 +323,13 @@ impl Counts {
 impl Display for Plan {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(out, "{}, pages of {} bytes", self.file, self.page_size)?;
+        if !self.has_table {
+            let machine = &self.machine;
+            writeln!(
+                out,
+                "for {machine}, which lode has no table for: what is the same for all machines"
+            )?;
+        }
         if let Some(refusal) = &self.refusal {
             writeln!(out, "no plan: {refusal}")?;
         }

@@ -28,7 +28,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     sort: Sort,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -50,10 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         if path.is_dir() {
             sizes.walk(path)?;
         } else {
-            match Row::of(path, &Binary::open(path)?) {
-                Some(row) => sizes.files.push(row),
-                None => sizes.without += 1,
-            }
+            sizes.count(path, &Binary::open(path)?);
         }
     }
     match arguments.sort {
@@ -71,6 +68,8 @@ struct Sizes {
     without: u64,
     /// What is true of all files together
     total: Option<Row>,
+    /// Files of which something could not be read, so that there may be more relocations
+    notes: Vec<String>,
 }
 
 /// The sizes of one file, in bytes.
@@ -175,7 +174,13 @@ impl Sizes {
         if !matches!(binary.header.kind, 2 | 3) {
             return;
         }
-        match Row::of(path, &binary) {
+        self.count(path, &binary);
+    }
+
+    fn count(&mut self, path: &Path, binary: &Binary) {
+        let note = |damage: &String| format!("{}: {damage}", path.display());
+        self.notes.extend(binary.damage.iter().map(note));
+        match Row::of(path, binary) {
             Some(row) => self.files.push(row),
             None => self.without += 1,
         }
@@ -214,6 +219,9 @@ impl Display for Sizes {
             [] => writeln!(out, "no relative relocations")?,
             [row] => row.detail(out)?,
             rows => table(rows, self.total.as_ref(), out)?,
+        }
+        for note in &self.notes {
+            writeln!(out, "note: {note}")?;
         }
         match self.without {
             0 => Ok(()),

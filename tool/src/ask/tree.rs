@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Output, Search};
-use crate::closure::{Closure, Edge, Possibility, Rule};
+use crate::closure::{Attempt, Closure, Edge, Possibility, Rule};
 use crate::report::{Answer, Verdict, give};
 
 /// Show what a program needs, as a tree, with the rule that found each library
@@ -28,7 +28,7 @@ pub struct Arguments {
     #[command(flatten)]
     search: Search,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.
@@ -52,6 +52,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         arguments.output.format,
     )
 }
+
+/// How many levels are shown. Real programs have some ten; a chain of thousands would be mostly indentation. Readers of JSON
+/// take 128 levels as a rule, and a level of files has two.
+const MOST_LEVELS: usize = 48;
 
 /// The form of the text.
 enum Form {
@@ -83,6 +87,12 @@ struct Node {
     rule: Option<Rule>,
     /// Whether it stands, with what it needs, further up
     again: bool,
+    /// What is there under the name though it is no file that can be loaded, if nothing was found
+    instead: Option<String>,
+    /// What of the file could not be read, so that it may need more
+    notes: Vec<String>,
+    /// Whether it stands so deep that what it needs is left out
+    cut: bool,
     /// What it needs
     needs: Vec<Node>,
     /// What it may open while it runs
@@ -116,32 +126,45 @@ impl Node {
             path: Some(program.path.clone()),
             rule: Some(program.rule.clone()),
             again: false,
-            needs: Node::needs(closure, 0, &mut shown),
+            instead: None,
+            notes: program.binary.damage.clone(),
+            cut: false,
+            needs: Node::needs(closure, 0, 1, &mut shown),
             optional: Optional::of(closure, 0),
         }
     }
 
-    fn needs(closure: &Closure, asker: usize, shown: &mut [bool]) -> Vec<Node> {
+    fn needs(closure: &Closure, asker: usize, level: usize, shown: &mut [bool]) -> Vec<Node> {
         let edges = closure.edges.iter().filter(|edge| edge.asker == asker);
-        edges.map(|edge| Node::of(closure, edge, shown)).collect()
+        edges.map(|edge| Node::of(closure, edge, level, shown)).collect()
     }
 
-    fn of(closure: &Closure, edge: &Edge, shown: &mut [bool]) -> Node {
+    fn of(closure: &Closure, edge: &Edge, level: usize, shown: &mut [bool]) -> Node {
         let mut node = Node {
             name: edge.name.clone(),
             path: None,
             rule: None,
             again: false,
+            instead: None,
+            notes: Vec::new(),
+            cut: false,
             needs: Vec::new(),
             optional: Vec::new(),
         };
-        let Some(target) = edge.target else { return node };
+        let Some(target) = edge.target else {
+            node.instead = instead(edge);
+            return node;
+        };
         let object = &closure.objects[target];
         node.path = Some(object.path.clone());
         node.rule = Some(object.rule.clone());
         node.again = std::mem::replace(&mut shown[target], true);
+        node.cut = !node.again && level >= MOST_LEVELS && !object.binary.needed.is_empty();
         if !node.again {
-            node.needs = Node::needs(closure, target, shown);
+            node.notes = object.binary.damage.clone();
+        }
+        if !node.again && !node.cut {
+            node.needs = Node::needs(closure, target, level + 1, shown);
             node.optional = Optional::of(closure, target);
         }
         node
@@ -156,6 +179,12 @@ impl Node {
                 ("├── ", "│   ")
             };
             writeln!(out, "{before}{branch}{}", node.line())?;
+            for note in &node.notes {
+                writeln!(out, "{before}{below}note: {note}")?;
+            }
+            if node.cut {
+                writeln!(out, "{before}{below}… (level {MOST_LEVELS}; --list shows all files)")?;
+            }
             node.write(out, &format!("{before}{below}"))?;
         }
         for (place, optional) in (self.needs.len()..).zip(&self.optional) {
@@ -171,9 +200,22 @@ impl Node {
             (Some(_), _) if self.again => format!("{name} (again)"),
             (Some(path), Some(rule)) if path == name => format!("{name} [{rule}]"),
             (Some(path), Some(rule)) => format!("{name} => {path} [{rule}]"),
-            _ => format!("{name} not found"),
+            _ => match &self.instead {
+                Some(instead) => format!("{name} not found ({instead})"),
+                None => format!("{name} not found"),
+            },
         }
     }
+}
+
+/// What is there in the place of a file that was looked for: `/lib/libx.so: a directory, not a regular file`.
+fn instead(edge: &Edge) -> Option<String> {
+    let is_there = |attempt: &&Attempt| {
+        let absent = ["No such file or directory", "Not a directory"];
+        attempt.refused.as_deref().is_some_and(|why| !absent.contains(&why))
+    };
+    let attempt = edge.attempts.iter().find(is_there)?;
+    Some(format!("{}: {}", attempt.path, attempt.refused.as_deref()?))
 }
 
 impl Optional {
@@ -286,6 +328,9 @@ impl Display for Tree<'_> {
         match self.form {
             Form::Tree => {
                 writeln!(out, "{} [{}]", self.root.name, self.machine)?;
+                for note in &self.root.notes {
+                    writeln!(out, "note: {note}")?;
+                }
                 self.root.write(out, "")
             }
             Form::List => self.list(out),

@@ -2,6 +2,9 @@
 //!
 //! The crate `object` knows the structures of both classes; which of them a file has is decided once, in [`binary`].
 
+use std::cell::Cell;
+use std::collections::HashMap;
+
 use anyhow::{Context, Result, bail};
 use object::elf::{FileHeader32, FileHeader64, SHT_DYNSYM};
 use object::read::elf::{Dyn, FileHeader, GnuHashTable, HashTable, ProgramHeader, SectionHeader, Sym};
@@ -35,6 +38,13 @@ const WEAK: u16 = 2;
 
 /// Reads a file of either class.
 pub fn binary(bytes: Vec<u8>) -> Result<Binary> {
+    if let Some(wrong) = bytes
+        .starts_with(b"\x7fELF")
+        .then(|| recognise::identity(&bytes))
+        .flatten()
+    {
+        bail!("{wrong}");
+    }
     let header = match bytes.get(4) {
         Some(1) => size_of::<FileHeader32<Endianness>>(),
         _ => size_of::<FileHeader64<Endianness>>(),
@@ -45,9 +55,6 @@ pub fn binary(bytes: Vec<u8>) -> Result<Binary> {
     match bytes.get(..5) {
         Some(b"\x7fELF\x01") => parse::<FileHeader32<Endianness>>(bytes),
         Some(b"\x7fELF\x02") => parse::<FileHeader64<Endianness>>(bytes),
-        Some(b"\x7fELF\x00" | b"\x7fELF\x03" | b"\x7fELF\xff") => {
-            bail!("the class in its ELF header is neither 32-bit nor 64-bit")
-        }
         _ => bail!("not an ELF file: {}", recognise::bytes(&bytes)),
     }
 }
@@ -98,8 +105,21 @@ fn parse<E: FileHeader<Endian = Endianness>>(bytes: Vec<u8>) -> Result<Binary> {
         }
     }
     binary.bytes = bytes;
-    dynamic_content::<E>(&mut binary, endian);
+    binary.damage.extend(cut(&binary));
+    dynamic_content::<E>(&mut binary, endian)?;
     Ok(binary)
+}
+
+/// The first segment that ends behind the file.
+fn cut(binary: &Binary) -> Option<String> {
+    let length = binary.bytes.len() as u64;
+    let end = |segment: &Segment| segment.offset.saturating_add(segment.file_size);
+    let (index, segment) = (0..).zip(binary.loads()).find(|(_, segment)| end(segment) > length)?;
+    let end = end(segment);
+    let index: u32 = index;
+    Some(format!(
+        "the file is cut off: segment {index} ends at {end:#x}, the file at {length:#x}"
+    ))
 }
 
 fn header<E: FileHeader<Endian = Endianness>>(file: &E, endian: Endianness) -> Header {
@@ -175,23 +195,54 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Bytes of memory that a file's names may take for each byte of the file. A symbol takes at least 26 bytes of a file and less than 100 here besides its
+/// name, so that no linker comes near; but tables may overlap, and each of their entries may name the same long text.
+const NAMES: u64 = 16;
+
+/// The dynamic string table, and how much of it was copied.
+struct Strings {
+    bytes: Vec<u8>,
+    spent: Cell<u64>,
+    most: u64,
+}
+
+impl Strings {
+    /// The name at an offset; empty from the moment on when too much was taken.
+    fn name(&self, offset: u64) -> String {
+        if self.is_exhausted() {
+            return String::new();
+        }
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.bytes.get(offset..));
+        let rest = rest.unwrap_or_default();
+        let length = memchr::memchr(0, rest).unwrap_or(rest.len());
+        self.copy(rest.get(..length).unwrap_or_default())
+    }
+
+    fn copy(&self, name: &[u8]) -> String {
+        let size = (size_of::<String>() + name.len()) as u64;
+        self.spent.set(self.spent.get().saturating_add(size));
+        if self.is_exhausted() { String::new() } else { text(name) }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.spent.get() > self.most
+    }
+}
+
 /// What the dynamic section leads to.
-fn dynamic_content<E: FileHeader<Endian = Endianness>>(binary: &mut Binary, endian: Endianness) {
+///
+/// # Errors
+/// The names in its tables take more memory than any linker's ([`NAMES`]).
+fn dynamic_content<E: FileHeader<Endian = Endianness>>(binary: &mut Binary, endian: Endianness) -> Result<()> {
     let Some(strings) = strings(binary) else {
         if !binary.dynamic.is_empty() {
             binary
                 .damage
                 .push("the dynamic string table lies outside the segments".to_owned());
         }
-        return;
+        return Ok(());
     };
-    let string = |offset: u64| -> String {
-        let bytes = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| strings.get(offset..))
-            .unwrap_or_default();
-        text(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
-    };
+    let string = |offset: u64| strings.name(offset);
     let all = |tag: u64| {
         binary
             .dynamic
@@ -203,44 +254,82 @@ fn dynamic_content<E: FileHeader<Endian = Endianness>>(binary: &mut Binary, endi
     binary.soname = all(tag::SONAME).next();
     binary.rpath = all(tag::RPATH).next();
     binary.runpath = all(tag::RUNPATH).next();
-    let (needs, wanted) = version_needs(binary, &string).unwrap_or_default();
-    let defined = version_definitions(binary, &string).unwrap_or_default();
+    let (needs, wanted) = version_needs(binary, &strings).unwrap_or_default();
+    let defined = version_definitions(binary, &strings).unwrap_or_default();
     binary.version_needs = needs;
     binary.version_definitions = defined
         .iter()
         .filter(|(_, _, is_base)| !is_base)
         .map(|(_, name, _)| name.clone())
         .collect();
-    let versions = Versions { wanted, defined };
+    let versions = Versions::new(&strings, wanted, defined);
     binary.symbols = symbols::<E>(binary, endian, &string, &versions).unwrap_or_default();
+    if strings.is_exhausted() {
+        let (length, most) = (binary.bytes.len(), strings.most);
+        let text = format!(
+            "the names in its tables take more than {most} bytes, {NAMES} times the {length} bytes of the file, because tables or names overlap; lode-tool reads no such ELF file"
+        );
+        return Err(recognise::Beyond(text).into());
+    }
+    Ok(())
 }
 
 /// The dynamic string table.
-fn strings(binary: &Binary) -> Option<Vec<u8>> {
+fn strings(binary: &Binary) -> Option<Strings> {
     let (at, size) = (binary.dynamic_value(tag::STRTAB)?, binary.dynamic_value(tag::STRSZ)?);
-    Some(binary.at(at, size)?.to_vec())
+    Some(Strings {
+        bytes: binary.at(at, size)?.to_vec(),
+        spent: Cell::default(),
+        // A small file may have more of what is counted besides the bytes of names.
+        most: (binary.bytes.len() as u64).saturating_mul(NAMES).max(1 << 20),
+    })
 }
 
 /// Names of version indices.
-struct Versions {
-    /// Index, version, library
-    wanted: Vec<(u16, String, String)>,
-    /// Index, version, whether it is the base version (the file's own name)
-    defined: Vec<(u16, String, bool)>,
+struct Versions<'a> {
+    strings: &'a Strings,
+    /// By index: version, library
+    wanted: HashMap<u16, (String, String)>,
+    /// By index: version, but for the base version, which is the file's own name
+    defined: HashMap<u16, String>,
 }
 
-impl Versions {
+impl<'a> Versions<'a> {
+    /// Of several names of an index the first counts.
+    fn new(
+        strings: &'a Strings,
+        wanted: Vec<(u16, String, String)>,
+        defined: Vec<(u16, String, bool)>,
+    ) -> Versions<'a> {
+        let mut versions = Versions {
+            strings,
+            wanted: HashMap::new(),
+            defined: HashMap::new(),
+        };
+        for (index, version, file) in wanted {
+            versions.wanted.entry(index).or_insert((version, file));
+        }
+        for (index, version, _) in defined.into_iter().filter(|(.., is_base)| !is_base) {
+            versions.defined.entry(index).or_insert(version);
+        }
+        versions
+    }
+
+    fn copy(&self, name: &str) -> Option<String> {
+        Some(self.strings.copy(name.as_bytes()))
+    }
+
     /// Gives a symbol its version by the index in DT_VERSYM.
     fn name(&self, symbol: &mut Symbol, index: u16) {
         let number = index & !HIDDEN;
         if number < 2 {
             return;
         }
-        if let Some((_, version, file)) = self.wanted.iter().find(|(one, ..)| *one == number) {
-            symbol.version = Some(version.clone());
-            symbol.from = Some(file.clone());
-        } else if let Some((_, version, _)) = self.defined.iter().find(|(one, _, is_base)| *one == number && !is_base) {
-            symbol.version = Some(version.clone());
+        if let Some((version, file)) = self.wanted.get(&number) {
+            symbol.version = self.copy(version);
+            symbol.from = self.copy(file);
+        } else if let Some(version) = self.defined.get(&number) {
+            symbol.version = self.copy(version);
             symbol.is_default = index & HIDDEN == 0;
         }
     }
@@ -250,7 +339,8 @@ type Needs = (Vec<VersionNeed>, Vec<(u16, String, String)>);
 
 /// DT_VERNEED: records of a library each, with a list of versions each (gABI supplement "Symbol Versioning"). Both are linked by
 /// distances, which never go back.
-fn version_needs(binary: &Binary, string: &impl Fn(u64) -> String) -> Option<Needs> {
+fn version_needs(binary: &Binary, strings: &Strings) -> Option<Needs> {
+    let string = |offset: u64| strings.name(offset);
     let words = binary.words();
     let (start, count) = (
         binary.dynamic_value(tag::VERNEED)?,
@@ -267,7 +357,11 @@ fn version_needs(binary: &Binary, string: &impl Fn(u64) -> String) -> Option<Nee
             versions: Vec::new(),
         };
         let mut entry_at = at.checked_add(first.into())?;
+        // The copies that are kept by index count as much as these names.
         for _ in 0..entries {
+            if strings.is_exhausted() {
+                return None;
+            }
             let entry = binary.at(entry_at, 16)?;
             let name = string(words.word(entry, 8)?.into());
             need.versions.push((name.clone(), words.half(entry, 4)? & WEAK != 0));
@@ -287,7 +381,8 @@ fn version_needs(binary: &Binary, string: &impl Fn(u64) -> String) -> Option<Nee
 }
 
 /// DT_VERDEF: index, name, and whether it is the base version.
-fn version_definitions(binary: &Binary, string: &impl Fn(u64) -> String) -> Option<Vec<(u16, String, bool)>> {
+fn version_definitions(binary: &Binary, strings: &Strings) -> Option<Vec<(u16, String, bool)>> {
+    let string = |offset: u64| strings.name(offset);
     let words = binary.words();
     let (start, count) = (
         binary.dynamic_value(tag::VERDEF)?,
@@ -296,6 +391,9 @@ fn version_definitions(binary: &Binary, string: &impl Fn(u64) -> String) -> Opti
     let mut definitions = Vec::new();
     let mut at = start;
     for _ in 0..count {
+        if strings.is_exhausted() {
+            return None;
+        }
         let record = binary.at(at, 20)?;
         let (flags, index) = (words.half(record, 2)?, words.half(record, 4)?);
         let (first, next) = (words.word(record, 12)?, words.word(record, 16)?);
@@ -313,7 +411,7 @@ fn symbols<E: FileHeader<Endian = Endianness>>(
     binary: &Binary,
     endian: Endianness,
     string: &impl Fn(u64) -> String,
-    versions: &Versions,
+    versions: &Versions<'_>,
 ) -> Option<Vec<Symbol>> {
     let table = binary.dynamic_value(tag::SYMTAB)?;
     let size = size_of::<E::Sym>() as u64;

@@ -1,15 +1,29 @@
 //! What a file is that is not what somebody thought: said in words, because "invalid ELF header" sends people to the wrong place.
 
+use std::fmt::{self, Display};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result};
 use lode::elf::header::HEADER_SIZE;
 
-/// A file with more bytes is not read: no program or library is that large, but disks, sparse files and pseudo files are.
-const MOST: u64 = 4 << 30;
+/// A file with more bytes is not read, because all of it would be in memory: no program or library is that large without its debug information, but
+/// disks, sparse files and pseudo files are.
+const MOST: u64 = 1 << 30;
+
+/// A file that was built to exhaust whoever reads it, or is too large. The text says which bound it goes beyond.
+#[derive(Debug)]
+pub struct Beyond(pub String);
+
+impl Display for Beyond {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Beyond {}
 
 /// Starts of files, and what they are. The first that fits counts.
 const STARTS: &[(&[u8], &str)] = &[
@@ -51,6 +65,31 @@ const STARTS: &[(&[u8], &str)] = &[
 /// It cannot be read, or is no regular file: a pipe or a device would block or never end.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let name = path.display();
+    let length = regular(path)?;
+    // What grows by doubling takes three times its length.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    let file = File::open(path).with_context(|| name.to_string())?;
+    // Pseudo files say that they are empty.
+    file.take(MOST + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| name.to_string())?;
+    if bytes.len() as u64 > MOST {
+        return Err(too_large(path, bytes.len() as u64));
+    }
+    Ok(bytes)
+}
+
+fn too_large(path: &Path, length: u64) -> Error {
+    let text = format!("{length} bytes; lode-tool reads no file with more than {MOST} bytes (1 GiB)");
+    Error::new(Beyond(text)).context(path.display().to_string())
+}
+
+/// The length of a file that can be read: one that ends, and not too late.
+///
+/// # Errors
+/// As of [`read`].
+pub fn regular(path: &Path) -> Result<u64> {
+    let name = path.display();
     let metadata = fs::metadata(path).with_context(|| name.to_string())?;
     let kind = metadata.file_type();
     if !kind.is_file() {
@@ -60,17 +99,34 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
             () if kind.is_socket() => "a socket",
             () => "a device",
         };
-        bail!("{name}: {what}, not a regular file");
+        return Err(Error::msg(format!("{what}, not a regular file")).context(name.to_string()));
     }
-    let mut bytes = Vec::new();
-    let file = File::open(path).with_context(|| name.to_string())?;
-    file.take(MOST + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| name.to_string())?;
-    if bytes.len() as u64 > MOST {
-        bail!("{name}: larger than {MOST} bytes");
+    match metadata.len() {
+        length if length > MOST => Err(too_large(path, length)),
+        length => Ok(length),
     }
-    Ok(bytes)
+}
+
+/// Places in the identity of an ELF header, and the numbers that stand there (gABI, "ELF Identification").
+const CLASS: usize = 4;
+const DATA: usize = 5;
+const VERSION: usize = 6;
+
+/// What is wrong with the identity of an ELF file, if something is: its class, byte order or version is none that exists.
+pub fn identity(bytes: &[u8]) -> Option<String> {
+    let found = |place: usize| bytes.get(place).copied();
+    let wrong =
+        |name: &str, found: u8, known: &str| format!("an ELF file whose {name} is {found:#x}, and only {known} exist");
+    match (found(CLASS)?, found(DATA)?, found(VERSION)?) {
+        (class, ..) if !(1..=2).contains(&class) => Some(wrong("EI_CLASS", class, "1 (32-bit) and 2 (64-bit)")),
+        (_, data, _) if !(1..=2).contains(&data) => {
+            Some(wrong("EI_DATA", data, "1 (little-endian) and 2 (big-endian)"))
+        }
+        (_, _, version) if version != 1 => {
+            Some(format!("an ELF file whose EI_VERSION is {version}, and only 1 exists"))
+        }
+        _ => None,
+    }
 }
 
 /// What bytes without a whole ELF header are.
@@ -79,7 +135,7 @@ pub fn bytes(bytes: &[u8]) -> String {
         return "the file is empty".to_owned();
     }
     if bytes.starts_with(b"\x7fELF") && bytes.len() >= HEADER_SIZE {
-        return "the identity in its ELF header is that of no class or version".to_owned();
+        return identity(bytes).unwrap_or_else(|| "an ELF file".to_owned());
     }
     if bytes.starts_with(b"\x7fELF") {
         return format!("an ELF file cut off after {} bytes, inside its header", bytes.len());
@@ -162,12 +218,8 @@ mod tests {
     #[test]
     fn what_is_no_regular_file_is_not_read() {
         let error = read(Path::new("/")).unwrap_err();
-        assert_eq!(error.to_string(), "/: a directory, not a regular file");
-        assert!(
-            read(Path::new("/dev/zero"))
-                .unwrap_err()
-                .to_string()
-                .contains("a device")
-        );
+        assert_eq!(format!("{error:#}"), "/: a directory, not a regular file");
+        let error = read(Path::new("/dev/zero")).unwrap_err();
+        assert!(format!("{error:#}").contains("a device"));
     }
 }

@@ -9,7 +9,9 @@ use lode::error::{Errno, Kind, Rule};
 
 use super::finding::{self, Finding};
 use super::kept;
+use crate::ask::plan::{self, Unplanned};
 use crate::closure::{self, Object, Surroundings};
+use crate::elf::recognise::Beyond;
 use crate::elf::{Binary, EM_X86_64, Segment};
 use crate::rehearsal::{self, Refusal};
 
@@ -34,9 +36,10 @@ pub fn examine(path: &Path, binary: &Binary, surroundings: &Surroundings, measur
     let name = path.to_string_lossy().into_owned();
     let mut findings = Vec::new();
     let is_dynamic = !binary.dynamic.is_empty();
-    if binary.header.machine == EM_X86_64 && binary.header.bits == 64 && is_dynamic {
+    if rehearsal::is_lodes(binary) && is_dynamic {
         let refusal = rehearsal::examine(path, surroundings);
-        findings.extend(refusal.as_ref().map(Finding::refused));
+        let refused = |refusal| Finding::refused(refusal).placed_in(binary);
+        findings.extend(refusal.as_ref().map(refused));
     }
     if findings.is_empty() {
         findings.extend(truncated(&name, binary));
@@ -63,6 +66,10 @@ pub fn unreadable(path: &Path, surroundings: &Surroundings, error: &anyhow::Erro
             errno: Errno::ENOENT,
         };
         return Finding::error(kind.code(), &name, closure::words(error));
+    }
+    if let Some(beyond) = error.downcast_ref::<Beyond>() {
+        return Finding::error(finding::BEYOND, &name, beyond.to_string())
+            .because("a file of that kind would take all memory; no linker makes one");
     }
     let text = format!("{error:#}");
     let outside = surroundings.tree.outside(path).display().to_string();
@@ -135,31 +142,61 @@ fn truncated(name: &str, binary: &Binary) -> Option<Finding> {
     Some(finding.because("the file is truncated").fix("copy the file again"))
 }
 
+/// Sizes of pages that kernels use.
+const PAGES: [u64; 4] = [4096, 16384, 65536, 2 << 20];
+
 /// Segments that cannot be mapped with pages of this size.
 fn page_size(name: &str, binary: &Binary, page: u64) -> Option<Finding> {
-    let small = |segment: &&Segment| {
-        segment.memory_size > 0
-            && (segment.align < page || segment.address.wrapping_sub(segment.offset) & (page - 1) != 0)
+    if page == rehearsal::PAGE && rehearsal::is_lodes(binary) {
+        // The rehearsal knows who needs the file, too.
+        return None;
+    }
+    let refusal = unmappable(binary, page)?;
+    let fitting = PAGES
+        .iter()
+        .rev()
+        .find(|size| **size < page && unmappable(binary, **size).is_none());
+    let Some(fitting) = fitting else {
+        // Not the size of a page is wrong, but the file.
+        return Some(Finding::error(refusal.code, name, refusal.line));
     };
-    let segment = binary.loads().find(small)?;
     let finding = Finding::error(
-        Rule::SegmentCongruence.code(),
+        refusal.code,
         name,
-        format!(
-            "built for pages of {} KiB, not {} KiB",
-            segment.align.max(1024) >> 10,
-            page >> 10
-        ),
+        format!("built for pages of {} KiB, not {} KiB", fitting >> 10, page >> 10),
     );
+    let mut finding = finding
+        .because("segments of different access would share a page, or file offsets do not fall on page boundaries");
+    let is_apart = |segment: &&Segment| segment.file_size != 0 && distance(segment) & (page - 1) != 0;
+    if let Some(segment) = binary.loads().find(is_apart) {
+        finding = finding.seen(format!(
+            "segment at {:#x}: file offset {:#x}, p_align {:#x}",
+            segment.address, segment.offset, segment.align
+        ));
+    }
     Some(
         finding
-            .because("segments of different access would share a page, and file offsets do not fall on page boundaries")
-            .seen(format!(
-                "segment at {:#x}: file offset {:#x}, p_align {:#x}",
-                segment.address, segment.offset, segment.align
-            ))
+            .seen(refusal.line)
             .fix(format!("link with -z max-page-size={page:#x}")),
     )
+}
+
+/// How far the addresses of a segment are from their places in the file.
+fn distance(segment: &Segment) -> u64 {
+    segment.address.wrapping_sub(segment.offset)
+}
+
+/// Why no loader maps a file with pages of this size: lode's own rule, or where lode does not know the machine the part of it that is everybody's.
+fn unmappable(binary: &Binary, page: u64) -> Option<Unplanned> {
+    if let Some(machine) = plan::machine(&binary.header) {
+        return plan::layout(binary, machine, page).err();
+    }
+    let is_apart = |segment: &Segment| segment.file_size != 0 && distance(segment) & (page - 1) != 0;
+    let rule = Rule::SegmentCongruence;
+    binary.loads().any(is_apart).then(|| Unplanned {
+        code: rule.code(),
+        line: "a segment's address and file offset differ modulo the page size".to_owned(),
+    })
 }
 
 fn damaged(name: &str, damage: &str) -> Finding {

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use lode::error::Code;
 use serde::Serialize;
 
+use crate::elf::Binary;
 use crate::rehearsal::Refusal;
 
 /// The program's interpreter does not exist. The kernel says so with ENOENT and no name; lode never sees such a start, so the code is
@@ -26,6 +27,8 @@ pub const DAMAGE: Code = Code(806);
 pub const LONELY_LIBRARY: Code = Code(807);
 /// A warning of the loader.
 pub const LOADER_WARNING: Code = Code(808);
+/// The file was not looked at, because of its size or of what its tables claim.
+pub const BEYOND: Code = Code(809);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -93,6 +96,20 @@ impl Finding {
     /// With one more way out.
     pub fn fix(mut self, fix: impl Into<String>) -> Finding {
         self.fix.push(fix.into());
+        self
+    }
+
+    /// With the section of the place that the line names, if the file has section headers: the loader knows segments alone, people know sections.
+    pub fn placed_in(mut self, binary: &Binary) -> Finding {
+        let place = || {
+            let (_, rest) = self.line.split_once(" at 0x")?;
+            let digits = rest.split(|one: char| !one.is_ascii_hexdigit()).next()?;
+            binary.section_at(u64::from_str_radix(digits, 16).ok()?)
+        };
+        if let Some(section) = place() {
+            let line = format!("the place is in section {}", section.name);
+            self.evidence.insert(0, line);
+        }
         self
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::Check;
-use super::finding::{Finding, LONELY_LIBRARY};
+use super::finding::{Finding, LONELY_LIBRARY, Severity};
 use crate::closure::Closure;
 use crate::elf::Binary;
 
@@ -61,8 +61,9 @@ fn library(check: &mut Check<'_>, path: &Path) {
 }
 
 /// Real paths in the tree of all files that a loader could load, links and copies of links once.
-fn elf_files(check: &Check<'_>) -> Vec<(PathBuf, Binary)> {
-    let root = check.surroundings.tree.root();
+fn elf_files(check: &mut Check<'_>) -> Vec<(PathBuf, Binary)> {
+    let surroundings = check.surroundings;
+    let root = surroundings.tree.root();
     let is_wanted = |path: &Path| {
         path.strip_prefix(root)
             .is_ok_and(|inside| !PSEUDO.iter().any(|pseudo| inside == Path::new(pseudo)))
@@ -72,10 +73,20 @@ fn elf_files(check: &Check<'_>) -> Vec<(PathBuf, Binary)> {
     let files = files.filter(|entry| entry.file_type().is_file() && is_elf(entry.path()));
     files
         .filter_map(|entry| {
-            let binary = Binary::open(entry.path()).ok();
             let inside = Path::new("/").join(entry.path().strip_prefix(root).ok()?);
-            let binary =
-                binary.filter(|binary| LOADABLE.contains(&binary.header.kind) && !is_debug_information(binary))?;
+            let binary = match Binary::open(entry.path()) {
+                Ok(binary) => binary,
+                Err(error) => {
+                    // Nobody has said that it is there to be loaded.
+                    let mut finding = super::files::unreadable(&inside, surroundings, &error);
+                    finding.severity = Severity::Warning;
+                    check.add(finding);
+                    return None;
+                }
+            };
+            if !LOADABLE.contains(&binary.header.kind) || is_debug_information(&binary) {
+                return None;
+            }
             Some((
                 inside,
                 Binary {

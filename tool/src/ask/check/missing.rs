@@ -33,6 +33,7 @@ pub fn library(closure: &Closure, edge: &Edge, surroundings: &Surroundings) -> F
         surroundings,
     };
     let hints = [
+        guess.no_regular_file(),
         guess.for_another_machine(),
         guess.dangling(),
         guess.by_a_runpath_that_is_not_inherited(),
@@ -68,6 +69,9 @@ fn tried(edge: &Edge) -> Vec<String> {
     let line = |(rule, folders): (&Rule, Vec<&str>)| format!("tried: {rule}: {}", folders.join(" "));
     lists.into_iter().map(line).collect()
 }
+
+/// What the kernel says of symbolic links that do not end.
+const LOOP: &str = "Too many levels of symbolic links";
 
 type Hint = Option<(String, String)>;
 
@@ -105,6 +109,19 @@ impl Guess<'_> {
         ))
     }
 
+    /// Something of the name is there, but no file.
+    fn no_regular_file(&self) -> Hint {
+        let attempt = self.edge.attempts.iter().find(|one| {
+            one.refused
+                .as_deref()
+                .is_some_and(|why| why.ends_with("not a regular file"))
+        })?;
+        Some((
+            format!("{} is there: {}", attempt.path, attempt.refused.as_deref()?),
+            format!("put the library itself in the place of {}", attempt.path),
+        ))
+    }
+
     /// A symbolic link of the name that leads nowhere.
     fn dangling(&self) -> Hint {
         let tree = &self.surroundings.tree;
@@ -114,7 +131,20 @@ impl Guess<'_> {
             let target = fs::read_link(outside).ok()?;
             Some((path.clone(), target.to_string_lossy().into_owned()))
         };
-        let (path, target) = self.edge.attempts.iter().find_map(|one| link(&one.path))?;
+        let absent = |why: &str| why == "No such file or directory" || why == LOOP;
+        let refused = self
+            .edge
+            .attempts
+            .iter()
+            .filter(|one| one.refused.as_deref().is_some_and(absent));
+        let mut refused = refused.filter_map(|one| Some((one.refused.as_deref()?, link(&one.path)?)));
+        let (why, (path, target)) = refused.next()?;
+        if why == LOOP {
+            return Some((
+                format!("{path} is a symbolic link to {target}, and these links lead in a circle"),
+                format!("install what {path} should lead to again, or copy links as what they lead to (cp -L)"),
+            ));
+        }
         Some((
             format!("{path} is a symbolic link to {target}, which is not there"),
             format!("install {target} again, or copy links as what they lead to (cp -L)"),

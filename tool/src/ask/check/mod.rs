@@ -47,26 +47,14 @@ pub struct Arguments {
     program: Option<PathBuf>,
     #[command(flatten)]
     search: Search,
-    /// Bytes of a page of the system that it has to start on: 4096, 16k, 64k, …
-    #[arg(long, value_name = "SIZE", default_value = "4k", value_parser = page_size)]
+    /// Bytes of a page of the system that it has to start on: 4096, 0x4000, 64k, …
+    #[arg(long, value_name = "SIZE", default_value = "4k", value_parser = super::page_size)]
     page_size: u64,
     /// Report files that need a newer glibc than this
     #[arg(long, value_name = "VERSION")]
     max_glibc: Option<Release>,
     #[command(flatten)]
-    output: Output,
-}
-
-/// A size of a page, which is a power of two.
-fn page_size(text: &str) -> Result<u64, String> {
-    let lower = text.to_ascii_lowercase();
-    let (digits, unit) = match lower.strip_suffix('k') {
-        Some(digits) => (digits, 1024),
-        None => (lower.as_str(), 1),
-    };
-    let size = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    size.filter(|size| size.is_power_of_two() && (1024..=1 << 21).contains(size))
-        .ok_or_else(|| "not a power of two from 1k to 2048k".to_owned())
+    pub output: Output,
 }
 
 /// Answers.
@@ -166,7 +154,10 @@ impl Check<'_> {
         if is_sound && !closure.objects[0].binary.dynamic.is_empty() {
             match &rehearsal {
                 Some(rehearsal) => self.rehearsed(rehearsal, closure),
-                None => self.unsatisfied(closure, &symbols::of_scope(closure)),
+                None => {
+                    let missing = symbols::of_scope(closure, self.surroundings.bind_now);
+                    self.unsatisfied(closure, &missing.at_start, &missing.by_call);
+                }
             }
         }
         self.age(closure);
@@ -222,9 +213,10 @@ impl Check<'_> {
         }
     }
 
-    /// Symbols that nothing defines.
-    fn unsatisfied(&mut self, closure: &Closure, missing: &[Unsatisfied]) {
-        for finding in symbols::unsatisfied(closure, missing, self.surroundings) {
+    /// Symbols that nothing defines: those that the start wants, and those that a call will want.
+    fn unsatisfied(&mut self, closure: &Closure, at_start: &[Unsatisfied], by_call: &[Unsatisfied]) {
+        let findings = symbols::unsatisfied(closure, at_start, self.surroundings).into_iter();
+        for finding in findings.chain(symbols::waiting(closure, by_call, self.surroundings)) {
             self.add(finding);
         }
     }
@@ -241,14 +233,23 @@ impl Check<'_> {
         if let Some(refusal) = &rehearsal.libc {
             self.add(libc(refusal, closure));
         }
-        match &rehearsal.refusal {
-            None => {}
+        let at_start = match &rehearsal.refusal {
+            None => &[][..],
             Some(Refusal {
                 subject: Subject::Symbols(missing),
                 ..
-            }) => self.unsatisfied(closure, missing),
-            Some(refusal) => self.add(Finding::refused(refusal)),
-        }
+            }) => missing,
+            Some(refusal) => {
+                let culprit = closure.objects.iter().find(|object| object.path == refusal.culprit);
+                let finding = Finding::refused(refusal);
+                self.add(match culprit {
+                    Some(culprit) => finding.placed_in(&culprit.binary),
+                    None => finding,
+                });
+                &[]
+            }
+        };
+        self.unsatisfied(closure, at_start, &rehearsal.waiting);
     }
 
     /// Whether the program's own files need a newer glibc than was allowed; a system's libc belongs to the system.

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use lode::arch::Ask;
+use lode::elf::dynamic::{Flags, Flags1, tag};
 use lode::error::{Kind, Unresolved};
 
-use super::finding::Finding;
+use super::finding::{Finding, Severity};
 use crate::closure::{Closure, Flavour, Surroundings, file_name};
 use crate::elf::{Binary, recognise};
 use crate::lookup::Scope;
 use crate::rehearsal::Unsatisfied;
+use crate::relocations::{Form, Relocation, Relocations};
 
 /// How many symbols of one file are named; the others are counted.
 const SHOWN: usize = 10;
@@ -20,8 +23,35 @@ const MOST_BYTES: u64 = 64 << 20;
 /// Changed letters that still make a name similar.
 const DISTANCE: usize = 2;
 
+/// References that nothing satisfies.
+pub struct Missing {
+    /// Those that keep the program from starting
+    pub at_start: Vec<Unsatisfied>,
+    /// Those that are looked up when they are called
+    pub by_call: Vec<Unsatisfied>,
+}
+
+/// The findings about calls that nothing satisfies: the program starts, and ends when it makes one.
+pub fn waiting(closure: &Closure, missing: &[Unsatisfied], surroundings: &Surroundings) -> Vec<Finding> {
+    let findings = unsatisfied(closure, missing, surroundings).into_iter();
+    let finding = |finding: Finding| {
+        Finding {
+        severity: Severity::Warning,
+        cause: Some(
+            "no file that the program brings along defines it; it starts, and the first call ends it (LD_BIND_NOW=1: the start fails)"
+                .to_owned(),
+        ),
+        ..finding
+    }
+    };
+    findings.map(finding).collect()
+}
+
 /// The findings about references that nothing satisfies, one for each file that has some.
 pub fn unsatisfied(closure: &Closure, missing: &[Unsatisfied], surroundings: &Surroundings) -> Vec<Finding> {
+    if missing.is_empty() {
+        return Vec::new();
+    }
     let mut by_file: BTreeMap<&str, Vec<&Unsatisfied>> = BTreeMap::new();
     for one in missing {
         by_file.entry(&one.file).or_default().push(one);
@@ -113,9 +143,10 @@ impl Near<'_> {
     fn outside(&self, file: &str, missing: &Unsatisfied) -> Option<(String, String)> {
         let libraries = self.elsewhere.get(&missing.symbol)?;
         let first = libraries.first()?;
-        let more = match libraries.len() {
-            1 => String::new(),
-            count => format!(" and {} others", count - 1),
+        let define = match libraries.len() {
+            1 => "defines it".to_owned(),
+            2 => "and 1 other library define it".to_owned(),
+            count => format!("and {} other libraries define it", count - 1),
         };
         let name = file_name(first);
         let switch = name
@@ -123,7 +154,7 @@ impl Near<'_> {
             .and_then(|name| name.split(".so").next())
             .unwrap_or(name);
         Some((
-            format!("{first}{more} defines it, which nothing here needs"),
+            format!("{first} {define}, which nothing here needs"),
             format!("link {} with -l{switch}, or load {name} by LD_PRELOAD", file_name(file)),
         ))
     }
@@ -312,14 +343,53 @@ fn neighbours(closure: &Closure, surroundings: &Surroundings) -> BTreeSet<std::p
     files
 }
 
-/// The reference as the rehearsal tells it.
-pub fn of_scope(closure: &Closure) -> Vec<Unsatisfied> {
-    let unsatisfied = Scope::of(closure).unsatisfied().into_iter();
-    unsatisfied
-        .map(|(object, symbol)| Unsatisfied {
+/// What the symbol tables leave open, for programs that lode's own stages are not tried with.
+pub fn of_scope(closure: &Closure, bind_now: bool) -> Missing {
+    let mut missing = Missing {
+        at_start: Vec::new(),
+        by_call: Vec::new(),
+    };
+    let mut calls: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+    for (object, symbol) in Scope::of(closure).unsatisfied() {
+        let binary = &closure.objects[object].binary;
+        let calls = calls.entry(object).or_insert_with(|| only_called(binary));
+        // musl binds everything at the start.
+        let waits = !bind_now && closure.flavour == Flavour::Glibc && calls.contains(symbol.name.as_str());
+        let list = if waits {
+            &mut missing.by_call
+        } else {
+            &mut missing.at_start
+        };
+        list.push(Unsatisfied {
             file: closure.objects[object].path.clone(),
             symbol: symbol.name.clone(),
             version: symbol.version.clone(),
-        })
-        .collect()
+        });
+    }
+    missing
+}
+
+/// Names that a file refers to by function slots alone, if these may wait.
+fn only_called(binary: &Binary) -> BTreeSet<&str> {
+    let value = |tag: u64| binary.dynamic_value(tag).unwrap_or_default();
+    let binds_now = binary.dynamic_value(tag::BIND_NOW).is_some()
+        || value(tag::FLAGS) & Flags::BIND_NOW.bits() != 0
+        || value(tag::FLAGS_1) & Flags1::NOW.bits() != 0;
+    if binds_now || binary.dynamic_value(tag::PLTGOT).is_none() {
+        return BTreeSet::new();
+    }
+    let machine = binary.header.machine;
+    let relocations = Relocations::of(binary).all;
+    let name = |relocation: &Relocation| {
+        let symbol = binary.symbols.get(usize::try_from(relocation.symbol).ok()?)?;
+        Some(symbol.name.as_str())
+    };
+    let (slots, others): (Vec<_>, Vec<_>) = relocations
+        .iter()
+        .partition(|one| one.form == Form::Plt && one.ask(machine) == Some(Ask::JumpSlot));
+    let mut names: BTreeSet<&str> = slots.into_iter().filter_map(name).collect();
+    for name in others.into_iter().filter_map(name) {
+        names.remove(name);
+    }
+    names
 }

@@ -1,23 +1,88 @@
 //! What of a file the rules of other loaders look at.
 
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use lode::arch::Ask;
 use lode::elf::dynamic::{Flags, tag};
 use lode::elf::segment::kind;
 
-use crate::elf::{Binary, PT_LOAD, Segment};
+use crate::elf::{Binary, PT_LOAD, Segment, recognise};
 use crate::relocations::{Form, Relocation, Relocations};
 
 /// `PF_X`, `PF_W`
 const EXECUTE: u32 = 1;
 const WRITE: u32 = 2;
 
-/// `ET_EXEC`
+/// `ET_EXEC` and `ET_DYN`
 const ET_EXEC: u16 = 2;
+const ET_DYN: u16 = 3;
+
+/// What the ELF header says, as it says it: also what does not exist.
+#[derive(Clone, Copy, Debug)]
+pub struct Stated {
+    /// EI_CLASS, and what the rest of the file fits
+    pub class: (u8, u8),
+    /// EI_DATA, likewise
+    pub data: (u8, u8),
+    /// EI_VERSION
+    pub identity_version: u8,
+    /// The bytes of e_ident that have no meaning are zeros
+    pub is_padded_with_zeros: bool,
+    /// e_type
+    pub kind: u16,
+    /// e_version
+    pub version: u32,
+    /// e_phentsize
+    pub entry_size: u16,
+}
+
+impl Stated {
+    /// Reads a file whose identity may be wrong, or none that exists: one for x86-64 is taken for what it is even so.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no ELF file even so.
+    pub fn open(path: &Path) -> Result<(Binary, Stated)> {
+        let bytes = recognise::read(path)?;
+        let identity: Vec<u8> = bytes.iter().take(16).copied().collect();
+        let mut whole = bytes;
+        // e_machine and e_ehsize of a 64-bit file for x86-64; x32 has another size of the header.
+        let is_for_x86_64 = whole.get(18..20) == Some(&[62, 0][..]) && whole.get(52..54) == Some(&[64, 0][..]);
+        if let Some(stated) = whole.get_mut(4..7).filter(|_| is_for_x86_64) {
+            stated.copy_from_slice(&[2, 1, 1]);
+        }
+        let binary = Binary::parse(whole).with_context(|| path.display().to_string())?;
+        let words = binary.words();
+        let at = |place: usize| identity.get(place).copied().unwrap_or_default();
+        let number = |place: u64, length: u64| words.number(&binary.bytes, place, length).unwrap_or_default();
+        let stated = Stated {
+            class: (at(4), binary.header.bits / 32),
+            data: (at(5), if binary.header.little_endian { 1 } else { 2 }),
+            identity_version: at(6),
+            is_padded_with_zeros: identity.iter().skip(9).all(|byte| *byte == 0),
+            kind: binary.header.kind,
+            version: number(20, 4) as u32,
+            entry_size: number(if words.bits == 64 { 54 } else { 42 }, 2) as u16,
+        };
+        Ok((binary, stated))
+    }
+
+    /// Whether it is of a type that is loaded.
+    pub fn is_loadable(&self) -> bool {
+        matches!(self.kind, ET_EXEC | ET_DYN)
+    }
+
+    /// Whether program headers have the size that everybody gives them.
+    pub fn has_usual_entries(&self) -> bool {
+        self.entry_size == if self.class.1 == 2 { 56 } else { 32 }
+    }
+}
 
 /// The facts.
 pub struct Facts {
     /// What the file is called
     pub name: String,
+    pub stated: Stated,
     pub machine: u16,
     pub is_64_bit: bool,
     pub osabi: u8,
@@ -58,7 +123,7 @@ pub struct Facts {
 
 impl Facts {
     /// Looks at a file.
-    pub fn of(binary: &Binary, name: &str) -> Facts {
+    pub fn of(binary: &Binary, stated: Stated, name: &str) -> Facts {
         let relocations = Relocations::of(binary);
         let machine = binary.header.machine;
         let count = |form: Form| {
@@ -79,6 +144,7 @@ impl Facts {
         let stack = binary.segments.iter().find(|segment| segment.kind == kind::GNU_STACK);
         Facts {
             name: name.to_owned(),
+            stated,
             machine,
             is_64_bit: binary.header.bits == 64,
             osabi: binary.header.osabi,

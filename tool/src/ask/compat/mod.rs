@@ -12,9 +12,9 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Output;
-use crate::elf::{Binary, EM_X86_64};
+use crate::elf::EM_X86_64;
 use crate::report::{Answer, Verdict, give};
-use facts::Facts;
+use facts::{Facts, Stated};
 use rules::RULES;
 
 /// Show what other loaders would do with a file: load it, refuse it and in which words, or fault
@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long)]
     rules: bool,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// A loader, by what it knows.
@@ -98,8 +98,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Some(file) = arguments.file.as_ref().filter(|_| !arguments.rules) else {
         return give(&rules::listed(), arguments.output.format);
     };
-    let binary = Binary::open(file)?;
-    let facts = Facts::of(&binary, &file.display().to_string());
+    let (binary, stated) = Stated::open(file)?;
+    let facts = Facts::of(&binary, stated, &file.display().to_string());
     let asked = |loader: &Loader| arguments.loader.is_empty() || arguments.loader.contains(loader);
     let loaders = Loader::value_variants().iter().copied().filter(asked);
     let mut predictions: Vec<Prediction> = Vec::new();

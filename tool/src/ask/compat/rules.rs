@@ -37,6 +37,110 @@ const GLIBC_GNU_VERSION: u8 = 3;
 /// All rules.
 pub const RULES: &[Rule] = &[
     Rule {
+        loaders: BOTH,
+        outcome: Outcome::Refuse,
+        why: "the kernel starts a program only if e_type is ET_EXEC or ET_DYN and e_phentsize that of its class; what says no is execve",
+        words: "Exec format error",
+        source: "experiment with Linux 6; fs/binfmt_elf.c",
+        applies: |facts, _| is(facts.is_program && !(facts.stated.is_loadable() && facts.stated.has_usual_entries())),
+    },
+    Rule {
+        loaders: GLIBCS,
+        outcome: Outcome::Refuse,
+        why: "EI_CLASS is not its own; also a class that does not exist is called 32-bit",
+        words: "{file}: wrong ELF class: ELFCLASS32",
+        source: "experiment with glibc 2.36; elf/dl-load.c, open_verify",
+        applies: |facts, _| library(facts).and_then(|facts| is(differs(facts.stated.class))),
+    },
+    Rule {
+        loaders: GLIBCS,
+        outcome: Outcome::Refuse,
+        why: "EI_DATA is not its own",
+        words: "{file}: ELF file data encoding not {}",
+        source: "experiment with glibc 2.36; elf/dl-load.c, open_verify",
+        applies: |facts, _| {
+            let library = library(facts).filter(|facts| differs(facts.stated.data))?;
+            let own = if library.stated.data.1 == 1 {
+                "little-endian"
+            } else {
+                "big-endian"
+            };
+            Some(own.to_owned())
+        },
+    },
+    Rule {
+        loaders: GLIBCS,
+        outcome: Outcome::Refuse,
+        why: "EI_VERSION is not 1",
+        words: "{file}: ELF file version ident does not match current one",
+        source: "experiment with glibc 2.36; elf/dl-load.c, open_verify",
+        applies: |facts, _| library(facts).and_then(|facts| is(facts.stated.identity_version != 1)),
+    },
+    Rule {
+        loaders: &[FreeBsdBeforeRelr],
+        outcome: Outcome::Refuse,
+        why: "EI_CLASS or EI_DATA is not its own",
+        words: "{file}: unsupported file layout",
+        source: "FreeBSD, libexec/rtld-elf/map_object.c, get_elf_header",
+        applies: |facts, _| is(differs(facts.stated.class) || differs(facts.stated.data)),
+    },
+    Rule {
+        loaders: &[FreeBsdBeforeRelr],
+        outcome: Outcome::Refuse,
+        why: "EI_VERSION or e_version is not 1",
+        words: "{file}: unsupported file version",
+        source: "FreeBSD, libexec/rtld-elf/map_object.c, get_elf_header",
+        applies: |facts, _| is((facts.stated.identity_version, facts.stated.version) != (1, 1)),
+    },
+    Rule {
+        loaders: &[FreeBsdBeforeRelr],
+        outcome: Outcome::Refuse,
+        why: "e_type is neither ET_EXEC nor ET_DYN",
+        words: "{file}: unsupported file type",
+        source: "FreeBSD, libexec/rtld-elf/map_object.c, get_elf_header",
+        applies: |facts, _| is(!facts.stated.is_loadable()),
+    },
+    Rule {
+        loaders: &[FreeBsdBeforeRelr],
+        outcome: Outcome::Refuse,
+        why: "e_phentsize is not that of its class",
+        words: "{file}: invalid shared object: e_phentsize != sizeof(Elf_Phdr)",
+        source: "FreeBSD, libexec/rtld-elf/map_object.c, get_elf_header",
+        applies: |facts, _| is(!facts.stated.has_usual_entries()),
+    },
+    Rule {
+        loaders: &[Bionic],
+        outcome: Outcome::Refuse,
+        why: "EI_CLASS is not its own",
+        words: "\"{file}\" has unknown ELF class: {}",
+        source: "bionic, linker/linker_phdr.cpp, VerifyElfHeader (the words differ between releases)",
+        applies: |facts, _| differs(facts.stated.class).then(|| facts.stated.class.0.to_string()),
+    },
+    Rule {
+        loaders: &[Bionic],
+        outcome: Outcome::Refuse,
+        why: "EI_DATA is not its own",
+        words: "\"{file}\" not little-endian: {}",
+        source: "bionic, linker/linker_phdr.cpp, VerifyElfHeader",
+        applies: |facts, _| (facts.stated.data.0 != 1).then(|| facts.stated.data.0.to_string()),
+    },
+    Rule {
+        loaders: &[Bionic],
+        outcome: Outcome::Refuse,
+        why: "e_type is not ET_DYN",
+        words: "\"{file}\" has unexpected e_type: {}",
+        source: "bionic, linker/linker_phdr.cpp, VerifyElfHeader",
+        applies: |facts, _| (!facts.stated.is_loadable()).then(|| facts.stated.kind.to_string()),
+    },
+    Rule {
+        loaders: &[Bionic],
+        outcome: Outcome::Refuse,
+        why: "e_version is not 1",
+        words: "\"{file}\" has unexpected e_version: {}",
+        source: "bionic, linker/linker_phdr.cpp, VerifyElfHeader",
+        applies: |facts, _| (facts.stated.version != 1).then(|| facts.stated.version.to_string()),
+    },
+    Rule {
         loaders: GLIBCS,
         outcome: Outcome::Load,
         why: "the EI_OSABI or EI_ABIVERSION of a program is looked at only when the loader is run as a command, and then refused",
@@ -51,6 +155,76 @@ pub const RULES: &[Rule] = &[
         words: "{file}: {}",
         source: "elf/dl-load.c, open_verify; libc-abis",
         applies: |facts, _| strange_abi(facts).filter(|_| !facts.is_program).map(str::to_owned),
+    },
+    Rule {
+        loaders: GLIBCS,
+        outcome: Outcome::Refuse,
+        why: "the bytes of e_ident that have no meaning are not zeros",
+        words: "{file}: nonzero padding in e_ident",
+        source: "experiment with glibc 2.36; elf/dl-load.c, open_verify",
+        applies: |facts, _| library(facts).and_then(|facts| is(!facts.stated.is_padded_with_zeros)),
+    },
+    Rule {
+        loaders: GLIBCS,
+        outcome: Outcome::Refuse,
+        why: "e_version is not 1",
+        words: "{file}: ELF file version does not match current one",
+        source: "experiment with glibc 2.36; elf/dl-load.c, open_verify",
+        applies: |facts, _| library(facts).and_then(|facts| is(facts.stated.version != 1)),
+    },
+    Rule {
+        loaders: GLIBCS,
+        outcome: Outcome::Refuse,
+        why: "e_type is neither ET_EXEC nor ET_DYN",
+        words: "{file}: only ET_DYN and ET_EXEC can be loaded",
+        source: "experiment with glibc 2.36; elf/dl-load.c, open_verify",
+        applies: |facts, _| library(facts).and_then(|facts| is(!facts.stated.is_loadable())),
+    },
+    Rule {
+        loaders: GLIBCS,
+        outcome: Outcome::Refuse,
+        why: "e_phentsize is not that of its class",
+        words: "{file}: ELF file's phentsize not the expected size",
+        source: "experiment with glibc 2.36; elf/dl-load.c, open_verify",
+        applies: |facts, _| library(facts).and_then(|facts| is(!facts.stated.has_usual_entries())),
+    },
+    Rule {
+        loaders: &[MuslBeforeRelr],
+        outcome: Outcome::Refuse,
+        why: "e_type is neither ET_EXEC nor ET_DYN, or e_phentsize is 0",
+        words: "Exec format error",
+        source: "experiment with musl 1.2.3; ldso/dynlink.c, map_library",
+        applies: |facts, _| {
+            library(facts).and_then(|facts| is(!facts.stated.is_loadable() || facts.stated.entry_size == 0))
+        },
+    },
+    Rule {
+        loaders: &[MuslBeforeRelr],
+        outcome: Outcome::Fault,
+        why: "e_phentsize is believed, whatever it is, so that other bytes are taken for program headers",
+        words: "",
+        source: "experiment with musl 1.2.3; ldso/dynlink.c, map_library",
+        applies: |facts, _| {
+            library(facts).and_then(|facts| {
+                (!facts.stated.has_usual_entries()).then(|| format!("e_phentsize {}", facts.stated.entry_size))
+            })
+        },
+    },
+    Rule {
+        loaders: &[MuslBeforeRelr],
+        outcome: Outcome::Load,
+        why: "EI_CLASS, EI_DATA, EI_VERSION and e_version are not looked at",
+        words: "",
+        source: "experiment with musl 1.2.3; ldso/dynlink.c, map_library",
+        applies: |facts, _| is(is_strange(facts)),
+    },
+    Rule {
+        loaders: GLIBCS,
+        outcome: Outcome::Load,
+        why: "neither the kernel nor the loader looks at EI_CLASS, EI_DATA, EI_VERSION or e_version of a program",
+        words: "",
+        source: "experiment with Linux 6 and glibc 2.36",
+        applies: |facts, _| is(facts.is_program && is_strange(facts)),
     },
     Rule {
         loaders: &[MuslBeforeRelr],
@@ -274,6 +448,22 @@ pub const RULES: &[Rule] = &[
         applies: |facts, _| is(facts.wants_executable_stack),
     },
 ];
+
+/// A file that the loader opens itself, of which it looks at more than of the program that the kernel has mapped.
+fn library(facts: &Facts) -> Option<&Facts> {
+    Some(facts).filter(|facts| !facts.is_program)
+}
+
+/// Whether the header says something else than the rest of the file shows.
+fn differs((stated, shown): (u8, u8)) -> bool {
+    stated != shown
+}
+
+/// Whether the identity or e_version is none that exists, or not the file's.
+fn is_strange(facts: &Facts) -> bool {
+    let stated = &facts.stated;
+    differs(stated.class) || differs(stated.data) || (stated.identity_version, stated.version) != (1, 1)
+}
 
 /// An empty detail.
 fn is(applies: bool) -> Option<String> {

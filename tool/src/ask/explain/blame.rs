@@ -46,6 +46,7 @@ pub fn ending(ending: Ending) -> String {
             None => format!("was killed by signal {number}"),
         },
         Ending::Held => "was ended before it was entered".to_owned(),
+        Ending::Interrupted(_) => "was interrupted".to_owned(),
     }
 }
 
@@ -54,6 +55,16 @@ pub fn blame(start: &Start, end: Ending) -> Option<Blame> {
     if start.entered.is_some() || end == Ending::Held {
         return None;
     }
+    let (what, facts) = running(start)?;
+    Some(Blame {
+        code: CODE.to_string(),
+        line: format!("the process {} in {what}", ending(end)),
+        facts,
+    })
+}
+
+/// The function of the program that was called and has not returned, with facts about it.
+pub fn running(start: &Start) -> Option<(String, Vec<String>)> {
     let call = start.unfinished()?;
     let is_resolver = start.resolvers.iter().any(|one| one.begin == call.begin);
     let (what, mut facts) = if is_resolver {
@@ -71,11 +82,7 @@ pub fn blame(start: &Start, end: Ending) -> Option<Blame> {
         constructor(start, call)
     };
     facts.push(format!("the function is at {:#x}", call.function));
-    Some(Blame {
-        code: CODE.to_string(),
-        line: format!("the process {} in {what}", ending(end)),
-        facts,
-    })
+    Some((what, facts))
 }
 
 /// `DT_INIT_ARRAY[2] of libfoo.so (foo_ctor, +0x1139)`

@@ -26,15 +26,16 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use super::Output;
-use crate::report::{Answer, Format, Verdict, give};
+use crate::elf::recognise;
+use crate::report::{Answer, Format, Unwritten, Verdict, give};
 use blame::Blame;
 use start::{Files, Start};
 use stream::{Reader, Record};
-use watch::{Ending, Mapping, Process, Stop, Wish, watch};
+use watch::{Ending, Mapping, Process, Seen, Stop, Wish, watch};
 use word::{Which, Word};
 
 /// Run a program under ld-lode and tell how it starts: what is mapped, found, bound, relocated, called, in which order and why
@@ -72,7 +73,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     loader: Option<PathBuf>,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// What was seen.
@@ -86,6 +87,8 @@ struct Explained {
     ending: Option<Ending>,
     /// Who died
     blame: Option<Blame>,
+    /// What was running when the stream ended though the process went on; nothing is known of what came after
+    cut: Option<String>,
     /// The words that were asked for
     words: Vec<Word>,
     /// The mappings when the program was about to be entered
@@ -102,9 +105,11 @@ impl Answer for Explained {
     const COMMAND: &'static str = "explain";
 
     fn verdict(&self) -> Verdict {
-        match self.start.entered {
-            Some(_) => Verdict::Clean,
-            None => Verdict::WouldNotStart,
+        match (&self.start.entered, self.ending) {
+            (Some(_), Some(Ending::Signal(_))) => Verdict::Findings,
+            (Some(_), _) => Verdict::Clean,
+            (None, _) if self.cut.is_some() => Verdict::Findings,
+            (None, _) => Verdict::WouldNotStart,
         }
     }
 }
@@ -116,6 +121,15 @@ impl std::fmt::Display for Explained {
             for fact in &blame.facts {
                 writeln!(out, "  {fact}")?;
             }
+            return Ok(());
+        }
+        if let (Some(cut), Some(ending)) = (&self.cut, self.ending) {
+            writeln!(
+                out,
+                "\nThe loader's event stream ended in {cut}, and the process went on: that code closed the stream, or started another program (execve). \
+                 What came after is not known. The process {}.",
+                blame::ending(ending)
+            )?;
             return Ok(());
         }
         match (&self.start.entered, self.ending) {
@@ -160,9 +174,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         write(path, &page::page(&explained)?)?;
     }
     if arguments.tells() || arguments.output.format == Format::Json || explained.blame.is_some() {
-        return give(&explained, arguments.output.format);
+        give(&explained, arguments.output.format)?;
     }
-    Ok(ExitCode::from(explained.verdict().status()))
+    Ok(ExitCode::from(match explained.ending {
+        // As a shell says of a program that a signal ended.
+        Some(Ending::Interrupted(signal)) => 128u8.saturating_add(u8::try_from(signal).unwrap_or_default()),
+        _ => explained.verdict().status(),
+    }))
 }
 
 impl Arguments {
@@ -187,16 +205,25 @@ fn loader(given: Option<&Path>) -> Result<PathBuf> {
     path.canonicalize().with_context(|| path.display().to_string())
 }
 
+/// Bytes of an event stream that are read: a start writes some hundred kilobytes.
+const MOST: u64 = 256 << 20;
+
 /// A start that was written down.
 fn read(path: &Path, loader: PathBuf, files: &mut Files, arguments: &Arguments) -> Result<Explained> {
-    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    let name = || path.display().to_string();
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).with_context(name)?;
+    file.take(MOST).read_to_end(&mut bytes).with_context(name)?;
     let mut reader = Reader::default();
     let text = String::from_utf8_lossy(&bytes);
     let records: Vec<Record> = text.lines().filter_map(|line| reader.line(line)).collect();
+    if records.is_empty() {
+        bail!("{}: not an event stream: {}", name(), recognise::bytes(&bytes));
+    }
     let start = Start::of(&records, &loader, files);
     if arguments.tells() {
         for number in 0..=7 {
-            print!("{}", chapter(number, &start, &[]));
+            say(&chapter(number, &start, &[]))?;
         }
     }
     Ok(Explained {
@@ -204,6 +231,7 @@ fn read(path: &Path, loader: PathBuf, files: &mut Files, arguments: &Arguments) 
         command: arguments.command.clone(),
         ending: None,
         blame: None,
+        cut: None,
         words: Vec::new(),
         maps: Vec::new(),
         lookups: start.lookups(),
@@ -254,17 +282,24 @@ fn watched(loader: PathBuf, files: &mut Files, arguments: &Arguments) -> Result<
         }
         Ok(stop != Stop::Jump || !arguments.no_run)
     };
-    let (records, ending) = watch(&wish, at_stop)?;
+    let Seen {
+        records,
+        ending,
+        is_cut,
+    } = watch(&wish, at_stop)?;
     let start = Start::of(&records, &loader, files);
     if arguments.tells() && start.entered.is_none() && told < records.len() {
         // It died on the way to a stop: what was told of that part.
         let number = start.stages.len() as u64;
         say(&chapter(number, &start, &[]))?;
     }
+    let is_cut = is_cut && start.entered.is_none();
+    let cut = is_cut.then(|| blame::running(&start).map_or_else(|| "the loader".to_owned(), |(what, _)| what));
     Ok(Explained {
         command,
         ending: Some(ending),
-        blame: blame::blame(&start, ending),
+        blame: blame::blame(&start, ending).filter(|_| !is_cut),
+        cut,
         words,
         maps,
         lookups: start.lookups(),
@@ -292,7 +327,7 @@ fn say(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
-        .context("cannot write the answer")
+        .map_err(|error| Unwritten(error).into())
 }
 
 /// The program as a path: a name without a slash is looked for in PATH, as a shell does.
@@ -317,7 +352,8 @@ fn wait(number: u64) -> Result<()> {
         None if number == 6 => "constructors".to_owned(),
         None => "the jump".to_owned(),
     };
-    eprint!("— Enter goes on with {next} ");
+    // Without it somebody who sees nothing can still press Enter.
+    let _ = write!(std::io::stderr(), "— Enter goes on with {next} ");
     let mut input = match fs::File::open("/dev/tty") {
         Ok(terminal) => terminal,
         Err(_) => {

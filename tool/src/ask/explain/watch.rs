@@ -1,5 +1,6 @@
 //! A start that is watched: the program under ld-lode, with the event stream on a socket, looked at wherever the loader stops.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -8,11 +9,15 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
 use serde::Serialize;
 
 use super::stream::{Reader, Record, What};
@@ -42,11 +47,25 @@ pub enum Ending {
     Signal(i32),
     /// It was not let into the program
     Held,
+    /// The one who asked had enough: by this signal to lode-tool
+    Interrupted(i32),
+}
+
+/// What was seen of a process.
+pub struct Seen {
+    /// All that it told
+    pub records: Vec<Record>,
+    /// How it ended
+    pub ending: Ending,
+    /// Whether it went on when it told nothing any more, because code of the program closed the stream or started another program
+    pub is_cut: bool,
 }
 
 /// A process that waits for its watcher, or has just told something.
 pub struct Process {
     number: u32,
+    /// What the kernel called it at its last stop
+    name: RefCell<String>,
 }
 
 impl Process {
@@ -54,6 +73,29 @@ impl Process {
     pub fn maps(&self) -> Vec<Mapping> {
         let text = fs::read_to_string(format!("/proc/{}/maps", self.number)).unwrap_or_default();
         text.lines().filter_map(mapping).collect()
+    }
+
+    /// What the kernel calls it, and the flags in the ninth field (proc_pid_stat(5)).
+    fn state(&self) -> Option<(String, u64)> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.number)).ok()?;
+        let (name, fields) = text.rsplit_once(')')?;
+        let flags = fields.split_whitespace().nth(6)?.parse().ok()?;
+        Some((name.split_once('(')?.1.to_owned(), flags))
+    }
+
+    /// It has stopped, before code of the program runs.
+    fn stopped(&self) {
+        if let Some((name, _)) = self.state() {
+            self.name.replace(name);
+        }
+    }
+
+    /// Whether it is another program meanwhile, or not about to end: the kernel says of a process that ends that it does before it closes its files.
+    fn goes_on(&self) -> bool {
+        /// PF_EXITING
+        const EXITING: u64 = 4;
+        self.state()
+            .is_some_and(|(name, flags)| flags & EXITING == 0 || name != *self.name.borrow())
     }
 
     /// `length` bytes of its memory.
@@ -104,10 +146,7 @@ pub enum Stop {
 ///
 /// # Errors
 /// The loader cannot be started, or `stop` fails: the process is killed then.
-pub fn watch(
-    wish: &Wish<'_>,
-    mut stop: impl FnMut(Stop, &[Record], &Process) -> Result<bool>,
-) -> Result<(Vec<Record>, Ending)> {
+pub fn watch(wish: &Wish<'_>, mut stop: impl FnMut(Stop, &[Record], &Process) -> Result<bool>) -> Result<Seen> {
     let (ours, theirs) = UnixStream::pair().context("no pair of sockets")?;
     fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).context("the socket cannot be handed on")?;
     let mut command = Command::new(wish.loader);
@@ -117,15 +156,21 @@ pub fn watch(
         let errors = std::io::stderr().as_fd().try_clone_to_owned();
         command.stdout(Stdio::from(errors.context("standard error is closed")?));
     }
+    let interruption = Interruption::expect()?;
     let mut child = command
         .spawn()
         .with_context(|| format!("cannot start {}", wish.loader.display()))?;
     drop(theirs);
-    let process = Process { number: child.id() };
+    let process = Process {
+        number: child.id(),
+        name: RefCell::default(),
+    };
+    interruption.ends(child.id());
     let mut told = Vec::new();
     let ending = match listen(&ours, &process, &mut told, &mut stop) {
         Ok(true) => None,
         Ok(false) => Some(Ending::Held),
+        Err(_) if interruption.signal().is_some() => None,
         Err(error) => {
             let _ = child.kill();
             let _ = child.wait();
@@ -135,12 +180,75 @@ pub fn watch(
     if ending.is_some() {
         child.kill().context("the process cannot be ended")?;
     }
+    let is_cut = ending.is_none() && interruption.signal().is_none() && process.goes_on();
     let status = child.wait().context("the process cannot be waited for")?;
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => Ending::Status(code),
         (None, signal) => Ending::Signal(signal.unwrap_or(0)),
     };
-    Ok((told, ending.unwrap_or(how)))
+    let interrupted = interruption.signal().map(Ending::Interrupted);
+    // A thread may have had a name of its own when it was killed.
+    let is_cut = is_cut && !matches!(how, Ending::Signal(_));
+    Ok(Seen {
+        records: told,
+        ending: ending.or(interrupted).unwrap_or(how),
+        is_cut,
+    })
+}
+
+/// Signals that mean that somebody had enough: they end the program too, and what was seen until then is told.
+struct Interruption {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The process that goes with us, 0 while there is none
+    child: AtomicI32,
+    /// The signal that came, 0 before
+    signal: AtomicI32,
+}
+
+/// How long the answer may take once somebody had enough.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Interruption {
+    /// From now on SIGINT, SIGTERM and SIGHUP come to a thread of their own. Processes that are started get them as ever: the standard library starts
+    /// them with no signal blocked.
+    fn expect() -> Result<Interruption> {
+        let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+        signals.thread_block().context("signals cannot be waited for")?;
+        let shared = Arc::new(Shared::default());
+        let ours = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let Ok(signal) = signals.wait() else { return };
+            ours.signal.store(signal as i32, Ordering::SeqCst);
+            kill_child(&ours);
+            // The terminal may be waited for, or the process hang in the kernel.
+            std::thread::sleep(PATIENCE);
+            std::process::exit(128 + signal as i32);
+        });
+        Ok(Interruption { shared })
+    }
+
+    /// Names the process that goes with us.
+    fn ends(&self, child: u32) {
+        self.shared.child.store(child.cast_signed(), Ordering::SeqCst);
+        if self.signal().is_some() {
+            kill_child(&self.shared);
+        }
+    }
+
+    fn signal(&self) -> Option<i32> {
+        Some(self.shared.signal.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
+    }
+}
+
+fn kill_child(shared: &Shared) {
+    let child = shared.child.load(Ordering::SeqCst);
+    if child > 0 {
+        let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
+    }
 }
 
 /// The loader's clock, in nanoseconds.
@@ -180,6 +288,7 @@ fn listen(
         };
         told.push(record);
         if let Some(at) = at {
+            process.stopped();
             if !stop(at, told, process)? {
                 return Ok(false);
             }

@@ -33,7 +33,7 @@ pub struct Arguments {
     #[command(flatten)]
     search: Search,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.
@@ -83,6 +83,8 @@ struct Needs {
     linux: Option<String>,
     glibc: Libc,
     musl: Libc,
+    /// What of the file could not be read, so that more may be needed
+    notes: Vec<String>,
 }
 
 impl Needs {
@@ -100,6 +102,7 @@ impl Needs {
             linux: linux(&program.binary),
             glibc: of_glibc(closure, &counted),
             musl: of_musl(closure, &counted),
+            notes: program.binary.damage.clone(),
         }
     }
 }
@@ -309,10 +312,13 @@ impl Display for Needs {
             self.glibc.write("glibc", files(&self.glibc).len() < 2, out)?;
             self.musl.write("musl", files(&self.musl).len() < 2, out)?;
         }
-        match &self.linux {
-            Some(linux) => writeln!(out, "Linux >= {linux}"),
-            None => Ok(()),
+        if let Some(linux) = &self.linux {
+            writeln!(out, "Linux >= {linux}")?;
         }
+        for note in &self.notes {
+            writeln!(out, "note: {note}; more may be needed")?;
+        }
+        Ok(())
     }
 }
 

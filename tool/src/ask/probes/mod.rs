@@ -26,7 +26,7 @@ pub struct Arguments {
     #[arg(long, value_name = "BIAS", value_parser = super::effective::number, default_value = "0", hide_default_value = true)]
     base: u64,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.

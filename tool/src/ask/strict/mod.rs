@@ -37,7 +37,7 @@ pub struct Arguments {
     #[arg(long)]
     list: bool,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.
@@ -69,6 +69,7 @@ pub fn refusal(file: &Path) -> Result<Option<Refusal>> {
         tree: Tree::open(Path::new("/"))?,
         library_path: None,
         cpu_level: cpu_level(),
+        bind_now: false,
     };
     Ok(rehearsal::examine(&std::path::absolute(file)?, &surroundings))
 }
