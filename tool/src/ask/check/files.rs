@@ -77,10 +77,14 @@ pub fn unreadable(path: &Path, surroundings: &Surroundings, error: &anyhow::Erro
         .rsplit_once(&format!("{outside}: "))
         .map_or(text.as_str(), |(_, rest)| rest);
     let is_irregular = text.ends_with("not a regular file");
-    let finding = match is_irregular {
-        true => Finding::error(Kind::NotRegular.code(), &name, text),
-        false => Finding::error(Kind::NotElf([0; 16]).code(), &name, text),
+    let kind = match is_irregular {
+        true => Kind::NotRegular,
+        false => Kind::NotElf {
+            start: [0; 16],
+            is_short: false,
+        },
     };
+    let finding = Finding::error(kind.code(), &name, text);
     let finding =
         match rehearsal::examine(path, surroundings).filter(|_| !is_irregular && begins_as_elf(path, surroundings)) {
             Some(Refusal { code, .. }) => Finding { code, ..finding },
