@@ -218,9 +218,15 @@ fn load(
     if mapped.batch.modules.is_empty() {
         return Ok(reopen(world, root, mode, order));
     }
+    check_new(runtime, world, &mapped)?;
+    link(runtime, mapped, root, world, mode, opening)
+}
+
+/// What a file must not be to be opened, whose headers are in order.
+fn check_new(runtime: &Runtime, world: &World, mapped: &Mapped) -> Result<()> {
     demands::check_strictly(runtime.strict, &mapped.batch)?;
     for module in mapped.batch.fresh() {
-        if let Some(kind) = not_to_be_opened(module, module.id == root) {
+        if let Some(kind) = not_to_be_opened(module, Some(module.id) == mapped.root) {
             return Err(module.fault(Stage::Map, kind));
         }
         if let Abi::Glibc(glibc) = &runtime.abi
@@ -230,6 +236,19 @@ fn load(
             return Err(module.fault(Stage::Map, kind));
         }
     }
+    Ok(())
+}
+
+/// Binds and publishes what was mapped.
+fn link(
+    runtime: &Runtime,
+    mapped: Mapped,
+    root: ModuleId,
+    world: &World,
+    mode: c_int,
+    opening: &mut Opening,
+) -> Result<usize> {
+    let namespace = opening.namespace;
     let linked = mapped.link(world, runtime.log)?;
     let binding = Binding {
         machine: machine::MACHINE,
