@@ -1132,7 +1132,11 @@ fn bare(machine: u16, is_64_bit: bool, is_big: bool) -> Vec<u8> {
     let mut bytes = vec![0x7f, b'E', b'L', b'F', 1 + u8::from(is_64_bit), 1 + u8::from(is_big), 1];
     bytes.resize(16, 0);
     let mut add = |value: u64, size: usize| {
-        let word = if is_big { value.to_be_bytes() } else { value.to_le_bytes() };
+        let word = if is_big {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        };
         bytes.extend_from_slice(if is_big { &word[8 - size..] } else { &word[..size] });
     };
     let address = if is_64_bit { 8 } else { 4 };
@@ -1192,7 +1196,11 @@ fn a_file_for_any_machine_is_planned() {
         assert_eq!(accesses, ["r-x", "rw-"], "{plan}");
         assert_eq!(plan["layout"]["span"], serde_json::json!([0, 0x2000]));
         assert_eq!(plan["counts"]["loads"], 2);
-        assert_eq!(plan["layout"]["reach"].is_null(), ![62, 243].contains(&machine), "{plan}");
+        assert_eq!(
+            plan["layout"]["reach"].is_null(),
+            ![62, 243].contains(&machine),
+            "{plan}"
+        );
     }
 }
 
@@ -1233,7 +1241,13 @@ fn what_is_wrong_with_a_header_is_refused_in_each_loaders_words() {
         fs::write(&library, &good).unwrap();
         let program = folder.child(format!("program-{number}"));
         let dynamic = format!("-Wl,--dynamic-linker={}", loader.display());
-        let arguments = ["-nostdlib", "-pie", &dynamic, "-Wl,-rpath,$ORIGIN", library.to_str().unwrap()];
+        let arguments = [
+            "-nostdlib",
+            "-pie",
+            &dynamic,
+            "-Wl,-rpath,$ORIGIN",
+            library.to_str().unwrap(),
+        ];
         compile(&folder.child("main.s"), &program, &arguments);
         let whole = fs::read(&program).unwrap();
         for (what, at, bytes) in CHANGES {

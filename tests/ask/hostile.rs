@@ -1,6 +1,8 @@
 //! Whatever bytes a file has, a question is answered: no question panics, none runs for long, none needs much memory.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use crate::stand::Stand;
@@ -205,7 +207,9 @@ fn what_stands_in_a_librarys_place_is_said() {
         let line = format!("{name} not found (DIR/{name}: {what})");
         assert!(tree.text.contains(&line), "{line}\n{}", tree.text);
         let line = match name {
-            "libcircle.so" => "libcircle.so is a symbolic link to libcircle.so, and these links lead in a circle".to_owned(),
+            "libcircle.so" => {
+                "libcircle.so is a symbolic link to libcircle.so, and these links lead in a circle".to_owned()
+            }
             _ => format!("DIR/{name} is there: {what}"),
         };
         assert!(check.text.contains(&line), "{line}\n{}", check.text);
@@ -233,10 +237,18 @@ fn an_identity_that_does_not_exist_is_said() {
         stand.write("strange", &bytes);
         for question in ["tree", "needs", "plan"] {
             let said = stand.ask(&[question, "strange"]);
-            assert!(said.error.contains(words) && !said.error.contains("cut off"), "{}", said.error);
+            assert!(
+                said.error.contains(words) && !said.error.contains("cut off"),
+                "{}",
+                said.error
+            );
         }
         let said = stand.ask(&["check", "strange"]);
-        assert!(said.text.contains(words) && !said.text.contains("cut off"), "{}", said.text);
+        assert!(
+            said.text.contains(words) && !said.text.contains("cut off"),
+            "{}",
+            said.text
+        );
     }
 }
 
@@ -247,6 +259,62 @@ fn of_a_file_that_is_cut_off_every_answer_says_so() {
     stand.write("cut", &good[..4096]);
     for question in ["tree", "needs", "relocation-sizes", "probes"] {
         let said = stand.ask(&[question, "cut"]);
-        assert!(said.text.contains("the file is cut off: segment"), "{question}: {}", said.text);
+        assert!(
+            said.text.contains("the file is cut off: segment"),
+            "{question}: {}",
+            said.text
+        );
+    }
+}
+
+#[test]
+fn a_path_that_is_not_utf_8_is_a_path() {
+    let Some(stand) = Stand::new() else { return };
+    let folder = stand.folder.path().join(OsStr::from_bytes(b"n\xff\xfe \"x"));
+    fs::create_dir(&folder).unwrap();
+    stand
+        .library("libf.so", "int f(void) { return 0; }", &["-nostdlib"])
+        .program(
+            "program",
+            "int f(void); int main(void) { return f(); }",
+            &["libf.so", "-Wl,-rpath,$ORIGIN"],
+        );
+    let program = folder.join("program");
+    fs::rename(stand.path("program"), &program).unwrap();
+    assert_eq!(stand.answer(stand.command().arg("check").arg(&program)).status, 3);
+    fs::copy(stand.path("libf.so"), folder.join("libf.so")).unwrap();
+    assert!(Command::new(&program).status().unwrap().success());
+    for question in ["check", "tree", "bindings", "needs", "plan"] {
+        let said = stand.answer(stand.command().arg(question).arg(&program));
+        assert_eq!(said.status, 0, "{question}: {}{}", said.text, said.error);
+        let said = stand.answer(stand.command().args([question, "--format", "json"]).arg(&program));
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&said.text).is_ok(),
+            "{question}: {}",
+            said.text
+        );
+    }
+    // The bytes come out as they went in.
+    let output = stand.command().args(["why", "libf.so"]).arg(&program).output().unwrap();
+    let path = folder.join("libf.so");
+    let name = path.as_os_str().as_bytes();
+    assert!(output.status.success() && output.stdout.windows(name.len()).any(|part| part == name));
+    // Elsewhere on the search path, and by a name of its own.
+    let other = stand.folder.path().join(OsStr::from_bytes(b"lib\xe9"));
+    fs::create_dir(&other).unwrap();
+    fs::rename(&path, other.join("libf.so")).unwrap();
+    for words in [
+        ["check", "--library-path"],
+        ["bindings", "--library-path"],
+        ["check", "--preload"],
+    ] {
+        let mut command = stand.command();
+        command.args(words);
+        match words[1] {
+            "--preload" => command.arg(other.join("libf.so")),
+            _ => command.arg(&other),
+        };
+        let said = stand.answer(command.arg(&program));
+        assert_eq!(said.status, 0, "{words:?}: {}{}", said.text, said.error);
     }
 }

@@ -227,7 +227,11 @@ fn of_a_long_chain_the_first_levels_are_shown() {
     let said = stand.ask(&words);
     let lines: Vec<&str> = said.text.lines().collect();
     assert_eq!((said.status, lines.len()), (0, 50), "{}", said.text);
-    assert!(lines[49].ends_with("… (level 48; --list shows all files)"), "{}", lines[49]);
+    assert!(
+        lines[49].ends_with("… (level 48; --list shows all files)"),
+        "{}",
+        lines[49]
+    );
     let json = stand.json(0, &words);
     let mut node = &json["answer"];
     let mut levels = 0;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::Output;
 use crate::contents::{By, Contents, Named, STT_FUNC, Value, Word, signed_sum, with_offset};
 use crate::elf::Binary;
-use crate::report::{NoSuch, Answer, give};
+use crate::report::{Answer, NoSuch, give};
 
 /// Show what words of a file hold once it is relocated, whatever form its relocations have
 ///
@@ -59,7 +59,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let mut blocks = Vec::new();
     for place in &arguments.places {
-        let ranges = find(&contents, place).map_err(|error| NoSuch(format!("{error:#}"))).with_context(|| arguments.file.display().to_string())?;
+        let ranges = find(&contents, place)
+            .map_err(|error| NoSuch(format!("{error:#}")))
+            .with_context(|| arguments.file.display().to_string())?;
         for (start, length) in ranges {
             walk.seen.clear();
             blocks.push(walk.block(start, length, arguments.follow));

@@ -60,7 +60,11 @@ pub const RULES: &[Rule] = &[
         source: "experiment with glibc 2.36; elf/dl-load.c, open_verify",
         applies: |facts, _| {
             let library = library(facts).filter(|facts| differs(facts.stated.data))?;
-            let own = if library.stated.data.1 == 1 { "little-endian" } else { "big-endian" };
+            let own = if library.stated.data.1 == 1 {
+                "little-endian"
+            } else {
+                "big-endian"
+            };
             Some(own.to_owned())
         },
     },
