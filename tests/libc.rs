@@ -726,6 +726,22 @@ fn verify_answers_by_its_status_alone() {
 }
 
 #[test]
+fn a_static_program_relocates_and_protects_itself() {
+    let Some((loader, folder, _)) = hello() else { return };
+    for (name, switches) in [
+        ("fixed", &["-static", "-no-pie", "-Wl,--no-dynamic-linker"]),
+        ("movable", &["-static-pie", "-fPIE", "-Wl,--no-dynamic-linker"]),
+    ] {
+        let program = compile(&loader, &folder, HELLO, name, switches);
+        let [ours, system] =
+            [loader.as_path(), Path::new(SYSTEM)].map(|loader| run(Command::new(loader).arg(&program)));
+        assert_eq!(ours.status.code(), system.status.code(), "{ours:?}");
+        assert_eq!(text(&ours.stdout), text(&system.stdout));
+        assert!(!ours.stdout.is_empty() && ours.stderr.is_empty(), "{ours:?}");
+    }
+}
+
+#[test]
 fn lode_does_not_run_itself() {
     let Some(loader) = loader() else { return };
     let output = run(Command::new(&loader).arg(&loader));

@@ -53,7 +53,7 @@ macro_rules! runtime_symbols {
     };
 }
 
-/// The lines with which self-relocation ends, as assembly: `.Lcrt_reason_NAME` and a string.
+/// The reasons for which self-relocation ends, as assembly: `.Lcrt_reason_NAME` and a string.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! relocation_refusals {
@@ -74,13 +74,7 @@ macro_rules! relocation_refusals {
         )
     };
     ($name:literal, $reason:literal) => {
-        concat!(
-            ".Lcrt_reason_",
-            $name,
-            ": .asciz \"lode: the image cannot relocate itself: ",
-            $reason,
-            "\\n\"\n"
-        )
+        concat!(".Lcrt_reason_", $name, ": .asciz \"", $reason, "\\n\"\n")
     };
 }
 
@@ -288,7 +282,6 @@ mod tests {
             let mut image = Forged::with_relr(&[8]);
             image.tags.extend(tags);
             let error = image.relocate().unwrap_err();
-            assert!(error.starts_with("lode: the image cannot relocate itself: "), "{error}");
             assert!(error.contains(word) && error.ends_with('\n'), "{error}");
             assert_eq!(image.relocated(), []);
         }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::packed;
+use crate::packed::Packed;
 use crate::print::line;
 
 /// Why a system call failed: the kernel's error number, 1 to 4095.
@@ -20,7 +22,7 @@ macro_rules! errors {
         /// The numbers that loading meets. Their names and texts stand in this order, one a line.
         const NUMBERS: &[u8] = &[$($number,)*];
         const NAMES: &str = concat!($(stringify!($name), "\n",)*);
-        const TEXTS: &str = concat!($($text, "\n",)*);
+        const TEXTS: Packed = packed!(concat!($($text, "\n",)*));
     };
 }
 
@@ -86,8 +88,8 @@ impl Errno {
     }
 
     /// What `strerror(3)` says in English, if it is one that loading meets.
-    pub fn text(self) -> Option<&'static str> {
-        self.place().map(|place| line(TEXTS, place))
+    pub fn text(self) -> Option<Packed> {
+        self.place().map(|place| TEXTS.line(place))
     }
 
     fn place(self) -> Option<usize> {
@@ -98,7 +100,7 @@ impl Errno {
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.text() {
-            Some(text) => f.write_str(text),
+            Some(text) => text.fmt(f),
             None => write!(f, "Unknown error {}", u64::from(self.0.cast_unsigned())),
         }
     }

@@ -9,26 +9,80 @@ use crate::print::place_of_line;
 /// The first byte that stands for two others. Texts are ASCII, so none of them has it.
 const FIRST_CODE: usize = 0x80;
 
-/// What each byte from [`FIRST_CODE`] upwards stands for.
-type Pairs = [[u8; 2]; 256 - FIRST_CODE];
+/// Stands between texts that are packed together. As a newline it is in no pair.
+const SEPARATOR: u8 = 0;
 
-/// A packed text of some lines. It is unpacked as it is shown, a character at a time.
+/// Number of codes.
+const CODES: usize = 256 - FIRST_CODE;
+
+/// What each byte from [`FIRST_CODE`] upwards stands for.
+type Pairs = [[u8; 2]; CODES];
+
+/// A packed text of some lines. It is unpacked as it is shown or compared, a byte at a time.
 #[derive(Clone, Copy)]
 pub struct Packed {
-    pairs: &'static Pairs,
+    pairs: &'static [[u8; 2]],
     bytes: &'static [u8],
 }
 
 impl Packed {
+    /// No text.
+    pub const NOTHING: Packed = Packed { pairs: &[], bytes: &[] };
+
     /// See [`packed!`](crate::packed).
-    pub const fn new(pairs: &'static Pairs, bytes: &'static [u8]) -> Packed {
+    pub const fn new(pairs: &'static [[u8; 2]], bytes: &'static [u8]) -> Packed {
         Packed { pairs, bytes }
     }
 
     /// Line `number`, counted from 0, without its newline; empty behind the last. No pair has a newline, so that the lines before are not unpacked.
+    #[inline(never)]
     pub fn line(self, number: usize) -> Packed {
         let bytes = self.bytes.get(place_of_line(self.bytes, number)).unwrap_or_default();
         Packed { bytes, ..self }
+    }
+
+    /// The text from this one of the packed bytes on; empty behind the end.
+    pub fn behind(self, place: usize) -> Packed {
+        let bytes = self.bytes.get(place..).unwrap_or_default();
+        Packed { bytes, ..self }
+    }
+
+    /// One of the texts that were packed together, counted from 0; empty behind the last.
+    #[inline(never)]
+    pub fn text(self, number: usize) -> Packed {
+        let bytes = self.bytes.split(|byte| *byte == SEPARATOR).nth(number);
+        Packed {
+            bytes: bytes.unwrap_or_default(),
+            ..self
+        }
+    }
+
+    /// What is kept, with the newlines of the text.
+    pub const fn packed(self) -> &'static [u8] {
+        self.bytes
+    }
+
+    /// Whether the text begins with this one.
+    pub fn begins_with(self, text: &[u8]) -> bool {
+        self.remainder(text).0.is_empty()
+    }
+
+    /// Whether this is the text.
+    pub fn is(self, text: &[u8]) -> bool {
+        matches!(self.remainder(text), ([], true))
+    }
+
+    /// What `text` has behind all that this one begins with too, and whether that is this whole text.
+    #[inline(never)]
+    fn remainder(self, mut text: &[u8]) -> (&[u8], bool) {
+        let whole = unpack(self.pairs, self.bytes, &mut |byte| match text {
+            [first, behind @ ..] if *first == byte => {
+                text = behind;
+                true
+            }
+            _ => false,
+        });
+        (text, whole)
     }
 
     /// Whether there is no text.
@@ -37,34 +91,26 @@ impl Packed {
     }
 }
 
-/// No text.
-impl Default for Packed {
-    fn default() -> Packed {
-        Packed {
-            pairs: &[[0; 2]; 256 - FIRST_CODE],
-            bytes: &[],
-        }
-    }
-}
-
 impl fmt::Display for Packed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        unpack(self.pairs, self.bytes, out)
+        match unpack(self.pairs, self.bytes, &mut |byte| {
+            out.write_char(char::from(byte)).is_ok()
+        }) {
+            true => Ok(()),
+            false => Err(fmt::Error),
+        }
     }
 }
 
-/// As deep as codes stand for codes, which are always lower ones.
-fn unpack(pairs: &Pairs, bytes: &[u8], out: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for byte in bytes {
-        match usize::from(*byte)
-            .checked_sub(FIRST_CODE)
-            .and_then(|code| pairs.get(code))
-        {
-            Some(pair) => unpack(pairs, pair, out)?,
-            None => out.write_char(char::from(*byte))?,
+/// Gives the bytes of the text to `take` until that says no; whether it never did. As deep as codes stand for codes, which are always lower ones.
+fn unpack(pairs: &[[u8; 2]], bytes: &[u8], take: &mut dyn FnMut(u8) -> bool) -> bool {
+    bytes.iter().all(|byte| {
+        let code = usize::from(*byte).checked_sub(FIRST_CODE);
+        match code.and_then(|code| pairs.get(code)) {
+            Some(pair) => unpack(pairs, pair, take),
+            None => take(*byte),
         }
-    }
-    Ok(())
+    })
 }
 
 /// What the compiler works on: a text of `SIZE` bytes while it is packed.
@@ -77,15 +123,22 @@ pub struct Packing<const SIZE: usize> {
 }
 
 impl<const SIZE: usize> Packing<SIZE> {
-    /// Packs `text`, of `SIZE` ASCII bytes.
-    pub const fn of(text: &str) -> Packing<SIZE> {
-        assert!(text.is_ascii(), "only ASCII can be packed");
+    /// Packs `texts`, of `SIZE` ASCII bytes with what separates them.
+    pub const fn of(texts: &[&str]) -> Packing<SIZE> {
         let mut packing = Packing {
-            pairs: [[0; 2]; 256 - FIRST_CODE],
+            pairs: [[0; 2]; CODES],
             bytes: [0; SIZE],
             length: SIZE,
         };
-        packing.bytes.copy_from_slice(text.as_bytes());
+        let (mut number, mut to) = (0, 0);
+        while number < texts.len() {
+            let text = texts[number];
+            assert!(text.is_ascii(), "only ASCII can be packed");
+            let (_, behind) = packing.bytes.split_at_mut(to);
+            behind.split_at_mut(text.len()).0.copy_from_slice(text.as_bytes());
+            to += text.len() + 1;
+            number += 1;
+        }
         let mut counts = [[0; 256]; 256];
         let mut frequent = packing.replace([0; 2], 0, &mut counts);
         let mut code = 0;
@@ -101,7 +154,7 @@ impl<const SIZE: usize> Packing<SIZE> {
     /// upper half, so that nobody has to clear them. All in one pass, because the compiler takes its time.
     const fn replace(&mut self, pair: [u8; 2], code: usize, counts: &mut [[usize; 256]; 256]) -> ([u8; 2], usize) {
         let mut best = ([0; 2], 0);
-        let mut last = b'\n';
+        let mut last = SEPARATOR;
         let (mut from, mut to) = (0, 0);
         while from < self.length {
             let mut byte = self.bytes[from];
@@ -112,7 +165,7 @@ impl<const SIZE: usize> Packing<SIZE> {
             }
             self.bytes[to] = byte;
             to += 1;
-            if byte != b'\n' && last != b'\n' {
+            if !stands_alone(byte) && !stands_alone(last) {
                 let count = &mut counts[last as usize][byte as usize];
                 *count = if *count >> 16 == code {
                     *count + 1
@@ -137,14 +190,28 @@ impl<const SIZE: usize> Packing<SIZE> {
     }
 }
 
-/// A constant text as [`Packed`](crate::packed::Packed).
+const fn stands_alone(byte: u8) -> bool {
+    matches!(byte, b'\n' | SEPARATOR)
+}
+
+/// How many bytes texts have together, with what separates them.
+pub const fn length(texts: &[&str]) -> usize {
+    let (mut length, mut number) = (texts.len() - 1, 0);
+    while number < texts.len() {
+        length += texts[number].len();
+        number += 1;
+    }
+    length
+}
+
+/// A constant text as [`Packed`](crate::packed::Packed), or several that are packed together.
 #[macro_export]
 macro_rules! packed {
-    ($text:expr) => {{
-        use $crate::packed::{Packed, Packing};
-        const TEXT: &str = $text;
+    ($($text:expr),+ $(,)?) => {{
+        use $crate::packed::{Packed, Packing, length};
+        const TEXTS: &[&str] = &[$($text),+];
         #[allow(long_running_const_eval)] // a second for some thousand bytes
-        const PACKING: Packing<{ TEXT.len() }> = Packing::of(TEXT);
+        const PACKING: Packing<{ length(TEXTS) }> = Packing::of(TEXTS);
         const PAIRS: [[u8; 2]; 128] = PACKING.pairs;
         const BYTES: [u8; PACKING.length] = PACKING.bytes();
         Packed::new(&PAIRS, &BYTES)
@@ -167,11 +234,39 @@ mod tests {
     }
 
     #[test]
+    fn texts_that_are_packed_together_are_found() {
+        const BOTH: Packed = packed!(LINES, "the second text");
+        assert_eq!(BOTH.text(0).to_string(), LINES);
+        assert_eq!(BOTH.text(1).to_string(), "the second text");
+        assert!(BOTH.text(2).is_empty());
+        assert_eq!(BOTH.text(0).line(2).to_string(), LINES.lines().nth(2).unwrap());
+    }
+
+    #[test]
+    fn a_packed_text_is_compared_as_a_whole() {
+        assert!(PACKED.line(0).is(b"the first line of the text"));
+        assert!(!PACKED.line(0).is(b"the first line of the texts"));
+        assert!(!PACKED.line(0).is(b"the first line"));
+        assert!(PACKED.line(1).is(b""));
+        assert!(PACKED.begins_with(b"") && PACKED.begins_with(b"the first"));
+        assert!(!PACKED.begins_with(b"the firsts") && !PACKED.line(0).begins_with(LINES.as_bytes()));
+    }
+
+    #[test]
     fn lines_are_found_without_unpacking() {
         for (number, line) in LINES.split('\n').enumerate() {
             assert_eq!(PACKED.line(number).to_string(), line);
             assert_eq!(PACKED.line(number).is_empty(), line.is_empty());
         }
         assert!(PACKED.line(3).is_empty());
+        let second = PACKED.packed().iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        assert!(PACKED.behind(second).line(0).is_empty());
+        assert!(
+            PACKED
+                .behind(second)
+                .line(1)
+                .is(b"the third line of the text, and the last")
+        );
+        assert!(PACKED.behind(usize::MAX).is_empty());
     }
 }

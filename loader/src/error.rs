@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
 use crate::elf::Vaddr;
+use crate::elf::dynamic::tag;
 use crate::elf::note::LevelFeatures;
 
 /// A file or symbol name: bytes without NUL, usually but not always UTF-8.
@@ -193,14 +194,15 @@ macro_rules! rules {
 
         /// Two lines for each rule: glibc's words or the sentence, and the fix. One text is smaller than a table of texts, which needs an address for
         /// each.
-        const RULES: Packed = packed!(concat!($(first!($($words)? $text), "\n", $($fix,)? "\n",)*));
+        const RULES: &str = concat!($(first!($($words)? $text), "\n", $($fix,)? "\n",)*);
     };
 }
 
 rules! {
     HeaderTruncated = 102, "the file is shorter than an ELF header",
         glibc: "file too short",
-        fix: "copy the file again";
+        // Also that of each rule which has none of its own.
+        fix: "none for this file: build it again, or copy it again";
     ElfVersion = 106, "the ELF version is not 1",
         glibc: "ELF file version does not match current one";
     HeaderFlags = 108, "e_flags has bits that this machine does not define";
@@ -213,7 +215,7 @@ rules! {
     NoLoadSegment = 114, "no PT_LOAD segment: there is nothing to map",
         glibc: "object file has no loadable segments";
     SegmentOutsideFile = 112, "a segment ends after the end of the file (is the file truncated?)",
-        fix: "copy the file again";
+        fix: "none for this file: copy it again";
     SegmentFileSize = 115, "a segment has more bytes in the file than in memory";
     SegmentOrder = 116, "PT_LOAD segments overlap or are not in ascending order";
     SegmentAddress = 117, "a segment does not fit into the address space";
@@ -247,25 +249,25 @@ rules! {
     VersionDefinition = 313, "the version definitions (DT_VERDEF) are damaged";
     VersionIndex = 314, "a symbol has a version index that nothing defines";
     RelrLockout = 315, "DT_RELR without GLIBC_ABI_DT_RELR dependency",
-        fix: "link with -z pack-relative-relocs";
+        fix: "link with `-z pack-relative-relocs`";
     RelrBitmapFirst = 326, "a RELR stream starts with a bitmap";
     RelrOutside = 327, "a RELR entry does not lie in a writable segment of this module";
     RelocatedTwice = 330, "a word is relocated by both DT_RELR and another table";
     RelocationOutside = 321, "a relocation's target does not lie in this module";
     RelocationReadOnly = 322, "a relocation's target lies in a segment that is not writable",
-        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel); --allow=textrel runs it as it is";
+        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel); `LODE_OPTIONS=allow=textrel` runs it";
     RelativeCount = 328, "DT_RELACOUNT counts relocations that are not relative";
     AndroidRelocations = 329, "the packed relocations (APS2) are damaged";
     TextRelocations = 323, "the file asks to relocate read-only segments (DT_TEXTREL)",
-        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel); --allow=textrel runs it as it is";
+        fix: "link without -z notext; if the place is in .eh_frame, use pc-relative encodings (DW_EH_PE_pcrel); `LODE_OPTIONS=allow=textrel` runs it";
     IfuncNoPlt = 331, "code refers by 32-bit distances to a function that a resolver chooses (-z ifunc-noplt)",
-        fix: "link without -z ifunc-noplt; --allow=ifunc-noplt makes the code refer to the function that is chosen";
+        fix: "link without -z ifunc-noplt; `LODE_OPTIONS=allow=ifunc-noplt` runs it";
     ThreadLocalAddress = 332, "an address is asked of thread-local data, which has one in each thread";
     EntryOutside = 125, "the entry point is not in an executable segment";
     ArraySize = 140, "an init or fini array is not a whole number of addresses";
     CodeOutside = 126, "a function that the file wants called (entry of an init or fini array, resolver) is not in an executable segment";
     FileTruncated = 127, "the program's file ends before its last segment does",
-        fix: "copy the file again";
+        fix: "none for this file: copy it again";
 }
 
 impl Rule {
@@ -275,7 +277,7 @@ impl Rule {
     }
 
     fn line(self, part: Part) -> Packed {
-        RULES.line(self as usize * 2 + part as usize)
+        TEXTS.text(1).line(self as usize * 2 + part as usize)
     }
 }
 
@@ -361,8 +363,8 @@ pub enum Kind {
     },
     /// The file is a directory, device, FIFO or socket.
     NotRegular,
-    /// The file does not start with the ELF magic.
-    NotElf,
+    /// The file does not start with the ELF magic: what it starts with, and zeros where it is shorter.
+    NotElf([u8; 16]),
     /// 32-bit file, or a class that does not exist.
     WrongClass {
         /// `EI_CLASS`
@@ -452,7 +454,11 @@ pub enum Kind {
         /// Its symbol, if it has one.
         symbol: Option<Name>,
         /// The value that does not fit.
-        value: i64,
+        value: u64,
+        /// It is the distance from the place to the symbol.
+        is_distance: bool,
+        /// The file that defines the symbol.
+        target: Option<Name>,
     },
     /// A COPY relocation whose two symbols differ in size.
     CopySize {
@@ -465,6 +471,8 @@ pub enum Kind {
     },
     /// A TLS relocation against a symbol that is not thread-local, or the reverse.
     NotThreadLocal(Name),
+    /// Another file refers past the GOT to this protected symbol of a file that cannot bear it.
+    NeedsIndirectAccess(Name),
     /// Static TLS is full.
     StaticTls {
         /// Bytes needed.
@@ -634,7 +642,12 @@ impl fmt::Display for Error {
             _ if self.culprit.is_empty() => {}
             _ => write!(out, "{}: ", self.culprit)?,
         }
-        self.kind.fmt(out)
+        self.kind.fmt(out)?;
+        match self.kind {
+            // `dlerror` has no other line for it.
+            Kind::Relocation { .. } | Kind::StaticTls { .. } if out.alternate() => self.fix(out, "; ", ""),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -642,7 +655,7 @@ impl fmt::Display for Error {
 /// there is one.
 macro_rules! texts {
     ($($kind:ident = $code:literal, $summary:literal $(, fact: $fact:literal)? $(, fix: $fix:literal)?;)*) => {
-        /// The order of [`TEXTS`].
+        /// The order of [`KINDS`].
         enum Place {
             $($kind,)*
         }
@@ -650,7 +663,7 @@ macro_rules! texts {
         const CODES: &[u16] = &[$($code,)*];
 
         /// Three lines for each kind: those of a rule, and a fact.
-        const TEXTS: Packed = packed!(concat!($($summary, "\n", $($fix,)? "\n", $("  ", $fact,)? "\n",)*));
+        const KINDS: &str = concat!($($summary, "\n", $($fix,)? "\n", $("  ", $fact,)? "\n",)*);
 
         impl Kind {
             fn place(&self) -> usize {
@@ -667,21 +680,23 @@ macro_rules! texts {
 texts! {
     NoSymbol = 302, "undefined symbol: ";
     Missing = 201, "",
-        fix: "install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it";
+        fix: "install the library, or name its directory: `LD_LIBRARY_PATH=DIR`, or in the RUNPATH of the file that needs it";
     Undefined = 301, "",
-        fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED";
+        fix: "the library that should define it is another build than the one linked against, or is missing from DT_NEEDED; `LD_PRELOAD=FILE` loads one that does";
     Os = 502, "";
-    NotRegular = 202, "cannot read file data: not a regular file";
-    NotElf = 101, "invalid ELF header";
+    NotRegular = 202, "cannot read file data: not a regular file",
+        fix: "name a regular file";
+    NotElf = 101, "invalid ELF header",
+        fix: "none for this file; `lode-tool check @` says what it is";
     WrongClass = 103, "wrong ELF class: ",
         fact: "EI_CLASS is #, e_machine # (@); lode loads 2 (ELFCLASS64) and 62 (x86-64)",
-        fix: "use a file for this machine";
+        fix: "none for this file: use one for this machine";
     WrongData = 103, "ELF file data encoding not little-endian",
         fact: "EI_DATA is #; lode loads 1 (little-endian)",
-        fix: "use a file for this machine";
+        fix: "none for this file: use one for this machine";
     WrongSystem = 104, "ELF file OS ABI invalid",
         fact: "NT_GNU_ABI_TAG names the system # (@); this is 0 (Linux)",
-        fix: "build the file for this system";
+        fix: "none for this file: build it for this system";
     KernelTooOld = 129, "kernel too old",
         fact: "NT_GNU_ABI_TAG asks for Linux #.#.#; this is Linux #.#.#",
         fix: "use a newer kernel, or a build for this one";
@@ -691,36 +706,43 @@ texts! {
         fix: "use a build for the libc of the program";
     WrongOsAbi = 104, "ELF file OS ABI invalid",
         fact: "EI_OSABI is # (@); lode supports 0 (NONE) and 3 (GNU)",
-        fix: "build the file for this system";
+        fix: "none for this file: build it for this system";
     WrongAbiVersion = 105, "ELF file ABI version invalid",
         fact: "EI_ABIVERSION is #, EI_OSABI # (@); lode supports up to #",
-        fix: "build the file for this system";
+        fix: "none for this file: build it for this system";
     WrongMachine = 103, "ELF file is for another machine: ",
         fact: "e_machine is # (@); lode loads 62 (x86-64)",
-        fix: "use a file for this machine";
+        fix: "none for this file: use one for this machine";
     Malformed = 0, "";
     Relocation = 0, "";
     CpuTooOld = 128, "CPU ISA level is lower than required",
-        fact: "the file needs x86-64-v#; this CPU has x86-64-v#";
+        fact: "the file needs x86-64-v#; this CPU has x86-64-v#",
+        fix: "none for this file: build it with a lower -march";
     NoVersion = 310, "",
-        fix: "the library is older than what the file was linked against: install a newer one";
-    UnknownRelocation = 320, "unexpected reloc type ";
-    Overflow = 324, "",
+        fix: "the library is older than what the file was linked against: install a newer one, or name its directory: `LD_LIBRARY_PATH=DIR`";
+    UnknownRelocation = 320, "unexpected reloc type ",
+        fix: "none for this file: link it for this machine";
+    Overflow = 324, "Symbol `",
         fix: "build the file with -fPIC, so that its references can reach every address";
-    CopySize = 325, "copy relocation of ";
-    NotThreadLocal = 401, "a thread-local reference to ";
+    CopySize = 325, "copy relocation of ",
+        fix: "link the program again, with this library";
+    NeedsIndirectAccess = 333, "error due to GNU_PROPERTY_1_NEEDED_INDIRECT_EXTERN_ACCESS",
+        fix: "build the file that refers to it with -fPIC or -mno-direct-extern-access";
+    NotThreadLocal = 401, "a thread-local reference to ",
+        fix: "build both files with the same declaration";
     StaticTls = 402, "cannot allocate memory in static TLS block",
         fact: "# bytes needed, # bytes free",
-        fix: "load the library at the start (LD_PRELOAD), or build it without -ftls-model=initial-exec";
+        fix: "load the library at the start (`LD_PRELOAD=@`), or build it without -ftls-model=initial-exec";
     UnknownLibc = 210, "this build of glibc ",
         fix: "add a row for this build with `cargo xtask tables DEBUGFILE`, where DEBUGFILE is the separate debug file of its ld.so";
     NotExecutable = 510, "cannot execute: Permission denied",
-        fix: "chmod +x, or --allow=noexec";
+        fix: "`chmod +x @`, or `LODE_OPTIONS=allow=noexec`";
     NoExecMount = 511, "failed to map segment from shared object: Operation not permitted",
-        fix: "move the file: this file system is mounted noexec";
+        fix: "this file system is mounted noexec: move the file, or `mount -o remount,exec $(findmnt -nT @ -o TARGET)`";
     Unsupported = 604, "";
     Untrusted = 503, "cannot open shared object file: not trusted in a secure process";
-    NotToBeOpened = 203, "shared object cannot be dlopen()ed";
+    NotToBeOpened = 203, "shared object cannot be dlopen()ed",
+        fix: "link it without -z nodlopen";
     Usage = 701, "";
     RunsItself = 702, "lode was asked to run itself",
         fix: "name a program: ld-lode PROGRAM ARGUMENTS";
@@ -739,14 +761,7 @@ impl fmt::Display for Kind {
             Kind::WrongClass { class, .. } => u64::from(class).fmt(out),
             Kind::ChangesLoading(what) | Kind::WrongLibc(what) => out.write_str(what),
             Kind::WrongMachine(machine) => out.write_str(crate::elf::header::machine_name(machine)),
-            Kind::Relocation { rule, ref entry } => {
-                write!(out, ": {entry}")?;
-                match rule.line(Part::Fix) {
-                    // `dlerror` has no other line for it.
-                    fix if out.alternate() && !fix.is_empty() => write!(out, "; {fix}"),
-                    _ => Ok(()),
-                }
-            }
+            Kind::Relocation { ref entry, .. } => write!(out, ": {entry}"),
             Kind::Missing { ref tried, .. } => match tried.as_slice() {
                 [one] => match &one.why {
                     Rejected::Unfit(kind) => kind.fmt(out),
@@ -768,18 +783,12 @@ impl fmt::Display for Kind {
                 named(out, symbol)
             }
             Kind::Overflow {
-                relocation,
-                at,
-                ref symbol,
-                value,
+                relocation, ref symbol, ..
             } => {
-                write!(out, "{relocation} at {at}")?;
-                named(out, symbol)?;
-                write!(
-                    out,
-                    " does not reach its target: the value {:#x} does not fit into its field",
-                    value.cast_unsigned()
-                )
+                if let Some(symbol) = symbol {
+                    symbol.fmt(out)?;
+                }
+                write!(out, "' causes overflow in {relocation} relocation")
             }
             Kind::CopySize {
                 ref symbol,
@@ -802,19 +811,29 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What is said of kinds and rules, and the names of tags. Nothing has to be passed over for the first text, whose lines programs read.
+const TEXTS: Packed = packed!(KINDS, RULES, tag::NAMES);
+
+/// The name of a tag of which an error may speak.
+fn tag_name(number: u64) -> Packed {
+    let place = tag::place_in_errors(number);
+    place.map_or(Packed::NOTHING, |place| TEXTS.text(2).line(place))
+}
+
 const CANNOT_OPEN: &str = "cannot open shared object file";
 
 /// Prints a template: the next value for each `#`, the name for each `@`. Many short facts take less room so.
 #[inline(never)]
-fn filled(out: &mut fmt::Formatter<'_>, template: &str, values: &[u64], name: &str) -> fmt::Result {
+fn filled(out: &mut fmt::Formatter<'_>, template: Packed, values: &[u64], name: &dyn Display) -> fmt::Result {
+    let template = text(format_args!("{template}"));
     let mut values = values.iter();
-    let mut rest = template;
+    let mut rest = &*template;
     while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'#' | b'@')) {
         let (text, behind) = rest.split_at_checked(at).unwrap_or_default();
         out.write_str(text)?;
         match behind.as_bytes().first() {
             Some(b'#') => values.next().copied().unwrap_or_default().fmt(out)?,
-            _ => out.write_str(name)?,
+            _ => name.fmt(out)?,
         }
         rest = behind.get(1..).unwrap_or_default();
     }
@@ -849,7 +868,7 @@ impl Kind {
     #[inline(never)]
     fn line(&self, part: Part) -> Packed {
         match self {
-            Kind::Malformed { .. } | Kind::Relocation { .. } if matches!(part, Part::Fact) => Packed::default(),
+            Kind::Malformed { .. } | Kind::Relocation { .. } if matches!(part, Part::Fact) => Packed::NOTHING,
             Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule.line(part),
             _ => TEXTS.line(self.place() * 3 + part as usize),
         }
@@ -886,10 +905,10 @@ impl Kind {
 
     /// What is known beyond the summary, one fact a line.
     fn detail(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let template = text(format_args!("{}", self.line(Part::Fact)));
-        if !template.is_empty() {
+        let fact = self.line(Part::Fact);
+        if !fact.is_empty() {
             let (values, name) = self.values();
-            filled(out, &template, &values, name)?;
+            filled(out, fact, &values, &name)?;
             if let Kind::CpuTooOld { lacks, .. } = *self
                 && lacks.0 != 0
             {
@@ -903,9 +922,9 @@ impl Kind {
                 value,
                 limit,
             } => {
-                let name = |number| crate::elf::dynamic::tag::name_in_errors(number).unwrap_or("unknown tag");
-                writeln!(out, "  {} stands without {}", name(value), name(limit))
+                writeln!(out, "  {} stands without {}", tag_name(value), tag_name(limit))
             }
+            Kind::NotElf(ref start) => writeln!(out, "  starts with \"{}\"", Lossy(start)),
             Kind::Malformed { value: 0, limit: 0, .. } => Ok(()),
             Kind::Malformed { value, limit, .. } => {
                 write!(out, "  found {value:#x}")?;
@@ -915,8 +934,7 @@ impl Kind {
                 }
             }
             Kind::Relocation { ref entry, .. } => {
-                let table = crate::elf::dynamic::tag::name(entry.table).unwrap_or_default();
-                write!(out, "  entry {} of {table}", entry.index)?;
+                write!(out, "  entry {} of {}", entry.index, tag_name(entry.table))?;
                 if let Some(number) = entry.segment {
                     write!(out, "; its place is in segment {}", number as u64)?;
                 }
@@ -939,6 +957,29 @@ impl Kind {
                     }
                 }
                 Ok(())
+            }
+            Kind::Overflow {
+                at,
+                value,
+                is_distance,
+                ref target,
+                ..
+            } => {
+                write!(out, "  the value {value:#x} at {at} does not fit into its field")?;
+                if is_distance {
+                    let away = value.cast_signed().unsigned_abs() >> 20;
+                    write!(out, "; the target is {away} MiB away")?;
+                }
+                match target {
+                    Some(file) => writeln!(out, "; the symbol is that of {file}"),
+                    None => out.write_str("\n"),
+                }
+            }
+            Kind::NeedsIndirectAccess(ref symbol) => {
+                writeln!(
+                    out,
+                    "  other files have to go through their GOT to its protected symbol `{symbol}'"
+                )
             }
             Kind::NoVersion(ref list) => {
                 for one in list {
@@ -966,6 +1007,24 @@ impl Kind {
 }
 
 impl Error {
+    /// The fix, if there is one, with what stands around it. Its `@` is the culprit.
+    #[inline(never)]
+    fn fix(&self, out: &mut fmt::Formatter<'_>, before: &str, behind: &str) -> fmt::Result {
+        let fix = match (self.kind.line(Part::Fix), &self.kind) {
+            (fix, Kind::Malformed { .. } | Kind::Relocation { .. }) if fix.is_empty() => {
+                Rule::HeaderTruncated.line(Part::Fix)
+            }
+            (fix, _) if fix.is_empty() => return Ok(()),
+            (fix, _) => fix,
+        };
+        // A name that a shell would not take as it is has to be put in by hand.
+        let is_plain = |byte: &u8| matches!(byte, b'+'..=b'9' | b'A'..=b'Z' | b'_' | b'a'..=b'z');
+        let is_plain = self.culprit.bytes().iter().all(is_plain);
+        out.write_str(before)?;
+        filled(out, fix, &[], if is_plain { &self.culprit } else { &"FILE" })?;
+        out.write_str(behind)
+    }
+
     /// The summary without the culprit's name, as the line about an ignored preload has it.
     pub fn short(&self) -> Short<'_> {
         Short(self)
@@ -1030,10 +1089,6 @@ impl fmt::Display for Report<'_> {
             _ => writeln!(out)?,
         }
         error.kind.detail(out)?;
-        let fix = error.kind.line(Part::Fix);
-        match fix.is_empty() {
-            true => Ok(()),
-            false => writeln!(out, "  fix: {fix}"),
-        }
+        error.fix(out, "  fix: ", "\n")
     }
 }

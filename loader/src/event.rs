@@ -117,6 +117,8 @@ pub enum Event<'a> {
         /// The symbol's index in the defining module.
         index: SymbolIndex,
     },
+    /// The first thread has its thread pointer.
+    Awake(Address),
     /// A function of the program is about to be called: a resolver, or a constructor.
     Calling(Address),
     /// The constructor came back.

@@ -21,10 +21,14 @@
 use alloc::alloc::{Layout as Shape, alloc_zeroed, dealloc};
 use alloc::vec::Vec;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::elf::segment::Access;
 use crate::elf::{Address, Bias, Vaddr};
+
+/// Relocations of segments that are not writable are allowed: what stands there may still change after the file is decoded. Set before the first
+/// module is.
+pub static TEXT_CHANGES: AtomicBool = AtomicBool::new(false);
 
 /// A contiguous mapped range of a module.
 #[derive(Clone, Copy, Debug)]
@@ -379,7 +383,15 @@ impl Image {
         self.table::<T>(at, 1)?.get(0)
     }
 
-    /// The bytes of a range that the module cannot write, as a slice.
+    /// As [`Image::fixed_bytes`], of what stays as it is while the module lives.
+    pub fn lasting_bytes(&self, at: Vaddr, length: u64) -> Option<&'static [u8]> {
+        match TEXT_CHANGES.load(Ordering::Relaxed) {
+            true => None,
+            false => self.fixed_bytes(at, length),
+        }
+    }
+
+    /// The bytes of a range that the module cannot write, as a slice, for use until the module's relocations are applied.
     ///
     /// `None` when the range is not mapped or the program may write it: such bytes have to be copied
     /// ([`Image::copy`]).

@@ -38,17 +38,17 @@ use lode::elf::note::LevelFeatures;
 use lode::elf::segment::{Access, kind};
 use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log, Silence};
-use lode::image::Table;
+use lode::image::{TEXT_CHANGES, Table};
 use lode::process::{self, Allow, DebugHelp, Help, Mode, Options};
 use lode::restore;
 use lode::scope::DYNAMIC_WEAK;
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
 use lode::stages::Batch;
-use lode::stages::init;
 use lode::stages::link::{Linked, RELR_LOCKOUT};
 use lode::stages::map::{Context, Mapped, Wish, map_file};
 use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
+use lode::stages::{demands, init};
 use lode::symbols::{Use, Wanted};
 use lode::sys::c_string;
 use lode::sys::heap::Heap;
@@ -88,7 +88,16 @@ fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
     if HEAP.is_exhausted() {
         crt::Stderr.write_bytes(b"lode: error while loading shared libraries: cannot allocate memory\n");
     } else {
-        let _ = writeln!(crt::Stderr, "lode: internal error: {information}");
+        // The place says enough; the messages of all that panics and what formats them would be much text that nobody reads.
+        let place = information
+            .location()
+            .map_or(("", 0), |place| (place.file(), place.line()));
+        let _ = writeln!(
+            crt::Stderr,
+            "lode: internal error at {}:{}",
+            place.0,
+            u64::from(place.1)
+        );
     }
     if RUNNING.load(Ordering::Relaxed) {
         let _ = call::kill(call::getpid(), call::SIGABRT);
@@ -193,6 +202,8 @@ impl Launch {
         if options.show_auxv {
             self.show_auxv();
         }
+        let text_changes = options.allow.intersects(Allow::TEXTREL | Allow::IFUNC_NOPLT);
+        TEXT_CHANGES.store(text_changes, Ordering::Relaxed);
         if self.as_command {
             self.become_the_program(&options);
         }
@@ -324,14 +335,7 @@ impl Launch {
         if options.mode == Mode::CheckLibc {
             return check_libc(&mapped);
         }
-        if let Some(odd) = mapped
-            .batch
-            .modules
-            .iter()
-            .find(|module| options.strict && is_unusual(module))
-        {
-            return Err(odd.fault(Stage::Map, Kind::Unsupported(UNUSUAL)));
-        }
+        demands::check_strictly(options.strict, &mapped.batch)?;
         let linked = mapped.link(&world, log)?;
         log.reached(Stage::Link);
         let mut abi = Abi::recognise(&linked, &world)?;
@@ -352,6 +356,7 @@ impl Launch {
         log.reached(Stage::Relocate);
         let order = list_order(&relocated.batch, &world);
         self.wake(&mut abi, &mut relocated, &world, &order, &mut cpu)?;
+        log.emit(Interest::STREAM, || Event::Awake(Address(machine::thread_pointer())));
         log.reached(Stage::Wake);
         let runtime = dl::set_runtime(Runtime {
             linux,
@@ -359,6 +364,7 @@ impl Launch {
             cpu_level: cpu.isa_level(),
             bind_now: options.bind_now,
             allow: options.allow,
+            strict: options.strict,
             log,
             abi,
             substitute,
@@ -735,19 +741,6 @@ fn verify(program: &Parts) -> ! {
         _ => 0,
     };
     call::exit_group(status)
-}
-
-/// What is said of a file that `--strict` refuses.
-const UNUSUAL: &str = "something unusual, which `lode-tool strict' names";
-
-/// Whether a file has anything that is passed over in a start that is not strict: what can be seen without another look at its tables.
-fn is_unusual(module: &Module) -> bool {
-    let dynamic = &module.dynamic;
-    let unknown = dynamic.unknown_flags();
-    unknown != (0, 0)
-        || !dynamic.unknown.is_empty()
-        || dynamic.rel.is_some()
-        || module.layout.stack.is_none_or(|stack| stack.contains(Access::EXECUTE))
 }
 
 /// `--check-libc`: looks at a libc as a start would.

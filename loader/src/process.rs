@@ -18,6 +18,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crt::packed;
+use crt::packed::Packed;
+
 use crate::error::{Kind, Lossy, Name, Result, Stage, has_byte};
 use crate::event::Interest;
 
@@ -100,7 +103,7 @@ pub fn is_secure(auxiliary: impl Fn(u64) -> Option<u64>) -> bool {
 /// have to be asked: a name may stand more than once.
 pub fn is_unsecure(entry: &[u8]) -> bool {
     let name = entry.split(|byte| *byte == b'=').next().unwrap_or_default();
-    [UNSECURE, IGNORED].iter().any(|names| row(names, b"", name).is_some())
+    [UNSECURE, IGNORED].iter().any(|names| row(names, name).is_some())
 }
 
 /// What the kernel handed over, without pointers.
@@ -396,9 +399,8 @@ table! {
 impl Switch {
     /// The switch of this word, and what its value is called if it takes one.
     fn named(word: &[u8]) -> Option<(Switch, Option<&'static [u8]>)> {
-        let (place, rest) = row(SWITCHES, b"  --", word)?;
-        let value = rest.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-        Some((*ORDER.get(place)?, non_empty(value)))
+        let (place, rest) = row(SWITCH_ROWS, word)?;
+        Some((*ORDER.get(place)?, rest.get(1..)))
     }
 
     /// Whether a secure process obeys it. Those that choose what code is loaded, or where lode writes, are not obeyed.
@@ -459,10 +461,81 @@ const INTERESTS: [Interest; 10] = [
     Interest::UNUSED,
 ];
 
-/// In a table as text: the number of the row that has `word` behind `start`, counted from 0, and what follows the word.
-fn row(table: &'static str, start: &[u8], word: &[u8]) -> Option<(usize, &'static [u8])> {
-    let rows = table.as_bytes().split(|byte| *byte == b'\n');
-    for (place, row) in rows.filter_map(|row| row.strip_prefix(start)).enumerate() {
+/// What is printed, which the image has packed: the help, the switches in its middle, and the answer to `LD_DEBUG=help`.
+const TEXTS: Packed = packed!(
+    "Usage: ld-lode [OPTION]... [--] PROGRAM [ARGUMENT]...
+
+Starts PROGRAM as the kernel would, with lode in place of the interpreter that
+its file names: maps it and the libraries it needs, binds them, and runs it.
+
+Options:
+",
+    SWITCHES,
+    "
+A program that names lode as its interpreter has no command line for it: put
+the same words, without dashes and separated by commas, into LODE_OPTIONS.
+A set-user-ID program ignores that variable, and most that start with LD_.
+
+Examples:
+
+What does ls need, and where is that?
+    ld-lode --list /bin/ls
+Start a server with its own libraries:
+    ld-lode --library-path ./lib ./server --port 80
+See where a program that uses lode looks for its libraries:
+    LODE_OPTIONS=debug=libs,inhibit-cache ./program
+",
+    "Words for LD_DEBUG, separated by commas, colons or spaces:\n\n",
+    DEBUG_WORDS,
+    "\nThe report goes to standard error, or to the file LD_DEBUG_OUTPUT.PID.\n",
+);
+
+/// The rows of a table that is printed, as they are looked up: of each line that begins with `start` what follows it, up to two blanks.
+macro_rules! rows {
+    ($table:expr, $start:expr) => {{
+        const ROWS: ([u8; $table.len()], usize) = copied($table.as_bytes(), $start.as_bytes());
+        // A constant of its own, so that the image has no more than the rows.
+        const BYTES: &[u8; ROWS.1] = match ROWS.0.first_chunk() {
+            Some(rows) => &{ *rows },
+            None => panic!("more rows than table"),
+        };
+        match str::from_utf8(BYTES) {
+            Ok(rows) => rows,
+            Err(_) => panic!("not text"),
+        }
+    }};
+}
+
+const SWITCH_ROWS: &str = rows!(SWITCHES, "  --");
+const DEBUG_ROWS: &str = rows!(DEBUG_WORDS, "  ");
+
+/// See [`rows!`]: the rows, and how many bytes they have.
+const fn copied<const N: usize>(table: &[u8], start: &[u8]) -> ([u8; N], usize) {
+    let mut rows = [b'\n'; N];
+    let (mut at, mut to) = (0, 0);
+    while at < table.len() {
+        let mut same = 0;
+        while same < start.len() && table[at + same] == start[same] {
+            same += 1;
+        }
+        let is_row = same == start.len() && table[at + same] != b' ';
+        at += same;
+        while is_row && table[at] != b'\n' && !(table[at] == b' ' && table[at + 1] == b' ') {
+            rows[to] = table[at];
+            (at, to) = (at + 1, to + 1);
+        }
+        to += is_row as usize;
+        while table[at] != b'\n' {
+            at += 1;
+        }
+        at += 1;
+    }
+    (rows, to)
+}
+
+/// In a table as text: the number of the row that begins with `word`, counted from 0, and what follows the word.
+fn row(table: &'static str, word: &[u8]) -> Option<(usize, &'static [u8])> {
+    for (place, row) in table.as_bytes().split(|byte| *byte == b'\n').enumerate() {
         let end = row.iter().position(|byte| *byte == b' ').unwrap_or(row.len());
         let (first, rest) = row.split_at_checked(end)?;
         if first == word {
@@ -510,7 +583,7 @@ impl<'a> Options<'a> {
                 continue;
             }
             let set = !value.is_empty();
-            let variable = row(VARIABLE_NAMES, b"", name).and_then(|(place, _)| VARIABLES.get(place));
+            let variable = row(VARIABLE_NAMES, name).and_then(|(place, _)| VARIABLES.get(place));
             match variable {
                 Some(Variable::LibraryPath) => self.library_path = non_empty(value),
                 Some(Variable::Preload) => {
@@ -531,7 +604,7 @@ impl<'a> Options<'a> {
                 Some(Variable::Verbose) => self.verbose = set,
                 Some(Variable::Warn) => self.warn = set,
                 Some(Variable::Options) => words = Some(value),
-                None if set && row(IGNORED, b"", name).is_some() => self.warnings.push(Warning::Ignored(name)),
+                None if set && row(IGNORED, name).is_some() => self.warnings.push(Warning::Ignored(name)),
                 None => {}
             }
         }
@@ -620,7 +693,7 @@ impl<'a> Options<'a> {
             Switch::HwcapsPrepend => self.hwcaps_prepend = non_empty(value),
             Switch::HwcapsMask => self.hwcaps_mask = Some(value),
             Switch::BindNow => self.bind_now = true,
-            Switch::Allow => match row(ALLOWED, b"", value) {
+            Switch::Allow => match row(ALLOWED, value) {
                 Some((place, _)) => self.allow |= Allow::from_bits_truncate(1 << place),
                 None => self.warnings.push(Warning::Value(value)),
             },
@@ -654,7 +727,7 @@ impl<'a> Options<'a> {
     /// Adds words as `LD_DEBUG` has them: separated by commas, colons or spaces.
     fn add_debug_words(&mut self, list: &'a [u8]) {
         for word in words(list, b" ,:") {
-            match row(DEBUG_WORDS, b"  ", word) {
+            match row(DEBUG_ROWS, word) {
                 Some((place, _)) => match INTERESTS.get(place) {
                     Some(interest) => self.debug |= *interest,
                     None => self.debug_help = true,
@@ -739,30 +812,7 @@ pub struct Help;
 
 impl fmt::Display for Help {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(
-            "Usage: ld-lode [OPTION]... [--] PROGRAM [ARGUMENT]...\n\
-             \n\
-             Starts PROGRAM as the kernel would, with lode in place of the interpreter that\n\
-             its file names: maps it and the libraries it needs, binds them, and runs it.\n\
-             \n\
-             Options:\n",
-        )?;
-        out.write_str(SWITCHES)?;
-        out.write_str(
-            "\n\
-             A program that names lode as its interpreter has no command line for it: put\n\
-             the same words, without dashes and separated by commas, into LODE_OPTIONS.\n\
-             A set-user-ID program ignores that variable, and most that start with LD_.\n\
-             \n\
-             Examples:\n\
-             \n\
-             What does ls need, and where is that?\n\
-             \x20   ld-lode --list /bin/ls\n\
-             Start a server with its own libraries:\n\
-             \x20   ld-lode --library-path ./lib ./server --port 80\n\
-             See where a program that uses lode looks for its libraries:\n\
-             \x20   LODE_OPTIONS=debug=libs,inhibit-cache ./program\n",
-        )
+        (0..3).try_for_each(|number| TEXTS.text(number).fmt(out))
     }
 }
 
@@ -771,9 +821,7 @@ pub struct DebugHelp;
 
 impl fmt::Display for DebugHelp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Words for LD_DEBUG, separated by commas, colons or spaces:\n\n")?;
-        out.write_str(DEBUG_WORDS)?;
-        out.write_str("\nThe report goes to standard error, or to the file LD_DEBUG_OUTPUT.PID.\n")
+        (3..6).try_for_each(|number| TEXTS.text(number).fmt(out))
     }
 }
 
@@ -1227,6 +1275,16 @@ mod tests {
         for line in help.lines().chain(DebugHelp.to_string().lines()) {
             assert!(line.len() <= 80, "{line}");
         }
+    }
+
+    #[test]
+    fn rows_are_looked_up_as_they_are_printed() {
+        let words: Vec<&str> = SWITCH_ROWS.lines().filter_map(|row| row.split(' ').next()).collect();
+        assert!(switch_words().eq(words));
+        assert_eq!(row(SWITCH_ROWS, b"root"), Some((4, b" DIR".as_slice())));
+        assert_eq!(row(SWITCH_ROWS, b"glibc-hwcaps-mask"), Some((11, b" LIST".as_slice())));
+        assert_eq!(row(SWITCH_ROWS, b"list"), Some((0, b"".as_slice())));
+        assert!(DEBUG_ROWS.starts_with("libs\nreloc\n") && DEBUG_ROWS.ends_with("\nhelp\n"));
     }
 
     #[test]

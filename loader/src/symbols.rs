@@ -484,7 +484,7 @@ fn outside(at: Vaddr) -> Fault {
 
 /// The string table. One that the program may write (patched files have such) is copied, so that names stay what was checked.
 fn strings(image: &Image, at: Vaddr, size: u64) -> Result<Strings, Fault> {
-    let bytes = match image.fixed_bytes(at, size) {
+    let bytes = match image.lasting_bytes(at, size) {
         Some(bytes) => bytes,
         None => image
             .copy(at, usize::try_from(size).map_err(|_| outside(at))?)
@@ -501,7 +501,7 @@ fn strings(image: &Image, at: Vaddr, size: u64) -> Result<Strings, Fault> {
 fn chain_bytes(image: &Image, at: Vaddr) -> Result<&'static [u8], Fault> {
     let extent = image.extent(at, 1).ok_or_else(|| outside(at))?;
     let length = extent.length - (at.0 - extent.start.0);
-    match image.fixed_bytes(at, length) {
+    match image.lasting_bytes(at, length) {
         Some(bytes) => Ok(bytes),
         None => {
             // 64 KiB holds the version chains of every library known; a patched file may have them in a writable segment.

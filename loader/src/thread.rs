@@ -407,7 +407,8 @@ fn dynamic_block(dtv: Dtv, module: &Module) -> Option<u64> {
     if base == 0 {
         return None;
     }
-    let block = (base + head).next_multiple_of(align) + skew;
+    // A power of two.
+    let block = ((base + head + align - 1) & !(align - 1)) + skew;
     // SAFETY: header and block lie inside the allocation: head + (align - 1) + skew + memory_size < length.
     unsafe {
         let header = (block - head) as *mut Header;

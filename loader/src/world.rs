@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use spin::Once;
+use spin::Mutex;
 
 use crate::elf::dynamic::Dynamic;
 use crate::elf::note::LevelFeatures;
@@ -135,7 +135,7 @@ pub struct Module {
     /// Address of its link_map, once it has one.
     pub link_map: AtomicUsize,
     /// The memory of that link_map, where it goes with the module.
-    pub records: Once<Memory>,
+    pub records: Mutex<Option<Memory>>,
     /// A reference got its definition from here, while that was watched ([`Interest::UNUSED`](crate::event::Interest::UNUSED)).
     pub is_used: AtomicBool,
     /// Opened with RTLD_DEEPBIND: its references look into its own group before the global scope.
@@ -229,7 +229,7 @@ impl Module {
             tls_offset: AtomicU64::new(NOT_STATIC),
             state: AtomicU32::new(FRESH),
             link_map: AtomicUsize::new(0),
-            records: Once::new(),
+            records: Mutex::new(None),
             is_used: AtomicBool::new(false),
             binds_deep: false,
             opened: AtomicU32::new(0),

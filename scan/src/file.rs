@@ -103,8 +103,8 @@ impl Library {
     /// The separate debug file, where a package of the distribution has installed it: it has the names of local functions.
     fn debug_file(&self) -> Option<Vec<u8>> {
         let (first, rest) = self.build_id.as_deref()?.split_first()?;
-        let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
-        std::fs::read(format!("/usr/lib/debug/.build-id/{first:02x}/{rest}.debug")).ok()
+        let (first, rest) = (crate::hex(&[*first], ""), crate::hex(rest, ""));
+        std::fs::read(format!("/usr/lib/debug/.build-id/{first}/{rest}.debug")).ok()
     }
 
     /// A library with this code at [`Self::CODE`], for tests: functions begin at `starts`, and slots as given.

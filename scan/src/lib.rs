@@ -182,6 +182,12 @@ impl fmt::Display for Report {
     }
 }
 
+/// Bytes in hexadecimal, two digits each.
+pub fn hex(bytes: &[u8], between: &str) -> String {
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(between)
+}
+
 /// Libraries of glibc, beside libc.so.6, that may use the loader's structures.
 const SIBLINGS: &[&str] = &[
     "libm.so.6",

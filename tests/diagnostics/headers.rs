@@ -4,9 +4,14 @@ use forge::HeaderField::{
     AbiVersion, Class, Data, Entry, Flags, IdentVersion, Machine, OsAbi, Phentsize, Phnum, Phoff, Type, Version,
 };
 use forge::SegmentField::{self, Align, Filesz, Memsz, Offset, Vaddr};
-use forge::{DATA, Forged, Module, TEXT};
+use forge::{Binding, DATA, Forged, Kind, Module, TEXT, Visibility};
 
-use super::stand::{Also, Asked, BAD, Case, Run, case, command, interpreted, library, load, needs_bad, nothing};
+use super::stand::{
+    Also, Asked, BAD, Case, Run, case, command, interpreted, library, load, needs_bad, nothing, plain_library,
+};
+
+const R_COPY: u32 = 5;
+const R_JUMP_SLOT: u32 = 7;
 
 const PT_DYNAMIC: u32 = 2;
 const PT_INTERP: u32 = 3;
@@ -41,8 +46,32 @@ fn replace_stack(forged: &mut Forged, kind: u64, at: u64, size: u64) {
 /// The note of a file that needs an x86-64 level which no CPU has (psABI, "Program Property").
 fn note_of_a_level_to_come() -> Vec<u8> {
     const ISA_1_NEEDED: u32 = 0xc000_8002;
-    let words = [4, 16, 5, u32::from_le_bytes(*b"GNU\0"), ISA_1_NEEDED, 4, 1 << 7, 0];
+    property(ISA_1_NEEDED, 1 << 7)
+}
+
+/// The note of a file with one property.
+fn property(kind: u32, value: u32) -> Vec<u8> {
+    let words = [4, 16, 5, u32::from_le_bytes(*b"GNU\0"), kind, 4, value, 0];
     words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+/// A library that others may refer to through their GOT only (GNU_PROPERTY_1_NEEDED_INDIRECT_EXTERN_ACCESS), with a protected symbol that the program
+/// refers to as `refer` says.
+fn past_the_got(name: &'static str, kind: Kind, refer: fn(&mut Module)) -> Case {
+    case(name, "E0333", move |folder| {
+        let mut library = plain_library(BAD);
+        assert_eq!(library.text(&property(0xb000_8000, 1)), NOTE);
+        let at = library.data(&[1; 8]);
+        let symbol = library.define("protected", Binding::Global, kind, at, 8);
+        library.visibility(symbol, Visibility::Protected);
+        let mut library = library.forge();
+        replace_stack(&mut library, PT_GNU_PROPERTY, NOTE, 32);
+        folder.write(BAD, &library.bytes);
+        let mut program = folder.program();
+        refer(program.needed(BAD));
+        folder.write("program", &program.forge().bytes);
+        Run::new(&["ld-lode", "--library-path", ".", "./program"])
+    })
 }
 
 /// Where [`Module::text`] puts what comes behind a library's one instruction.
@@ -67,6 +96,10 @@ fn identity(cases: &mut Vec<Case>) {
                 BAD,
                 format!("/* GNU ld script */\nGROUP ( libc.so.6 )\n{}", " ".repeat(64)).as_bytes(),
             );
+            needs_bad(folder)
+        }),
+        case("not-elf-of-a-short-file", "E0101", |folder| {
+            folder.write(BAD, b"INPUT(libc.so.6)\n");
             needs_bad(folder)
         }),
         case("not-elf-as-command", "E0101", |folder| {
@@ -305,6 +338,15 @@ fn demands(cases: &mut Vec<Case>) {
     cases.extend([
         command("wrong-system", "E0104", tagged::<3, 9>, |file| {
             replace_stack(file, PT_NOTE, NOTE, 32)
+        }),
+        past_the_got("past-the-got-by-a-copy", Kind::Object, |program| {
+            let copy = program.define("protected", Binding::Global, Kind::Object, DATA, 8);
+            program.relocation(DATA, R_COPY, Some(copy), 0);
+        }),
+        past_the_got("past-the-got-by-an-address", Kind::Function, |program| {
+            let own = program.undefined_with_value("protected", TEXT);
+            let slot = program.data(&[0; 8]);
+            program.slot(slot, R_JUMP_SLOT, Some(own), 0);
         }),
         library("wrong-system-of-a-library", "E0201", tagged::<1, 0>, |file| {
             replace_stack(file, PT_NOTE, NOTE, 32);

@@ -13,6 +13,8 @@ pub fn explain() -> Option<Command> {
     let (tool, loader) = (tool()?, loader()?);
     let mut command = Command::new(tool);
     command.arg("explain").arg("--loader").arg(loader);
+    // cargo's, which the program would search.
+    command.env_remove("LD_LIBRARY_PATH");
     Some(command)
 }
 

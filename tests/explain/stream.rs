@@ -33,6 +33,7 @@ fn the_stream_goes_to_a_file_and_ends_with_the_jump() {
         "stage 6",
         "file=libc.so.6 [0];  needed by",
         "relro 0x",
+        "thread pointer 0x",
         "calling 0x",
         "returned",
     ] {
@@ -73,7 +74,7 @@ fn a_search_in_vain_says_why_each_path_was_passed() {
     let stream = text(&output.stdout);
     assert_eq!(output.status.code(), Some(127), "{stream}");
     let last = stream.lines().last().unwrap();
-    assert!(last.ends_with(": error"), "{stream}");
+    assert!(last.ends_with(": error E0102"), "{stream}");
     fs::remove_file(folder.child("libpart.so")).unwrap();
     let output = run(Command::new(super::tools::loader().unwrap())
         .args(["--events", "1"])
@@ -84,6 +85,47 @@ fn a_search_in_vain_says_why_each_path_was_passed() {
         folder.path().display()
     );
     assert!(stream.contains(&passed), "{stream}");
+}
+
+#[test]
+fn beside_the_stream_ld_debug_is_not_obeyed_and_warnings_stay_where_they_are() {
+    let Some(loader) = loader() else { return };
+    let folder = TempDir::new().unwrap();
+    let (file, report) = (folder.child("events"), folder.child("report"));
+    let output = run(Command::new(loader)
+        .env("LODE_OPTIONS", format!("events={}", file.display()))
+        .env("LD_DEBUG", "all")
+        .env("LD_DEBUG_OUTPUT", &report)
+        .env("LD_PRELOAD", "/nowhere/libgone.so")
+        .args(["/bin/echo", "x"]));
+    assert_eq!(text(&output.stdout), "x\n");
+    let said = text(&output.stderr);
+    assert!(said.lines().count() == 1 && said.contains("libgone.so"), "{said}");
+    let files = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files, 1, "LD_DEBUG_OUTPUT was written to");
+    // One of the words of LD_DEBUG that the stream has not.
+    let stream = fs::read_to_string(file).unwrap();
+    assert!(!stream.contains("symbol="), "{stream}");
+}
+
+#[test]
+fn what_happens_behind_the_jump_is_not_in_the_stream() {
+    let Some(loader) = loader() else { return };
+    let source = "#include <dlfcn.h>\nint part(void) { return !dlopen(\"libm.so.6\", RTLD_NOW); }";
+    let Some(folder) = super::stand::linked(source) else {
+        return;
+    };
+    let file = folder.child("events");
+    let program = folder.child("main");
+    succeed(Command::new(loader).arg("--events").arg(&file).arg(&program));
+    let stream = fs::read_to_string(file).unwrap();
+    assert!(!stream.contains("libm.so.6"), "{stream}");
+    assert!(
+        stream
+            .trim_end()
+            .ends_with(&format!("transferring control: {}", program.display())),
+        "{stream}"
+    );
 }
 
 #[test]

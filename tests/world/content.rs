@@ -1,8 +1,11 @@
 //! Relocations that are refused for what they would do, those that `--allow` lets through, and packed ones.
 
+use std::sync::atomic::Ordering;
+
 use forge::{Binding, DATA, Kind, Module, RELRO, TEXT};
 use lode::elf::segment::Access;
 use lode::error::{Error, Kind as Fault, Rule};
+use lode::image::TEXT_CHANGES;
 use lode::process::Allow;
 
 use crate::stand::{PROGRAM, Stand, error, rule};
@@ -84,7 +87,10 @@ fn a_text_relocation_is_refused_at_the_start_and_by_dlopen() {
         // `dlerror` has one line, so the fix stands in it.
         let line = format!("{refused:#}");
         assert!(line.contains("R_X86_64_RELATIVE at 0x100010; "), "{line}");
-        assert!(line.contains("--allow=textrel") && !line.contains('\n'), "{line}");
+        assert!(
+            line.contains("`LODE_OPTIONS=allow=textrel`") && !line.contains('\n'),
+            "{line}"
+        );
     }
 }
 
@@ -169,6 +175,34 @@ fn words_of_relr_in_code_count_as_text_relocations() {
     assert_eq!(stand.word(A, place), stand.at(A, 0x40));
     assert_eq!(stand.word(A, DATA), stand.at(A, 0x50));
     assert_eq!(changes(&stand).len(), 5);
+}
+
+#[test]
+fn names_are_what_they_were_when_the_file_was_decoded_where_text_may_change() {
+    TEXT_CHANGES.store(true, Ordering::Relaxed);
+    let mut main = main();
+    let place = main.data(&[0; 8]);
+    let symbol = main.undefined("wanted_by_main", Binding::Global);
+    main.relocation(place, R_64, Some(symbol), 0);
+    let library = |place| {
+        let mut a = Module::library("liba.so");
+        a.text(&[0xc3; 16]);
+        a.data(&[0; 8]);
+        a.define("wanted_by_main", Binding::Global, Kind::Object, DATA, 8);
+        a.relocation(place, RELATIVE, None, 0x40);
+        a
+    };
+    let name = b"wanted_by_main\0";
+    let bytes = library(DATA).forge().bytes;
+    // What stands in front of the first segment of data is at its offset in the file.
+    let at = bytes.windows(name.len()).position(|bytes| bytes == name).unwrap() as u64;
+    let a = library(at);
+    let mut stand = Stand::new(&main);
+    stand.add(A, &a);
+    stand.allow = Allow::TEXTREL;
+    stand.start().unwrap();
+    assert_eq!(stand.word(A, at), stand.at(A, 0x40));
+    assert_eq!(stand.word(PROGRAM, place), stand.at(A, DATA));
 }
 
 #[test]
@@ -259,7 +293,12 @@ fn a_call_that_does_not_reach_what_is_chosen_is_refused() {
     stand.allow = Allow::IFUNC_NOPLT;
     let refused = error(stand.start());
     assert!(matches!(refused.kind, Fault::Overflow { .. }), "{refused}");
-    assert!(refused.to_string().contains("against `far'"), "{refused}");
+    assert!(
+        refused
+            .to_string()
+            .ends_with("Symbol `far' causes overflow in R_X86_64_PLT32 relocation"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -664,6 +703,14 @@ fn targets_that_are_too_far_from_each_other_are_named() {
     stand.host.apart = FAR;
     let refused = error(stand.start());
     assert_eq!(refused.culprit.to_string(), B);
-    let line = refused.to_string();
-    assert!(line.contains("R_X86_64_PC32 at 0x300004 against `in_a'"), "{line}");
+    let text = refused.report(b"program").to_string();
+    assert!(
+        text.contains("Symbol `in_a' causes overflow in R_X86_64_PC32 relocation\n"),
+        "{text}"
+    );
+    let away = format!("MiB away; the symbol is that of {A}\n");
+    assert!(
+        text.contains(" at 0x300004 does not fit into its field; the target is ") && text.contains(&away),
+        "{text}"
+    );
 }

@@ -286,7 +286,7 @@ fn a_missing_library_is_reported_with_who_asked_and_every_place() {
          tried /opt/l/libnone.so: No such file or directory\n  \
          tried /lib/libnone.so: No such file or directory\n  \
          tried /usr/lib/libnone.so: Permission denied\n  \
-         fix: install the library, or name its directory in LD_LIBRARY_PATH or in the RUNPATH of the file that needs it\n"
+         fix: install the library, or name its directory: `LD_LIBRARY_PATH=DIR`, or in the RUNPATH of the file that needs it\n"
     );
     assert_eq!(Memory::outstanding(), (0, 0));
 }

@@ -1,6 +1,6 @@
 //! Constructors, resolvers, copies: what comes before what.
 
-use forge::{Binding, Kind, Module};
+use forge::{Binding, Kind, Module, TEXT};
 use lode::elf::Vaddr;
 use lode::error::Code;
 use lode::stages::init::{constructors, destructors, preconstructors};
@@ -272,6 +272,30 @@ fn a_copy_of_protected_data_is_made_with_a_warning() {
     assert_eq!(stand.word(PROGRAM, place), 0x1111_1111_1111_1111);
     let warning = "copy relocation against non-copyable protected symbol `table' in `/lib/liba.so'";
     assert!(stand.events().iter().any(|line| line.ends_with(warning)));
+}
+
+#[test]
+fn a_program_that_has_an_address_of_its_own_for_a_protected_function_is_warned() {
+    let start = |value, visibility| {
+        let mut main = Module::program("");
+        main.needed("liba.so");
+        let place = main.data(&[0; 8]);
+        let own = main.undefined_with_value("called", value);
+        main.slot(place, JUMP_SLOT, Some(own), 0);
+        let mut a = Module::library("liba.so");
+        a.text(&[0xc3; 16]);
+        let called = a.define("called", Binding::Global, Kind::Function, TEXT, 1);
+        a.visibility(called, visibility);
+        let mut stand = Stand::new(&main);
+        stand.add("/lib/liba.so", &a);
+        stand.start().unwrap();
+        assert_eq!(stand.word(PROGRAM, place), stand.at("/lib/liba.so", TEXT));
+        let warning = "direct reference to protected function `called' in `/lib/liba.so' may break pointer equality";
+        stand.events().iter().any(|line| line.ends_with(warning))
+    };
+    assert!(start(TEXT, forge::Visibility::Protected));
+    assert!(!start(TEXT, forge::Visibility::Default));
+    assert!(!start(0, forge::Visibility::Protected));
 }
 
 #[test]

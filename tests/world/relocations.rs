@@ -221,17 +221,22 @@ fn a_value_that_does_not_fit_32_bits_is_refused_with_the_value() {
         };
         assert_eq!(
             error.to_string(),
-            format!(
-                "/lib/liba.so: {name} at {DATA:#x} against `far' does not reach its target: the value {value} does not \
-                 fit into its field"
-            )
+            format!("/lib/liba.so: Symbol `far' causes overflow in {name} relocation")
+        );
+        let text = error.report(b"program").to_string();
+        assert!(
+            text.contains(&format!("  the value {value} at {DATA:#x} does not fit into its field")),
+            "{text}"
         );
         assert_eq!(error.kind.code(), Code(324));
     }
     // One less fits the unsigned field, but not the signed one.
     let signed = refused(R_32S, DATA, -0x8000_0000, Some("far"));
     assert!(
-        signed.to_string().contains("the value 0x80000000 does not fit"),
+        signed
+            .report(b"program")
+            .to_string()
+            .contains("the value 0x80000000 at 0x300000 does not fit"),
         "{signed}"
     );
 }

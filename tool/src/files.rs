@@ -67,7 +67,7 @@ pub fn sync_folder(file: &Path) -> Result<()> {
 
 /// The SHA-256 of some bytes, in hexadecimal.
 pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    scan::hex(&Sha256::digest(bytes), "")
 }
 
 #[cfg(test)]

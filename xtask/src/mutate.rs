@@ -1,5 +1,11 @@
 //! `cargo xtask test --mutate`: a test suite is worth what it notices. Each mutation of `tests/mutations.txt`
-//! disables one arm of the loader in a copy of the workspace; the tests that it names must then fail.
+//! disables one arm of the loader or of lode-tool in a copy of the workspace; the tests that it names must then fail.
+//!
+//! | suite | what runs |
+//! |---|---|
+//! | `unit`, `tool` | the tests beside the code of the loader, of lode-tool |
+//! | `world` | the stages over memory |
+//! | any other | a test target of tests/, with both programs built from the copy |
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -98,7 +104,7 @@ pub fn run(filter: Option<&str>) -> Result<ExitCode> {
 fn attempt(mutation: &Mutation, original: &str, path: &Path, copy: &Path) -> Result<bool> {
     fs::write(path, mutation.apply(original)?)?;
     // What does not build proves nothing about the tests.
-    ensure!(build(&mutation.suite, copy)?, "the mutated loader does not build");
+    ensure!(build(&mutation.suite, copy)?, "the mutated sources do not build");
     Ok(!test(&mutation.suite, &mutation.tests, copy)?)
 }
 
@@ -111,6 +117,7 @@ fn is_in_memory(suite: &str) -> bool {
 fn build(suite: &str, copy: &Path) -> Result<bool> {
     match suite {
         "unit" => cargo(copy, &["test", "--quiet", "-p", "ld-lode", "--lib", "--no-run"]),
+        "tool" => cargo(copy, &["test", "--quiet", "-p", "lode-tool", "--no-run"]),
         suite if is_in_memory(suite) => cargo(
             copy,
             &["test", "--quiet", "-p", "lode-tests", "--test", suite, "--no-run"],
@@ -123,6 +130,7 @@ fn build(suite: &str, copy: &Path) -> Result<bool> {
 fn test(suite: &str, tests: &str, copy: &Path) -> Result<bool> {
     match suite {
         "unit" => cargo(copy, &["test", "--quiet", "-p", "ld-lode", "--lib", "--", tests]),
+        "tool" => cargo(copy, &["test", "--quiet", "-p", "lode-tool", "--", tests]),
         suite if is_in_memory(suite) => cargo(
             copy,
             &["test", "--quiet", "-p", "lode-tests", "--test", suite, "--", tests],

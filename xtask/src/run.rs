@@ -42,7 +42,8 @@ pub struct Arguments {
 pub fn tool(arguments: &[String]) -> Result<ExitCode> {
     build::release()?;
     let tool = workspace::tool();
-    Err(Command::new(&tool).args(arguments).exec()).with_context(|| format!("cannot start {}", tool.display()))
+    Err(workspace::as_the_user(Command::new(&tool).args(arguments)).exec())
+        .with_context(|| format!("cannot start {}", tool.display()))
 }
 
 /// Builds what is needed and becomes the program; returns only when that cannot be, or for a patched copy.
@@ -57,18 +58,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (name, rest) = arguments.program.split_first().context("no program named")?;
     let program = find(Path::new(name))?;
     if !starts_its_libc(&loader, &program) {
-        let status = workspace::status(Command::new(&loader).arg(&program).args(rest))?;
+        let status = workspace::status(workspace::as_the_user(Command::new(&loader).arg(&program).args(rest)))?;
         eprintln!("{OFFER}");
         return Ok(code_of(status));
     }
     if !arguments.as_interp {
-        return Err(Command::new(&loader).arg(&program).args(rest).exec())
+        return Err(workspace::as_the_user(Command::new(&loader).arg(&program).args(rest)).exec())
             .with_context(|| format!("cannot start {}", loader.display()));
     }
     let bytes = fs::read(&program).with_context(|| format!("cannot read {}", program.display()))?;
     let interp = Interpreter::of(&bytes).with_context(|| program.display().to_string())?;
     match interpreter::cover(&interp.path, &loader) {
-        Ok(()) => Err(Command::new(&program).arg0(name).args(rest).exec())
+        Ok(()) => Err(workspace::as_the_user(Command::new(&program).arg0(name).args(rest)).exec())
             .with_context(|| format!("cannot start {}", program.display())),
         Err(error) => {
             eprintln!(
@@ -96,7 +97,9 @@ fn run_copy(
     let copy = folder.path().join(Path::new(name).file_name().unwrap_or(name));
     fs::write(&copy, bytes).with_context(|| format!("cannot write {}", copy.display()))?;
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
-    Ok(code_of(workspace::status(Command::new(&copy).arg0(name).args(rest))?))
+    Ok(code_of(workspace::status(workspace::as_the_user(
+        Command::new(&copy).arg0(name).args(rest),
+    ))?))
 }
 
 /// How a program ended, as a shell tells it: 128 and the signal's number for one that a signal ended.
@@ -144,6 +147,7 @@ fn starts_its_libc(loader: &Path, program: &Path) -> bool {
     // What the loader is to tell of the program's own start, it does not tell of these two questions.
     let asked = || {
         let mut command = Command::new(loader);
+        workspace::as_the_user(&mut command);
         command.env_remove("LD_DEBUG").env_remove("LD_DEBUG_OUTPUT");
         command
     };
@@ -184,9 +188,8 @@ fn demo(loader: &Path) -> Result<ExitCode> {
     let interpreter = format!("-Wl,--dynamic-linker={}", loader.display());
     let linked = ["-fPIE", "-pie", &interpreter, "-Wl,-rpath,$ORIGIN", "libgreeting.so"];
     compile("demo", "main.c", &linked)?;
-    Ok(code_of(workspace::status(&mut Command::new(
-        folder.path().join("demo"),
-    ))?))
+    let mut demo = Command::new(folder.path().join("demo"));
+    Ok(code_of(workspace::status(workspace::as_the_user(&mut demo))?))
 }
 
 /// The file that a shell would start for `name` (POSIX, "Command Search and Execution").

@@ -1,6 +1,7 @@
 //! Where things are in the workspace, and how cargo is called in it.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -67,6 +68,42 @@ pub fn cargo() -> Command {
     command
 }
 
+/// Takes back what cargo has set for this process, so that a program is started as the user would start it: its own words, and the folders of the
+/// build and of the toolchain that it puts before the user's LD_LIBRARY_PATH.
+pub fn as_the_user(command: &mut Command) -> &mut Command {
+    for (name, _) in env::vars_os().filter(|(name, _)| is_cargos(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    let Some(list) = env::var_os(LIBRARY_PATH) else {
+        return command;
+    };
+    // This program lies in the build folder; rustc says where the toolchain is.
+    let build = env::current_exe().ok().and_then(|own| Some(own.parent()?.to_owned()));
+    let rustc = Command::new("rustc").args(["--print", "sysroot"]).output();
+    let toolchain = rustc.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    let toolchain = toolchain.map(|path| PathBuf::from(path.trim_end()));
+    let cargos: Vec<PathBuf> = build.into_iter().chain(toolchain).collect();
+    match without(&list, &cargos) {
+        Some(list) => command.env(LIBRARY_PATH, list),
+        None => command.env_remove(LIBRARY_PATH),
+    }
+}
+
+const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
+
+/// Whether cargo sets a variable for what it runs (The Cargo Book, "Environment Variables").
+fn is_cargos(name: &str) -> bool {
+    let starts = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
+    name == "CARGO" || name == "RUST_RECURSION_COUNT" || starts.iter().any(|start| name.starts_with(start))
+}
+
+/// A list of folders without those at its beginning that lie below any of `ours`; `None` if nothing is left.
+fn without(list: &OsStr, ours: &[PathBuf]) -> Option<OsString> {
+    let is_ours = |folder: &PathBuf| ours.iter().any(|one| folder.starts_with(one));
+    let rest: Vec<PathBuf> = env::split_paths(list).skip_while(is_ours).collect();
+    env::join_paths(&rest).ok().filter(|_| !rest.is_empty())
+}
+
 /// Runs a command with our own standard streams.
 ///
 /// # Errors
@@ -107,4 +144,25 @@ pub fn cargo_artifact(arguments: &[&str], environment: &[(&str, &str)], suffix: 
         }
     }
     found.with_context(|| format!("`cargo {}` made no file that ends in `{suffix}`", arguments.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_user_had_in_the_library_path_is_left() {
+        let ours = [PathBuf::from("/work/target/debug"), PathBuf::from("/rust")];
+        let left = |list: &str| without(OsStr::new(list), &ours);
+        assert_eq!(left("/work/target/debug/deps:/work/target/debug:/rust/lib"), None);
+        assert_eq!(left("/work/target/debug/deps:/opt/lib:."), Some("/opt/lib:.".into()));
+        // What the user wrote stays, even if it is ours.
+        assert_eq!(left("/opt/lib:/rust/lib"), Some("/opt/lib:/rust/lib".into()));
+    }
+
+    #[test]
+    fn variables_of_cargo_are_told_from_those_of_the_user() {
+        assert!(is_cargos("CARGO") && is_cargos("CARGO_PKG_NAME") && is_cargos("CARGO_MANIFEST_DIR"));
+        assert!(!is_cargos("CARGO_HOME") && !is_cargos("CARGO_TARGET_DIR") && !is_cargos("PATH"));
+    }
 }

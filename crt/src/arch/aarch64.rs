@@ -305,14 +305,24 @@ macro_rules! program_start {
     };
 }
 
-/// `.Lcrt_stop`: writes the line at x0 to standard error and ends with status 127.
+/// `.Lcrt_stop`: writes to standard error that the image cannot relocate itself, for the reason at x0, and ends with status 127.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! stop_with_line {
     () => {
         "
         .Lcrt_stop:
-            mov x1, x0
+            mov x19, x0
+            adrp x1, .Lcrt_cannot
+            add x1, x1, :lo12:.Lcrt_cannot
+            bl .Lcrt_say
+            mov x1, x19
+            bl .Lcrt_say
+            mov x0, #127
+            mov x8, #94
+            svc #0
+            brk #1
+        .Lcrt_say:
             mov x2, #0
         .Lcrt_measure:
             add x2, x2, #1
@@ -321,10 +331,11 @@ macro_rules! stop_with_line {
             mov x0, #2
             mov x8, #64
             svc #0
-            mov x0, #127
-            mov x8, #94
-            svc #0
-            brk #1
+            ret
+            .pushsection .rodata.__crt_relocate_self,\"a\",%progbits
+        .Lcrt_cannot:
+            .asciz \"lode: the image cannot relocate itself: \"
+            .popsection
         "
     };
 }

@@ -322,14 +322,23 @@ macro_rules! program_start {
     };
 }
 
-/// `.Lcrt_stop`: writes the line at rax to standard error and ends with status 127.
+/// `.Lcrt_stop`: writes to standard error that the image cannot relocate itself, for the reason at rax, and ends with status 127.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! stop_with_line {
     () => {
         "
         .Lcrt_stop:
-            mov rsi, rax
+            mov rbx, rax
+            lea rsi, [rip + .Lcrt_cannot]
+            call .Lcrt_say
+            mov rsi, rbx
+            call .Lcrt_say
+            mov edi, 127
+            mov eax, 231
+            syscall
+            ud2
+        .Lcrt_say:
             xor edx, edx
         .Lcrt_measure:
             add rdx, 1
@@ -338,10 +347,11 @@ macro_rules! stop_with_line {
             mov edi, 2
             mov eax, 1
             syscall
-            mov edi, 127
-            mov eax, 231
-            syscall
-            ud2
+            ret
+            .pushsection .rodata.__crt_relocate_self,\"a\",@progbits
+        .Lcrt_cannot:
+            .asciz \"lode: the image cannot relocate itself: \"
+            .popsection
         "
     };
 }

@@ -20,8 +20,8 @@ mod threads;
 use alloc::boxed::Box;
 use core::ffi::CStr;
 use core::fmt::Write;
-
-use spin::Once;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::abi::Abi;
 use crate::abi::glibc::{AroundFork, Glibc};
@@ -52,6 +52,8 @@ pub struct Runtime {
     pub bind_now: bool,
     /// `--allow`.
     pub allow: Allow,
+    /// `--strict`.
+    pub strict: bool,
     /// Who reads events.
     pub log: Log<'static>,
     /// The libc.
@@ -77,15 +79,19 @@ pub struct Arguments {
     pub environment: usize,
 }
 
-static RUNTIME: Once<Runtime> = Once::new();
+/// Null, or what [`set_runtime`] left.
+static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
 
 /// Stores what the start decided. Called once.
 pub fn set_runtime(runtime: Runtime) -> &'static Runtime {
-    RUNTIME.call_once(|| runtime)
+    let runtime = Box::leak(Box::new(runtime));
+    RUNTIME.store(runtime, Ordering::Release);
+    runtime
 }
 
 fn runtime() -> Option<&'static Runtime> {
-    RUNTIME.get()
+    // SAFETY: a pointer that is not null is to a value that is never freed and never changes.
+    unsafe { RUNTIME.load(Ordering::Acquire).as_ref() }
 }
 
 /// Calls `body` with glibc's state. `None` in a process of another libc.

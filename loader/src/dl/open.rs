@@ -27,10 +27,10 @@ use crate::elf::Address;
 use crate::elf::dynamic::Flags1;
 use crate::error::{Errno, Kind, Result, Stage};
 use crate::search::{Directories, Purpose};
-use crate::stages::init;
 use crate::stages::link::dependencies_first;
 use crate::stages::map::{Context, Mapped, Wish};
 use crate::stages::relocate::Binding;
+use crate::stages::{demands, init};
 use crate::sys::machine;
 use crate::world::{FRESH, Module, ModuleId, Namespace, Role, World};
 
@@ -218,6 +218,7 @@ fn load(
     if mapped.batch.modules.is_empty() {
         return Ok(reopen(world, root, mode, order));
     }
+    demands::check_strictly(runtime.strict, &mapped.batch)?;
     for module in mapped.batch.fresh() {
         if let Some(kind) = not_to_be_opened(module, module.id == root) {
             return Err(module.fault(Stage::Map, kind));

@@ -47,7 +47,7 @@ macro_rules! tags {
 
             /// The tags of which an error may speak. Their names stand in this order, one a line.
             pub const TAGS: &[u32] = &[$($value,)*];
-            const NAMES: &str = concat!($($text, "\n",)*);
+            pub(crate) const NAMES: &str = concat!($($text, "\n",)*);
             const OTHERS: &[u32] = &[$($other_value,)*];
             const NAMES_OF_OTHERS: &str = concat!($($other_text, "\n",)*);
 
@@ -55,12 +55,14 @@ macro_rules! tags {
             #[inline(never)]
             pub fn name(tag: u64) -> Option<&'static str> {
                 let other = || place(OTHERS, tag).map(|place| crate::error::line(NAMES_OF_OTHERS, place));
-                name_in_errors(tag).or_else(other)
+                place_in_errors(tag)
+                    .map(|place| crate::error::line(NAMES, place))
+                    .or_else(other)
             }
 
-            /// As [`name`], for tags of which an error may speak: the interpreter needs no other name, and is smaller without them.
-            pub fn name_in_errors(tag: u64) -> Option<&'static str> {
-                place(TAGS, tag).map(|place| crate::error::line(NAMES, place))
+            /// Which line of [`NAMES`] has the tag's name: the interpreter shows no other names, and is smaller without them.
+            pub(crate) fn place_in_errors(tag: u64) -> Option<usize> {
+                place(TAGS, tag)
             }
 
             /// Whether [`name`] knows the tag.

@@ -100,13 +100,14 @@ impl Header {
     /// As [`Header::decode`], without the program header table.
     pub fn check_identity(bytes: &[u8], machine: &Machine) -> Result<FileKind, Fault> {
         let truncated = || truncated(bytes);
-        let identity = bytes.get(..HEADER_SIZE).ok_or_else(truncated)?;
-        if identity.get(..4) != Some(&MAGIC) {
-            return Err(Kind::NotElf.into());
+        // Before the length: a linker script is shorter than a header as a rule, and no part of it is missing.
+        if bytes.get(..4).is_some_and(|magic| *magic != MAGIC) {
+            let mut start = [0; 16];
+            start.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            return Err(Kind::NotElf(start).into());
         }
-        let field = |at| byte_at(identity, at).ok_or_else(truncated);
-        let class = field(4)?;
-        let data = field(5)?;
+        let identity = bytes.first_chunk::<HEADER_SIZE>().ok_or_else(truncated)?;
+        let (class, data) = (identity[4], identity[5]);
         if class != machine.class {
             let number = u16_at(identity, 18).ok_or_else(truncated)?;
             let machine = if data == 2 { number.swap_bytes() } else { number };
@@ -115,12 +116,11 @@ impl Header {
         if data != machine.data {
             return Err(Kind::WrongData(data).into());
         }
-        for version in [field(6)?.into(), u32_at(identity, 20).ok_or_else(truncated)?] {
-            if version != 1 {
-                return Err(Kind::malformed(Rule::ElfVersion, version.into(), 1));
-            }
+        let versions = [identity[6].into(), u32_at(identity, 20).ok_or_else(truncated)?];
+        if let Some(version) = versions.iter().find(|version| **version != 1) {
+            return Err(Kind::malformed(Rule::ElfVersion, (*version).into(), 1));
         }
-        check_osabi(field(7)?, field(8)?)?;
+        check_osabi(identity[7], identity[8])?;
         let machine_number = u16_at(identity, 18).ok_or_else(truncated)?;
         if machine_number != machine.elf_machine {
             return Err(Kind::WrongMachine(machine_number).into());
@@ -347,7 +347,10 @@ mod tests {
 
     #[test]
     fn each_field_is_checked_by_name_and_number() {
-        assert_eq!(with(0, 0x7e), Some(Kind::NotElf.into()));
+        let start = *b"\x7eELF\x02\x01\x01\0\0\0\0\0\0\0\0\0";
+        assert_eq!(with(0, 0x7e), Some(Kind::NotElf(start).into()));
+        let start = *b"INPUT(-lc)\0\0\0\0\0\0";
+        assert_eq!(decode(b"INPUT(-lc)"), Err(Kind::NotElf(start).into()));
         assert_eq!(with(4, 1), Some(Kind::WrongClass { class: 1, machine: 62 }.into()));
         assert_eq!(with(4, 3), Some(Kind::WrongClass { class: 3, machine: 62 }.into()));
         assert_eq!(with(5, 2), Some(Kind::WrongData(2).into()));

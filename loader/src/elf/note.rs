@@ -13,12 +13,12 @@ const BUILD_ID: u32 = 3;
 /// NT_GNU_PROPERTY_TYPE_0
 const PROPERTIES: u32 = 5;
 
-/// GNU_PROPERTY_X86_FEATURE_1_AND
-const X86_FEATURE_1: u32 = 0xc000_0002;
-/// GNU_PROPERTY_X86_ISA_1_NEEDED
-const X86_ISA_1_NEEDED: u32 = 0xc000_8002;
-/// GNU_PROPERTY_X86_ISA_1_USED
-const X86_ISA_1_USED: u32 = 0xc001_0002;
+/// GNU_PROPERTY_1_NEEDED: what a file needs of its loader on any machine (Linux gABI extensions, "Program Property")
+pub const NEEDED_1: u32 = 0xb000_8000;
+/// GNU_PROPERTY_1_NEEDED_INDIRECT_EXTERN_ACCESS, a bit of [`NEEDED_1`]
+pub const INDIRECT_EXTERN_ACCESS: u32 = 1;
+/// GNU_PROPERTY_X86_ISA_1_NEEDED: levels that the CPU must have (x86-64 psABI, "Program Property"): bit 0 baseline, bit 1 x86-64-v2, bit 2 v3, bit 3 v4
+pub const X86_ISA_1_NEEDED: u32 = 0xc000_8002;
 
 /// One note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,17 +121,6 @@ pub fn abi_tag(bytes: &[u8]) -> Option<AbiTag> {
     })
 }
 
-/// What `.note.gnu.property` says of an x86-64 file (x86-64 psABI, "Program Property"); `None` where it is silent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct X86Properties {
-    /// Levels that the CPU must have: bit 0 baseline, bit 1 x86-64-v2, bit 2 v3, bit 3 v4
-    pub isa_1_needed: Option<u32>,
-    /// Levels that some function of the file uses, in the same bits
-    pub isa_1_used: Option<u32>,
-    /// Features that every object of the file was built for: bit 0 IBT, bit 1 SHSTK
-    pub feature_1: Option<u32>,
-}
-
 /// The features that the x86-64 levels add, as the psABI spells them ("Micro-Architecture Levels"), one a line.
 const FEATURES: &str = "\
 CMOV\nCX8\nFXSR\nMMX\nSSE\nSSE2\n\
@@ -169,23 +158,17 @@ impl fmt::Display for LevelFeatures {
     }
 }
 
-/// Reads the content of PT_GNU_PROPERTY. Properties that lode does not know are passed over, damaged ones end the reading.
-pub fn x86_properties(bytes: &[u8]) -> X86Properties {
-    let mut properties = X86Properties::default();
-    let Some(mut rest) = find_gnu(bytes, 8, PROPERTIES) else {
-        return properties;
-    };
+/// The word of a property in the content of PT_GNU_PROPERTY; 0 where the file is silent about it, or damaged before it.
+#[inline(never)]
+pub fn property(bytes: &[u8], wanted: u32) -> u32 {
+    let mut rest = find_gnu(bytes, 8, PROPERTIES).unwrap_or_default();
     while let Some((kind, content, behind)) = next_property(rest) {
-        rest = behind;
-        let word = u32_at(content, 0).filter(|_| content.len() == 4);
-        match kind {
-            X86_ISA_1_NEEDED => properties.isa_1_needed = word,
-            X86_ISA_1_USED => properties.isa_1_used = word,
-            X86_FEATURE_1 => properties.feature_1 = word,
-            _ => {}
+        if kind == wanted && content.len() == 4 {
+            return u32_at(content, 0).unwrap_or(0);
         }
+        rest = behind;
     }
-    properties
+    0
 }
 
 /// The first property of an array: its kind, its content, and what is behind it.
@@ -266,21 +249,16 @@ mod tests {
 
     #[test]
     fn properties_are_read_with_their_padding() {
-        let mut content = words(&[X86_FEATURE_1, 4, 3, 0]);
+        const OTHER: u32 = 0xc000_0002;
+        let mut content = words(&[OTHER, 4, 3, 0]);
         content.extend(words(&[1, 8, 0, 16]));
-        content.extend(words(&[X86_ISA_1_NEEDED, 4, 0b111, 0, X86_ISA_1_USED, 4, 1, 0]));
+        content.extend(words(&[X86_ISA_1_NEEDED, 4, 0b111, 0, NEEDED_1, 4, 1, 0]));
         let bytes = note(b"GNU\0", PROPERTIES, &content, 8);
-        assert_eq!(
-            x86_properties(&bytes),
-            X86Properties {
-                isa_1_needed: Some(0b111),
-                isa_1_used: Some(1),
-                feature_1: Some(3)
-            }
-        );
+        assert_eq!(property(&bytes, X86_ISA_1_NEEDED), 0b111);
+        assert_eq!(property(&bytes, NEEDED_1), 1);
+        assert_eq!(property(&bytes, OTHER), 3);
         for length in 0..bytes.len() {
-            let partial = x86_properties(&bytes[..length]);
-            assert_eq!(partial, X86Properties::default());
+            assert_eq!(property(&bytes[..length], OTHER), 0);
         }
     }
 
@@ -296,8 +274,9 @@ mod tests {
 
     #[test]
     fn a_property_of_another_size_is_silent() {
-        let content = words(&[X86_ISA_1_NEEDED, 8, 0b111, 0, X86_ISA_1_USED, 0xffff_fff0, 1, 0]);
+        let content = words(&[X86_ISA_1_NEEDED, 8, 0b111, 0, NEEDED_1, 0xffff_fff0, 1, 0]);
         let bytes = note(b"GNU\0", PROPERTIES, &content, 8);
-        assert_eq!(x86_properties(&bytes), X86Properties::default());
+        assert_eq!(property(&bytes, X86_ISA_1_NEEDED), 0);
+        assert_eq!(property(&bytes, NEEDED_1), 0);
     }
 }

@@ -6,8 +6,8 @@ use super::Batch;
 use super::map::by_name;
 use crate::elf::dynamic::Flags1;
 use crate::elf::note::{self, AbiTag};
-use crate::elf::segment::kind;
-use crate::error::{Fault, KernelVersion, Kind, line};
+use crate::elf::segment::{Access, kind};
+use crate::error::{Fault, KernelVersion, Kind, Lossy, Name, Result, Stage, line};
 use crate::event::{Event, Interest, Log};
 use crate::world::{Host, Module, World};
 
@@ -21,7 +21,7 @@ const PT_OPENBSD_RANDOMIZE: u32 = 0x65a3_dbe6;
 ///
 /// # Errors
 /// [`Kind::WrongSystem`], [`Kind::KernelTooOld`], [`Kind::CpuTooOld`], [`Kind::ChangesLoading`].
-pub fn check(module: &Module, cpu_level: u8, host: &dyn Host, log: Log<'_>) -> Result<(), Fault> {
+pub fn check(module: &Module, cpu_level: u8, host: &dyn Host, log: Log<'_>) -> core::result::Result<(), Fault> {
     for header in &module.headers {
         match header.kind {
             kind::NOTE if header.align != 8 => {
@@ -44,6 +44,28 @@ pub fn check(module: &Module, cpu_level: u8, host: &dyn Host, log: Log<'_>) -> R
     Ok(())
 }
 
+/// In a strict process, refuses files with anything that is passed over in others: what can be seen without another look at their tables.
+///
+/// # Errors
+/// [`Kind::Unsupported`].
+pub fn check_strictly(strict: bool, batch: &Batch) -> Result<()> {
+    match batch.modules.iter().find(|module| strict && is_unusual(module)) {
+        Some(odd) => Err(odd.fault(Stage::Map, Kind::Unsupported(UNUSUAL))),
+        None => Ok(()),
+    }
+}
+
+/// What is said of a file that is refused for that.
+const UNUSUAL: &str = "something unusual, which `lode-tool strict' names";
+
+fn is_unusual(module: &Module) -> bool {
+    let dynamic = &module.dynamic;
+    dynamic.unknown_flags() != (0, 0)
+        || !dynamic.unknown.is_empty()
+        || dynamic.rel.is_some()
+        || module.layout.stack.is_none_or(|stack| stack.contains(Access::EXECUTE))
+}
+
 /// The names of the libcs, one a line: glibc's, then those of musl, which is its own loader.
 const LIBCS: &str = "libc.so.6\nlibc.so\nlibc.musl-x86_64.so.1";
 
@@ -51,7 +73,7 @@ const LIBCS: &str = "libc.so.6\nlibc.so\nlibc.musl-x86_64.so.1";
 ///
 /// # Errors
 /// [`Kind::WrongLibc`].
-pub fn check_libc(world: &World, batch: &Batch, name: &[u8]) -> Result<(), Fault> {
+pub fn check_libc(world: &World, batch: &Batch, name: &[u8]) -> core::result::Result<(), Fault> {
     let Some(place) = (0..3).find(|place| line(LIBCS, *place).as_bytes() == name) else {
         return Ok(());
     };
@@ -65,7 +87,7 @@ pub fn check_libc(world: &World, batch: &Batch, name: &[u8]) -> Result<(), Fault
     Ok(())
 }
 
-fn check_system(tag: &AbiTag, host: &dyn Host) -> Result<(), Fault> {
+fn check_system(tag: &AbiTag, host: &dyn Host) -> core::result::Result<(), Fault> {
     if tag.os != note::LINUX {
         return Err(Kind::WrongSystem(tag.os).into());
     }
@@ -79,14 +101,44 @@ fn check_system(tag: &AbiTag, host: &dyn Host) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Refuses a file that was built for a newer CPU (GNU_PROPERTY_X86_ISA_1_NEEDED).
-fn check_cpu(module: &Module, have: u8, host: &dyn Host) -> Result<(), Fault> {
+/// See [`note::property`].
+fn property(module: &Module, wanted: u32) -> u32 {
     let content = module
         .layout
         .property
         .and_then(|(at, size)| module.image.fixed_bytes(at, size));
-    let bits = content.and_then(|content| note::x86_properties(content).isa_1_needed);
-    let needed = (32 - bits.unwrap_or(0).leading_zeros()) as u8;
+    note::property(content.unwrap_or_default(), wanted)
+}
+
+/// A reference past the GOT to a protected symbol: the code of the file that defines it goes on using its own, whatever the program has in its
+/// place. `what` is the reference, and `harm` what comes of it, in glibc's words.
+///
+/// # Errors
+/// [`Kind::NeedsIndirectAccess`] for a file that says that it cannot bear this.
+#[cold]
+#[inline(never)]
+pub fn check_protected(
+    file: &Module,
+    symbol: &[u8],
+    what: &str,
+    harm: &str,
+    log: Log<'_>,
+) -> core::result::Result<(), Fault> {
+    log.say(format_args!(
+        "warning: {what} `{}' in `{}'{harm}",
+        Lossy(symbol),
+        file.name
+    ));
+    match property(file, note::NEEDED_1) & note::INDIRECT_EXTERN_ACCESS {
+        0 => Ok(()),
+        _ => Err(Kind::NeedsIndirectAccess(Name::new(symbol)).into()),
+    }
+}
+
+/// Refuses a file that was built for a newer CPU (GNU_PROPERTY_X86_ISA_1_NEEDED).
+fn check_cpu(module: &Module, have: u8, host: &dyn Host) -> core::result::Result<(), Fault> {
+    let bits = property(module, note::X86_ISA_1_NEEDED);
+    let needed = (32 - bits.leading_zeros()) as u8;
     if needed <= have {
         return Ok(());
     }

@@ -623,12 +623,13 @@ fn directory_of(path: &[u8], host: &dyn Host) -> Option<Name> {
     Some(Name::new(&absolute))
 }
 
-/// Whether a program relocates itself (a static PIE): it is marked as a program, and asks neither for an interpreter nor for a library.
+/// Whether a program relocates itself, and protects what it relocated: it asks neither for an interpreter nor for a library, and has no dynamic section or is
+/// marked as a program (a static PIE).
 fn starts_itself(module: &Module) -> bool {
     module.role == Role::Program
         && module.layout.interpreter.is_none()
         && module.needed_names.is_empty()
-        && module.dynamic.flags_1.contains(Flags1::PIE)
+        && (module.layout.dynamic.is_none() || module.dynamic.flags_1.contains(Flags1::PIE))
 }
 
 /// What a search for `wanted` needs of one module.

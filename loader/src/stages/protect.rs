@@ -66,7 +66,8 @@ pub fn set_read_only_segments(module: &Module, host: &dyn Host, writable: bool) 
             .0
             .wrapping_add(extent.length)
             .wrapping_sub(start)
-            .next_multiple_of(page);
+            .wrapping_add(page - 1)
+            & !(page - 1);
         let access = match writable {
             true => Access::READ | Access::WRITE,
             false => extent.access,

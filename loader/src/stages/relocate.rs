@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::Batch;
+use super::demands::check_protected;
 use super::init::check_code;
 use super::link::{Linked, no_static_tls};
 use super::protect::{CANNOT_RESTORE, set_read_only_segments};
@@ -233,8 +234,8 @@ struct Tables<'a> {
     is_open: bool,
     /// Function slots that stay unresolved may wait for their first call.
     lazy: bool,
-    /// What stays as long as the module does, because it needs it. Left out at the start, where nothing is ever unloaded.
-    kept: Vec<ModuleId>,
+    /// What stays as long as the module does, because it needs it, directly or not. Hardly ever asked for.
+    kept: Option<Vec<ModuleId>>,
 }
 
 impl<'a> Work<'a> {
@@ -262,10 +263,7 @@ impl<'a> Work<'a> {
             memo: None,
             is_open: false,
             lazy: !now && dynamic.pltgot.is_some(),
-            kept: match module.role {
-                Role::Opened => breadth_first(self.roster, &[module.id]),
-                _ => Vec::new(),
-            },
+            kept: None,
         };
         let mut applied = self.tables(&mut tables);
         if applied.is_ok() && tables.is_open {
@@ -438,7 +436,13 @@ impl<'a> Work<'a> {
                 limit,
             } => (rule, value, limit),
             Kind::Malformed { rule, value, limit: 0 } if value == site.at.0 => (rule, value, cursor.index as u64),
-            other => return other.into(),
+            mut other => {
+                if let Kind::Overflow { target, .. } = &mut other {
+                    let found = tables.memo.filter(|memo| memo.index == site.symbol);
+                    *target = found.and_then(|memo| memo.found).map(|found| found.module.name.clone());
+                }
+                return other.into();
+            }
         };
         let holds =
             |header: &ProgramHeader| header.kind == kind::LOAD && at.wrapping_sub(header.vaddr.0) < header.memory_size;
@@ -605,9 +609,15 @@ impl<'a> Work<'a> {
         let scope = scope_of(self.roster, self.global, self.unique, module);
         let found = scope.resolve(module, index, reference, version, purpose, self.log);
         if let Some(definition) = &found {
-            check_value(definition).inspect_err(|_| self.blamed = Some(definition.module))?;
-            if !tables.kept.contains(&definition.module.id) {
-                module.bind_to(definition.module);
+            check_value(definition)
+                .and_then(|()| self.check_direct(module, reference, definition, purpose))
+                .inspect_err(|_| self.blamed = Some(definition.module))?;
+            let id = definition.module.id;
+            if definition.module.role == Role::Opened && !module.needed.contains(&id) {
+                let kept = || breadth_first(self.roster, &[module.id]);
+                if !tables.kept.get_or_insert_with(kept).contains(&id) {
+                    module.bind_to(definition.module);
+                }
             }
             if definition.symbol.binding() == symbol::STB_GNU_UNIQUE {
                 let name = definition.module.symbols.name(&definition.symbol);
@@ -619,6 +629,29 @@ impl<'a> Work<'a> {
         }
         tables.memo = Some(Memo { index, purpose, found });
         Ok(found)
+    }
+
+    /// A program that has an address of its own for a function that it calls elsewhere goes past the GOT to it.
+    fn check_direct(
+        &self,
+        module: &Module,
+        reference: &Symbol,
+        found: &Definition<'_>,
+        purpose: Use,
+    ) -> core::result::Result<(), Fault> {
+        let is_direct = purpose == Use::Call && !reference.is_defined() && reference.value != 0;
+        if is_direct && found.symbol.visibility() == symbol::STV_PROTECTED {
+            let name = module.symbols.name(reference);
+            let harm = " may break pointer equality";
+            return check_protected(
+                found.module,
+                name,
+                "direct reference to protected function",
+                harm,
+                self.log,
+            );
+        }
+        Ok(())
     }
 
     /// A word that a resolver decides. Until then it leads to code that says so, if it can hold an address.
@@ -904,7 +937,9 @@ pub(super) fn store(module: &Module, patch: &mut Patch<'_>, site: &Site, word: u
             relocation: relocation.name,
             at,
             symbol: symbol_name(module, symbol),
-            value: word as i64,
+            value: word,
+            is_distance: relocation.ask.is_short_distance(),
+            target: None,
         }
         .into());
     }

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Batch;
+use super::demands::check_protected;
 use super::protect::{CANNOT_RESTORE, set_read_only_segments};
 use super::relocate::{Copy, Indirect, Relocated, scope_of, store};
 use crate::elf::Vaddr;
@@ -186,11 +187,16 @@ fn copy_data(roster: Roster<'_>, batch: &Batch, module: &Module, copy: &Copy, lo
     });
     // glibc's words, and glibc's choice: what is cut off is said, what is left as it is in the program is not.
     if source.symbol.visibility() == symbol::STV_PROTECTED {
-        log.say(format_args!(
-            "warning: copy relocation against non-copyable protected symbol `{}' in `{}'",
-            crate::error::Lossy(name),
-            source.module.name
-        ));
+        let what = "copy relocation against non-copyable protected symbol";
+        check_protected(source.module, name, what, "", log)
+            .map_err(|kind| source.module.fault(Stage::Resolve, kind))?;
+    }
+    if source.symbol.size < reference.size {
+        log.emit(Interest::FILES, || Event::Unusual {
+            module: &module.name,
+            what: "a copy relocation of more bytes than the library has:",
+            value: reference.size,
+        });
     }
     if source.symbol.size > reference.size {
         log.warn(format_args!(

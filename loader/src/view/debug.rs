@@ -6,8 +6,9 @@ use alloc::string::String;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicI32, Ordering};
 
-use crate::error::{Lossy, Rejected};
-use crate::event::{Event, Interest, Sink};
+use crate::error::{Lossy, Name, Rejected};
+use crate::event::{Event, Interest, Sink, Statistics};
+use crate::world::Module;
 
 /// What the event stream shows. Each file in which each symbol is looked up would be most of it, and follows from the scopes.
 pub const STREAM: Interest = Interest::LIBS
@@ -53,6 +54,49 @@ impl DebugText {
         );
     }
 
+    fn module(&self, module: &Module) {
+        let (start, end) = module.range();
+        self.line(format_args!("file={} [0];  generating link map", module.name));
+        self.line(format_args!(
+            "  dynamic: {:#018x}  base: {:#018x}   size: {:#018x}",
+            module.layout.dynamic.map_or(0, |(at, _)| module.at(at).0),
+            module.image.bias().0,
+            end.0.wrapping_sub(start.0),
+        ));
+        self.line(format_args!(
+            "    entry: {:#018x}  phdr: {:#018x}  phnum: {:>18}",
+            module.at(module.layout.entry).0,
+            module.layout.phdr.map_or(0, |at| module.at(at).0),
+            module.headers.len(),
+        ));
+    }
+
+    fn scope(&self, module: &Name, list: &[&Name]) {
+        self.line(format_args!("object={module} [0]"));
+        let mut names = String::new();
+        for name in list {
+            let _ = write!(names, " {name}");
+        }
+        self.line(format_args!(" scope 0:{names}"));
+    }
+
+    fn statistics(&self, counts: &Statistics) {
+        self.line(format_args!("runtime linker statistics:"));
+        let counts = [
+            counts.modules,
+            counts.relr,
+            counts.relative,
+            counts.symbolic,
+            counts.lookups,
+            counts.repeated,
+            counts.resolvers,
+            counts.copies,
+        ];
+        for (place, count) in counts.into_iter().enumerate() {
+            self.line(format_args!("{:>40}: {count}", crt::line(COUNTS, place)));
+        }
+    }
+
     /// Whoever reads the stream may look at the process as a stage left it: where the descriptor can be read from, a byte has to be sent back.
     fn wait(&self) {
         let _ = crt::syscall::read(self.descriptor.load(Ordering::Relaxed), &mut [0]);
@@ -85,35 +129,13 @@ impl Sink for DebugText {
                     Rejected::Unfit(kind) => self.line(format_args!("  passed {path}: {kind}")),
                 }
             }
-            Event::Mapped(module) | Event::Present(module) => {
-                let (start, end) = module.range();
-                self.line(format_args!("file={} [0];  generating link map", module.name));
-                self.line(format_args!(
-                    "  dynamic: {:#018x}  base: {:#018x}   size: {:#018x}",
-                    module.layout.dynamic.map_or(0, |(at, _)| module.at(at).0),
-                    module.image.bias().0,
-                    end.0.wrapping_sub(start.0),
-                ));
-                self.line(format_args!(
-                    "    entry: {:#018x}  phdr: {:#018x}  phnum: {:>18}",
-                    module.at(module.layout.entry).0,
-                    module.layout.phdr.map_or(0, |at| module.at(at).0),
-                    module.headers.len(),
-                ));
-            }
+            Event::Mapped(module) | Event::Present(module) => self.module(module),
             Event::Unusual { module, what, value } => self.line(format_args!("file={module} [0];  {what} {value:#x}")),
             Event::Version { version, provider, by } => self.line(format_args!(
                 "checking for version `{}' in file {provider} [0] required by file {by} [0]",
                 Lossy(version)
             )),
-            Event::Scope { module, list } => {
-                self.line(format_args!("object={module} [0]"));
-                let mut names = String::new();
-                for name in *list {
-                    let _ = write!(names, " {name}");
-                }
-                self.line(format_args!(" scope 0:{names}"));
-            }
+            Event::Scope { module, list } => self.scope(module, list),
             Event::TlsPlaced(module) => {
                 if let Some(slot) = module.tls() {
                     let below = slot.offset.unwrap_or(0);
@@ -137,6 +159,7 @@ impl Sink for DebugText {
                     "binding file {from} [0] to {to} [0]: normal symbol `{symbol}'{before}{version}{after}"
                 ));
             }
+            Event::Awake(pointer) => self.line(format_args!("thread pointer {pointer}")),
             Event::Calling(function) => self.line(format_args!("calling {function}")),
             Event::Returned => self.line(format_args!("returned")),
             Event::Protected { module, start, length } => self.line(format_args!("relro {start} {length}: {module}")),
@@ -162,23 +185,8 @@ impl Sink for DebugText {
             }
             Event::Warning(text) => write_line(2, format_args!("{}: {text}", Lossy(self.program))),
             Event::Line(text) => write_line(2, *text),
-            Event::Failed(error) => self.line(format_args!("{error}: error")),
-            Event::Statistics(counts) => {
-                self.line(format_args!("runtime linker statistics:"));
-                let counts = [
-                    counts.modules,
-                    counts.relr,
-                    counts.relative,
-                    counts.symbolic,
-                    counts.lookups,
-                    counts.repeated,
-                    counts.resolvers,
-                    counts.copies,
-                ];
-                for (place, count) in counts.into_iter().enumerate() {
-                    self.line(format_args!("{:>40}: {count}", crt::line(COUNTS, place)));
-                }
-            }
+            Event::Failed(error) => self.line(format_args!("{error}: error {}", error.kind.code())),
+            Event::Statistics(counts) => self.statistics(counts),
         }
     }
 }

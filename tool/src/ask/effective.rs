@@ -226,10 +226,8 @@ impl Walk<'_> {
         if matches!(size, 1 | 2 | 4 | 8) {
             return format!("{number:#x}");
         }
-        let bytes: Vec<String> = (0..size)
-            .map(|index| format!("{:02x}", (number >> (8 * index)) as u8))
-            .collect();
-        bytes.join(" ")
+        let bytes: Vec<u8> = (0..size).map(|index| (number >> (8 * index)) as u8).collect();
+        scan::hex(&bytes, " ")
     }
 
     fn follow(&mut self, address: u64, depth: u8) -> Option<Pointee> {

@@ -185,7 +185,7 @@ fn build_id<E: FileHeader<Endian = Endianness>>(
     let mut notes = header.notes(endian, data).ok()??;
     while let Ok(Some(note)) = notes.next() {
         if note.name() == object::elf::ELF_NOTE_GNU && note.n_type(endian) == object::elf::NT_GNU_BUILD_ID {
-            return Some(note.desc().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Some(scan::hex(note.desc(), ""));
         }
     }
     None

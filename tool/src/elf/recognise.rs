@@ -147,8 +147,8 @@ pub fn bytes(bytes: &[u8]) -> String {
     if is_text(&head) {
         return text(&head);
     }
-    let first: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("it starts with the bytes {}", first.join(" "))
+    let first = bytes.get(..8).unwrap_or(bytes);
+    format!("it starts with the bytes {}", scan::hex(first, " "))
 }
 
 fn is_text(head: &str) -> bool {

@@ -6,7 +6,7 @@ use object::LittleEndian;
 use object::elf::*;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, Sym};
 
-use crate::build::SIZE_HELD;
+use crate::build::SIZE_LIMIT;
 
 /// Sections that must be read-only once the loader has relocated itself.
 const RELRO_SECTIONS: &[&[u8]] = &[b".data.rel.ro", b".dynamic", b".got"];
@@ -50,8 +50,8 @@ pub fn examine(bytes: &[u8], exports: &str) -> Result<Vec<String>> {
     let endian = header.endian()?;
     expect(header.e_type(endian) == ET_DYN, "it is not ET_DYN");
     expect(
-        bytes.len() as u64 <= SIZE_HELD,
-        &format!("{} bytes exceed {SIZE_HELD}", bytes.len()),
+        bytes.len() as u64 <= SIZE_LIMIT,
+        &format!("{} bytes exceed {SIZE_LIMIT}", bytes.len()),
     );
 
     let segments = header.program_headers(endian, bytes)?;

@@ -267,15 +267,11 @@ fn row(
          /// Tunables by id.\nconst TUNABLES: &[Tunable] = &[{list}];\n",
         text = facts.release,
         origin = facts.origin,
-        loader_id = hex(loader.build_id()?),
+        loader_id = scan::hex(loader.build_id()?, ""),
         used = schema_in(&format!("{structures}{list}")),
         id = id.join(", "),
         imports = facts.imports.iter().collect::<Vec<_>>(),
     ))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// glibc's list of tunables, read from the data of its loader.
@@ -376,7 +372,9 @@ fn tunable_kind(types: &Types, code: u64) -> Result<&'static str> {
 /// Checks that libc.so.6 shows what the loader's tables say that a libc of such structures shows; and that it has no descriptor that they lack.
 fn check_evidence(release: u8, words: &[u32], facts: &LibcFacts<'_>, libc: &Elf<'_>) -> Result<()> {
     const TABLES: &str = "change the tables of layout/evidence.rs";
-    let expected: BTreeMap<&str, Descriptor> = descriptors(release, words).collect();
+    let expected: BTreeMap<String, Descriptor> = descriptors(release, words)
+        .map(|(name, content)| (name.to_string(), content))
+        .collect();
     for (name, content) in &expected {
         let symbol = facts.exports.get(&*format!("{}{name}", ThreadDb::PREFIX));
         let found = symbol.map(|symbol| libc.bytes(*symbol)).transpose()?;
@@ -395,7 +393,7 @@ fn check_evidence(release: u8, words: &[u32], facts: &LibcFacts<'_>, libc: &Elf<
         ensure!(endless || expected.contains_key(known), "{name} is not known; {TABLES}");
     }
     for witness in witnesses(release, words) {
-        let uses = facts.uses(libc, witness.function.text(), witness.object)?;
+        let uses = facts.uses(libc, &witness.function.text().to_string(), witness.object)?;
         let close = witness.displacement..witness.displacement.saturating_add(4);
         ensure!(uses.range(close).next().is_some(), "{witness}; {TABLES}");
     }
@@ -449,7 +447,7 @@ mod tests {
 
     /// Where distributions install the debug information of a file.
     fn debug_file(build_id: &[u8]) -> PathBuf {
-        let text = hex(build_id);
+        let text = scan::hex(build_id, "");
         let (directory, rest) = text.split_at(2);
         PathBuf::from(format!("/usr/lib/debug/.build-id/{directory}/{rest}.debug"))
     }

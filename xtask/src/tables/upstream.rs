@@ -294,7 +294,7 @@ fn tunables(value: &Value) -> Result<Vec<Tunable>> {
 /// Checks that what libc.so.6 states for debuggers follows from the structures as the loader's tables say.
 fn check_descriptors(state: &State, value: &Value) -> Result<()> {
     for (name, expected) in descriptors(state.release, &state.words) {
-        let stated = &value["thread_db_descriptors"][name];
+        let stated = &value["thread_db_descriptors"][name.to_string()];
         let part = |key: &str| stated[key].as_u64().and_then(|number| u32::try_from(number).ok());
         let found = match (part("bits"), part("count"), part("offset")) {
             (Some(bits), Some(count), Some(offset)) => Some(Descriptor::Field { bits, count, offset }),
@@ -504,7 +504,11 @@ fn parse(text: &str) -> Result<Vec<State>> {
 /// What a libc.so.6 of one of the states shows that one of the other does not, or the reverse.
 fn differences(left: &State, right: &State) -> Vec<String> {
     let mut found = Vec::new();
-    let contents = |state: &State| descriptors(state.release, &state.words).collect::<BTreeMap<_, _>>();
+    let contents = |state: &State| {
+        let all = descriptors(state.release, &state.words);
+        all.map(|(name, content)| (name.to_string(), content))
+            .collect::<BTreeMap<_, _>>()
+    };
     let (own, other) = (contents(left), contents(right));
     for (name, content) in &own {
         if other.get(name) != Some(content) {
@@ -513,16 +517,19 @@ fn differences(left: &State, right: &State) -> Vec<String> {
     }
     let displacements = |state: &State| {
         let seen = witnesses(state.release, &state.words);
-        seen.map(|seen| ((seen.function.text(), seen.member.text()), seen.displacement))
-            .collect::<BTreeMap<_, _>>()
+        seen.map(|seen| {
+            (
+                [seen.function, seen.member].map(|name| name.text().to_string()),
+                seen.displacement,
+            )
+        })
+        .collect::<BTreeMap<_, _>>()
     };
     let (own, other) = (displacements(left), displacements(right));
-    for ((function, member), displacement) in &own {
+    for (names, displacement) in &own {
         // A witness is satisfied by any byte of the first four of a member.
-        if other
-            .get(&(*function, *member))
-            .is_some_and(|other| other.abs_diff(*displacement) >= 4)
-        {
+        if other.get(names).is_some_and(|other| other.abs_diff(*displacement) >= 4) {
+            let [function, member] = names;
             found.push(format!("{member} in {function}"));
         }
     }

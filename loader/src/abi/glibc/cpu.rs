@@ -12,7 +12,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::layout::Preferred;
+use super::layout::{Preferred, Word};
 use super::tunables::Tunables;
 use crate::cpuid::{
     Cpu, Feature, FeatureSet, Registers, SaveMethod, Vendor, WITH_TILES, WITH_XSAVE, WITH_YMM, WITH_ZMM,
@@ -214,7 +214,7 @@ impl CpuFacts {
         facts.apply_model_rules();
         let shared = facts.measure_caches(cpu, rules);
         facts.set_thresholds(shared, tunables, rules);
-        if let Some(text) = tunables.text("glibc.cpu.hwcaps") {
+        if let Some(text) = tunables.text(const { Word::new("cpu.hwcaps") }) {
             facts.apply_hwcaps(text);
         }
         facts.drop_state_without_xsave();
@@ -617,13 +617,13 @@ impl CpuFacts {
             rep_movsb = 2048;
         }
         let tuned = |name| tunables.number(name);
-        if let Some(size) = tuned("glibc.cpu.x86_data_cache_size").filter(|&size| size != 0) {
+        if let Some(size) = tuned(const { Word::new("cpu.x86_data_cache_size") }).filter(|&size| size != 0) {
             self.data_cache_size = size.cast_signed();
         }
-        if let Some(size) = tuned("glibc.cpu.x86_shared_cache_size").filter(|&size| size != 0) {
+        if let Some(size) = tuned(const { Word::new("cpu.x86_shared_cache_size") }).filter(|&size| size != 0) {
             self.shared_cache_size = size.cast_signed();
         }
-        if let Some(size) = tuned("glibc.cpu.x86_non_temporal_threshold")
+        if let Some(size) = tuned(const { Word::new("cpu.x86_non_temporal_threshold") })
             .filter(|&size| size > LEAST_NON_TEMPORAL && size <= MOST_NON_TEMPORAL)
         {
             non_temporal = size;
@@ -632,7 +632,8 @@ impl CpuFacts {
         if without_rep {
             rep_movsb = non_temporal;
         }
-        if let Some(size) = tuned("glibc.cpu.x86_rep_movsb_threshold").filter(|&size| size > vector * 8) {
+        if let Some(size) = tuned(const { Word::new("cpu.x86_rep_movsb_threshold") }).filter(|&size| size > vector * 8)
+        {
             rep_movsb = size;
         }
         self.non_temporal_threshold = non_temporal;
@@ -642,10 +643,10 @@ impl CpuFacts {
             _ => non_temporal,
         };
         let rep_stosb = if without_rep { u64::MAX } else { 2048 };
-        self.rep_stosb_threshold = tuned("glibc.cpu.x86_rep_stosb_threshold").unwrap_or(rep_stosb);
+        self.rep_stosb_threshold = tuned(const { Word::new("cpu.x86_rep_stosb_threshold") }).unwrap_or(rep_stosb);
         let avoided =
             self.preferred.has(Preferred::AvoidNonTemporalMemset) || !matches!(self.kind, Kind::Intel | Kind::Amd);
-        self.memset_non_temporal_threshold = tuned("glibc.cpu.x86_memset_non_temporal_threshold")
+        self.memset_non_temporal_threshold = tuned(const { Word::new("cpu.x86_memset_non_temporal_threshold") })
             .unwrap_or(if avoided { u64::MAX } else { non_temporal });
     }
 

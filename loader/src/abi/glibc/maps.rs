@@ -71,7 +71,7 @@ impl Glibc {
             )
         };
         let name = map.address() + name_at as u64;
-        module.records.call_once(|| memory);
+        *module.records.lock() = Some(memory);
         map.set(at.l_addr, module.image.bias().0);
         map.set(at.l_name, name);
         map.set(at.l_real, map.address());

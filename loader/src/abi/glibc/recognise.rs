@@ -69,8 +69,10 @@ impl<'a> Evidence<'a> {
         Descriptor::from_bytes((self.symbol)(name)?.bytes)
     }
 
+    #[inline(never)]
     fn confirms(&self, witness: &Witness) -> bool {
-        let known = self.function(witness.function.text()).zip(self.slots);
+        let function = text(format_args!("{}", witness.function.text()));
+        let known = self.function(&function).zip(self.slots);
         known.is_some_and(|(function, slots)| witness::confirms(function, &slots, witness))
     }
 }
@@ -235,7 +237,7 @@ fn compare_tunables(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal
         witness::tunables(function, &slots, evidence.bytes, &mut |id| {
             asked = true;
             let tunable = row.tunable(id as usize);
-            if !tunable.is_some_and(|tunable| tunable.begins_with(prefix)) {
+            if !tunable.is_some_and(|tunable| tunable.name().begins_with(prefix.as_bytes())) {
                 refusal.differs(format_args!("its {name} asks for tunable {id}"));
             }
         });
@@ -487,9 +489,9 @@ mod tests {
         let row = libc.recognise().unwrap();
         let mut patched = 0;
         for witness in Layout::of(row).witnesses() {
-            let function = witness.function.text();
-            let original = libc.symbols[function].clone();
-            let code = &mut libc.symbols.get_mut(function).unwrap().1;
+            let function = witness.function.text().to_string();
+            let original = libc.symbols[&function].clone();
+            let code = &mut libc.symbols.get_mut(&function).unwrap().1;
             let displacement = witness.displacement;
             // Smaller displacements are single bytes, too common to patch blindly.
             if displacement > 0x7f && patch(code, displacement, displacement + 0x1000) {
@@ -497,7 +499,7 @@ mod tests {
                 assert!(why.contains(&witness.to_string()), "{witness}: {why}");
                 patched += 1;
             }
-            libc.symbols.insert(String::from(function), original);
+            libc.symbols.insert(function, original);
         }
         assert!(patched >= 15, "only {patched} witnesses could be tried");
         assert!(libc.recognise().is_ok());

@@ -10,7 +10,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::layout::{Picked, Tunable, TunableKind};
+use super::layout::{Picked, Tunable, TunableKind, Word};
 use crate::error::Lossy;
 
 /// The tunables of a process: the defaults of its glibc, and what the environment `'e` changed.
@@ -32,8 +32,8 @@ impl<'e> Tunables<'e> {
             return tunables;
         }
         for string in env {
-            // All names of interest begin with one of these letters, few others do.
-            if matches!(string.first(), Some(b'G' | b'M' | b'L')) {
+            // All names of interest begin with one of these, few others do.
+            if matches!(string.get(..4), Some(b"GLIB" | b"MALL" | b"LD_H" | b"LD_P")) {
                 tunables.read(string);
             }
         }
@@ -59,13 +59,13 @@ impl<'e> Tunables<'e> {
     }
 
     /// The number that the environment gave to the tunable of this name, which is not a text.
-    pub fn number(&self, name: &str) -> Option<u64> {
+    pub fn number(&self, name: Word) -> Option<u64> {
         self.text(name).map(parse_number)
     }
 
     /// The text that the environment gave to the tunable of this name.
-    pub fn text(&self, name: &str) -> Option<&'e [u8]> {
-        let named = |id: usize| self.rows.get(id).is_some_and(|row| row.is_called(name.as_bytes()));
+    pub fn text(&self, name: Word) -> Option<&'e [u8]> {
+        let named = |id: usize| self.rows.get(id).is_some_and(|row| row.is(name));
         self.set.iter().find(|known| named(known.0)).map(|known| known.1)
     }
 
@@ -263,7 +263,10 @@ mod tests {
         let tunables = read(&["GLIBC_TUNABLES=glibc.malloc.mxfast=glibc.malloc.mxfast=7"]);
         assert_eq!(tunables.get(0), (0, true));
         let tunables = read(&["GLIBC_TUNABLES=glibc.cpu.hwcaps=glibc.cpu.hwcaps=-AVX"]);
-        assert_eq!(tunables.text("glibc.cpu.hwcaps"), Some(&b"glibc.cpu.hwcaps=-AVX"[..]));
+        assert_eq!(
+            tunables.text(Word::new("cpu.hwcaps")),
+            Some(&b"glibc.cpu.hwcaps=-AVX"[..])
+        );
     }
 
     #[test]
@@ -282,7 +285,7 @@ mod tests {
     fn values_out_of_range_leave_the_default_unset() {
         assert_eq!(read(&["MALLOC_PERTURB_=999"]).get(2), (0, false));
         let tunables = read(&["GLIBC_TUNABLES=glibc.malloc.arena_max=0"]);
-        assert_eq!(tunables.number("glibc.malloc.arena_max"), None);
+        assert_eq!(tunables.number(Word::new("malloc.arena_max MALLOC_ARENA_MAX")), None);
     }
 
     #[test]

@@ -114,9 +114,20 @@ pub fn missing(closure: &Closure, surroundings: &Surroundings) -> Option<Finding
         finding = finding.fix(*fix);
     }
     if tree.root() != Path::new("/") {
-        finding = finding.fix(format!("copy {path} and what `lode-tool tree` lists into the tree"));
+        finding = finding.fix(format!(
+            "copy it and what lode-tool tree lists into the tree{}",
+            copying(path, tree.root())
+        ));
     }
     Some(finding.fix("or link the program statically (-static), so that it needs no interpreter"))
+}
+
+/// The command that copies the interpreter from this system, if it has one.
+fn copying(path: &str, root: &Path) -> String {
+    match Path::new(path).is_file() {
+        true => format!(": `cp -L --parents {path} {}`", root.display()),
+        false => String::new(),
+    }
 }
 
 fn under(root: &Path) -> String {

@@ -228,7 +228,7 @@ impl Check<'_> {
             self.add(Finding::warning(
                 finding::LOADER_WARNING,
                 &closure.objects[0].path,
-                warning.trim(),
+                warning.trim().trim_start_matches("warning: "),
             ));
         }
         if let Some(refusal) = &rehearsal.libc {

@@ -45,7 +45,7 @@ pub fn ending(ending: Ending) -> String {
             Some((_, name)) => format!("was killed by {name}"),
             None => format!("was killed by signal {number}"),
         },
-        Ending::Held => "was not let into the program".to_owned(),
+        Ending::Held => "was ended before it was entered".to_owned(),
         Ending::Interrupted(_) => "was interrupted".to_owned(),
     }
 }

@@ -147,7 +147,11 @@ impl std::fmt::Display for Explained {
                     out,
                     "\nThe program did not start: the loader {} after the stage `{last}`.",
                     blame::ending(ending)
-                )
+                )?;
+                for (text, code) in &self.start.failures {
+                    writeln!(out, "  {code}: {text}")?;
+                }
+                Ok(())
             }
             _ => Ok(()),
         }

@@ -90,7 +90,7 @@ pub fn handed(start: &Start) -> String {
         let _ = writeln!(
             out,
             "Already there: {} at {:#x}, {}.",
-            module.mapped.name,
+            module.path,
             module.mapped.base,
             bytes(module.mapped.size)
         );
@@ -103,8 +103,9 @@ fn itself(out: &mut String, loader: &Module) {
     let (entries, words) = (relr_entries(&file.binary), relr_words(&file.binary).len() as u64);
     let _ = writeln!(
         out,
-        "It lies at {:#x} and was linked for 0, so {} of its own data have to grow by {:#x}.\nNobody does that for it. \
+        "The loader is {}. It lies at {:#x} and was linked for 0, so {} of its own data have to grow by {:#x}.\nNobody does that for it. \
          Its table (DT_RELR) has {}, {} where RELA would take {}: {} saved.",
+        loader.path,
         loader.mapped.base,
         plural(words, "word"),
         loader.mapped.base,
@@ -164,7 +165,7 @@ fn picture(out: &mut String, start: &Start, maps: &[Mapping]) {
     for mapping in maps {
         let owner = start.owner(mapping.start);
         let name = match owner {
-            Some(module) => &module.mapped.name,
+            Some(module) => &module.path,
             None if mapping.name.is_empty() => "anonymous: the loader's own memory, most of it only reserved",
             None => &mapping.name,
         };
@@ -223,11 +224,17 @@ pub fn linked(start: &Start) -> String {
         plural(start.versions.len() as u64, "version")
     );
     for ((by, provider), versions) in wanted.iter().take(MOST) {
-        let _ = writeln!(out, "  {} of {}: {}", short(by), short(provider), versions.join(" "));
+        let _ = writeln!(
+            out,
+            "  {} of {}: {}",
+            start.short(by),
+            start.short(provider),
+            versions.join(" ")
+        );
     }
     let scopes: BTreeSet<&Vec<String>> = start.scopes.iter().map(|(_, list)| list).collect();
     for scope in scopes {
-        let list: Vec<&str> = scope.iter().map(|name| short(name)).collect();
+        let list: Vec<&str> = scope.iter().map(|name| start.short(name)).collect();
         let _ = writeln!(out, "References are looked up, in this order, in: {}", list.join(" → "));
     }
     tls_picture(&mut out, start);
@@ -313,7 +320,13 @@ fn bindings(out: &mut String, start: &Start) {
         *counts.entry((&bound.from, &bound.to)).or_default() += 1;
     }
     for ((from, to), count) in counts.iter().take(MOST) {
-        let _ = writeln!(out, "  {} → {}: {}", short(from), short(to), plural(*count, "symbol"));
+        let _ = writeln!(
+            out,
+            "  {} → {}: {}",
+            start.short(from),
+            start.short(to),
+            plural(*count, "symbol")
+        );
     }
 }
 
@@ -337,7 +350,23 @@ pub fn awake(start: &Start) -> String {
             "There is no C library: the thread pointer is set, and the TLS blocks are filled."
         ),
     };
+    if let Some(pointer) = start.thread_pointer {
+        blocks(&mut out, start, pointer);
+    }
     out
+}
+
+/// Where the blocks of the first thread are.
+fn blocks(out: &mut String, start: &Start, pointer: u64) {
+    let _ = writeln!(out, "The thread pointer (fs) of the first thread is {pointer:#x}.");
+    for (name, number, below) in start.tls.iter().filter(|(_, _, below)| *below != 0) {
+        let at = pointer.wrapping_sub(*below);
+        let _ = writeln!(
+            out,
+            "  module {number}, {}: its block begins at {at:#x}",
+            start.short(name)
+        );
+    }
 }
 
 /// What the resolvers chose.

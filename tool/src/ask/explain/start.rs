@@ -53,6 +53,8 @@ pub struct Module {
     /// What the loader told
     #[serde(flatten)]
     pub mapped: Mapped,
+    /// Where its file lies: of the loader the path that it was started by, whatever programs call it
+    pub path: String,
     /// Whether it was there before: the loader, the vDSO
     pub is_present: bool,
     /// The file behind it
@@ -61,9 +63,9 @@ pub struct Module {
 }
 
 impl Module {
-    /// Its name without directories.
+    /// Its file's name without directories.
     pub fn short(&self) -> &str {
-        short(&self.mapped.name)
+        short(&self.path)
     }
 
     /// Whether an address lies in it.
@@ -167,8 +169,10 @@ pub struct Start {
     pub stages: Vec<Span>,
     /// The program that was entered
     pub entered: Option<String>,
-    /// What failed
-    pub failures: Vec<String>,
+    /// The first thread's thread pointer
+    pub thread_pointer: Option<u64>,
+    /// What failed: text and code
+    pub failures: Vec<(String, String)>,
     /// The first and the last moment
     pub begin: u64,
     /// See above
@@ -284,7 +288,8 @@ impl Start {
                 self.close_initialisation(time);
                 self.entered = Some(module.clone());
             }
-            What::Failed { text } => self.failures.push(text.clone()),
+            What::Awake { thread_pointer } => self.thread_pointer = Some(*thread_pointer),
+            What::Failed { text, code } => self.failures.push((text.clone(), code.clone())),
             What::Count { what, count } => self.counts.push((what.clone(), *count)),
         }
     }
@@ -318,6 +323,7 @@ impl Start {
         };
         let file = files.get(path).filter(|_| !mapped.name.starts_with("linux-vdso"));
         self.modules.push(Module {
+            path: path.to_string_lossy().into_owned(),
             mapped: mapped.clone(),
             is_present,
             file,
@@ -375,6 +381,11 @@ impl Start {
     /// The module of a name.
     pub fn named(&self, name: &str) -> Option<&Module> {
         self.modules.iter().find(|module| module.mapped.name == name)
+    }
+
+    /// What people know a module by whose name the loader tells: its file, without directories.
+    pub fn short<'a>(&'a self, name: &'a str) -> &'a str {
+        self.named(name).map_or_else(|| short(name), Module::short)
     }
 
     /// The program: what the loader mapped, or was given, before it searched for anything.

@@ -84,6 +84,10 @@ pub enum What {
     },
     Failed {
         text: String,
+        code: String,
+    },
+    Awake {
+        thread_pointer: u64,
     },
     Count {
         what: String,
@@ -248,6 +252,11 @@ fn one_line(text: &str) -> Option<What> {
     if let Some(module) = text.strip_prefix("transferring control: ") {
         return Some(What::Transferring { module: own(module) });
     }
+    if let Some(pointer) = text.strip_prefix("thread pointer ") {
+        return Some(What::Awake {
+            thread_pointer: address(pointer)?,
+        });
+    }
     if let Some(function) = text.strip_prefix("calling ") {
         return Some(What::Calling {
             function: address(function)?,
@@ -262,8 +271,11 @@ fn one_line(text: &str) -> Option<What> {
         });
     }
     numbered(text).or_else(|| {
-        let text = text.strip_suffix(": error")?.to_owned();
-        Some(What::Failed { text })
+        let (text, code) = text.rsplit_once(": error ")?;
+        Some(What::Failed {
+            text: own(text),
+            code: own(code),
+        })
     })
 }
 
@@ -333,7 +345,8 @@ mod tests {
 25:\truntime linker statistics:
 26:\t                                 modules: 2
 27:\tsomething new: 3 words
-28:\tcannot open: error
+28:\tthread pointer 0x7000
+29:\tcannot open: error E0201
 ";
 
     fn records(lines: &str) -> Vec<What> {
@@ -397,8 +410,10 @@ mod tests {
                 what: own("modules"),
                 count: 2,
             },
+            What::Awake { thread_pointer: 0x7000 },
             What::Failed {
                 text: own("cannot open"),
+                code: own("E0201"),
             },
         ];
         assert_eq!(records(LINES), expected);

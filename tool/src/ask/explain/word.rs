@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 
 use anyhow::{Context, Result, bail};
 use lode::arch::Ask;
+use scan::hex;
 use serde::Serialize;
 
 use super::start::{Module, Start, short};
@@ -221,11 +222,6 @@ fn location(binary: &Binary, at: u64) -> String {
     }
 }
 
-fn hex(bytes: [u8; 8]) -> String {
-    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    pairs.join(" ")
-}
-
 impl Display for Word {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "\nRelocation {} of {}: {}", self.number, self.file, self.kind)?;
@@ -235,8 +231,12 @@ impl Display for Word {
         }
         writeln!(out, "  place   {:#x}, {}", self.place, self.location)?;
         match self.offset {
-            Some(offset) => writeln!(out, "  before  {}  (in the file, at {offset:#x})", hex(self.before))?,
-            None => writeln!(out, "  before  {}  (not in the file: zeros)", hex(self.before))?,
+            Some(offset) => writeln!(
+                out,
+                "  before  {}  (in the file, at {offset:#x})",
+                hex(&self.before, " ")
+            )?,
+            None => writeln!(out, "  before  {}  (not in the file: zeros)", hex(&self.before, " "))?,
         }
         let values: Vec<String> = self
             .values
@@ -249,7 +249,7 @@ impl Display for Word {
             None => writeln!(out, "  gives   what code of the process decides")?,
         }
         match self.after {
-            Some(after) => writeln!(out, "  after   {}  (in the process)", hex(after)),
+            Some(after) => writeln!(out, "  after   {}  (in the process)", hex(&after, " ")),
             None => writeln!(out, "  after   cannot be read"),
         }
     }

@@ -190,3 +190,19 @@ impl Display for Meanings {
 impl Answer for Meanings {
     const COMMAND: &'static str = "strict";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_case_is_counted_and_the_first_is_named() {
+        let mut findings = Findings::default();
+        findings.add(Code::Padding, "byte 9");
+        findings.add(Code::Padding, "byte 10");
+        let [finding] = findings.0.as_slice() else {
+            panic!("{findings:?}");
+        };
+        assert_eq!((finding.count, finding.first.as_str()), (2, "byte 9"));
+    }
+}

@@ -2,7 +2,10 @@
 //! its exported functions are known to use. The tables say it in terms of the schema and hold for every release, or from one to another; a
 //! row's structures make numbers of it.
 
+use core::fmt;
 use core::ops::RangeInclusive;
+
+use crt::packed::Packed;
 
 use super::{Descriptor, Object, Word, place_in};
 
@@ -65,25 +68,27 @@ impl Imports {
     }
 
     /// The names that must be there.
-    pub fn iter(self) -> impl Iterator<Item = &'static str> {
+    pub fn iter(self) -> impl Iterator<Item = Packed> {
         let all = NAMES_OF_IMPORTS.iter().enumerate();
         all.filter(move |(index, _)| self.0 >> index & 1 == 1)
             .map(|(_, name)| name.text())
     }
 
     /// Reports every difference from what a libc.so.6 imports: a name, and whether it is there.
-    pub fn compare<'a>(self, found: &[&'a str], report: &mut dyn FnMut(&'a str, bool)) {
+    pub fn compare(self, found: &[&str], report: &mut dyn FnMut(fmt::Arguments<'_>, bool)) {
         let mut there = 0u32;
         for name in found {
-            let known = NAMES_OF_IMPORTS.iter().position(|known| known.text() == *name);
+            let known = NAMES_OF_IMPORTS
+                .iter()
+                .position(|known| known.text().is(name.as_bytes()));
             let bit = known.map_or(0, |index| 1u32 << index);
             there |= bit;
             if bit == 0 || (self.0 & (bit | Self::OTHERS)) == 0 {
-                report(name, true);
+                report(format_args!("{name}"), true);
             }
         }
         for name in Self(self.0 & !there).iter() {
-            report(name, false);
+            report(format_args!("{name}"), false);
         }
     }
 }
@@ -301,7 +306,7 @@ impl Habit {
         if self.inner != 0 {
             displacement = displacement.checked_add(offset_of(self.inner)?)?;
         }
-        let object = if self.word < place_in("rtld_global", "") {
+        let object = if self.word < const { place_in("rtld_global", "") } {
             Object::RtldGlobalRo
         } else {
             Object::RtldGlobal
@@ -381,8 +386,8 @@ pub struct Witness {
 }
 
 /// Says what a libc.so.6 lacks that does not confirm the witness.
-impl core::fmt::Display for Witness {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "{} does not use {}.{} at {:#x}",
@@ -400,7 +405,7 @@ pub fn witnesses(release: u8, words: &[u32]) -> impl Iterator<Item = Witness> {
 }
 
 /// The descriptors of such a state, by name without [`ThreadDb::PREFIX`]; none where libc.so.6 has none.
-pub fn descriptors(release: u8, words: &[u32]) -> impl Iterator<Item = (&'static str, Descriptor)> {
+pub fn descriptors(release: u8, words: &[u32]) -> impl Iterator<Item = (Packed, Descriptor)> {
     let all = if release < ThreadDb::SINCE {
         &[]
     } else {

@@ -19,6 +19,7 @@ mod pack;
 mod upstream;
 
 use alloc::boxed::Box;
+use core::cmp::Ordering;
 use core::fmt;
 use core::num::NonZeroU32;
 use core::ops::Deref;
@@ -27,7 +28,8 @@ pub use self::evidence::{ASKS, Imports, ThreadDb, Witness, descriptors, witnesse
 use self::pack::{Source, Unpacked};
 use super::cpu::CacheRules;
 use super::record;
-use crate::error::Lossy;
+use crt::packed;
+use crt::packed::Packed;
 
 /// Declares the rows that were made from the debug information of a package, one for each generated file.
 macro_rules! rows {
@@ -72,28 +74,62 @@ impl<T> Picked<T> {
 /// Every name that a row has, a line each, in order. Written by the generator.
 const NAMES: &str = include_str!("names.txt");
 
-/// A name of [`NAMES`]: the byte at which its line starts.
+/// What the image has of [`NAMES`]: what stands behind a blank is a line of its own.
+const PACKED_NAMES: Packed = packed!(match str::from_utf8(&SEPARATED) {
+    Ok(text) => text,
+    Err(_) => "",
+});
+
+const SEPARATED: [u8; NAMES.len()] = {
+    let mut text = [0; NAMES.len()];
+    text.copy_from_slice(NAMES.as_bytes());
+    let mut at = 0;
+    while at < text.len() {
+        if text[at] == b' ' {
+            text[at] = b'\n';
+        }
+        at += 1;
+    }
+    text
+};
+
+/// Where each name starts in [`NAMES`] and in [`PACKED_NAMES`], and how many they are.
+const PLACES: ([(u16, u16); NAMES.len()], usize) = {
+    let (text, packed) = (NAMES.as_bytes(), PACKED_NAMES.packed());
+    let mut places = [(0, 0); NAMES.len()];
+    let (mut count, mut at, mut place) = (0, 0, 0);
+    while at < text.len() {
+        if at == 0 || text[at - 1] == b'\n' {
+            places[count] = (at as u16, place as u16);
+            count += 1;
+        }
+        if matches!(text[at], b' ' | b'\n') {
+            while packed[place] != b'\n' {
+                place += 1;
+            }
+            place += 1;
+        }
+        at += 1;
+    }
+    (places, count)
+};
+
+/// A name of [`NAMES`]: the byte at which its line starts in [`PACKED_NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word(u16);
 
 impl Word {
     /// The word for `name`, for constants: a name that the text lacks does not compile.
     pub const fn new(name: &str) -> Self {
-        let (text, name) = (NAMES.as_bytes(), name.as_bytes());
-        let mut start = 0;
-        while start < text.len() {
-            let mut end = start;
-            let mut same = 0;
-            while text[end] != b'\n' {
-                if end - start == same && same < name.len() && text[end] == name[same] {
-                    same += 1;
-                }
-                end += 1;
+        let (mut first, mut behind) = (0, PLACES.1);
+        while first < behind {
+            let middle = usize::midpoint(first, behind);
+            let (at, place) = PLACES.0[middle];
+            match compare(name.as_bytes(), NAMES.as_bytes(), at as usize) {
+                Ordering::Less => behind = middle,
+                Ordering::Equal => return Self(place),
+                Ordering::Greater => first = middle + 1,
             }
-            if same == name.len() && same == end - start {
-                return Self(start as u16);
-            }
-            start = end + 1;
         }
         panic!("names.txt lacks a name of this row")
     }
@@ -109,9 +145,38 @@ impl Word {
         words
     }
 
-    /// The name.
-    pub fn text(self) -> &'static str {
-        crt::line(NAMES.get(usize::from(self.0)..).unwrap_or_default(), 0)
+    /// The name; of one with a blank, what stands before it.
+    pub fn text(self) -> Packed {
+        self.part(0)
+    }
+
+    /// What stands before the blank of a name that has one (0), or behind it (1).
+    #[inline(never)]
+    fn part(self, part: usize) -> Packed {
+        PACKED_NAMES.behind(self.0.into()).line(part)
+    }
+}
+
+const fn has_blank(name: &str) -> bool {
+    let mut at = 0;
+    while at < name.len() && name.as_bytes()[at] != b' ' {
+        at += 1;
+    }
+    at < name.len()
+}
+
+/// How `name` compares with the line that starts at `place` of `text`. A newline comes before every byte of a name.
+const fn compare(name: &[u8], text: &[u8], place: usize) -> Ordering {
+    let mut same = 0;
+    while same < name.len() && name[same] == text[place + same] {
+        same += 1;
+    }
+    let byte = if same < name.len() { name[same] } else { b'\n' };
+    let other = text[place + same];
+    match (byte == other, byte < other) {
+        (true, _) => Ordering::Equal,
+        (_, true) => Ordering::Less,
+        _ => Ordering::Greater,
     }
 }
 
@@ -970,6 +1035,7 @@ pub enum TunableKind {
 pub struct Tunable {
     /// Name without [`Tunable::PREFIX`]; behind a blank the environment variable of its own, if there is one.
     word: Word,
+    has_variable: bool,
     /// Type of the value.
     pub kind: TunableKind,
     /// Bounds and default are kept in 4 bytes and read with their sign extended, so that -1 is `u64::MAX`.
@@ -984,6 +1050,7 @@ impl Tunable {
 
     const NONE: Self = Self {
         word: Word(0),
+        has_variable: false,
         kind: TunableKind::Int32,
         min: 0,
         max: 0,
@@ -1017,6 +1084,7 @@ impl Tunable {
         }
         Self {
             word: Word::new(name),
+            has_variable: has_blank(name),
             kind,
             min: narrow(min),
             max: narrow(max),
@@ -1024,30 +1092,25 @@ impl Tunable {
         }
     }
 
+    /// Whether this is its name, without [`Tunable::PREFIX`] and with the environment variable.
+    pub fn is(&self, name: Word) -> bool {
+        self.word == name
+    }
+
     /// Whether GLIBC_TUNABLES calls it `name`.
     pub fn is_called(&self, name: &[u8]) -> bool {
         name.strip_prefix(Self::PREFIX.as_bytes())
-            .is_some_and(|name| self.part(0) == Some(name))
+            .is_some_and(|name| self.name().is(name))
     }
 
-    /// Whether its name without [`Tunable::PREFIX`] begins so.
-    pub fn begins_with(&self, prefix: &str) -> bool {
-        self.word.text().starts_with(prefix)
-    }
-
-    /// Its name without [`Tunable::PREFIX`], for people.
-    pub fn name(&self) -> Lossy<'static> {
-        Lossy(self.part(0).unwrap_or_default())
+    /// Its name without [`Tunable::PREFIX`].
+    pub fn name(&self) -> Packed {
+        self.word.text()
     }
 
     /// Whether `name` is its environment variable.
     pub fn is_variable(&self, name: &[u8]) -> bool {
-        self.part(1) == Some(name)
-    }
-
-    #[inline(never)]
-    fn part(&self, index: usize) -> Option<&'static [u8]> {
-        self.word.text().as_bytes().split(|byte| *byte == b' ').nth(index)
+        self.has_variable && self.word.part(1).is(name)
     }
 
     /// Smallest value accepted; compared as signed for [`TunableKind::Int32`].
@@ -1367,8 +1430,11 @@ impl Layout {
     pub fn of(row: &'static Row) -> Self {
         let mut layout = Self::first().0;
         Self::each(&mut |candidate| {
-            layout = *candidate;
-            core::ptr::eq(candidate.row, row)
+            let is_wanted = core::ptr::eq(candidate.row, row);
+            if is_wanted {
+                layout = *candidate;
+            }
+            is_wanted
         });
         layout
     }
@@ -1396,7 +1462,7 @@ impl Layout {
     }
 
     /// libc's own statements about shared structures: the names of objects without [`ThreadDb::PREFIX`], sorted, and their content.
-    pub fn descriptors(&self) -> impl Iterator<Item = (&'static str, Descriptor)> {
+    pub fn descriptors(&self) -> impl Iterator<Item = (Packed, Descriptor)> {
         descriptors(self.row.release, self.unpacked.words())
     }
 
@@ -1456,7 +1522,7 @@ impl Layout {
 
     /// The id of the tunable whose name is `name`, without its prefix.
     pub fn tunable_id(&self, name: Word) -> Option<usize> {
-        (0..self.unpacked.picks().len()).find(|id| self.tunable(*id).is_some_and(|tunable| tunable.word == name))
+        (0..self.unpacked.picks().len()).find(|id| self.tunable(*id).is_some_and(|tunable| tunable.is(name)))
     }
 }
 

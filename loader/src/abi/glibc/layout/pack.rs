@@ -159,18 +159,17 @@ const fn length(form: u8) -> usize {
     (0x4310 >> (4 * form) & 0xf) as usize
 }
 
-/// Takes a number of `length` bytes from the front of `packed`, the lowest first.
+/// Bytes behind the last row, so that four can be read wherever one begins.
+const MARGIN: usize = 3;
+
+/// Takes a number of up to four bytes from the front of `packed`, the lowest first.
 const fn number(packed: &mut &[u8], length: usize) -> u32 {
-    let mut number = 0;
-    let mut index = 0;
-    while index < length
-        && let [byte, rest @ ..] = *packed
-    {
-        number |= (*byte as u32) << (8 * index);
-        *packed = rest;
-        index += 1;
-    }
-    number
+    let (Some(four), Some((_, rest))) = (packed.first_chunk(), packed.split_at_checked(length)) else {
+        return 0;
+    };
+    *packed = rest;
+    let beyond = u64::MAX << (8 * length);
+    u32::from_le_bytes(*four) & !beyond as u32
 }
 
 /// The first `N` bytes of what is written, and how many bytes that is.
@@ -291,6 +290,7 @@ const fn pack<const N: usize>() -> ([u8; N], usize) {
         tunables = SOURCES[row].0.tunables;
         row += 1;
     }
+    packed.bytes(&[0; MARGIN], MARGIN);
     (packed.bytes, packed.total)
 }
 
@@ -348,22 +348,30 @@ impl Unpacked {
 
     /// Becomes the next row, which is taken from the front of `packed`.
     pub(super) const fn advance(&mut self, packed: &mut &[u8]) {
-        let (mut run, mut carried, mut index) = (0, 0u32, 0);
+        let (mut carried, mut index) = (0u32, 0);
         while index < KEPT {
-            if run & RUN == 0 {
-                run = number(packed, 1) as u8;
+            let run = number(packed, 1) as u8;
+            let (form, mut left) = (run >> 6, (run & RUN) as usize);
+            if form == NONE && carried == 0 {
+                // Most words of most rows.
+                index += left;
+                left = 0;
             }
-            let form = run >> 6;
-            let content = number(packed, length(form));
-            let step = match form {
-                EIGHTS => (content as i8 as u32) << (OFFSET + 3),
-                PLACE => (content << OFFSET).wrapping_add((content >> 16) as i8 as u32),
-                _ => content,
-            };
-            run = run.wrapping_sub(1);
-            carried = carried.wrapping_add(step);
-            self.words[index] = self.words[index].wrapping_add(carried);
-            index += 1;
+            while left > 0 && index < KEPT {
+                let content = match form {
+                    NONE => 0,
+                    _ => number(packed, length(form)),
+                };
+                let step = match form {
+                    EIGHTS => (content as i8 as u32) << (OFFSET + 3),
+                    PLACE => (content << OFFSET).wrapping_add((content >> 16) as i8 as u32),
+                    _ => content,
+                };
+                carried = carried.wrapping_add(step);
+                self.words[index] = self.words[index].wrapping_add(carried);
+                index += 1;
+                left -= 1;
+            }
         }
         let before = self.picks;
         let (mut at, mut count) = (0, 0);
@@ -376,6 +384,10 @@ impl Unpacked {
                 continue;
             }
             if operation >= COPY || operation == REST {
+                if operation == REST && at == count {
+                    // They stand where they stood.
+                    return;
+                }
                 if operation == REST {
                     taken = (self.count as usize).saturating_sub(at);
                 }
@@ -422,5 +434,5 @@ const _: () = {
         }
         row += 1;
     }
-    assert!(packed.is_empty());
+    assert!(packed.len() == MARGIN);
 };
