@@ -349,6 +349,6 @@ fn another_reader_finds_the_same_names_in_the_system_s_libc() {
     assert!(names > 2000, "{names}");
     assert!(matches!(
         read(Path::new("/etc/passwd")).unwrap_err().kind,
-        Kind::NotElf(_)
+        Kind::NotElf { .. }
     ));
 }

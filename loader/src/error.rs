@@ -363,8 +363,13 @@ pub enum Kind {
     },
     /// The file is a directory, device, FIFO or socket.
     NotRegular,
-    /// The file does not start with the ELF magic: what it starts with, and zeros where it is shorter.
-    NotElf([u8; 16]),
+    /// The file does not start with the ELF magic.
+    NotElf {
+        /// What it starts with, and zeros where it is shorter.
+        start: [u8; 16],
+        /// It is shorter than a header: glibc has other words for that.
+        is_short: bool,
+    },
     /// 32-bit file, or a class that does not exist.
     WrongClass {
         /// `EI_CLASS`
@@ -870,6 +875,7 @@ impl Kind {
         match self {
             Kind::Malformed { .. } | Kind::Relocation { .. } if matches!(part, Part::Fact) => Packed::NOTHING,
             Kind::Malformed { rule, .. } | Kind::Relocation { rule, .. } => rule.line(part),
+            Kind::NotElf { is_short: true, .. } if matches!(part, Part::Summary) => Rule::HeaderTruncated.line(part),
             _ => TEXTS.line(self.place() * 3 + part as usize),
         }
     }
@@ -924,7 +930,7 @@ impl Kind {
             } => {
                 writeln!(out, "  {} stands without {}", tag_name(value), tag_name(limit))
             }
-            Kind::NotElf(ref start) => writeln!(out, "  starts with \"{}\"", Lossy(start)),
+            Kind::NotElf { ref start, .. } => writeln!(out, "  starts with \"{}\"", Lossy(start)),
             Kind::Malformed { value: 0, limit: 0, .. } => Ok(()),
             Kind::Malformed { value, limit, .. } => {
                 write!(out, "  found {value:#x}")?;

@@ -32,10 +32,10 @@ use lode::abi::{self, Abi, bare};
 use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
-use lode::elf::Address;
 use lode::elf::dynamic::{Dyn, tag};
 use lode::elf::note::LevelFeatures;
 use lode::elf::segment::{Access, kind};
+use lode::elf::{Address, Vaddr};
 use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log, Silence};
 use lode::image::{TEXT_CHANGES, Table};
@@ -68,8 +68,9 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 crt::entry!(start);
 
 unsafe extern "C" {
-    /// The first byte of lode's image, from `linker.ld`; the entry of lode.
+    /// The first byte of lode's image, and the end of its code, from `linker.ld`; the entry of lode.
     safe static __ehdr_start: u8;
+    safe static __code_end: u8;
     fn _start();
 }
 
@@ -84,20 +85,17 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
 }
 
 #[panic_handler]
-fn panic(information: &core::panic::PanicInfo<'_>) -> ! {
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     if HEAP.is_exhausted() {
         crt::Stderr.write_bytes(b"lode: error while loading shared libraries: cannot allocate memory\n");
     } else {
-        // The place says enough; the messages of all that panics and what formats them would be much text that nobody reads.
-        let place = information
-            .location()
-            .map_or(("", 0), |place| (place.file(), place.line()));
-        let _ = writeln!(
-            crt::Stderr,
-            "lode: internal error at {}:{}",
-            place.0,
-            u64::from(place.1)
-        );
+        // Messages and names of source files would be much text that nobody reads; addr2line finds them from the image with symbols.
+        crt::Stderr.write_bytes(b"lode: internal error");
+        let code = (&raw const __ehdr_start).addr()..(&raw const __code_end).addr();
+        for caller in machine::callers(code) {
+            let _ = write!(crt::Stderr, " {}", Vaddr(caller));
+        }
+        crt::Stderr.write_bytes(b"\n");
     }
     if RUNNING.load(Ordering::Relaxed) {
         let _ = call::kill(call::getpid(), call::SIGABRT);

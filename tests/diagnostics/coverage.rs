@@ -45,7 +45,7 @@ rules! {
 all!(kinds: Kind {
     Kind::Os { .. } => Kind::Os { what: "", errno: Errno::ENOENT },
     Kind::NotRegular => Kind::NotRegular,
-    Kind::NotElf(_) => Kind::NotElf([0; 16]),
+    Kind::NotElf { .. } => Kind::NotElf { start: [0; 16], is_short: false },
     Kind::WrongClass { .. } => Kind::WrongClass { class: 1, machine: 3 },
     Kind::WrongData(_) => Kind::WrongData(2),
     Kind::WrongOsAbi(_) => Kind::WrongOsAbi(9),

@@ -104,7 +104,8 @@ impl Header {
         if bytes.get(..4).is_some_and(|magic| *magic != MAGIC) {
             let mut start = [0; 16];
             start.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            return Err(Kind::NotElf(start).into());
+            let is_short = bytes.len() < HEADER_SIZE;
+            return Err(Kind::NotElf { start, is_short }.into());
         }
         let identity = bytes.first_chunk::<HEADER_SIZE>().ok_or_else(truncated)?;
         let (class, data) = (identity[4], identity[5]);
@@ -348,9 +349,12 @@ mod tests {
     #[test]
     fn each_field_is_checked_by_name_and_number() {
         let start = *b"\x7eELF\x02\x01\x01\0\0\0\0\0\0\0\0\0";
-        assert_eq!(with(0, 0x7e), Some(Kind::NotElf(start).into()));
+        assert_eq!(with(0, 0x7e), Some(Kind::NotElf { start, is_short: false }.into()));
         let start = *b"INPUT(-lc)\0\0\0\0\0\0";
-        assert_eq!(decode(b"INPUT(-lc)"), Err(Kind::NotElf(start).into()));
+        assert_eq!(
+            decode(b"INPUT(-lc)"),
+            Err(Kind::NotElf { start, is_short: true }.into())
+        );
         assert_eq!(with(4, 1), Some(Kind::WrongClass { class: 1, machine: 62 }.into()));
         assert_eq!(with(4, 3), Some(Kind::WrongClass { class: 3, machine: 62 }.into()));
         assert_eq!(with(5, 2), Some(Kind::WrongData(2).into()));

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use core::arch::{asm, global_asm};
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arch;
@@ -261,6 +262,26 @@ pub fn thread_pointer() -> u64 {
     pointer
 }
 
+/// Who called the function that asks, and who called that, as link-time addresses behind the calls. Ends where the caller is not `code`, which is the loader's from
+/// its first byte on, and after eight.
+#[inline(always)]
+pub fn callers(code: Range<usize>) -> impl Iterator<Item = u64> {
+    let mut frame: *const usize;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack, preserves_flags)) };
+    let next = move || {
+        if frame.is_null() {
+            return None;
+        }
+        // SAFETY: all code of the loader keeps its caller's frame pointer where rbp points, and the return address behind it. The first frame is that of the
+        // function that asks, each further one that of code which was just seen to be the loader's; the outermost is null.
+        let [outer, address] = unsafe { frame.cast::<[usize; 2]>().read() };
+        frame = core::ptr::with_exposed_provenance(outer);
+        code.contains(&address).then(|| (address - code.start) as u64)
+    };
+    core::iter::from_fn(next).take(8)
+}
+
 /// One CPUID query.
 pub fn cpuid(leaf: u32, subleaf: u32) -> Registers {
     let answer = core::arch::x86_64::__cpuid_count(leaf, subleaf);
@@ -379,4 +400,30 @@ macro_rules! door {
             )
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[inline(never)]
+    fn inner(code: Range<usize>) -> Vec<u64> {
+        callers(code).collect()
+    }
+
+    #[inline(never)]
+    fn outer(start: usize) -> Vec<u64> {
+        let callers = inner(start..start + 0x100);
+        assert!(!callers.is_empty());
+        callers
+    }
+
+    #[test]
+    fn callers_are_named_outwards_and_only_in_the_loader_s_own_code() {
+        let start = (outer as *const ()).addr();
+        let callers = outer(start);
+        assert!((1..0x100).contains(&callers[0]), "{callers:?}");
+        assert_eq!(inner(start..start), []);
+    }
 }

@@ -10,7 +10,7 @@
 //# modes: interp
 //# exit: 127
 //# stderr: lode[E0324]: 
-//# stderr: R_X86_64_PC32 at 0x
+//# stderr: causes overflow in R_X86_64_PC32 relocation
 //# stderr: libb.so
 //# stderr: fix: build the file with -fPIC
 #define BARE_MAIN

@@ -238,7 +238,7 @@ fn compare_tunables(row: &Layout, evidence: &Evidence<'_>, refusal: &mut Refusal
             asked = true;
             let tunable = row.tunable(id as usize);
             if !tunable.is_some_and(|tunable| tunable.name().begins_with(prefix.as_bytes())) {
-                refusal.differs(format_args!("its {name} asks for tunable {id}"));
+                refusal.differs(format_args!("its {name} asks for tunable {}", u64::from(id)));
             }
         });
     }

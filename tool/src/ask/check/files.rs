@@ -1,6 +1,7 @@
 //! What can be said of one file by itself.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -77,14 +78,19 @@ pub fn unreadable(path: &Path, surroundings: &Surroundings, error: &anyhow::Erro
         .rsplit_once(&format!("{outside}: "))
         .map_or(text.as_str(), |(_, rest)| rest);
     let is_irregular = text.ends_with("not a regular file");
-    let finding = match is_irregular {
-        true => Finding::error(Kind::NotRegular.code(), &name, text),
-        false => Finding::error(Kind::NotElf([0; 16]).code(), &name, text),
+    let kind = match is_irregular {
+        true => Kind::NotRegular,
+        false => Kind::NotElf {
+            start: [0; 16],
+            is_short: false,
+        },
     };
-    let finding = match rehearsal::examine(path, surroundings).filter(|_| !is_irregular) {
-        Some(Refusal { code, .. }) => Finding { code, ..finding },
-        None => finding,
-    };
+    let finding = Finding::error(kind.code(), &name, text);
+    let finding =
+        match rehearsal::examine(path, surroundings).filter(|_| !is_irregular && begins_as_elf(path, surroundings)) {
+            Some(Refusal { code, .. }) => Finding { code, ..finding },
+            None => finding,
+        };
     match text {
         text if text.contains("cut off after") => finding.because("the file is truncated").fix("copy the file again"),
         _ if is_irregular => finding.because("only a regular file can be loaded"),
@@ -93,6 +99,16 @@ pub fn unreadable(path: &Path, surroundings: &Surroundings, error: &anyhow::Erro
             .fix("name the library that the script names, with its version"),
         _ => finding,
     }
+}
+
+/// Whether a file has the first bytes of an ELF file, as far as it goes. Of any other, that it is one counts more than that it is short.
+fn begins_as_elf(path: &Path, surroundings: &Surroundings) -> bool {
+    const MAGIC: &[u8] = b"\x7fELF";
+    let tree = &surroundings.tree;
+    let file = tree.resolve(path).and_then(|path| Ok(File::open(tree.outside(&path))?));
+    let mut start = Vec::new();
+    let read = file.map(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start));
+    read.is_ok() && MAGIC.starts_with(&start)
 }
 
 /// A program that nobody may execute. Libraries need no such permission, and some of them name an interpreter.

@@ -1163,9 +1163,10 @@ impl Descriptor {
 
 impl fmt::Display for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Value(value) => write!(f, "{value}"),
+        match *self {
+            Self::Value(value) => u64::from(value).fmt(f),
             Self::Field { bits, count, offset } => {
+                let [bits, count, offset] = [bits, count, offset].map(u64::from);
                 write!(f, "{count} x {bits} bits at {offset}")
             }
         }
@@ -1368,10 +1369,15 @@ impl Row {
 /// What it was made from, for people.
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let release = u64::from(self.release);
         match (self.package(), self.state) {
             (Some(package), _) => f.write_str(package.0),
-            (None, 0) => write!(f, "upstream glibc 2.{}", self.release),
-            (None, state) => write!(f, "upstream glibc 2.{}, state {state} of its branch", self.release),
+            (None, 0) => write!(f, "upstream glibc 2.{release}"),
+            (None, state) => write!(
+                f,
+                "upstream glibc 2.{release}, state {} of its branch",
+                u64::from(state)
+            ),
         }
     }
 }
