@@ -1127,38 +1127,6 @@ fn a_strict_start_refuses_what_the_loader_sees_to_be_unusual() {
     }
 }
 
-#[test]
-fn a_strict_process_does_not_open_what_it_would_not_start_with() {
-    let Some(loader) = tools::loader().filter(|_| has("gcc")) else {
-        return;
-    };
-    let folder = TempDir::new().unwrap();
-    let source = "#include <dlfcn.h>\n#include <stdio.h>\n\
-        int main(int count, char **words) { puts(dlopen(words[1], RTLD_NOW) ? \"opened\" : dlerror()); return 0; }\n";
-    fs::write(folder.child("opener.c"), source).unwrap();
-    fs::write(folder.child("part.c"), "int one; int *where = &one;").unwrap();
-    let (opener, library) = (folder.child("opener"), folder.child("libpart.so"));
-    compile(&folder.child("opener.c"), &opener, &["-ldl"]);
-    compile(&folder.child("part.c"), &library, &["-shared", "-fPIC"]);
-    let opened = |options: &[&str], library: &Path| {
-        let said = succeed(Command::new(&loader).args(options).args([&opener, library]));
-        said.replace(&*folder.path().to_string_lossy(), "DIR")
-    };
-    assert_eq!(opened(&["--strict"], &library), "opened\n");
-    let mut patch = Patch(fs::read(&library).unwrap());
-    patch.put(patch.tag(RELACOUNT), 8, 0x6abc_0000);
-    let odd = folder.child("libodd.so");
-    fs::write(&odd, patch.0).unwrap();
-    assert_eq!(opened(&[], &odd), "opened\n");
-    let said = "DIR/libodd.so: something unusual, which `lode-tool strict' names\n";
-    assert_eq!(opened(&["--strict"], &odd), said);
-    // What such a library brings along counts too.
-    let needs = folder.child("libneeds.so");
-    let switches = ["-shared", "-fPIC", "-Wl,--no-as-needed", odd.to_str().unwrap()];
-    compile(&folder.child("part.c"), &needs, &switches);
-    assert_eq!(opened(&["--strict"], &needs), said);
-}
-
 /// A library of two segments for a machine: a page that is read and executed, and one that is written.
 fn bare(machine: u16, is_64_bit: bool, is_big: bool) -> Vec<u8> {
     let mut bytes = vec![0x7f, b'E', b'L', b'F', 1 + u8::from(is_64_bit), 1 + u8::from(is_big), 1];
@@ -1313,4 +1281,36 @@ fn what_is_wrong_with_a_header_is_refused_in_each_loaders_words() {
             fs::write(&program, &whole).unwrap();
         }
     }
+}
+
+#[test]
+fn a_strict_process_does_not_open_what_it_would_not_start_with() {
+    let Some(loader) = tools::loader().filter(|_| has("gcc")) else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let source = "#include <dlfcn.h>\n#include <stdio.h>\n\
+        int main(int count, char **words) { puts(dlopen(words[1], RTLD_NOW) ? \"opened\" : dlerror()); return 0; }\n";
+    fs::write(folder.child("opener.c"), source).unwrap();
+    fs::write(folder.child("part.c"), "int one; int *where = &one;").unwrap();
+    let (opener, library) = (folder.child("opener"), folder.child("libpart.so"));
+    compile(&folder.child("opener.c"), &opener, &["-ldl"]);
+    compile(&folder.child("part.c"), &library, &["-shared", "-fPIC"]);
+    let opened = |options: &[&str], library: &Path| {
+        let said = succeed(Command::new(&loader).args(options).args([&opener, library]));
+        said.replace(&*folder.path().to_string_lossy(), "DIR")
+    };
+    assert_eq!(opened(&["--strict"], &library), "opened\n");
+    let mut patch = Patch(fs::read(&library).unwrap());
+    patch.put(patch.tag(RELACOUNT), 8, 0x6abc_0000);
+    let odd = folder.child("libodd.so");
+    fs::write(&odd, patch.0).unwrap();
+    assert_eq!(opened(&[], &odd), "opened\n");
+    let said = "DIR/libodd.so: something unusual, which `lode-tool strict' names\n";
+    assert_eq!(opened(&["--strict"], &odd), said);
+    // What such a library brings along counts too.
+    let needs = folder.child("libneeds.so");
+    let switches = ["-shared", "-fPIC", "-Wl,--no-as-needed", odd.to_str().unwrap()];
+    compile(&folder.child("part.c"), &needs, &switches);
+    assert_eq!(opened(&["--strict"], &needs), said);
 }

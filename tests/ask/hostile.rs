@@ -1,6 +1,8 @@
 //! Whatever bytes a file has, a question is answered: no question panics, none runs for long, none needs much memory.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use crate::stand::Stand;
@@ -262,5 +264,57 @@ fn of_a_file_that_is_cut_off_every_answer_says_so() {
             "{question}: {}",
             said.text
         );
+    }
+}
+
+#[test]
+fn a_path_that_is_not_utf_8_is_a_path() {
+    let Some(stand) = Stand::new() else { return };
+    let folder = stand.folder.path().join(OsStr::from_bytes(b"n\xff\xfe \"x"));
+    fs::create_dir(&folder).unwrap();
+    stand
+        .library("libf.so", "int f(void) { return 0; }", &["-nostdlib"])
+        .program(
+            "program",
+            "int f(void); int main(void) { return f(); }",
+            &["libf.so", "-Wl,-rpath,$ORIGIN"],
+        );
+    let program = folder.join("program");
+    fs::rename(stand.path("program"), &program).unwrap();
+    assert_eq!(stand.answer(stand.command().arg("check").arg(&program)).status, 3);
+    fs::copy(stand.path("libf.so"), folder.join("libf.so")).unwrap();
+    assert!(Command::new(&program).status().unwrap().success());
+    for question in ["check", "tree", "bindings", "needs", "plan"] {
+        let said = stand.answer(stand.command().arg(question).arg(&program));
+        assert_eq!(said.status, 0, "{question}: {}{}", said.text, said.error);
+        let said = stand.answer(stand.command().args([question, "--format", "json"]).arg(&program));
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&said.text).is_ok(),
+            "{question}: {}",
+            said.text
+        );
+    }
+    // The bytes come out as they went in.
+    let output = stand.command().args(["why", "libf.so"]).arg(&program).output().unwrap();
+    let path = folder.join("libf.so");
+    let name = path.as_os_str().as_bytes();
+    assert!(output.status.success() && output.stdout.windows(name.len()).any(|part| part == name));
+    // Elsewhere on the search path, and by a name of its own.
+    let other = stand.folder.path().join(OsStr::from_bytes(b"lib\xe9"));
+    fs::create_dir(&other).unwrap();
+    fs::rename(&path, other.join("libf.so")).unwrap();
+    for words in [
+        ["check", "--library-path"],
+        ["bindings", "--library-path"],
+        ["check", "--preload"],
+    ] {
+        let mut command = stand.command();
+        command.args(words);
+        match words[1] {
+            "--preload" => command.arg(other.join("libf.so")),
+            _ => command.arg(&other),
+        };
+        let said = stand.answer(command.arg(&program));
+        assert_eq!(said.status, 0, "{words:?}: {}{}", said.text, said.error);
     }
 }

@@ -212,29 +212,6 @@ fn a_program_for_another_machine_in_a_root_has_a_tree() {
 }
 
 #[test]
-fn platform_means_the_same_to_every_question_and_to_lode() {
-    let Some(stand) = Stand::new() else { return };
-    let end = "__asm__ volatile(\"syscall\" :: \"a\"(231L), \"D\"(0L))";
-    stand
-        .library("x86_64/libp.so", "int p(void) { return 1; }", &["-nostdlib"])
-        .program(
-            "program",
-            &format!("int p(void); void _start(void) {{ p(); {end}; }}"),
-            &["-nostdlib", "x86_64/libp.so", "-Wl,-rpath,$ORIGIN/$PLATFORM"],
-        );
-    let tree = stand.ask(&["tree", "program"]);
-    assert!(
-        tree.text.contains("libp.so => DIR/x86_64/libp.so [runpath of program]"),
-        "{}",
-        tree.text
-    );
-    let check = stand.ask(&["check", "program"]);
-    assert_eq!(check.status, 0, "{}", check.text);
-    let Some(loader) = loader() else { return };
-    succeed(Command::new(loader).arg(stand.path("program")));
-}
-
-#[test]
 fn of_a_long_chain_the_first_levels_are_shown() {
     const FILES: usize = 100;
     let Some(stand) = Stand::new() else { return };
@@ -265,4 +242,27 @@ fn of_a_long_chain_the_first_levels_are_shown() {
     assert_eq!((levels, &node["cut"]), (48, &true.into()));
     let list = stand.ask(&["tree", "--list", "--library-path", &path, "lib0.so"]);
     assert_eq!(list.text.lines().count(), FILES - 1, "{}", list.text);
+}
+
+#[test]
+fn platform_means_the_same_to_every_question_and_to_lode() {
+    let Some(stand) = Stand::new() else { return };
+    let end = "__asm__ volatile(\"syscall\" :: \"a\"(231L), \"D\"(0L))";
+    stand
+        .library("x86_64/libp.so", "int p(void) { return 1; }", &["-nostdlib"])
+        .program(
+            "program",
+            &format!("int p(void); void _start(void) {{ p(); {end}; }}"),
+            &["-nostdlib", "x86_64/libp.so", "-Wl,-rpath,$ORIGIN/$PLATFORM"],
+        );
+    let tree = stand.ask(&["tree", "program"]);
+    assert!(
+        tree.text.contains("libp.so => DIR/x86_64/libp.so [runpath of program]"),
+        "{}",
+        tree.text
+    );
+    let check = stand.ask(&["check", "program"]);
+    assert_eq!(check.status, 0, "{}", check.text);
+    let Some(loader) = loader() else { return };
+    succeed(Command::new(loader).arg(stand.path("program")));
 }

@@ -128,3 +128,13 @@ fn what_is_no_event_stream_is_recognised() {
         assert_eq!(output.status.code(), Some(3));
     }
 }
+
+#[test]
+fn a_command_need_not_be_utf_8() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let Some(mut explain) = explain() else { return };
+    let word = std::ffi::OsStr::from_bytes(b"n\xff");
+    let output = run(explain.args(["-o", "/dev/null", "/bin/echo"]).arg(word));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(output.stdout, b"n\xff\n");
+}

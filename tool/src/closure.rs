@@ -5,9 +5,11 @@ mod musl;
 mod rule;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -20,6 +22,7 @@ pub use rule::{Rule, file_name};
 
 use crate::elf::notes::Optional;
 use crate::elf::{self, Binary, EM_386, EM_AARCH64, EM_RISCV, EM_X86_64, recognise};
+use crate::spelling;
 use crate::tree::Tree;
 
 /// How many names the files of a closure may ask for: many times what the largest programs do, and few enough to be looked for in seconds.
@@ -107,7 +110,7 @@ pub struct Surroundings {
     /// The root file system
     pub tree: Tree,
     /// LD_LIBRARY_PATH or `--library-path`
-    pub library_path: Option<String>,
+    pub library_path: Option<OsString>,
     /// Level of the CPU, 1 to 4; 1 leaves the `glibc-hwcaps` subdirectories out
     pub cpu_level: u8,
     /// Whether LD_BIND_NOW is set, so that no function slot waits for its call
@@ -121,7 +124,7 @@ impl Surroundings {
         Settings {
             conventions,
             secure: false,
-            library_path: self.library_path.as_deref().map(str::as_bytes),
+            library_path: self.library_path.as_deref().map(OsStr::as_bytes),
             inhibit_rpath: None,
             hwcaps_prepend: None,
             hwcaps_mask: None,
@@ -234,6 +237,9 @@ pub struct Object {
     pub rule: Rule,
     /// Its content
     pub binary: Binary,
+    /// DT_RPATH and DT_RUNPATH, in bytes
+    rpath: Option<Vec<u8>>,
+    runpath: Option<Vec<u8>>,
 }
 
 impl Object {
@@ -425,10 +431,12 @@ impl<'a> Finder<'a> {
         let searcher = Searcher::new(&settings, Cache::parse(cache).ok());
         let musl_directories = musl::directories(&binary, surroundings);
         let program = Object {
-            path: program.to_string_lossy().into_owned(),
+            path: spelling::of(program),
             real,
             asker: None,
             rule: Rule::Program,
+            rpath: binary.rpath.as_deref().map(spelling::bytes),
+            runpath: binary.runpath.as_deref().map(spelling::bytes),
             binary,
         };
         let mut by_name = HashMap::new();
@@ -547,7 +555,7 @@ impl<'a> Finder<'a> {
             return self.closure.interpreter;
         }
         if name.contains('/') {
-            let real = self.surroundings.tree.resolve(Path::new(name)).ok()?;
+            let real = self.surroundings.tree.resolve(&spelling::path(name)).ok()?;
             return self.by_path.get(&real).copied();
         }
         if is_musl {
@@ -567,7 +575,8 @@ impl<'a> Finder<'a> {
 
     fn search_as_musl(&self, asker: usize, name: &str, means: Means) -> Search {
         let asker = Some(asker).filter(|_| means != Means::Preload);
-        let library_path = self.surroundings.library_path.as_deref();
+        let library_path = self.surroundings.library_path.as_deref().map(spelling::word);
+        let library_path = library_path.as_deref();
         let candidates = if name.contains('/') {
             vec![(Rule::Path, name.to_owned())]
         } else {
@@ -593,8 +602,9 @@ impl<'a> Finder<'a> {
     fn search_as_glibc(&mut self, asker: usize, name: &str, means: Means) -> Search {
         let mut search = Search::default();
         let lineage = lineage(&self.closure.objects, asker);
+        let bytes = spelling::bytes(name);
         let request = Request {
-            name: name.as_bytes(),
+            name: &bytes,
             lineage: &lineage,
             purpose: match means {
                 Means::Preload => Purpose::Preload,
@@ -612,7 +622,7 @@ impl<'a> Finder<'a> {
                 }
                 Step::Try(candidate) => candidate,
             };
-            let path = String::from_utf8_lossy(&candidate.path).into_owned();
+            let path = spelling::text(&candidate.path);
             match self.open(&path) {
                 Ok(file) => search.take(path, rule.clone(), file),
                 Err(why) => {
@@ -651,6 +661,8 @@ impl<'a> Finder<'a> {
             real,
             asker: Some(asker),
             rule,
+            rpath: binary.rpath.as_deref().map(spelling::bytes),
+            runpath: binary.runpath.as_deref().map(spelling::bytes),
             binary,
         });
         index
@@ -659,7 +671,9 @@ impl<'a> Finder<'a> {
     /// Opens a candidate, and holds its class and machine against the program's.
     fn open(&self, path: &str) -> Result<(PathBuf, Binary), Refused> {
         let tree = &self.surroundings.tree;
-        let real = tree.resolve(Path::new(path)).map_err(|error| Refused::absent(&error))?;
+        let real = tree
+            .resolve(&spelling::path(path))
+            .map_err(|error| Refused::absent(&error))?;
         let bytes = recognise::read(&tree.outside(&real)).map_err(|error| Refused::absent(&error))?;
         let binary = Binary::parse(bytes).map_err(|error| Refused {
             text: error.to_string(),
@@ -783,10 +797,10 @@ fn lineage(objects: &[Object], asker: usize) -> Vec<Link<'_>> {
             .parent()
             .map(|folder| Name::new(folder.as_os_str().as_encoded_bytes()));
         lineage.push(Link {
-            name: Name::from(object.path.as_str()),
+            name: Name::new(&spelling::bytes(&object.path)),
             origin: folder,
-            rpath: object.binary.rpath.as_deref().map(str::as_bytes),
-            runpath: object.binary.runpath.as_deref().map(str::as_bytes),
+            rpath: object.rpath.as_deref(),
+            runpath: object.runpath.as_deref(),
             no_default_directories: object
                 .binary
                 .dynamic_value(DT_FLAGS_1)

@@ -10,6 +10,7 @@
 //! | `lookup` | who defines a symbol, for any machine |
 //! | `rehearsal` | a start without a process, by the loader's own stages |
 //! | `report` | answers as text, as JSON, and as a status |
+//! | `spelling` | names of files, which are bytes, as text |
 //! | `tree`, `files` | paths in a tree that need not be the running system |
 //! | `installation`, `debian`, `check_libc` | lode in the loader's place |
 
@@ -28,6 +29,7 @@ mod lookup;
 mod rehearsal;
 mod relocations;
 mod report;
+mod spelling;
 mod tree;
 
 use std::path::{Path, PathBuf};

@@ -4,7 +4,9 @@
 //! disk, or seen by the kernel. Resolvers are not called: a word that one would decide gets a made-up address.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -27,6 +29,7 @@ use serde::Serialize;
 
 use crate::closure::Surroundings;
 use crate::elf::{Binary, EM_X86_64, recognise};
+use crate::spelling;
 use crate::tree::Tree;
 
 /// Where the first module is put: where kernels put mappings.
@@ -98,7 +101,7 @@ impl Subject {
         match kind {
             Kind::Undefined(list) => {
                 let unsatisfied = |one: &lode::error::Unresolved| Unsatisfied {
-                    file: one.module.to_string(),
+                    file: spelling::text(one.module.bytes()),
                     symbol: one.symbol.to_string(),
                     version: one.version.as_ref().map(Name::to_string),
                 };
@@ -130,14 +133,14 @@ impl Refusal {
         lines.filter(|line| line.starts_with("  ")).map(str::trim_start)
     }
 
-    fn of(error: &Error, program: &str) -> Refusal {
+    fn of(error: &Error, program: &[u8]) -> Refusal {
         Refusal {
             code: error.kind.code().to_string(),
             subject: Subject::of(&error.kind),
-            culprit: error.culprit.to_string(),
-            asker: error.asked_by.as_ref().map(Name::to_string),
+            culprit: spelling::text(error.culprit.bytes()),
+            asker: error.asked_by.as_ref().map(|name| spelling::text(name.bytes())),
             line: error.to_string(),
-            report: error.report(program.as_bytes()).to_string(),
+            report: error.report(program).to_string(),
         }
     }
 }
@@ -199,7 +202,7 @@ pub fn rehearse(program: &Path, preloads: &[String], surroundings: &Surroundings
 
 /// A start with function slots that are bound `now`, or when they may.
 fn attempt(program: &Path, preloads: &[String], surroundings: &Surroundings, now: bool) -> Rehearsal {
-    let name = program.to_string_lossy().into_owned();
+    let name = program.as_os_str().as_bytes();
     let journal = Journal::default();
     let mut world = World::default();
     let ready = Stage {
@@ -207,18 +210,18 @@ fn attempt(program: &Path, preloads: &[String], surroundings: &Surroundings, now
         journal: &journal,
         now,
     }
-    .run(&name, preloads, &mut world);
+    .run(name, preloads, &mut world);
     let mut rehearsal = journal.0.into_inner().unwrap_or_default();
     match ready {
         Ok(_) => rehearsal.modules = world.modules,
-        Err(error) => rehearsal.refusal = Some(Refusal::of(&error, &name)),
+        Err(error) => rehearsal.refusal = Some(Refusal::of(&error, name)),
     }
     rehearsal
 }
 
 /// What lode says of one file by itself, as `dlopen` would map it: its headers, its tables. Nothing that it needs is looked for.
 pub fn examine(path: &Path, surroundings: &Surroundings) -> Option<Refusal> {
-    let name = path.to_string_lossy().into_owned();
+    let name = path.as_os_str().as_bytes();
     let journal = Journal::default();
     let host = host(&surroundings.tree, Path::new("/"));
     let stage = Stage {
@@ -228,13 +231,13 @@ pub fn examine(path: &Path, surroundings: &Surroundings) -> Option<Refusal> {
     };
     let mapped = stage.mapping(&host, |context| {
         let file = host
-            .open(name.as_bytes())
-            .map_err(|fault| fault.of(lode::error::Stage::Map, &Name::from(name.as_str())))?;
-        let parts = map_file(&file, Name::from(name.as_str()), Role::Library, None, context)?;
+            .open(name)
+            .map_err(|fault| fault.of(lode::error::Stage::Map, &Name::new(name)))?;
+        let parts = map_file(&file, Name::new(name), Role::Library, None, context)?;
         Module::new(lode::world::ModuleId(0), parts)
-            .map_err(|fault| fault.of(lode::error::Stage::Map, &Name::from(name.as_str())))
+            .map_err(|fault| fault.of(lode::error::Stage::Map, &Name::new(name)))
     });
-    mapped.err().map(|error| Refusal::of(&error, &name))
+    mapped.err().map(|error| Refusal::of(&error, name))
 }
 
 struct Stage<'a> {
@@ -252,15 +255,16 @@ impl Stage<'_> {
         }
     }
 
-    fn run(&self, name: &str, preloads: &[String], world: &mut World) -> lode::error::Result<Ready> {
-        let host = host(&self.surroundings.tree, Path::new(name));
-        let named = Name::from(name);
+    fn run(&self, name: &[u8], preloads: &[String], world: &mut World) -> lode::error::Result<Ready> {
+        let host = host(&self.surroundings.tree, Path::new(OsStr::from_bytes(name)));
+        let named = Name::new(name);
         let fault = |fault: lode::error::Fault| fault.of(lode::error::Stage::Map, &named);
-        let file = host.open(name.as_bytes()).map_err(fault)?;
+        let file = host.open(name).map_err(fault)?;
+        let preloads: Vec<Vec<u8>> = preloads.iter().map(|name| spelling::bytes(name)).collect();
         let wishes: Vec<Wish<'_>> = preloads
             .iter()
             .map(|name| Wish {
-                name: name.as_bytes(),
+                name,
                 purpose: Purpose::Preload,
                 asker: None,
             })
@@ -287,17 +291,18 @@ impl Stage<'_> {
     }
 
     /// The program's loader is there before everything, as lode is in a process: libraries need it by name, and bind to it.
-    fn adopt_loader(&self, host: &Memory, program: &str, world: &mut World) {
+    fn adopt_loader(&self, host: &Memory, program: &[u8], world: &mut World) {
         let tree = &self.surroundings.tree;
         let interpreter = tree
-            .resolve(Path::new(program))
+            .resolve(Path::new(OsStr::from_bytes(program)))
             .and_then(|path| Binary::open(&tree.outside(&path)));
         let Some(path) = interpreter.ok().and_then(|binary| binary.interpreter) else {
             return;
         };
-        let Ok(file) = host.open(path.as_bytes()) else { return };
+        let path = spelling::bytes(&path);
+        let Ok(file) = host.open(&path) else { return };
         let parts = self.mapping(host, |context| {
-            map_file(&file, Name::from(path.as_str()), Role::Loader, None, context)
+            map_file(&file, Name::new(&path), Role::Loader, None, context)
         });
         if let Ok(mut parts) = parts {
             parts.is_final = true;
@@ -362,9 +367,8 @@ fn running_kernel() -> KernelVersion {
 }
 
 fn fetch(tree: &Tree, path: &[u8]) -> Result<(u64, Vec<u8>), Errno> {
-    let path = String::from_utf8_lossy(path).into_owned();
     let outside = tree
-        .resolve(Path::new(&path))
+        .resolve(Path::new(OsStr::from_bytes(path)))
         .map(|path| tree.outside(&path))
         .map_err(|_| Errno::ENOENT)?;
     let inode = fs::metadata(&outside).map_err(|_| Errno::ENOENT)?.ino();
@@ -395,8 +399,8 @@ impl Sink for Journal {
                 version,
                 ..
             } => rehearsal.bindings.push(Bound {
-                from: from.to_string(),
-                to: to.to_string(),
+                from: spelling::text(from.bytes()),
+                to: spelling::text(to.bytes()),
                 symbol: Lossy(symbol).to_string(),
                 version: version.map(|version| Lossy(version).to_string()),
             }),

@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::spelling;
+
 /// Version of the JSON that every command writes. It grows when a member changes its meaning or goes; new members may come without it.
 pub const SCHEMA: u32 = 1;
 
@@ -82,7 +84,10 @@ pub fn give<A: Answer>(answer: &A, format: Format) -> Result<ExitCode> {
             serde_json::to_string_pretty(&envelope).context("the answer has no JSON form")? + "\n"
         }
     };
-    say(text)?;
+    match format {
+        Format::Text => say(text)?,
+        Format::Json => say(spelling::readable(&text))?,
+    }
     Ok(ExitCode::from(verdict.status()))
 }
 
@@ -92,7 +97,10 @@ pub fn give<A: Answer>(answer: &A, format: Format) -> Result<ExitCode> {
 /// Standard output cannot be written: [`Unwritten`].
 pub fn say(text: impl Display) -> Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.to_string().as_bytes()).and_then(|()| out.flush()) {
+    match out
+        .write_all(&spelling::bytes(&text.to_string()))
+        .and_then(|()| out.flush())
+    {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Unwritten(error).into()),
         _ => Ok(()),
     }

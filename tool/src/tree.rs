@@ -2,9 +2,10 @@
 //! path counts from the working directory in the running system, and from the root in any other tree.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -54,7 +55,7 @@ impl Tree {
 
     /// Whether a path of the tree, as a search has it, leads to a directory.
     pub fn is_directory(&self, path: &[u8]) -> bool {
-        self.resolve(Path::new(&*String::from_utf8_lossy(path)))
+        self.resolve(Path::new(OsStr::from_bytes(path)))
             .is_ok_and(|path| self.outside(&path).is_dir())
     }
 

@@ -8,11 +8,15 @@ use include_dir::{Dir, include_dir};
 use serde::Serialize;
 
 use super::Output;
+use super::strict::codes::TABLE;
 use crate::report::{Answer, NoSuch, give};
+
+/// The findings of `strict`, a section each.
+static FINDINGS: &str = include_str!("../../../docs/findings.md");
 
 static PAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../docs/errors");
 
-/// Show the book's page about a code, such as E0105; without a code, list them all
+/// Show the book's page about a code, such as E0105, or the section about a finding of `strict`, such as W0204; without a code, list them all
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The code, as it stands in brackets after `lode`
@@ -50,6 +54,9 @@ struct Page {
 }
 
 fn page(code: &str) -> Option<Page> {
+    if code.starts_with('W') {
+        return section(code);
+    }
     let text = PAGES.get_file(format!("{code}.md"))?.contents_utf8()?;
     // The comments say which test shows an example; they are for those who write the page.
     let text: String = text
@@ -66,10 +73,22 @@ fn page(code: &str) -> Option<Page> {
     })
 }
 
+fn section(code: &str) -> Option<Page> {
+    let start = format!("{code}: ");
+    let mut sections = FINDINGS.split("\n## ");
+    let (title, text) = sections.find_map(|section| section.strip_prefix(&start)?.split_once('\n'))?;
+    Some(Page {
+        code: code.to_owned(),
+        title: title.to_owned(),
+        text: format!("{}\n", text.trim()),
+    })
+}
+
 /// All codes, ascending.
 fn codes() -> Vec<Page> {
     let names = PAGES.files().filter_map(|file| file.path().file_stem()?.to_str());
     let mut pages: Vec<Page> = names.filter_map(page).collect();
+    pages.extend(TABLE.iter().filter_map(|(_, code, _)| page(code)));
     pages.sort_by(|one, other| one.code.cmp(&other.code));
     pages
 }
@@ -114,6 +133,17 @@ mod tests {
             assert!(!page.title.is_empty() && !page.text.is_empty(), "{}", page.code);
             assert!(!page.to_string().contains("<!--"), "{}", page.code);
         }
-        assert!(page("E9999").is_none());
+        assert!(page("E9999").is_none() && page("W9999").is_none());
+        assert!(page("W0204").unwrap().text.contains("What to do: "));
+    }
+
+    #[test]
+    fn every_finding_has_a_section_under_its_own_words() {
+        for (_, code, text) in TABLE {
+            let page = page(code).unwrap_or_else(|| panic!("docs/findings.md has no section {code}"));
+            assert_eq!(page.title, *text, "{code}");
+            assert!(page.text.contains("\n\nWhat to do: "), "{code}");
+        }
+        assert_eq!(FINDINGS.matches("\n## W").count(), TABLE.len());
     }
 }

@@ -17,12 +17,14 @@ pub mod tree;
 pub mod why;
 pub mod why_not;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::closure::{self, Closure, Surroundings};
 use crate::report::Format;
+use crate::spelling;
 use crate::tree::Tree;
 
 /// Switches of every question about what a program brings along.
@@ -33,10 +35,10 @@ pub struct Search {
     pub root: PathBuf,
     /// Directories to search before the program's own, as in LD_LIBRARY_PATH [default: LD_LIBRARY_PATH, if the root is /]
     #[arg(long, value_name = "LIST")]
-    pub library_path: Option<String>,
+    pub library_path: Option<OsString>,
     /// A library to load before the others, as in LD_PRELOAD; may be given again
     #[arg(long, value_name = "FILE")]
-    pub preload: Vec<String>,
+    pub preload: Vec<OsString>,
     /// Level of the CPU to search for, 1 to 4 [default: this computer's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
     pub cpu_level: Option<u8>,
@@ -53,7 +55,7 @@ impl Search {
     pub fn surroundings(&self) -> Result<Surroundings> {
         // What the environment says is meant for the running system.
         let is_running_system = self.root == Path::new("/");
-        let from_environment = || std::env::var("LD_LIBRARY_PATH").ok().filter(|_| is_running_system);
+        let from_environment = || std::env::var_os("LD_LIBRARY_PATH").filter(|_| is_running_system);
         let is_set = std::env::var_os("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         Ok(Surroundings {
             tree: Tree::open(&self.root)?,
@@ -87,13 +89,14 @@ impl Search {
     pub fn preloads(&self, surroundings: &Surroundings) -> Vec<String> {
         let tree = &surroundings.tree;
         let file = tree.resolve(Path::new("/etc/ld.so.preload"));
-        let listed = file.and_then(|file| Ok(std::fs::read_to_string(tree.outside(&file))?));
-        let listed = listed.unwrap_or_default();
+        let listed = file.and_then(|file| Ok(std::fs::read(tree.outside(&file))?));
+        let listed = spelling::text(&listed.unwrap_or_default());
         let lines = listed.lines().map(|line| line.split('#').next().unwrap_or_default());
         let names = lines
             .flat_map(|line| line.split([' ', '\t', ':']))
             .filter(|name| !name.is_empty());
-        self.preload.iter().cloned().chain(names.map(str::to_owned)).collect()
+        let given = self.preload.iter().map(|name| spelling::word(name));
+        given.chain(names.map(str::to_owned)).collect()
     }
 }
 

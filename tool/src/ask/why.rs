@@ -1,5 +1,6 @@
 //! `lode-tool why`: who wants a library, and which rule found it, with every path that was looked at on the way.
 
+use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,12 +11,13 @@ use serde::Serialize;
 use super::{Output, Search};
 use crate::closure::{Attempt, Closure, Edge, Rule, file_name};
 use crate::report::{Answer, Verdict, give};
+use crate::spelling;
 
 /// Say why a program loads a library: who needs it, which rule found it, and where it was looked for
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The library: a soname, a file name or a path
-    library: String,
+    library: OsString,
     /// The program
     program: PathBuf,
     #[command(flatten)]
@@ -30,7 +32,10 @@ pub struct Arguments {
 /// The program cannot be read or is no ELF file.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let closure = arguments.search.closure(&arguments.program)?;
-    give(&Why::of(&closure, &arguments.library), arguments.output.format)
+    give(
+        &Why::of(&closure, &spelling::word(&arguments.library)),
+        arguments.output.format,
+    )
 }
 
 /// What `why` answers.

@@ -12,6 +12,7 @@ use super::{Output, Search};
 use crate::closure::{Attempt, Closure, Edge, Rule, Surroundings};
 use crate::elf::Binary;
 use crate::report::{Answer, Verdict, give};
+use crate::spelling;
 
 /// Say why a program does not load a file: every rule that was tried, what it met, and where the file would have come
 #[derive(clap::Args)]
@@ -81,7 +82,7 @@ struct Asked {
 impl WhyNot {
     fn of(closure: &Closure, path: &std::path::Path, surroundings: &Surroundings) -> WhyNot {
         let tree = &surroundings.tree;
-        let shown = path.to_string_lossy().into_owned();
+        let shown = spelling::of(path);
         let mut answer = WhyNot {
             path: shown.clone(),
             program: closure.objects[0].path.clone(),
@@ -185,7 +186,7 @@ impl WhyNot {
 impl Asked {
     fn of(closure: &Closure, edge: &Edge, real: &std::path::Path, surroundings: &Surroundings) -> Asked {
         let is_it = |attempt: &&Attempt| {
-            let path = surroundings.tree.resolve(std::path::Path::new(&attempt.path));
+            let path = surroundings.tree.resolve(&spelling::path(&attempt.path));
             path.is_ok_and(|path| path == real)
         };
         let mut all = edge.attempts.iter().chain(&edge.later);

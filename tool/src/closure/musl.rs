@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::rule::Rule;
 use super::{Object, Surroundings};
 use crate::elf::Binary;
+use crate::spelling;
 
 /// Where a musl system without a path file keeps its libraries.
 const DIRECTORIES: &str = "/lib:/usr/local/lib:/usr/lib";
@@ -79,7 +80,7 @@ fn paths_of(object: &Object) -> Option<(Rule, String)> {
     };
     // The program's place is what the kernel says, a library's what it was found by.
     let place = match object.asker {
-        None => object.real.to_string_lossy().into_owned(),
+        None => spelling::of(&object.real),
         Some(_) => object.path.clone(),
     };
     let origin = place.rsplit_once('/').map_or(".", |(folder, _)| folder);

@@ -5,6 +5,8 @@ use std::fmt::{self, Display};
 use lode::search::Where;
 use serde::Serialize;
 
+use crate::spelling;
+
 /// What finds a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "of")]
@@ -33,9 +35,9 @@ impl From<&Where> for Rule {
     fn from(place: &Where) -> Rule {
         match place {
             Where::Direct => Rule::Path,
-            Where::Rpath(of) => Rule::Rpath(of.to_string()),
+            Where::Rpath(of) => Rule::Rpath(spelling::text(of.bytes())),
             Where::LibraryPath => Rule::LibraryPath,
-            Where::Runpath(of) => Rule::Runpath(of.to_string()),
+            Where::Runpath(of) => Rule::Runpath(spelling::text(of.bytes())),
             Where::Cache => Rule::Cache,
             Where::Default => Rule::Default,
         }

@@ -11,6 +11,7 @@ use object::read::elf::{Dyn, FileHeader, GnuHashTable, HashTable, ProgramHeader,
 use object::{Endianness, ReadRef};
 
 use super::{Binary, Header, PT_DYNAMIC, PT_INTERP, PT_NOTE, Section, Segment, Symbol, VersionNeed, recognise};
+use crate::spelling;
 
 /// Tags of the dynamic section (gABI, "Dynamic Section"; the last ones GNU's).
 mod tag {
@@ -190,9 +191,9 @@ fn build_id<E: FileHeader<Endian = Endianness>>(
     None
 }
 
-/// A name of the file as text; what is not UTF-8 becomes U+FFFD.
+/// A name of the file as text.
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    spelling::text(bytes)
 }
 
 /// Bytes of memory that a file's names may take for each byte of the file. A symbol takes at least 26 bytes of a file and less than 100 here besides its

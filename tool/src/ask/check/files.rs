@@ -14,6 +14,7 @@ use crate::closure::{self, Object, Surroundings};
 use crate::elf::recognise::Beyond;
 use crate::elf::{Binary, EM_X86_64, Segment};
 use crate::rehearsal::{self, Refusal};
+use crate::spelling;
 
 /// `PT_GNU_STACK`
 const STACK: u32 = 0x6474_e551;
@@ -33,7 +34,7 @@ pub struct Measure {
 
 /// The findings about one file of the tree, at `path`; `name` is what people call it.
 pub fn examine(path: &Path, binary: &Binary, surroundings: &Surroundings, measure: Measure) -> Vec<Finding> {
-    let name = path.to_string_lossy().into_owned();
+    let name = spelling::of(path);
     let mut findings = Vec::new();
     let is_dynamic = !binary.dynamic.is_empty();
     if rehearsal::is_lodes(binary) && is_dynamic {
@@ -59,7 +60,7 @@ pub fn examine(path: &Path, binary: &Binary, surroundings: &Surroundings, measur
 
 /// A file at `path` in the tree that is no ELF file, or none that can be read. The code is the one that lode gives; the words say what it is instead.
 pub fn unreadable(path: &Path, surroundings: &Surroundings, error: &anyhow::Error) -> Finding {
-    let name = path.display().to_string();
+    let name = spelling::of(path);
     if let Some(error) = error.downcast_ref::<io::Error>() {
         let kind = Kind::Os {
             what: "",
@@ -269,7 +270,7 @@ fn paths(name: &str, binary: &Binary, surroundings: &Surroundings) -> Option<Fin
         .flat_map(|list| list.split(':'))
         .filter(|directory| directory.starts_with('/'));
     let absent: Vec<&str> = directories
-        .filter(|directory| tree.resolve(Path::new(directory)).is_err())
+        .filter(|directory| tree.resolve(&spelling::path(directory)).is_err())
         .collect();
     if absent.is_empty() {
         return None;

@@ -8,6 +8,7 @@ use lode::error::{Kind, Name};
 
 use super::finding::Finding;
 use crate::closure::{Closure, Edge, Flavour, Rule, Surroundings};
+use crate::spelling;
 
 /// Where people install what they built themselves, and the loader does not look unless it was told.
 const LOCAL: &[&str] = &["/usr/local/lib", "/usr/local/lib64", "/opt/lib"];
@@ -83,7 +84,7 @@ struct Guess<'a> {
 
 impl Guess<'_> {
     fn exists(&self, path: &str) -> bool {
-        self.surroundings.tree.resolve(Path::new(path)).is_ok()
+        self.surroundings.tree.resolve(&spelling::path(path)).is_ok()
     }
 
     /// Directories that the search went through, and the usual ones.
@@ -127,9 +128,9 @@ impl Guess<'_> {
         let tree = &self.surroundings.tree;
         let link = |path: &String| {
             let (folder, name) = path.rsplit_once('/')?;
-            let outside = tree.outside(&tree.resolve(Path::new(folder)).ok()?.join(name));
+            let outside = tree.outside(&tree.resolve(&spelling::path(folder)).ok()?.join(spelling::path(name)));
             let target = fs::read_link(outside).ok()?;
-            Some((path.clone(), target.to_string_lossy().into_owned()))
+            Some((path.clone(), spelling::of(target)))
         };
         let absent = |why: &str| why == "No such file or directory" || why == LOOP;
         let refused = self
@@ -166,12 +167,7 @@ impl Guess<'_> {
             let Some(runpath) = &object.binary.runpath else {
                 continue;
             };
-            let folder = object
-                .real
-                .parent()
-                .unwrap_or(Path::new("/"))
-                .to_string_lossy()
-                .into_owned();
+            let folder = spelling::of(object.real.parent().unwrap_or(Path::new("/")));
             let expanded = runpath.replace("${ORIGIN}", &folder).replace("$ORIGIN", &folder);
             let mut directories = expanded.split(':').filter(|directory| !directory.is_empty());
             let path = directories.find_map(|directory| {
@@ -249,11 +245,11 @@ impl Guess<'_> {
         let tree = &self.surroundings.tree;
         let mut others = BTreeSet::new();
         for directory in self.directories() {
-            let Ok(inside) = tree.resolve(Path::new(&directory)) else {
+            let Ok(inside) = tree.resolve(&spelling::path(&directory)) else {
                 continue;
             };
             let entries = fs::read_dir(tree.outside(&inside)).into_iter().flatten().flatten();
-            let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            let names = entries.map(|entry| spelling::of(entry.file_name()));
             let similar = names.filter(|name| {
                 name != &self.edge.name
                     && name

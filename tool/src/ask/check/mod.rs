@@ -34,6 +34,7 @@ use crate::elf::EM_X86_64;
 use crate::installation;
 use crate::rehearsal::{self, Refusal, Rehearsal, Subject, Unsatisfied};
 use crate::report::{Answer, Verdict, give};
+use crate::spelling;
 use files::Measure;
 use finding::{Finding, Severity};
 
@@ -139,7 +140,7 @@ impl Check<'_> {
         for (index, object) in closure.objects.iter().enumerate() {
             // The interpreter is not loaded by a loader.
             if Some(index) != closure.interpreter || index == 0 {
-                is_damaged |= self.file(Path::new(&object.path), &object.real, &object.binary);
+                is_damaged |= self.file(&spelling::path(&object.path), &object.real, &object.binary);
             }
         }
         match rehearsal.as_ref().and_then(|rehearsal| rehearsal.refusal.as_ref()) {
@@ -203,7 +204,7 @@ impl Check<'_> {
                     Some(attempt) => {
                         let why = anyhow::anyhow!("{}", attempt.refused.clone().unwrap_or_default());
                         let asker = &closure.objects[edge.asker].path;
-                        files::unreadable(Path::new(&attempt.path), self.surroundings, &why)
+                        files::unreadable(&spelling::path(&attempt.path), self.surroundings, &why)
                             .seen(format!("needed by {asker} ({})", edge.means))
                     }
                     None => missing::library(closure, edge, self.surroundings),

@@ -14,6 +14,7 @@ use crate::elf::{Binary, recognise};
 use crate::lookup::Scope;
 use crate::rehearsal::Unsatisfied;
 use crate::relocations::{Form, Relocation, Relocations};
+use crate::spelling;
 
 /// How many symbols of one file are named; the others are counted.
 const SHOWN: usize = 10;
@@ -297,13 +298,11 @@ fn elsewhere(closure: &Closure, missing: &[Unsatisfied], surroundings: &Surround
         for symbol in binary.symbols.iter().filter(|symbol| symbol.is_defined()) {
             if names.contains(symbol.name.as_str()) {
                 let libraries = found.entry(symbol.name.clone()).or_default();
-                let shown = path.with_file_name(
-                    binary
-                        .soname
-                        .as_deref()
-                        .map_or(Path::new(file_name(&path.to_string_lossy())), Path::new),
-                );
-                libraries.push(shown.to_string_lossy().into_owned());
+                let shown = match &binary.soname {
+                    Some(soname) => path.with_file_name(spelling::path(soname)),
+                    None => path.clone(),
+                };
+                libraries.push(spelling::of(shown));
             }
         }
     }
@@ -322,16 +321,11 @@ fn neighbours(closure: &Closure, surroundings: &Surroundings) -> BTreeSet<std::p
         directories.extend(object.real.parent().map(Path::to_owned));
     }
     for object in &closure.objects {
-        let folder = object
-            .real
-            .parent()
-            .unwrap_or(Path::new("/"))
-            .to_string_lossy()
-            .into_owned();
+        let folder = spelling::of(object.real.parent().unwrap_or(Path::new("/")));
         let lists = object.binary.runpath.iter().chain(&object.binary.rpath);
         for directory in lists.flat_map(|list| list.split(':')) {
             let directory = directory.replace("${ORIGIN}", &folder).replace("$ORIGIN", &folder);
-            directories.extend(tree.resolve(Path::new(&directory)));
+            directories.extend(tree.resolve(&spelling::path(&directory)));
         }
     }
     let mut files = BTreeSet::new();

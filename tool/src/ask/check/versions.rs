@@ -8,6 +8,7 @@ use lode::stages::link::MARKERS;
 use super::finding::{Finding, Severity};
 use crate::closure::{Closure, Object, Surroundings, file_name};
 use crate::elf::{Binary, VersionNeed};
+use crate::spelling;
 
 /// How many symbols are named.
 const SHOWN: usize = 6;
@@ -128,7 +129,7 @@ fn hidden_copy(
         .flat_map(|edge| &edge.later)
         .filter(|attempt| attempt.refused.is_none())
     {
-        let Ok(real) = surroundings.tree.resolve(Path::new(&attempt.path)) else {
+        let Ok(real) = surroundings.tree.resolve(&spelling::path(&attempt.path)) else {
             continue;
         };
         let Ok(copy) = Binary::open(&surroundings.tree.outside(&real)) else {

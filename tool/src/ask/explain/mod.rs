@@ -20,9 +20,11 @@ mod trace;
 mod watch;
 mod word;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,6 +34,7 @@ use serde::Serialize;
 use super::Output;
 use crate::elf::recognise;
 use crate::report::{Answer, Format, Unwritten, Verdict, give};
+use crate::spelling;
 use blame::Blame;
 use start::{Files, Start};
 use stream::{Reader, Record};
@@ -50,7 +53,7 @@ pub struct Arguments {
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    command: Vec<String>,
+    command: Vec<OsString>,
     /// Stop before each stage, and go on when Enter is pressed
     #[arg(long)]
     step: bool,
@@ -228,7 +231,7 @@ fn read(path: &Path, loader: PathBuf, files: &mut Files, arguments: &Arguments) 
     }
     Ok(Explained {
         loader,
-        command: arguments.command.clone(),
+        command: arguments.command.iter().map(|word| spelling::word(word)).collect(),
         ending: None,
         blame: None,
         cut: None,
@@ -296,7 +299,7 @@ fn watched(loader: PathBuf, files: &mut Files, arguments: &Arguments) -> Result<
     let is_cut = is_cut && start.entered.is_none();
     let cut = is_cut.then(|| blame::running(&start).map_or_else(|| "the loader".to_owned(), |(what, _)| what));
     Ok(Explained {
-        command,
+        command: command.iter().map(|word| spelling::word(word)).collect(),
         ending: Some(ending),
         blame: blame::blame(&start, ending).filter(|_| !is_cut),
         cut,
@@ -331,16 +334,16 @@ fn say(text: &str) -> Result<()> {
 }
 
 /// The program as a path: a name without a slash is looked for in PATH, as a shell does.
-fn complete(command: &[String]) -> Result<Vec<String>> {
+fn complete(command: &[OsString]) -> Result<Vec<OsString>> {
     let mut command = command.to_vec();
     let name = command.first_mut().context("no program given")?;
-    if !name.contains('/') {
+    if !name.as_bytes().contains(&b'/') {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let found = std::env::split_paths(&path)
             .map(|folder| folder.join(&*name))
             .find(|path| path.is_file());
-        let found = found.with_context(|| format!("{name} is not in PATH"))?;
-        *name = found.to_string_lossy().into_owned();
+        let found = found.with_context(|| format!("{} is not in PATH", name.display()))?;
+        *name = found.into();
     }
     Ok(command)
 }

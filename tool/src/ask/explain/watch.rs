@@ -1,6 +1,7 @@
 //! A start that is watched: the program under ld-lode, with the event stream on a socket, looked at wherever the loader stops.
 
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -128,7 +129,7 @@ pub struct Wish<'a> {
     /// Its own switches
     pub switches: Vec<String>,
     /// The program and its arguments
-    pub command: &'a [String],
+    pub command: &'a [OsString],
     /// Whether the program writes where lode-tool's errors go, because the answer goes to standard output
     pub apart: bool,
 }

@@ -1,6 +1,6 @@
 //! `lode-tool strict`: what is unusual in a file though it loads. For people who write linkers, or wonder about one.
 
-mod codes;
+pub mod codes;
 mod relocations;
 mod segments;
 mod symbols;
