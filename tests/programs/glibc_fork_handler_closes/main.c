@@ -1,8 +1,9 @@
 // Handlers of fork open and close libraries, before, in the parent and in the child, while another thread does so, too (BZ 24595).
+// The libraries have no destructor, which would ask for a lock of libc that the other thread may have held at the fork.
 //# libc: glibc
 //# bind: lazy
-//# lib: plain.c -> libone.so
-//# lib: plain.c -> libtwo.so
+//# lib: plain.c -> libone.so -nostartfiles
+//# lib: plain.c -> libtwo.so -nostartfiles
 //# flags: -pthread
 //# stdout: children that ended well 40, failures 0
 #include <dlfcn.h>
