@@ -1132,6 +1132,7 @@ mod tests {
             Options {
                 secure: true,
                 preload_trusted_only: true,
+                seal: true,
                 preload: vec![b"libok.so"],
                 ..Options::default()
             }
