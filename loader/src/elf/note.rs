@@ -276,6 +276,19 @@ mod tests {
     }
 
     #[test]
+    fn a_property_without_content_says_that_it_is_there() {
+        let bytes = note(
+            b"GNU\0",
+            PROPERTIES,
+            &words(&[MEMORY_SEAL, 0, X86_ISA_1_NEEDED, 4, 1, 0]),
+            8,
+        );
+        assert_eq!(property(&bytes, MEMORY_SEAL), 1);
+        assert_eq!(property(&bytes, X86_ISA_1_NEEDED), 1);
+        assert_eq!(property(&bytes, NEEDED_1), 0);
+    }
+
+    #[test]
     fn a_property_of_another_size_is_silent() {
         let content = words(&[X86_ISA_1_NEEDED, 8, 0b111, 0, NEEDED_1, 0xffff_fff0, 1, 0]);
         let bytes = note(b"GNU\0", PROPERTIES, &content, 8);

@@ -112,12 +112,12 @@ pub struct Mapping {
 impl Facts {
     /// Reads them.
     pub fn of(path: &str, binary: &Binary, is_program: bool) -> Facts {
-        let flags = binary.dynamic_value(tag::FLAGS.into()).unwrap_or(0);
-        let flags_1 = binary.dynamic_value(tag::FLAGS_1.into()).unwrap_or(0);
+        let flags = binary.dynamic_value(tag::FLAGS).unwrap_or(0);
+        let flags_1 = binary.dynamic_value(tag::FLAGS_1).unwrap_or(0);
         let bind_now = flags & Flags::BIND_NOW.bits() != 0
             || flags_1 & Flags1::NOW.bits() != 0
-            || binary.dynamic_value(tag::BIND_NOW.into()).is_some();
-        let has_slots = binary.dynamic_value(tag::JMPREL.into()).is_some();
+            || binary.dynamic_value(tag::BIND_NOW).is_some();
+        let has_slots = binary.dynamic_value(tag::JMPREL).is_some();
         let has_relro = binary.segments.iter().any(|segment| segment.kind == PT_GNU_RELRO);
         let stack = binary.segments.iter().find(|segment| segment.kind == PT_GNU_STACK);
         let x86_features = property(binary, X86_FEATURE_1_AND);
@@ -141,7 +141,7 @@ impl Facts {
                 (false, _) => Relro::None,
             },
             executable_stack: stack.is_none_or(|stack| stack.flags & EXECUTE != 0),
-            text_relocations: flags & Flags::TEXTREL.bits() != 0 || binary.dynamic_value(tag::TEXTREL.into()).is_some(),
+            text_relocations: flags & Flags::TEXTREL.bits() != 0 || binary.dynamic_value(tag::TEXTREL).is_some(),
             asks_for_seal: property(binary, note::MEMORY_SEAL) != 0,
             ibt: x86_features & IBT != 0,
             shstk: x86_features & SHSTK != 0,
@@ -159,11 +159,10 @@ impl Facts {
         let both = |segment: &&crate::elf::Segment| {
             segment.kind == PT_LOAD && segment.flags & (WRITE | EXECUTE) == WRITE | EXECUTE
         };
-        let is_relocated = binary.dynamic.iter().any(|(one, _)| {
-            [tag::RELA, tag::REL, tag::RELR, tag::JMPREL]
-                .iter()
-                .any(|tag| u64::from(*tag) == *one)
-        });
+        let is_relocated = binary
+            .dynamic
+            .iter()
+            .any(|(one, _)| [tag::RELA, tag::REL, tag::RELR, tag::JMPREL].iter().contains(one));
         let mut find = |is_case: bool, text: &str| {
             if is_case {
                 self.findings.push(text.to_owned());
