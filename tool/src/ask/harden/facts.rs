@@ -162,7 +162,7 @@ impl Facts {
         let is_relocated = binary
             .dynamic
             .iter()
-            .any(|(one, _)| [tag::RELA, tag::REL, tag::RELR, tag::JMPREL].iter().contains(one));
+            .any(|(one, _)| [tag::RELA, tag::REL, tag::RELR, tag::JMPREL].contains(one));
         let mut find = |is_case: bool, text: &str| {
             if is_case {
                 self.findings.push(text.to_owned());
