@@ -1,4 +1,4 @@
-//! The questions `tree`, `check`, `why`, `why-not`, `bindings` and `needs` of lode-tool, put to linked and forged files.
+//! The questions `tree`, `check`, `why`, `why-not`, `bindings`, `needs` and `harden` of lode-tool, put to linked and forged files.
 //!
 //! Texts are held against the files in `tests/ask/`; `LODE_BLESS=1` writes them. Wherever an independent program answers the same
 //! question (ldd, the system's loader with LD_DEBUG, readelf, musl's loader), the answers have to agree.
@@ -19,6 +19,8 @@ mod tools;
 mod bindings;
 #[path = "ask/check.rs"]
 mod check;
+#[path = "ask/harden.rs"]
+mod harden;
 #[path = "ask/hostile.rs"]
 mod hostile;
 #[path = "ask/json.rs"]

@@ -6,16 +6,17 @@ use core::fmt::{self, Write};
 
 use crate::print::place_of_line;
 
-/// The first byte that stands for two others. Texts are ASCII, so none of them has it.
-const FIRST_CODE: usize = 0x80;
+/// The first byte that stands for two others. Texts are ASCII without control characters but newline and tab, so the bytes from here on stand in none of
+/// them, and behind 0xff those from 1 on.
+const FIRST_CODE: u8 = 0x80;
 
 /// Stands between texts that are packed together. As a newline it is in no pair.
 const SEPARATOR: u8 = 0;
 
-/// Number of codes.
-const CODES: usize = 256 - FIRST_CODE;
+/// Number of codes, with those that a text needs for itself.
+const CODES: usize = 128 + 32;
 
-/// What each byte from [`FIRST_CODE`] upwards stands for.
+/// What each byte from [`FIRST_CODE`] upwards stands for; one that stands for itself has [`SEPARATOR`] there.
 type Pairs = [[u8; 2]; CODES];
 
 /// A packed text of some lines. It is unpacked as it is shown or compared, a byte at a time.
@@ -102,21 +103,22 @@ impl fmt::Display for Packed {
     }
 }
 
-/// Gives the bytes of the text to `take` until that says no; whether it never did. As deep as codes stand for codes, which are always lower ones.
+/// Gives the bytes of the text to `take` until that says no; whether it never did. As deep as codes stand for codes, which are always earlier ones.
 fn unpack(pairs: &[[u8; 2]], bytes: &[u8], take: &mut dyn FnMut(u8) -> bool) -> bool {
-    bytes.iter().all(|byte| {
-        let code = usize::from(*byte).checked_sub(FIRST_CODE);
-        match code.and_then(|code| pairs.get(code)) {
-            Some(pair) => unpack(pairs, pair, take),
-            None => take(*byte),
-        }
-    })
+    bytes
+        .iter()
+        .all(|byte| match pairs.get(usize::from(byte.wrapping_sub(FIRST_CODE))) {
+            Some(pair) if pair[0] != SEPARATOR => unpack(pairs, pair, take),
+            _ => take(*byte),
+        })
 }
 
 /// What the compiler works on: a text of `SIZE` bytes while it is packed.
 pub struct Packing<const SIZE: usize> {
     /// The first that are worth it; the others stand for nothing.
-    pub pairs: Pairs,
+    pairs: Pairs,
+    /// Up to which they are used.
+    pub codes: usize,
     bytes: [u8; SIZE],
     /// How many bytes are left.
     pub length: usize,
@@ -126,28 +128,38 @@ impl<const SIZE: usize> Packing<SIZE> {
     /// Packs `texts`, of `SIZE` ASCII bytes with what separates them.
     pub const fn of(texts: &[&str]) -> Packing<SIZE> {
         let mut packing = Packing {
-            pairs: [[0; 2]; CODES],
+            pairs: [[SEPARATOR; 2]; CODES],
+            codes: 0,
             bytes: [0; SIZE],
             length: SIZE,
         };
         let (mut number, mut to) = (0, 0);
         while number < texts.len() {
             let text = texts[number];
-            assert!(text.is_ascii(), "only ASCII can be packed");
+            assert!(is_plain(text.as_bytes()), "only printable ASCII can be packed");
             let (_, behind) = packing.bytes.split_at_mut(to);
             behind.split_at_mut(text.len()).0.copy_from_slice(text.as_bytes());
             to += text.len() + 1;
             number += 1;
         }
         let mut counts = [[0; 256]; 256];
-        let mut frequent = packing.replace([0; 2], 0, &mut counts);
-        let mut code = 0;
-        while code < packing.pairs.len() && frequent.1 >= 2 {
-            packing.pairs[code] = frequent.0;
-            frequent = packing.replace(frequent.0, FIRST_CODE + code, &mut counts);
-            code += 1;
+        let mut frequent = packing.replace([FIRST_CODE; 2], CODES, &mut counts);
+        while packing.codes < CODES && frequent.1 >= 2 {
+            let code = packing.codes;
+            if !is_of_texts(byte_of(code)) {
+                packing.pairs[code] = frequent.0;
+                frequent = packing.replace(frequent.0, code, &mut counts);
+            }
+            packing.codes += 1;
         }
         packing
+    }
+
+    /// What the codes stand for, as far as they are used.
+    pub const fn pairs<const LENGTH: usize>(&self) -> [[u8; 2]; LENGTH] {
+        let mut pairs = [[SEPARATOR; 2]; LENGTH];
+        pairs.copy_from_slice(self.pairs.split_at(LENGTH).0);
+        pairs
     }
 
     /// Puts `code` where `pair` stands, and finds which pair then stands most often, and how often. A number of `counts` is of this `code` if that is its
@@ -160,7 +172,7 @@ impl<const SIZE: usize> Packing<SIZE> {
             let mut byte = self.bytes[from];
             from += 1;
             if byte == pair[0] && from < self.length && self.bytes[from] == pair[1] {
-                byte = code as u8;
+                byte = byte_of(code);
                 from += 1;
             }
             self.bytes[to] = byte;
@@ -194,6 +206,24 @@ const fn stands_alone(byte: u8) -> bool {
     matches!(byte, b'\n' | SEPARATOR)
 }
 
+/// The byte of the code with a number.
+const fn byte_of(code: usize) -> u8 {
+    FIRST_CODE.wrapping_add(code as u8)
+}
+
+/// Whether a byte may stand in texts, or between them, so that it is no code.
+const fn is_of_texts(byte: u8) -> bool {
+    stands_alone(byte) || matches!(byte, b'\t' | b' '..=b'~')
+}
+
+const fn is_plain(text: &[u8]) -> bool {
+    let mut at = 0;
+    while at < text.len() && is_of_texts(text[at]) && text[at] != SEPARATOR {
+        at += 1;
+    }
+    at == text.len()
+}
+
 /// How many bytes texts have together, with what separates them.
 pub const fn length(texts: &[&str]) -> usize {
     let (mut length, mut number) = (texts.len() - 1, 0);
@@ -212,7 +242,7 @@ macro_rules! packed {
         const TEXTS: &[&str] = &[$($text),+];
         #[allow(long_running_const_eval)] // a second for some thousand bytes
         const PACKING: Packing<{ length(TEXTS) }> = Packing::of(TEXTS);
-        const PAIRS: [[u8; 2]; 128] = PACKING.pairs;
+        const PAIRS: [[u8; 2]; PACKING.codes] = PACKING.pairs();
         const BYTES: [u8; PACKING.length] = PACKING.bytes();
         Packed::new(&PAIRS, &BYTES)
     }};

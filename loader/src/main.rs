@@ -47,6 +47,7 @@ use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
 use lode::stages::Batch;
 use lode::stages::link::{Linked, RELR_LOCKOUT};
 use lode::stages::map::{Context, Mapped, Wish, map_file};
+use lode::stages::protect::seal;
 use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
 use lode::stages::{demands, init};
 use lode::symbols::{Use, Wanted};
@@ -363,6 +364,7 @@ impl Launch {
             bind_now: options.bind_now,
             allow: options.allow,
             strict: options.strict,
+            seal: options.seal,
             log,
             abi,
             substitute,
@@ -382,6 +384,9 @@ impl Launch {
         dl::refill_tls(&resolved);
         log.reached(Stage::Resolve);
         let protected = resolved.protect(&runtime.linux, self.page_size, log)?;
+        for module in protected.batch.fresh() {
+            seal(module, &runtime.linux, runtime.seal);
+        }
         log.reached(Stage::Protect);
         world.list = order;
         let ready = protected.publish(&mut world);
@@ -627,6 +632,7 @@ impl Launch {
         {
             // lode's own tables become read-only too. A kernel that refuses leaves them as they are.
             let _ = runtime.linux.protect(&itself.image, start, length, Access::READ);
+            seal(&itself, &runtime.linux, runtime.seal);
         }
         log.emit(Interest::STATISTICS, || Event::Statistics(&ready.statistics));
         let skip = match &runtime.abi {

@@ -199,6 +199,8 @@ pub struct Options<'a> {
     pub relr_lockout: bool,
     /// `--strict`: a file with anything unusual is refused
     pub strict: bool,
+    /// Whether everything that is there at the start, or stays for good, is sealed; a secure process has that.
+    pub seal: bool,
     /// Whether function slots that are bound at a call stay as they are, so that the next call is bound again.
     pub bind_not: bool,
     /// Whether a weak definition gives way to one that is not weak and comes later.
@@ -366,6 +368,9 @@ table! {
     Strict
 "  --strict              refuse files with anything unusual
 "
+    Seal
+"  --seal                let nobody unmap code and read-only data, or write there
+"
     Debug
 "  --debug WORDS         report what happens, as LD_DEBUG does: libs, files,
                         symbols, bindings, versions, reloc, scopes, statistics,
@@ -406,8 +411,8 @@ impl Switch {
     /// Whether a secure process obeys it. Those that choose what code is loaded, or where lode writes, are not obeyed.
     fn is_harmless(self) -> bool {
         use Switch::{
-            Argv0, BindNow, CheckLibc, Help, InhibitCache, InhibitRpath, List, ListDiagnostics, ListTunables, Strict,
-            Verify, Version,
+            Argv0, BindNow, CheckLibc, Help, InhibitCache, InhibitRpath, List, ListDiagnostics, ListTunables, Seal,
+            Strict, Verify, Version,
         };
         matches!(
             self,
@@ -418,6 +423,7 @@ impl Switch {
                 | InhibitRpath
                 | BindNow
                 | Strict
+                | Seal
                 | ListTunables
                 | ListDiagnostics
                 | Help
@@ -556,6 +562,7 @@ impl<'a> Options<'a> {
             secure: asked.secure,
             as_command: asked.as_command,
             preload_trusted_only: asked.secure,
+            seal: asked.secure,
             ..Options::default()
         };
         options.read_environment(asked.environment);
@@ -704,6 +711,7 @@ impl<'a> Options<'a> {
                 }
             }
             Switch::Strict => self.strict = true,
+            Switch::Seal => self.seal = true,
             Switch::Debug => self.add_debug_words(value),
             Switch::DebugOutput => self.debug_output = non_empty(value),
             Switch::Events => self.events = non_empty(value),
@@ -1124,6 +1132,7 @@ mod tests {
             Options {
                 secure: true,
                 preload_trusted_only: true,
+                seal: true,
                 preload: vec![b"libok.so"],
                 ..Options::default()
             }

@@ -547,6 +547,10 @@ pub trait Host {
     /// The kernel's.
     fn protect(&self, image: &Image, start: Vaddr, length: u64, access: Access) -> Result<(), Errno>;
 
+    /// Seals whole pages of a module: nobody unmaps them or changes their protection any more (mseal(2), Linux 6.10). A host that cannot
+    /// leaves them as they are.
+    fn seal(&self, image: &Image, start: Vaddr, length: u64);
+
     /// Calls an IFUNC resolver of the program and returns its answer.
     fn resolve(&self, resolver: Address) -> Address;
 

@@ -83,6 +83,8 @@ pub struct Memory {
     pub resolved: RefCell<Vec<u64>>,
     /// Run-time address, length and new access of each protection.
     pub protected: RefCell<Vec<(u64, u64, Access)>>,
+    /// What was sealed: run-time address and bytes.
+    pub sealed: RefCell<Vec<(u64, u64)>>,
     /// Whether changing protections fails.
     pub refuses_protection: bool,
     /// The kernel.
@@ -106,6 +108,7 @@ impl Memory {
             apart: STEP,
             resolved: RefCell::default(),
             protected: RefCell::default(),
+            sealed: RefCell::default(),
             refuses_protection: false,
             kernel: KernelVersion(u64::MAX),
             cpu_lacks: LevelFeatures::default(),
@@ -287,6 +290,11 @@ impl Host for Memory {
         let at = start.at(image.bias()).0;
         self.protected.borrow_mut().push((at, length, access));
         Ok(())
+    }
+
+    fn seal(&self, image: &Image, start: Vaddr, length: u64) {
+        let at = start.at(image.bias()).0;
+        self.sealed.borrow_mut().push((at, length));
     }
 
     fn resolve(&self, resolver: Address) -> Address {

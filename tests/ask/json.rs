@@ -48,8 +48,9 @@ fn every_member_of_every_answer_is_described() {
     stand.program(
         "simple",
         "#include <stdio.h>\nint main(void) { return puts(\"\"); }",
-        &[],
+        &["-no-pie"],
     );
+    let own = std::process::id().to_string();
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/json.md")).unwrap();
     let (general, _) = page.split_once("\n## ").unwrap();
     for (status, words) in [
@@ -60,6 +61,7 @@ fn every_member_of_every_answer_is_described() {
         (3, &["bindings", "--all", "liba.so"]),
         (0, &["bindings", "--all", "simple"]),
         (0, &["needs", "program"]),
+        (1, &["harden", "--pid", &own, "simple"]),
     ] {
         let json = stand.json(status, words);
         let mut found = BTreeSet::new();

@@ -2,6 +2,7 @@
 
 use forge::{Binding, DATA, Kind, Module};
 use lode::error::{Errno, Kind as Fault};
+use lode::stages::protect::seal;
 use lode::world::Role;
 
 use crate::stand::{PROGRAM, Stand, error, memory};
@@ -54,6 +55,31 @@ fn lode_s_own_module_gives_definitions_and_gets_no_store() {
     let (start, end) = (module.range().0.0, module.range().1.0);
     let protected = stand.host.protected.borrow();
     assert!(protected.iter().all(|(at, _, _)| *at < start || *at >= end));
+}
+
+#[test]
+fn what_nobody_writes_to_is_sealed_and_data_is_not() {
+    let mut main = Module::program("");
+    let entry = main.text(&[0xeb, 0xfe]);
+    let constant = main.relro(&[0; 8]);
+    let data = main.data(&[1; 8]);
+    main.entry(entry).relr(constant);
+    let mut stand = Stand::new(&main);
+    stand.start().unwrap();
+    let program = stand.world.program().unwrap().clone();
+    let sealed = |at: u64| {
+        let address = stand.at(PROGRAM, at);
+        let ranges = stand.host.sealed.borrow();
+        ranges
+            .iter()
+            .any(|(start, length)| address.wrapping_sub(*start) < *length)
+    };
+    // A file that does not ask is sealed with all others only.
+    seal(&program, &stand.host, false);
+    assert!(!sealed(entry) && !sealed(constant));
+    seal(&program, &stand.host, true);
+    assert!(sealed(0) && sealed(entry) && sealed(constant));
+    assert!(!sealed(data));
 }
 
 /// A process with a program and one library, and its state as text and bytes.

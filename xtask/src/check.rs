@@ -4,6 +4,7 @@
 mod image;
 mod source;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::ExitCode;
 
@@ -124,14 +125,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if wanted(Part::Source) {
         let report = source::examine(&workspace::root())?;
-        println!(
-            "unsafe code: {} blocks in {} files",
-            report.blocks(),
-            report.exempt.len()
-        );
-        for (file, count) in &report.exempt {
-            println!("  {count:4}  {file}");
-        }
+        print_unsafe_code(&report.unsafe_code);
         findings += print_findings("source", &report.findings);
     }
     if wanted(Part::Image) {
@@ -160,6 +154,22 @@ fn cargo_findings(name: &str, arguments: &[&str]) -> Result<usize> {
     let green = workspace::status(workspace::cargo().args(arguments))?.success();
     println!("{name}: {}", if green { "ok" } else { "FAILED" });
     Ok(usize::from(!green))
+}
+
+/// Lists all unsafe code, room by room.
+fn print_unsafe_code(list: &[source::Unsafe]) {
+    let mut rooms: BTreeMap<&str, Vec<&source::Unsafe>> = BTreeMap::new();
+    for one in list {
+        rooms.entry(&one.room).or_default().push(one);
+    }
+    let in_crt = rooms.get("crt").map_or(0, Vec::len);
+    println!("unsafe code: {} blocks in loader, {in_crt} in crt", list.len() - in_crt);
+    for (room, list) in &rooms {
+        println!("  {:4}  {room}", list.len());
+        for one in list {
+            println!("        {}: {}", one.place, one.reason);
+        }
+    }
 }
 
 fn print_findings(name: &str, findings: &[String]) -> usize {

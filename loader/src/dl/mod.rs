@@ -54,6 +54,8 @@ pub struct Runtime {
     pub allow: Allow,
     /// `--strict`.
     pub strict: bool,
+    /// `--seal`, or the process is secure.
+    pub seal: bool,
     /// Who reads events.
     pub log: Log<'static>,
     /// The libc.

@@ -29,6 +29,7 @@ use crate::error::{Errno, Kind, Result, Stage};
 use crate::search::{Directories, Purpose};
 use crate::stages::link::dependencies_first;
 use crate::stages::map::{Context, Mapped, Wish};
+use crate::stages::protect::seal;
 use crate::stages::relocate::Binding;
 use crate::stages::{demands, init};
 use crate::sys::machine;
@@ -216,7 +217,7 @@ fn load(
         opening.waiting = init::to_initialise(world, &dependencies_first(world.roster(), order, ModuleId(0)));
     }
     if mapped.batch.modules.is_empty() {
-        return Ok(reopen(world, root, mode, order));
+        return Ok(reopen(runtime, world, root, mode, order));
     }
     check_new(runtime, world, &mapped)?;
     link(runtime, mapped, root, world, mode, opening)
@@ -283,10 +284,10 @@ fn link(
     }
     for module in &ready.modules {
         if module.dynamic.flags_1.contains(Flags1::NODELETE) {
-            module.pin();
+            keep(module, runtime);
         }
     }
-    let handle = open_once_more(&world, root, mode);
+    let handle = open_once_more(runtime, &world, root, mode);
     let first = world.first_map(namespace);
     publish(world);
     if let Abi::Glibc(glibc) = &runtime.abi {
@@ -364,8 +365,8 @@ fn is_opened(world: &World, id: ModuleId) -> bool {
 }
 
 /// A library that is loaded already is opened once more.
-fn reopen(world: &World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> usize {
-    let handle = open_once_more(world, root, mode);
+fn reopen(runtime: &Runtime, world: &World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> usize {
+    let handle = open_once_more(runtime, world, root, mode);
     if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
         let mut next = world.without(&[]);
         add_new(&mut next.global, order);
@@ -375,14 +376,20 @@ fn reopen(world: &World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> usi
 }
 
 /// Counts that `dlopen` returns a module, and gives its handle.
-fn open_once_more(world: &World, root: ModuleId, mode: c_int) -> usize {
+fn open_once_more(runtime: &Runtime, world: &World, root: ModuleId, mode: c_int) -> usize {
     world.get(root).map_or(0, |module| {
         module.opened.fetch_add(1, Ordering::AcqRel);
         if mode & RTLD_NODELETE != 0 {
-            module.pin();
+            keep(module, runtime);
         }
         module.link_map.load(Ordering::Acquire)
     })
+}
+
+/// Keeps a module for ever, sealed if that is asked for.
+fn keep(module: &Module, runtime: &Runtime) {
+    module.pin();
+    seal(module, &runtime.linux, runtime.seal);
 }
 
 /// Appends the modules of `more` that are not in `list`.

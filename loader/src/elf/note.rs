@@ -17,6 +17,8 @@ const PROPERTIES: u32 = 5;
 pub const NEEDED_1: u32 = 0xb000_8000;
 /// GNU_PROPERTY_1_NEEDED_INDIRECT_EXTERN_ACCESS, a bit of [`NEEDED_1`]
 pub const INDIRECT_EXTERN_ACCESS: u32 = 1;
+/// GNU_PROPERTY_MEMORY_SEAL, without content: the file is to be sealed when it is in place (GNU ld, `-z memory-seal`)
+pub const MEMORY_SEAL: u32 = 3;
 /// GNU_PROPERTY_X86_ISA_1_NEEDED: levels that the CPU must have (x86-64 psABI, "Program Property"): bit 0 baseline, bit 1 x86-64-v2, bit 2 v3, bit 3 v4
 pub const X86_ISA_1_NEEDED: u32 = 0xc000_8002;
 
@@ -158,13 +160,14 @@ impl fmt::Display for LevelFeatures {
     }
 }
 
-/// The word of a property in the content of PT_GNU_PROPERTY; 0 where the file is silent about it, or damaged before it.
+/// The word of a property in the content of PT_GNU_PROPERTY; 1 of a property without content, which only says that it is there; 0 where the
+/// file is silent about it, or damaged before it.
 #[inline(never)]
 pub fn property(bytes: &[u8], wanted: u32) -> u32 {
     let mut rest = find_gnu(bytes, 8, PROPERTIES).unwrap_or_default();
     while let Some((kind, content, behind)) = next_property(rest) {
-        if kind == wanted && content.len() == 4 {
-            return u32_at(content, 0).unwrap_or(0);
+        if kind == wanted && content.len() <= 4 {
+            return u32_at(content, 0).unwrap_or(1);
         }
         rest = behind;
     }
@@ -270,6 +273,19 @@ mod tests {
         assert!(all.up_to(4).to_string().ends_with(" AVX512DQ AVX512VL"));
         assert_eq!(all.up_to(4), all.up_to(9));
         assert_eq!(LevelFeatures(0).to_string(), "");
+    }
+
+    #[test]
+    fn a_property_without_content_says_that_it_is_there() {
+        let bytes = note(
+            b"GNU\0",
+            PROPERTIES,
+            &words(&[MEMORY_SEAL, 0, X86_ISA_1_NEEDED, 4, 1, 0]),
+            8,
+        );
+        assert_eq!(property(&bytes, MEMORY_SEAL), 1);
+        assert_eq!(property(&bytes, X86_ISA_1_NEEDED), 1);
+        assert_eq!(property(&bytes, NEEDED_1), 0);
     }
 
     #[test]

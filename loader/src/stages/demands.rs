@@ -102,7 +102,8 @@ fn check_system(tag: &AbiTag, host: &dyn Host) -> core::result::Result<(), Fault
 }
 
 /// See [`note::property`].
-fn property(module: &Module, wanted: u32) -> u32 {
+#[inline(never)]
+pub fn property(module: &Module, wanted: u32) -> u32 {
     let content = module
         .layout
         .property

@@ -1,12 +1,12 @@
-//! RELRO made read-only: from here on lode writes to no module.
+//! RELRO made read-only: from here on lode writes to no module. What is to stay as it is for good can be sealed.
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
 
-use super::Batch;
 use super::resolve::Resolved;
-use crate::elf::Vaddr;
+use super::{Batch, demands};
 use crate::elf::segment::Access;
+use crate::elf::{Vaddr, note};
 use crate::error::{Errno, Kind, Result, Stage};
 use crate::event::{Event, Interest, Log};
 use crate::world::{Host, Module};
@@ -48,12 +48,23 @@ impl Resolved {
     }
 }
 
-/// Makes the segments of a module that are not writable so, without leave to execute them, or gives them back what they allow. They are private to the
-/// process: what is stored there is copied first. Nothing of the module may run meanwhile.
+/// What is done to the segments of a module that are not writable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// They become writable, without leave to execute them. They are private to the process: what is stored there is copied first. Nothing of
+    /// the module may run meanwhile.
+    Writable,
+    /// They get back what they allow.
+    Restored,
+    /// They stay as they are for ever.
+    Sealed,
+}
+
+/// Changes the segments of a module that are not writable.
 ///
 /// # Errors
 /// The kernel's, when it refuses.
-pub fn set_read_only_segments(module: &Module, host: &dyn Host, writable: bool) -> core::result::Result<(), Errno> {
+pub fn change_read_only_segments(module: &Module, host: &dyn Host, change: Change) -> core::result::Result<(), Errno> {
     let page = module.layout.page_size;
     for extent in &module.layout.extents {
         if extent.access.contains(Access::WRITE) {
@@ -68,11 +79,29 @@ pub fn set_read_only_segments(module: &Module, host: &dyn Host, writable: bool) 
             .wrapping_sub(start)
             .wrapping_add(page - 1)
             & !(page - 1);
-        let access = match writable {
-            true => Access::READ | Access::WRITE,
-            false => extent.access,
+        let access = match change {
+            Change::Writable => Access::READ | Access::WRITE,
+            Change::Restored => extent.access,
+            Change::Sealed => {
+                host.seal(&module.image, Vaddr(start), length);
+                continue;
+            }
         };
         host.protect(&module.image, Vaddr(start), length, access)?;
     }
     Ok(())
+}
+
+/// Seals what nobody may write to, code, read-only segments and RELRO, if `all` modules are to be sealed or this one asks for it
+/// (GNU_PROPERTY_MEMORY_SEAL). The module has to stay for good: sealed memory cannot be unmapped.
+#[inline(never)]
+pub fn seal(module: &Module, host: &dyn Host, all: bool) {
+    if !all && demands::property(module, note::MEMORY_SEAL) == 0 {
+        return;
+    }
+    // Sealing does not fail: a kernel without it leaves everything as it is.
+    let _ = change_read_only_segments(module, host, Change::Sealed);
+    if let Some((start, length)) = module.layout.relro_pages(module.layout.page_size) {
+        host.seal(&module.image, start, length);
+    }
 }

@@ -13,7 +13,7 @@ use super::Batch;
 use super::demands::check_protected;
 use super::init::check_code;
 use super::link::{Linked, no_static_tls};
-use super::protect::{CANNOT_RESTORE, set_read_only_segments};
+use super::protect::{CANNOT_RESTORE, Change, change_read_only_segments};
 use crate::arch::{Ask, Field, Machine, Relocation};
 use crate::elf::dynamic::{PltKind, Range, tag};
 use crate::elf::reloc::{Rel, Rela};
@@ -268,7 +268,8 @@ impl<'a> Work<'a> {
         let mut applied = self.tables(&mut tables);
         if applied.is_ok() && tables.is_open {
             // Before any code of the module runs.
-            applied = set_read_only_segments(module, self.host, false).map_err(|errno| Kind::os(CANNOT_RESTORE, errno));
+            applied = change_read_only_segments(module, self.host, Change::Restored)
+                .map_err(|errno| Kind::os(CANNOT_RESTORE, errno));
         }
         let culprit = self.blamed.unwrap_or(module);
         applied.map_err(|fault| culprit.fault(Stage::Relocate, self.located(&tables, fault)))
@@ -416,7 +417,7 @@ impl<'a> Work<'a> {
         if tables.is_open || !is_read_only || !self.binding.allow.contains(Allow::TEXTREL) {
             return None;
         }
-        set_read_only_segments(module, self.host, true).ok()?;
+        change_read_only_segments(module, self.host, Change::Writable).ok()?;
         tables.is_open = true;
         tables.patch = module.image.patch_all();
         Some(())

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::Batch;
 use super::demands::check_protected;
-use super::protect::{CANNOT_RESTORE, set_read_only_segments};
+use super::protect::{CANNOT_RESTORE, Change, change_read_only_segments};
 use super::relocate::{Copy, Indirect, Relocated, scope_of, store};
 use crate::elf::Vaddr;
 use crate::elf::segment::Access;
@@ -137,18 +137,18 @@ fn store_in_text(roster: Roster<'_>, indirect: &[Indirect], host: &dyn Host) -> 
             continue;
         };
         if open.is_none_or(|open| open.id != module.id) {
-            set_writable(open, host, false)?;
-            set_writable(Some(module), host, true)?;
+            change(open, host, Change::Restored)?;
+            change(Some(module), host, Change::Writable)?;
             open = Some(module);
         }
         store_word(module, &mut module.image.patch_all(), word)?;
     }
-    set_writable(open, host, false)
+    change(open, host, Change::Restored)
 }
 
-fn set_writable(module: Option<&Module>, host: &dyn Host, writable: bool) -> Result<()> {
+fn change(module: Option<&Module>, host: &dyn Host, change: Change) -> Result<()> {
     let Some(module) = module else { return Ok(()) };
-    set_read_only_segments(module, host, writable)
+    change_read_only_segments(module, host, change)
         .map_err(|errno| module.fault(Stage::Resolve, Kind::os(CANNOT_RESTORE, errno)))
 }
 

@@ -19,7 +19,10 @@ use super::machine;
 use crt::syscall as call;
 
 /// Address space that the heap may grow into, in bytes. Halved until it fits under RLIMIT_AS.
-const RESERVE: usize = 64 << 20;
+///
+/// An odd number of MiB: Linux puts a mapping of whole huge pages at the address of one, and the libraries, which come below it, would have 9 bits
+/// less of the kernel's random address.
+const RESERVE: usize = 63 << 20;
 
 /// Least address space that lode starts with, in bytes.
 const LEAST: usize = 256 << 10;

@@ -372,6 +372,10 @@ impl Host for Linux {
         unsafe { call::mprotect(at, length as usize, protection(access)) }
     }
 
+    fn seal(&self, image: &Image, start: Vaddr, length: u64) {
+        let _ = call::mseal(start.at(image.bias()).0 as usize, length as usize);
+    }
+
     fn resolve(&self, resolver: Address) -> Address {
         // SAFETY: the stage has checked that the resolver lies in an executable segment of its module, and runs when
         // everything that a resolver may read is final (x86-64: a resolver takes no argument).

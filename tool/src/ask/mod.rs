@@ -8,6 +8,7 @@ pub mod effective;
 pub mod explain;
 pub mod explain_code;
 pub mod features;
+pub mod harden;
 pub mod needs;
 pub mod plan;
 pub mod probes;

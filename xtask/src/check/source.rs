@@ -19,15 +19,19 @@ const PRINTS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
 pub struct Report {
     /// Breaches, one line each, with file and line.
     pub findings: Vec<String>,
-    /// Files with unsafe code, and how many blocks and implementations each has.
-    pub exempt: Vec<(String, usize)>,
+    /// All unsafe blocks and implementations.
+    pub unsafe_code: Vec<Unsafe>,
 }
 
-impl Report {
-    /// All unsafe blocks and implementations.
-    pub fn blocks(&self) -> usize {
-        self.exempt.iter().map(|(_, count)| count).sum()
-    }
+/// An unsafe block or implementation.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unsafe {
+    /// The room of `loader/src` that it stands in, or `crt`.
+    pub room: String,
+    /// File and line.
+    pub place: String,
+    /// The fact that it rests on, as its SAFETY comment has it.
+    pub reason: String,
 }
 
 /// Reads every source file of the loader and of crt below `root`.
@@ -62,7 +66,7 @@ fn examine_file(name: &str, text: &str, report: &mut Report) -> Result<()> {
         lines: text.lines().collect(),
         room: module.first().cloned(),
         module,
-        unsafe_count: 0,
+        unsafe_code: Vec::new(),
         findings: Vec::new(),
     };
     file.visit_file(&syntax);
@@ -73,7 +77,7 @@ fn examine_file(name: &str, text: &str, report: &mut Report) -> Result<()> {
             .push(format!("{name}:1: no `//!` that says what the file is for"));
     }
     let may_be_unsafe = file.room.as_deref().is_none_or(|room| MAY_BE_UNSAFE.contains(&room));
-    if file.unsafe_count > 0 {
+    if !file.unsafe_code.is_empty() {
         if !may_be_unsafe {
             file.findings
                 .push(format!("{name}:1: unsafe code in a room that may have none"));
@@ -82,8 +86,8 @@ fn examine_file(name: &str, text: &str, report: &mut Report) -> Result<()> {
             file.findings
                 .push(format!("{name}:1: unsafe code, but no `# Safety` section in its `//!`"));
         }
-        report.exempt.push((name.to_owned(), file.unsafe_count));
     }
+    report.unsafe_code.append(&mut file.unsafe_code);
     report.findings.append(&mut file.findings);
     Ok(())
 }
@@ -107,7 +111,7 @@ struct File<'a> {
     /// The room of `loader/src` that it belongs to; `None` outside.
     room: Option<String>,
     module: Vec<String>,
-    unsafe_count: usize,
+    unsafe_code: Vec<Unsafe>,
     findings: Vec<String>,
 }
 
@@ -220,31 +224,44 @@ impl File<'_> {
         self.import(&path, start);
     }
 
-    /// Counts unsafe code at `span` and looks for the fact that it rests on.
+    /// Notes unsafe code at `span` with the fact that it rests on.
     fn unsafe_code(&mut self, span: Span) {
-        self.unsafe_count += 1;
-        if !self.has_safety_comment(span.start().line) {
+        let line = span.start().line;
+        let reason = self.safety_comment(line).unwrap_or_else(|| {
             self.find(span, "unsafe code without a `// SAFETY:` above it");
-        }
+            String::new()
+        });
+        self.unsafe_code.push(Unsafe {
+            room: self.room.clone().unwrap_or_else(|| "crt".to_owned()),
+            place: format!("{}:{line}", self.name),
+            reason,
+        });
     }
 
-    /// Whether the statement that reaches line `line` (from 1) has a SAFETY comment above it or inside.
-    fn has_safety_comment(&self, line: usize) -> bool {
-        let here = self.lines.get(line.saturating_sub(1)..line.saturating_add(1));
-        if here.is_some_and(|lines| lines.iter().any(|line| line.contains("SAFETY:"))) {
-            return true;
-        }
-        for above in self.lines.iter().take(line.saturating_sub(1)).rev() {
+    /// The SAFETY comment above the statement that reaches line `line` (from 1), or inside.
+    fn safety_comment(&self, line: usize) -> Option<String> {
+        let says = |line: &&str| line.contains("SAFETY:");
+        let here = (line.saturating_sub(1)..=line).find(|at| self.lines.get(*at).is_some_and(says));
+        let start = here.or_else(|| self.safety_comment_above(line))?;
+        let mut lines = self.lines.get(start..)?.iter();
+        let first = lines.next()?.split_once("SAFETY:")?.1.trim();
+        let rest = lines.map_while(|line| line.trim().strip_prefix("//"));
+        Some(rest.fold(first.to_owned(), |text, line| format!("{text} {}", line.trim())))
+    }
+
+    /// The index of the line of that comment, above.
+    fn safety_comment_above(&self, line: usize) -> Option<usize> {
+        for (at, above) in self.lines.iter().enumerate().take(line.saturating_sub(1)).rev() {
             let above = above.trim();
             if above.starts_with("//") {
                 if above.contains("SAFETY:") {
-                    return true;
+                    return Some(at);
                 }
             } else if above.is_empty() || above.ends_with([';', '{', '}']) {
-                return false;
+                return None;
             }
         }
-        false
+        None
     }
 }
 
@@ -404,5 +421,19 @@ mod tests {
         assert_eq!(findings("loader/src/sys/mod.rs", with), [""; 0]);
         assert_eq!(findings("loader/src/scope.rs", with).len(), 1);
         assert_eq!(findings("loader/src/sys/mod.rs", "fn f() { unsafe { g() } }").len(), 2);
+    }
+
+    #[test]
+    fn unsafe_code_is_listed_with_its_room_and_its_whole_reason() {
+        let text =
+            "//! # Safety\n//! Why.\nfn f() {\n    // SAFETY: a fact\n    // of two lines.\n    unsafe { g() };\n}\n";
+        let mut report = Report::default();
+        examine_file("loader/src/sys/mod.rs", text, &mut report).unwrap();
+        let expected = Unsafe {
+            room: "sys".to_owned(),
+            place: "loader/src/sys/mod.rs:6".to_owned(),
+            reason: "a fact of two lines.".to_owned(),
+        };
+        assert_eq!(report.unsafe_code, [expected]);
     }
 }

@@ -25,9 +25,9 @@ pub fn fill(layout: &Layout, global: Record, ro: Record) {
     ro.set(at.dl_debug_printf, debug_printf as *const () as u64);
     ro.set(at.dl_mcount, mcount as *const () as u64);
     ro.set(at.dl_lookup_symbol_x, lookup_symbol_x as *const () as u64);
-    ro.set(at.dl_open, unreachable_open as *const () as u64);
-    ro.set(at.dl_close, unreachable_close as *const () as u64);
-    ro.set_if(at.dl_catch_error, unreachable_catch as *const () as u64);
+    ro.set(at.dl_open, behind_a_hook as *const () as u64);
+    ro.set(at.dl_close, behind_a_hook as *const () as u64);
+    ro.set_if(at.dl_catch_error, behind_a_hook as *const () as u64);
     ro.set_if(at.dl_error_free, nothing as *const () as u64);
     ro.set(at.dl_tls_get_addr_soft, tls_get_addr_soft as *const () as u64);
     ro.set_if(at.dl_libc_freeres, nothing as *const () as u64);
@@ -98,16 +98,9 @@ extern "C" fn mcount() {}
 
 extern "C" fn nothing() {}
 
-extern "C" fn unreachable_open() -> ! {
-    dl::stop("libc called _dl_open although dlopen is hooked")
-}
-
-extern "C" fn unreachable_close() -> ! {
-    dl::stop("libc called _dl_close although dlclose is hooked")
-}
-
-extern "C" fn unreachable_catch() -> ! {
-    dl::stop("libc called _dl_catch_error although dlopen is hooked")
+/// The functions behind the hooks that lode sets: libc asks the hooks first.
+extern "C" fn behind_a_hook() -> ! {
+    dl::stop("libc called past its hooks for dlopen")
 }
 
 /// The block of a module in the calling thread, if it exists: `dl_iterate_phdr` asks this of every module.

@@ -1,0 +1,511 @@
+//! What a program finds protected when its first code runs, and what a start asks of the kernel: RELRO, W^X, sealing, restrictions that are there before
+//! the start, descriptors, files, addresses.
+
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
+
+mod tools;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
+use object::{Endianness, elf};
+use temp_dir::TempDir;
+use tools::{has, loader, run, skip, succeed, text};
+
+const SYSTEM: &str = "/lib64/ld-linux-x86-64.so.2";
+const PAGE: u64 = 4096;
+/// The number of mseal(2).
+const MSEAL: &str = "462";
+/// What `confined` ends with where the kernel has no such restriction.
+const UNAVAILABLE: i32 = 77;
+
+/// A folder with the programs of `tests/hardening`.
+struct Stand {
+    loader: PathBuf,
+    folder: TempDir,
+}
+
+impl Stand {
+    fn new() -> Option<Stand> {
+        let loader = loader()?;
+        if !has("gcc") {
+            return None;
+        }
+        let stand = Stand {
+            loader,
+            folder: TempDir::with_prefix("lode-hardening-").unwrap(),
+        };
+        stand.build("libfirst.so", &["first.c", "-shared", "-fPIC"]);
+        Some(stand)
+    }
+
+    /// Compiles a source of `tests/hardening`.
+    fn build(&self, name: &str, arguments: &[&str]) -> PathBuf {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("hardening");
+        let built = self.folder.child(name);
+        let arguments = arguments.iter().map(|argument| match argument.rsplit_once('.') {
+            Some((_, "c" | "S")) => sources.join(argument).into_os_string(),
+            _ => argument.into(),
+        });
+        succeed(
+            Command::new("gcc")
+                .args(["-O1", "-w", "-Wl,-z,relro,-z,now", "-o"])
+                .arg(&built)
+                .args(arguments),
+        );
+        built
+    }
+
+    /// The program that shows its memory, with `interpreter`.
+    fn shows(&self, name: &str, interpreter: &Path, more: &[&str]) -> PathBuf {
+        let interpreter = format!("-Wl,--dynamic-linker={}", interpreter.display());
+        let folder = self.folder.path().to_str().unwrap();
+        let (search, origin) = (format!("-L{folder}"), format!("-Wl,-rpath,{folder}"));
+        let mut arguments = vec!["shows.c", &interpreter, &search, &origin, "-lfirst"];
+        arguments.extend(more);
+        self.build(name, &arguments)
+    }
+}
+
+/// A line of smaps with its flags.
+#[derive(Debug)]
+struct Mapping {
+    start: u64,
+    end: u64,
+    access: String,
+    file: String,
+    flags: Vec<String>,
+}
+
+impl Mapping {
+    fn is(&self, flag: &str) -> bool {
+        self.flags.iter().any(|one| one == flag)
+    }
+}
+
+/// What stands under a heading of the output of `shows`.
+fn shown(output: &str, when: &str) -> Vec<Mapping> {
+    let mut mappings: Vec<Mapping> = Vec::new();
+    let lines = output.lines().skip_while(|line| *line != format!("== {when}")).skip(1);
+    for line in lines.take_while(|line| !line.starts_with("== ")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let Some(flags) = line.strip_prefix("VmFlags:") {
+            mappings.last_mut().unwrap().flags = flags.split_whitespace().map(str::to_owned).collect();
+        } else if let Some((start, end)) = words[0].split_once('-') {
+            let number = |digits| u64::from_str_radix(digits, 16).unwrap();
+            mappings.push(Mapping {
+                start: number(start),
+                end: number(end),
+                access: words[1].to_owned(),
+                file: words.get(5).copied().unwrap_or_default().to_owned(),
+                flags: Vec::new(),
+            });
+        }
+    }
+    assert!(!mappings.is_empty(), "nothing under {when}: {output}");
+    mappings
+}
+
+/// A file that is mapped as a program is, and the pages of its RELRO.
+struct Object {
+    file: String,
+    start: u64,
+    end: u64,
+    relro: (u64, u64),
+}
+
+/// The ELF files among the mappings.
+fn objects(mappings: &[Mapping]) -> Vec<Object> {
+    let files: BTreeSet<&str> = mappings.iter().map(|one| one.file.as_str()).collect();
+    let elf_files = files.into_iter().filter(|file| file.starts_with('/'));
+    elf_files
+        .filter_map(|file| {
+            let bytes = fs::read(file).ok()?;
+            let parsed = ElfFile64::<Endianness>::parse(&*bytes).ok()?;
+            let endian = parsed.endian();
+            let headers = parsed.elf_header().program_headers(endian, &*bytes).ok()?;
+            let of = |kind| headers.iter().filter(move |header| header.p_type(endian) == kind);
+            let base = mappings.iter().find(|one| one.file == file)?.start
+                - of(elf::PT_LOAD).next()?.p_vaddr(endian) / PAGE * PAGE;
+            let last = of(elf::PT_LOAD).next_back()?;
+            let relro = of(elf::PT_GNU_RELRO).next().map_or((0, 0), |relro| {
+                let end = base + relro.p_vaddr(endian) + relro.p_memsz(endian);
+                ((base + relro.p_vaddr(endian)) / PAGE * PAGE, end / PAGE * PAGE)
+            });
+            Some(Object {
+                file: file.to_owned(),
+                start: base,
+                end: base + last.p_vaddr(endian) + last.p_memsz(endian),
+                relro,
+            })
+        })
+        .collect()
+}
+
+/// RELRO cannot be written to, and nothing can be written to and executed. Returns the number of RELRO pages.
+fn assert_protected(mappings: &[Mapping], files: &[&str]) -> u64 {
+    let both: Vec<_> = mappings.iter().filter(|one| one.access.contains("wx")).collect();
+    assert!(both.is_empty(), "{both:#?}");
+    let objects = objects(mappings);
+    let mut pages = 0;
+    for file in files {
+        let object = objects.iter().find(|one| one.file.contains(file)).unwrap();
+        let (start, end) = object.relro;
+        assert!(start < end, "{file} has no RELRO");
+        pages += (end - start) / PAGE;
+        let open = mappings
+            .iter()
+            .find(|one| one.start < end && start < one.end && one.access.contains('w'));
+        assert!(open.is_none(), "{file}: {open:?}");
+    }
+    pages
+}
+
+/// The mappings that belong to these files, or to all ELF files, and that nobody may write to: how many are sealed, and how many there are.
+fn sealed(mappings: &[Mapping], files: &[&str]) -> (usize, usize) {
+    let objects = objects(mappings);
+    let is_asked = |one: &&Mapping| {
+        let object = objects
+            .iter()
+            .find(|object| object.start <= one.start && one.start < object.end);
+        object.is_some_and(|object| files.is_empty() || files.iter().any(|file| object.file.contains(file)))
+    };
+    let fixed: Vec<_> = mappings
+        .iter()
+        .filter(|one| one.access.starts_with("r-"))
+        .filter(is_asked)
+        .collect();
+    (fixed.iter().filter(|one| one.is("sl")).count(), fixed.len())
+}
+
+/// Whether the kernel can seal, by what a program shows that was to be sealed.
+fn seals(mappings: &[Mapping]) -> bool {
+    let can = mappings.iter().any(|one| one.is("sl"));
+    if !can {
+        skip("the kernel cannot seal (Linux 6.10)");
+    }
+    can
+}
+
+#[test]
+fn relro_is_read_only_and_nothing_is_writable_and_executable_from_the_first_constructor_on() {
+    let Some(stand) = Stand::new() else { return };
+    let program = stand.shows("shows", &stand.loader, &[]);
+    let loader = stand.loader.file_name().unwrap().to_str().unwrap();
+    let mut as_command = Command::new(&stand.loader);
+    as_command.arg(&program);
+    for mut command in [Command::new(&program), as_command] {
+        let output = succeed(&mut command);
+        for when in ["constructor", "main"] {
+            let mappings = shown(&output, when);
+            let pages = assert_protected(&mappings, &["shows", "libfirst.so", "libc.so.6", loader]);
+            assert!(pages >= 4, "{pages}");
+            // A profiler that writes into the tables of others has to be able to.
+            assert_eq!(sealed(&mappings, &[]).0, 0);
+        }
+    }
+}
+
+#[test]
+fn everything_that_stays_is_sealed_where_that_is_asked_for() {
+    let Some(stand) = Stand::new() else { return };
+    let program = stand.shows("shows", &stand.loader, &[]);
+    let plugin = stand.build("libplugin.so", &["plugin.c", "-shared", "-fPIC"]);
+    let mut as_interpreter = Command::new(&program);
+    as_interpreter.env("LODE_OPTIONS", "seal");
+    let mut as_command = Command::new(&stand.loader);
+    as_command.arg("--seal").arg(&program);
+    for mut command in [as_interpreter, as_command] {
+        let output = succeed(command.arg(&plugin));
+        let first = shown(&output, "constructor");
+        if !seals(&first) {
+            return;
+        }
+        let loader = stand.loader.file_name().unwrap().to_str().unwrap();
+        for (when, extra) in [("constructor", 0), ("main", 0), ("opened", 4)] {
+            let mappings = shown(&output, when);
+            let (done, all) = sealed(&mappings, &[]);
+            assert_eq!(done, all, "{when}: {mappings:#?}");
+            // Headers, code, constants, RELRO of the program, libfirst, libc, and lode.
+            assert!(all >= 4 * 3 + 3 + extra, "{when}: {all}");
+            assert_protected(&mappings, &["shows", "libfirst.so", "libc.so.6", loader]);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_asks_for_it_is_sealed_and_no_other() {
+    let Some(stand) = Stand::new() else { return };
+    let program = stand.shows("shows", &stand.loader, &["property.S"]);
+    let output = succeed(&mut Command::new(&program));
+    let mappings = shown(&output, "main");
+    if !seals(&mappings) {
+        return;
+    }
+    let (done, all) = sealed(&mappings, &["shows"]);
+    assert_eq!((done, all), (all, 4), "{mappings:#?}");
+    assert_eq!(sealed(&mappings, &["libfirst.so", "libc.so.6"]).0, 0);
+    // One that is opened may be closed again, unless it is opened for good.
+    let plugin = stand.build("libplugin.so", &["plugin.c", "property.S", "-shared", "-fPIC"]);
+    let output = succeed(Command::new(stand.shows("plain", &stand.loader, &[])).arg(plugin));
+    let (done, all) = sealed(&shown(&output, "opened"), &["libplugin.so"]);
+    assert_eq!((done, all), (all, 4), "{output}");
+}
+
+#[test]
+fn what_can_be_closed_is_never_sealed() {
+    let Some(stand) = Stand::new() else { return };
+    stand.build("libplugin.so", &["plugin.c", "property.S", "-shared", "-fPIC"]);
+    let program = stand.build("closes", &["closes.c"]);
+    let ours = succeed(
+        Command::new(&stand.loader)
+            .arg("--seal")
+            .arg(&program)
+            .arg(stand.folder.child("libplugin.so")),
+    );
+    assert_eq!(ours, "closed and gone\n");
+}
+
+#[test]
+fn a_secure_process_is_sealed_without_being_asked() {
+    let Some(stand) = Stand::new() else { return };
+    if !nix::unistd::geteuid().is_root() {
+        return skip("only root can make a set-user-ID program and leave its rights");
+    }
+    // Others have to reach the loader and the program, and RUNPATHs into a folder of anybody's do not count.
+    let loader = stand.folder.child("loader");
+    fs::copy(&stand.loader, &loader).unwrap();
+    let program = stand.build(
+        "shows",
+        &[
+            "shows.c",
+            "first.c",
+            &format!("-Wl,--dynamic-linker={}", loader.display()),
+        ],
+    );
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    open(stand.folder.path(), 0o755);
+    open(&loader, 0o755);
+    open(&program, 0o4755);
+    let output = succeed(
+        Command::new(&program)
+            .uid(65534)
+            .gid(65534)
+            .env("LODE_OPTIONS", "debug=all"),
+    );
+    if !output.contains("== secure 1") {
+        return skip("set-user-ID programs are not honoured here");
+    }
+    let mappings = shown(&output, "main");
+    if seals(&mappings) {
+        let (done, all) = sealed(&mappings, &[]);
+        assert_eq!(done, all, "{mappings:#?}");
+        assert!(all >= 4 * 2 + 3, "{all}");
+    }
+}
+
+#[test]
+fn a_kernel_that_cannot_seal_starts_the_program_all_the_same() {
+    let Some(stand) = Stand::new() else { return };
+    let confined = stand.build("confined", &["confined.c"]);
+    let program = stand.shows("shows", &stand.loader, &[]);
+    let output = run(Command::new(confined)
+        .args(["without", MSEAL])
+        .arg(&program)
+        .env("LODE_OPTIONS", "seal"));
+    if output.status.code() == Some(UNAVAILABLE) {
+        return skip("no filter of system calls can be had");
+    }
+    assert!(output.status.success(), "{output:?}");
+    let mappings = shown(&text(&output.stdout), "main");
+    assert_eq!(sealed(&mappings, &[]).0, 0);
+    assert_protected(&mappings, &["shows", "libfirst.so", "libc.so.6"]);
+}
+
+#[test]
+fn a_program_starts_where_nothing_may_become_executable() {
+    let Some(stand) = Stand::new() else { return };
+    let confined = stand.build("confined", &["confined.c"]);
+    let plugin = stand.build("libplugin.so", &["plugin.c", "-shared", "-fPIC"]);
+    for interpreter in [&stand.loader, Path::new(SYSTEM)] {
+        let program = stand.shows("shows", interpreter, &[]);
+        let output = run(Command::new(&confined).arg("mdwe").arg(program).arg(&plugin));
+        if output.status.code() == Some(UNAVAILABLE) {
+            return skip("the kernel has no PR_SET_MDWE (Linux 6.3)");
+        }
+        assert!(output.status.success(), "{output:?}");
+        shown(&text(&output.stdout), "opened");
+    }
+    for program in [&["/bin/ls", "/"][..], &["/bin/bash", "-c", "echo $((1 + 1))"]] {
+        succeed(Command::new(&confined).arg("mdwe").arg(&stand.loader).args(program));
+    }
+}
+
+/// The system calls of a command by name, each with its number, and the lines of the trace; `None` where nothing can be traced.
+fn trace(stand: &Stand, command: &[&str]) -> Option<(BTreeSet<(String, String)>, String)> {
+    let file = stand.folder.child("trace");
+    let output = run(Command::new("strace").args(["-n", "-y", "-o"]).arg(&file).args(command));
+    let told = fs::read_to_string(&file).unwrap_or_default();
+    if !output.status.success() || told.is_empty() {
+        skip(&format!("strace may not trace here: {}", text(&output.stderr)));
+        return None;
+    }
+    let calls = told.lines().filter_map(|line| {
+        let (number, rest) = line.strip_prefix('[')?.split_once("] ")?;
+        Some((rest.split_once('(')?.0.to_owned(), number.trim().to_owned()))
+    });
+    Some((calls.collect(), told))
+}
+
+#[test]
+fn a_filter_that_lets_pass_what_glibc_calls_lets_a_start_pass() {
+    // See `a_start_uses_no_system_call_that_a_filter_made_for_glibc_would_not_let_pass`: glibc is one of several releases, and its threads and its malloc
+    // call these, too.
+    const BESIDES: [&str; 2] = ["28" /* madvise */, "5" /* fstat */];
+    let Some(stand) = Stand::new() else { return };
+    if !has("strace") {
+        return;
+    }
+    let confined = stand.build("confined", &["confined.c"]);
+    let system = stand.shows("system", Path::new(SYSTEM), &[]);
+    let ours = stand.shows("ours", &stand.loader, &[]);
+    let Some((calls, _)) = trace(&stand, &[system.to_str().unwrap()]) else {
+        return;
+    };
+    let mut numbers: BTreeSet<&str> = calls.iter().map(|(_, number)| number.as_str()).collect();
+    numbers.extend(BESIDES);
+    let list = numbers.into_iter().collect::<Vec<_>>().join(",");
+    let output = run(Command::new(&confined).args(["only", &list]).arg(&ours));
+    if output.status.code() == Some(UNAVAILABLE) {
+        return skip("no filter of system calls can be had");
+    }
+    assert!(output.status.success(), "{list}: {output:?}");
+    // The filter is one: sealing is not in it.
+    let sealing = run(Command::new(&confined)
+        .args(["only", &list])
+        .arg(&ours)
+        .env("LODE_OPTIONS", "seal"));
+    assert!(!sealing.status.success(), "{sealing:?}");
+}
+
+#[test]
+fn a_start_makes_no_socket_writes_no_file_and_closes_what_it_opens() {
+    let Some(stand) = Stand::new() else { return };
+    if !has("strace") {
+        return;
+    }
+    let loader = stand.loader.to_str().unwrap();
+    let programs = [
+        &["/bin/true"][..],
+        &["/bin/ls", "/"],
+        &["/bin/bash", "-c", "true"],
+        &["/usr/bin/perl", "-e", "1"],
+        &["/usr/bin/python3", "-c", "pass"],
+        &["/usr/bin/git", "--version"],
+    ];
+    for program in programs {
+        if !Path::new(program[0]).exists() {
+            skip(&format!("{} is not installed", program[0]));
+            continue;
+        }
+        let (Some((_, ours)), Some((_, system))) =
+            (trace(&stand, &[&[loader], program].concat()), trace(&stand, program))
+        else {
+            return;
+        };
+        // Up to the program's entry nobody can see from outside what is lode's; so all is compared, the program's own part with itself.
+        let unusual = |trace: &str| -> Vec<String> {
+            let words = [
+                "socket(",
+                "O_CREAT",
+                "O_WRONLY",
+                "O_RDWR",
+                "rt_sigaction(",
+                "unlink",
+                "rename",
+            ];
+            let lines = trace
+                .lines()
+                .filter(|line| words.iter().any(|word| line.contains(word)));
+            let names = lines.map(|line| line.split_once("] ").unwrap_or(("", line)).1);
+            names
+                .map(|line| line.split('(').next().unwrap_or_default().to_owned())
+                .collect()
+        };
+        assert_eq!(unusual(&ours), unusual(&system), "{program:?}");
+        assert_eq!(left_open(&ours), left_open(&system), "{program:?}");
+    }
+}
+
+/// The files that a trace opens and does not close. Descriptors are numbers, so the last one that has a number counts.
+fn left_open(trace: &str) -> Vec<String> {
+    let mut open: Vec<(String, String)> = Vec::new();
+    for line in trace.lines() {
+        let call = line.split_once("] ").map_or(line, |(_, call)| call);
+        if call.starts_with("openat(") {
+            // `= 3</etc/ld.so.cache>`
+            if let Some((number, path)) = call.rsplit_once("= ").and_then(|(_, answer)| answer.split_once('<')) {
+                open.push((number.to_owned(), path.trim_end_matches('>').to_owned()));
+            }
+        } else if let Some(closed) = call.strip_prefix("close(") {
+            let number = closed.split(['<', ')']).next().unwrap_or_default();
+            open.retain(|(one, _)| one != number);
+        }
+    }
+    open.into_iter().map(|(_, path)| path).collect()
+}
+
+#[test]
+fn the_kernel_chooses_where_everything_is() {
+    let Some(stand) = Stand::new() else { return };
+    let drawn = |interpreter: &Path| {
+        let interpreter = format!("-Wl,--dynamic-linker={}", interpreter.display());
+        random_bits(&stand.build("placed", &["placed.c", &interpreter, "-pie", "-fPIE"]))
+    };
+    if fs::read_to_string("/proc/sys/kernel/randomize_va_space").is_ok_and(|level| level.trim() != "2") {
+        return skip("the kernel does not randomise addresses");
+    }
+    for ((what, ours), (_, system)) in drawn(&stand.loader).into_iter().zip(drawn(Path::new(SYSTEM))) {
+        // 28 is what the kernel draws unless it is told otherwise (vm.mmap_rnd_bits).
+        assert!(
+            ours >= system.min(28),
+            "{what}: {ours} bits, under glibc's loader {system}"
+        );
+    }
+}
+
+/// How many bits of addresses, and of distances, are 0 in some starts of `placed` and 1 in others.
+fn random_bits(program: &Path) -> [(&'static str, u32); 5] {
+    const STARTS: usize = 64;
+    let starts: Vec<[u64; 3]> = (0..STARTS)
+        .map(|_| {
+            let line = succeed(&mut Command::new(program));
+            let mut addresses = line
+                .split_whitespace()
+                .map(|word| u64::from_str_radix(word, 16).unwrap());
+            [(); 3].map(|()| addresses.next().unwrap())
+        })
+        .collect();
+    let drawn = |value: &dyn Fn(&[u64; 3]) -> u64| {
+        let (ones, zeros) = starts
+            .iter()
+            .map(value)
+            .fold((0, 0), |(ones, zeros), at| (ones | at, zeros | !at));
+        (ones & zeros & !(PAGE - 1)).count_ones()
+    };
+    [
+        ("the loader", drawn(&|at| at[0])),
+        ("the program", drawn(&|at| at[1])),
+        ("a library", drawn(&|at| at[2])),
+        (
+            "from the program to the library",
+            drawn(&|at| at[2].wrapping_sub(at[1])),
+        ),
+        ("from the program to the loader", drawn(&|at| at[0].wrapping_sub(at[1]))),
+    ]
+}
