@@ -301,7 +301,7 @@ fn has_own_row(tree: &Path) -> bool {
 }
 
 /// The row of the tree's libc.so.6.
-fn row(tree: &Path) -> Layout {
+fn row(tree: &Path) -> Box<Layout> {
     let libc = libc_of(tree);
     let build_id = build_id(&libc);
     let row = ALL.iter().find(|row| row.build_id() == Some(&build_id));

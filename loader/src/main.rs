@@ -11,6 +11,7 @@ extern crate alloc;
 
 mod exports;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -418,7 +419,7 @@ impl Launch {
         linux: &Linux,
         cpu: &Cpu<'_>,
         log: Log<'static>,
-    ) -> Result<Parts> {
+    ) -> Result<Box<Parts>> {
         let Some(path) = options.program.filter(|_| self.as_command) else {
             let given = Given {
                 headers: Address(self.auxiliary(auxv::AT_PHDR)),
@@ -672,11 +673,11 @@ extern "C" fn after_fork() {
 }
 
 #[inline(never)]
-fn add(world: &mut World, parts: Parts) -> Result<()> {
+fn add(world: &mut World, parts: Box<Parts>) -> Result<()> {
     let id = world.next;
     let name = parts.name.clone();
     let module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
-    world.extend(alloc::vec![alloc::sync::Arc::new(module)]);
+    world.extend(alloc::vec![module]);
     Ok(())
 }
 
