@@ -15,10 +15,10 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char};
 use core::fmt::Write;
 use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crt::syscall as call;
 use crt::{Stack, auxv};
@@ -66,6 +66,9 @@ static HEAP: Heap = Heap::new();
 /// The program's code has begun to run: a failure from here on is an abort, with a core.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
+/// argv[0], for the text that says that not even memory for a text is left.
+static PROGRAM: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
+
 crt::entry!(start);
 
 unsafe extern "C" {
@@ -78,6 +81,9 @@ unsafe extern "C" {
 unsafe extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: the entry passes the stack pointer as the kernel set it.
     let stack = unsafe { Stack::new(stack) };
+    if let Some(name) = stack.arguments().next() {
+        PROGRAM.store(name.as_ptr().cast_mut(), Ordering::Relaxed);
+    }
     let mut launch = Launch::new(stack);
     match launch.options() {
         Ok(options) => launch.run(options),
@@ -88,7 +94,12 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     if HEAP.is_exhausted() {
-        crt::Stderr.write_bytes(b"lode: error while loading shared libraries: cannot allocate memory\n");
+        let name = PROGRAM.load(Ordering::Relaxed);
+        if !name.is_null() {
+            // SAFETY: a string that the kernel wrote, which stays.
+            crt::Stderr.write_bytes(unsafe { CStr::from_ptr(name) }.to_bytes());
+        }
+        crt::Stderr.write_bytes(b": error while loading shared libraries: cannot allocate memory\n");
     } else {
         // Messages and names of source files would be much text that nobody reads; addr2line finds them from the image with symbols.
         crt::Stderr.write_bytes(b"lode: internal error");
@@ -260,6 +271,8 @@ impl Launch {
             }
         }
         self.program_name = options.argv0.or(options.program).unwrap_or(self.program_name);
+        // An entry of argv, to its end: a null byte follows.
+        PROGRAM.store(self.program_name.as_ptr().cast_mut().cast(), Ordering::Relaxed);
     }
 
     #[inline(never)]
