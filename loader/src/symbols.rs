@@ -155,6 +155,7 @@ impl Symbols {
     ///
     /// # Errors
     /// A [`Kind::Malformed`] that names the table.
+    #[inline(never)]
     pub fn read(&mut self, image: &Image, dynamic: &Dynamic) -> Result<(), Fault> {
         self.strings = match dynamic.strtab {
             Some(at) => strings(image, at, dynamic.strsz)?,

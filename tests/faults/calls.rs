@@ -145,6 +145,10 @@ fn names_reason(text: &str, outcome: Outcome) -> bool {
 
 /// Lets every call of a program fail.
 fn inject(run: &Run, files: &[&str]) {
+    let run = Run {
+        is_watched: true,
+        ..run.clone()
+    };
     let sound = run.go();
     assert_eq!(judge(&sound), Ok(Verdict::Ran), "{run:?}");
     let mut wrong = Vec::new();

@@ -477,7 +477,8 @@ fn odd_files_in_a_librarys_place_are_told() {
 fn a_start_without_any_memory_names_the_program() {
     let Some(stand) = Stand::open() else { return };
     let program: PathBuf = stand.program();
-    let [_, mut run] = stand.ways(&[program.clone()]);
+    let [_, mut run] = stand.ways(std::slice::from_ref(&program));
+    run.is_watched = true;
     run.fault = Some(super::run::Fault {
         number: 9,
         nth: 0,
