@@ -411,6 +411,7 @@ pub struct Cpu<'c> {
 impl<'c> Cpu<'c> {
     /// Asks what every program needs: identity, x86-64 level, size of a trampoline's save area. Five
     /// CPUID instructions on a processor with XSAVE.
+    #[inline(never)]
     pub fn read(cpuid: Cpuid<'c>, xgetbv: &mut dyn FnMut() -> u64) -> Self {
         let mut cpu = Self {
             cpuid,

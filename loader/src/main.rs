@@ -11,13 +11,14 @@ extern crate alloc;
 
 mod exports;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char};
 use core::fmt::Write;
 use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crt::syscall as call;
 use crt::{Stack, auxv};
@@ -66,6 +67,9 @@ static HEAP: Heap = Heap::new();
 /// The program's code has begun to run: a failure from here on is an abort, with a core.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
+/// argv[0], for the text that says that not even memory for a text is left.
+static PROGRAM: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
+
 crt::entry!(start);
 
 unsafe extern "C" {
@@ -78,6 +82,9 @@ unsafe extern "C" {
 unsafe extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: the entry passes the stack pointer as the kernel set it.
     let stack = unsafe { Stack::new(stack) };
+    if let Some(name) = stack.arguments().next() {
+        PROGRAM.store(name.as_ptr().cast_mut(), Ordering::Relaxed);
+    }
     let mut launch = Launch::new(stack);
     match launch.options() {
         Ok(options) => launch.run(options),
@@ -88,7 +95,12 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     if HEAP.is_exhausted() {
-        crt::Stderr.write_bytes(b"lode: error while loading shared libraries: cannot allocate memory\n");
+        let name = PROGRAM.load(Ordering::Relaxed);
+        if !name.is_null() {
+            // SAFETY: a string that the kernel wrote, which stays.
+            crt::Stderr.write_bytes(unsafe { CStr::from_ptr(name) }.to_bytes());
+        }
+        crt::Stderr.write_bytes(b": error while loading shared libraries: cannot allocate memory\n");
     } else {
         // Messages and names of source files would be much text that nobody reads; addr2line finds them from the image with symbols.
         crt::Stderr.write_bytes(b"lode: internal error");
@@ -260,6 +272,8 @@ impl Launch {
             }
         }
         self.program_name = options.argv0.or(options.program).unwrap_or(self.program_name);
+        // An entry of argv, to its end: a null byte follows.
+        PROGRAM.store(self.program_name.as_ptr().cast_mut().cast(), Ordering::Relaxed);
     }
 
     #[inline(never)]
@@ -423,7 +437,7 @@ impl Launch {
         linux: &Linux,
         cpu: &Cpu<'_>,
         log: Log<'static>,
-    ) -> Result<Parts> {
+    ) -> Result<Box<Parts>> {
         let Some(path) = options.program.filter(|_| self.as_command) else {
             let given = Given {
                 headers: Address(self.auxiliary(auxv::AT_PHDR)),
@@ -678,11 +692,11 @@ extern "C" fn after_fork() {
 }
 
 #[inline(never)]
-fn add(world: &mut World, parts: Parts) -> Result<()> {
+fn add(world: &mut World, parts: Box<Parts>) -> Result<()> {
     let id = world.next;
     let name = parts.name.clone();
     let module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
-    world.extend(alloc::vec![alloc::sync::Arc::new(module)]);
+    world.extend(alloc::vec![module]);
     Ok(())
 }
 

@@ -137,48 +137,53 @@ impl<'a> Wanted<'a> {
 }
 
 impl Symbols {
-    /// Reads the tables that the dynamic section names and checks each whole range.
-    ///
-    /// # Errors
-    /// A [`Kind::Malformed`] that names the table.
-    pub fn read(image: &Image, dynamic: &Dynamic) -> Result<Symbols, Fault> {
-        let strings = match dynamic.strtab {
-            Some(at) => strings(image, at, dynamic.strsz)?,
-            None => Strings(b"\0"),
-        };
-        let table = match dynamic.symtab {
-            Some(at) => image.table_to_end(at).ok_or_else(|| outside(at))?,
-            None => Table::EMPTY,
-        };
-        let hash = match (dynamic.gnu_hash, dynamic.hash) {
-            (Some(at), _) => gnu_table(image, at)?,
-            (None, Some(at)) => sysv_table(image, at)?,
-            (None, None) => Hash::None,
-        };
-        let mut symbols = Symbols {
-            table,
-            strings,
-            hash,
+    /// No symbols.
+    pub fn none() -> Symbols {
+        Symbols {
+            table: Table::EMPTY,
+            strings: Strings(b"\0"),
+            hash: Hash::None,
             indices: None,
             versions: Vec::new(),
             required: Vec::new(),
             defined: Vec::new(),
-            has_definitions: dynamic.verdef.is_some(),
+            has_definitions: false,
+        }
+    }
+
+    /// Reads the tables that the dynamic section names and checks each whole range.
+    ///
+    /// # Errors
+    /// A [`Kind::Malformed`] that names the table.
+    #[inline(never)]
+    pub fn read(&mut self, image: &Image, dynamic: &Dynamic) -> Result<(), Fault> {
+        self.strings = match dynamic.strtab {
+            Some(at) => strings(image, at, dynamic.strsz)?,
+            None => Strings(b"\0"),
         };
+        if let Some(at) = dynamic.symtab {
+            self.table = image.table_to_end(at).ok_or_else(|| outside(at))?;
+        }
+        self.hash = match (dynamic.gnu_hash, dynamic.hash) {
+            (Some(at), _) => gnu_table(image, at)?,
+            (None, Some(at)) => sysv_table(image, at)?,
+            (None, None) => Hash::None,
+        };
+        self.has_definitions = dynamic.verdef.is_some();
         if let Some(at) = dynamic.versym {
-            symbols.indices = Some(image.table_to_end(at).ok_or_else(|| outside(at))?);
+            self.indices = Some(image.table_to_end(at).ok_or_else(|| outside(at))?);
         }
         if let Some(at) = dynamic.verneed {
             let bytes = chain_bytes(image, at)?;
-            version::needs(bytes, dynamic.verneednum, &mut |need| symbols.add_need(&need))?;
+            version::needs(bytes, dynamic.verneednum, &mut |need| self.add_need(&need))?;
         }
         if let Some(at) = dynamic.verdef {
             let bytes = chain_bytes(image, at)?;
             version::definitions(bytes, dynamic.verdefnum, &mut |definition| {
-                symbols.add_definition(&definition)
+                self.add_definition(&definition)
             })?;
         }
-        Ok(symbols)
+        Ok(())
     }
 
     fn add_need(&mut self, need: &Need) -> Result<(), Fault> {

@@ -181,61 +181,78 @@ impl Module {
     ///
     /// # Errors
     /// The rule that the file breaks; the caller names the culprit.
-    pub fn new(id: ModuleId, parts: Parts) -> Result<Module, Fault> {
-        let Parts {
-            name,
-            origin,
-            role,
-            identity,
-            image,
-            layout,
-            headers,
-            asked_by,
-            is_final,
-        } = parts;
-        let dynamic = read_dynamic(&image, &layout)?;
-        let symbols = Symbols::read(&image, &dynamic)?;
-        let soname = dynamic.soname.map(|offset| symbols.string(offset)).transpose()?;
-        let mut needed_names = Vec::with_capacity(dynamic.needed.len());
-        for offset in &dynamic.needed {
-            needed_names.push(symbols.string(*offset)?);
+    pub fn new(id: ModuleId, parts: Box<Parts>) -> Result<Arc<Module>, Fault> {
+        let mut module = Module::undecoded(id, parts);
+        if let Some(module) = Arc::get_mut(&mut module) {
+            module.decode()?;
         }
-        let mut filtee_names = Vec::new();
+        Ok(module)
+    }
+
+    /// A module whose tables have not been looked at. Modules are made where they stay: they are large, and stacks may be small.
+    #[inline(never)]
+    fn undecoded(id: ModuleId, parts: Box<Parts>) -> Arc<Module> {
+        Arc::new_cyclic(|_| {
+            let Parts {
+                name,
+                origin,
+                role,
+                identity,
+                image,
+                layout,
+                headers,
+                asked_by,
+                is_final,
+            } = *parts;
+            Module {
+                id,
+                name,
+                origin,
+                role,
+                namespace: Namespace::BASE,
+                identity,
+                image,
+                layout,
+                headers,
+                dynamic: Dynamic::default(),
+                symbols: Symbols::none(),
+                soname: None,
+                needed_names: Vec::new(),
+                needed: Vec::new(),
+                filtee_names: Vec::new(),
+                asked_by,
+                is_final,
+                group: Arc::default(),
+                tls_id: AtomicU64::new(0),
+                tls_offset: AtomicU64::new(NOT_STATIC),
+                state: AtomicU32::new(FRESH),
+                link_map: AtomicUsize::new(0),
+                records: Mutex::new(None),
+                is_used: AtomicBool::new(false),
+                binds_deep: false,
+                opened: AtomicU32::new(0),
+                pinned: AtomicBool::new(false),
+                bound: Default::default(),
+            }
+        })
+    }
+
+    fn decode(&mut self) -> Result<(), Fault> {
+        read_dynamic(&mut self.dynamic, &self.image, &self.layout)?;
+        self.symbols.read(&self.image, &self.dynamic)?;
+        let (dynamic, symbols) = (&self.dynamic, &self.symbols);
+        self.soname = dynamic.soname.map(|offset| symbols.string(offset)).transpose()?;
+        self.needed_names.reserve_exact(dynamic.needed.len());
+        for offset in &dynamic.needed {
+            self.needed_names.push(symbols.string(*offset)?);
+        }
         for (offsets, tie) in [(&dynamic.auxiliary, Tie::Auxiliary), (&dynamic.filter, Tie::Filter)] {
             for offset in offsets {
-                filtee_names.push((symbols.string(*offset)?, tie));
+                self.filtee_names.push((symbols.string(*offset)?, tie));
             }
         }
-        Ok(Module {
-            id,
-            name,
-            origin,
-            role,
-            namespace: Namespace::BASE,
-            identity,
-            image,
-            layout,
-            headers,
-            dynamic,
-            symbols,
-            soname,
-            needed: Vec::with_capacity(needed_names.len()),
-            filtee_names,
-            needed_names,
-            asked_by,
-            is_final,
-            group: Arc::default(),
-            tls_id: AtomicU64::new(0),
-            tls_offset: AtomicU64::new(NOT_STATIC),
-            state: AtomicU32::new(FRESH),
-            link_map: AtomicUsize::new(0),
-            records: Mutex::new(None),
-            is_used: AtomicBool::new(false),
-            binds_deep: false,
-            opened: AtomicU32::new(0),
-            pinned: AtomicBool::new(false),
-            bound: Default::default(),
-        })
+        self.needed.reserve_exact(self.needed_names.len());
+        Ok(())
     }
 
     /// The place of its thread-local storage; `None` when it has none or no place yet.
@@ -327,15 +344,17 @@ impl Module {
     }
 }
 
-fn read_dynamic(image: &Image, layout: &Layout) -> Result<Dynamic, Fault> {
+fn read_dynamic(dynamic: &mut Dynamic, image: &Image, layout: &Layout) -> Result<(), Fault> {
+    use crate::elf::dynamic::Dyn;
     use crate::error::Rule;
     let Some((at, size)) = layout.dynamic else {
-        return Dynamic::decode(core::iter::once(crate::elf::dynamic::Dyn { tag: 0, value: 0 }));
+        dynamic.count = 1;
+        return Ok(());
     };
     let entries = image
-        .table::<crate::elf::dynamic::Dyn>(at, (size / 16) as usize)
+        .table::<Dyn>(at, (size / 16) as usize)
         .ok_or_else(|| Kind::malformed(Rule::DynamicOutside, at.0, size))?;
-    Dynamic::decode(entries.iter())
+    dynamic.decode_all(&mut entries.iter())
 }
 
 /// Everything that earlier batches loaded.

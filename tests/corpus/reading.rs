@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lode::arch::x86_64::MACHINE;
 use lode::error::Name;
@@ -14,7 +15,7 @@ use lode::world::{Host, Module, ModuleId, Role};
 use memory::Memory;
 
 /// Reads a file as the loader reads a library: header, plan, dynamic section, symbol tables, what it demands beyond them.
-pub fn read(path: &Path) -> Result<Module, Box<lode::error::Error>> {
+pub fn read(path: &Path) -> Result<Arc<Module>, Box<lode::error::Error>> {
     let searcher = Searcher::new(
         &Settings {
             conventions: &X86_64,

@@ -205,7 +205,7 @@ impl Stand {
             .unwrap();
         parts.is_final = true;
         let id = self.world.next;
-        let module = Arc::new(Module::new(id, parts).unwrap());
+        let module = Module::new(id, parts).unwrap();
         self.world.extend(vec![module.clone()]);
         module
     }

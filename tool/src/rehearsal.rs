@@ -307,7 +307,7 @@ impl Stage<'_> {
         if let Ok(mut parts) = parts {
             parts.is_final = true;
             if let Ok(module) = Module::new(world.next, parts) {
-                world.extend(vec![Arc::new(module)]);
+                world.extend(vec![module]);
             }
         }
     }

@@ -11,6 +11,8 @@ use crate::{build, mutate, trees, workspace};
 const ROWS: &str = "rows";
 /// The suite that takes long: without it its tests have nothing to do.
 const SOAK: &str = "soak";
+/// The suite of which every few cases run otherwise.
+const FAULTS: &str = "faults";
 
 /// Switches of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -20,7 +22,7 @@ pub struct Arguments {
     /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of five that run by their name only. `trees`:
     /// programs of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `upstream`: the same under a loader with the rows of
     /// glibc's own releases only. `rows`: the table without the installed glibc, and how it gets there. `soak`: an hour of threads, forks and
-    /// signals (tests/soak.rs names the variables that shorten it). `packages`: the files of 300 native packages, fetched into the folder that
+    /// signals (tests/soak.rs names the variables that shorten it). `faults` runs always, and by its name all of its cases. `packages`: the files of 300 native packages, fetched into the folder that
     /// LODE_PACKAGES names
     #[arg(long)]
     suite: Option<String>,
@@ -95,6 +97,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if suite == Some(SOAK) {
         command.env("LODE_SOAK", "1");
+    }
+    if suite == Some(FAULTS) {
+        command.env("LODE_FAULTS", "1");
     }
     match suite {
         None => command.arg("--workspace"),

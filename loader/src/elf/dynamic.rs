@@ -424,30 +424,33 @@ impl Dynamic {
     /// stands; limit: the one that is missing); [`Rule::TagEntrySize`], [`Rule::TagTableSize`], [`Rule::ArraySize`],
     /// [`Rule::TagPltRel`]; [`Kind::ChangesLoading`].
     pub fn decode(mut entries: impl Iterator<Item = Dyn>) -> Result<Dynamic, Fault> {
-        Dynamic::decode_all(&mut entries)
+        let mut dynamic = Dynamic::default();
+        dynamic.decode_all(&mut entries)?;
+        Ok(dynamic)
     }
 
     /// Refuses the tags without whose meaning a file is loaded wrongly, and whose meaning lode does not implement. Two proposals would let a file
     /// itself say what is critical (DT_CRITICAL_LOAD_DT and DT_REQUIRED, generic-abi 2020 and 2021); neither got numbers of its own.
-    fn decode_all(entries: &mut dyn Iterator<Item = Dyn>) -> Result<Dynamic, Fault> {
-        let mut dynamic = Dynamic::default();
-        let mut raw = Raw([None; PLACES]);
+    pub(crate) fn decode_all(&mut self, entries: &mut dyn Iterator<Item = Dyn>) -> Result<(), Fault> {
+        let mut raw = Raw {
+            stands: 0,
+            values: [0; PLACES],
+        };
         for (index, entry) in entries.enumerate() {
             if entry.tag == tag::NULL {
-                dynamic.count = index.saturating_add(1);
-                raw.check_into(&mut dynamic)?;
-                return Ok(dynamic);
+                self.count = index.saturating_add(1);
+                return raw.check_into(self);
             }
             if entry.tag == tag::DEBUG {
-                dynamic.debug_index = Some(index);
-            } else if !dynamic.take(entry) && !raw.take(entry) {
+                self.debug_index = Some(index);
+            } else if !self.take(entry) && !raw.take(entry) {
                 match entry.tag {
                     tag::CREL | tag::LLVM_CREL => return Err(Kind::ChangesLoading("DT_CREL").into()),
                     tag::MOVETAB => return Err(Kind::ChangesLoading("DT_MOVETAB").into()),
                     _ => {}
                 }
                 if !tag::is_known(entry.tag) && !OF_THE_MACHINE.contains(&entry.tag) {
-                    dynamic.unknown.push(entry.tag);
+                    self.unknown.push(entry.tag);
                 }
             }
         }
@@ -612,22 +615,28 @@ static TAGS: [u32; PLACES] = {
 };
 
 /// The values of the tags [`TOGETHER`], each in its place, before they are held against each other.
-struct Raw([Option<u64>; PLACES]);
+struct Raw {
+    /// A bit for each place that has a value
+    stands: u64,
+    values: [u64; PLACES],
+}
 
 impl Raw {
     /// Keeps an entry; `false` when it is none of these.
     fn take(&mut self, entry: Dyn) -> bool {
         let at = place(entry.tag);
         let is_kept = TAGS.get(at).is_some_and(|tag| u64::from(*tag) == entry.tag);
-        if let Some(value) = self.0.get_mut(at).filter(|_| is_kept) {
-            *value = Some(entry.value);
+        if let Some(value) = self.values.get_mut(at).filter(|_| is_kept) {
+            *value = entry.value;
+            self.stands |= 1 << at;
         }
         is_kept
     }
 
     /// The value of one of the tags [`TOGETHER`].
     fn value(&self, tag: u64) -> Option<u64> {
-        self.0.get(place(tag)).copied().flatten()
+        let at = place(tag);
+        self.values.get(at).copied().filter(|_| self.stands >> at & 1 != 0)
     }
 
     fn check_into(&self, dynamic: &mut Dynamic) -> Result<(), Fault> {

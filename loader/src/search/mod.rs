@@ -314,6 +314,7 @@ pub struct Searcher<'c> {
 
 impl<'c> Searcher<'c> {
     /// A searcher with these settings, and the cache if it may be used.
+    #[inline(never)]
     pub fn new(settings: &Settings<'_>, cache: Option<Cache<'c>>) -> Searcher<'c> {
         let conventions = settings.conventions;
         let mut searcher = Searcher {

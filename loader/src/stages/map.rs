@@ -82,7 +82,7 @@ impl Mapped {
     /// # Errors
     /// The first file that is missing, damaged or not for this machine. What was mapped is unmapped.
     pub fn load(
-        program: Option<Parts>,
+        program: Option<Box<Parts>>,
         wishes: &[Wish<'_>],
         namespace: Namespace,
         world: &World,
@@ -164,19 +164,21 @@ impl Work<'_, '_, '_> {
     }
 
     /// Makes a mapped file a module of the batch.
-    fn adopt(&mut self, parts: Parts) -> Result<ModuleId> {
+    fn adopt(&mut self, parts: Box<Parts>) -> Result<ModuleId> {
         let id = ModuleId(self.world.next.0 + self.batch.modules.len() as u32);
         let name = parts.name.clone();
         let mut module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
-        module.is_final |= starts_itself(&module);
-        module.namespace = self.batch.namespace;
+        if let Some(module) = Arc::get_mut(&mut module) {
+            module.is_final |= starts_itself(module);
+            module.namespace = self.batch.namespace;
+        }
         if refers_by_distance(&module, self.context.machine, None) {
             self.reaching.push(id);
         }
         self.context.log.emit(Interest::FILES, || Event::Mapped(&module));
         demands::check(&module, self.context.cpu_level, self.context.host, self.context.log)
             .map_err(|kind| kind.of(Stage::Map, &name))?;
-        self.batch.modules.push(Arc::new(module));
+        self.batch.modules.push(module);
         Ok(id)
     }
 
@@ -538,7 +540,7 @@ pub fn map_file(
     role: Role,
     asked_by: Option<ModuleId>,
     context: &Context<'_>,
-) -> Result<Parts> {
+) -> Result<Box<Parts>> {
     map_near(file, name, role, asked_by, context, None)
 }
 
@@ -551,9 +553,34 @@ fn map_near(
     asked_by: Option<ModuleId>,
     context: &Context<'_>,
     near: Option<(Address, Address)>,
-) -> Result<Parts> {
+) -> Result<Box<Parts>> {
     let fault = |fault: Fault| fault.of(Stage::Map, &name);
-    let unreadable = |errno| fault(Kind::os("cannot read file data", errno));
+    let (header, headers) = read_headers(file, context).map_err(fault)?;
+    let mut layout = Layout::plan(&header, &headers, Some(file.length), context.page_size).map_err(fault)?;
+    layout.near = near;
+    let image = context.host.map(file, &layout).map_err(fault)?;
+    if let Some((dynamic, _)) = layout.dynamic {
+        // It is read first, and relocation writes to its page.
+        image.patch().make_own(dynamic);
+    }
+    let origin = directory_of(name.bytes(), context.host);
+    Ok(Box::new(Parts {
+        name,
+        origin,
+        role,
+        identity: Some(file.identity),
+        image,
+        layout,
+        headers,
+        asked_by,
+        is_final: false,
+    }))
+}
+
+/// Reads the header and the program headers of a file.
+#[inline(never)]
+fn read_headers(file: &File, context: &Context<'_>) -> core::result::Result<(Header, Vec<ProgramHeader>), Fault> {
+    let unreadable = |errno| Kind::os("cannot read file data", errno);
     // Most files have their program headers right behind the header: one read gets both.
     let mut buffer = [0u8; 64 + 16 * PROGRAM_HEADER_SIZE];
     let length = context
@@ -561,7 +588,7 @@ fn map_near(
         .read(file, FileOffset(0), &mut buffer)
         .map_err(unreadable)?;
     let start = buffer.get(..length).unwrap_or(&buffer);
-    let header = Header::decode(start, Some(file.length), context.machine).map_err(fault)?;
+    let header = Header::decode(start, Some(file.length), context.machine)?;
     let size = usize::from(header.phnum) * PROGRAM_HEADER_SIZE;
     let inside = usize::try_from(header.phoff.0)
         .ok()
@@ -576,35 +603,17 @@ fn map_near(
                 .read(file, header.phoff, &mut elsewhere)
                 .map_err(unreadable)?;
             if length < size {
-                return Err(fault(Kind::malformed(
+                return Err(Kind::malformed(
                     Rule::ProgramHeadersOutsideFile,
                     header.phoff.0,
                     file.length,
-                )));
+                ));
             }
             &elsewhere
         }
     };
-    let headers = ProgramHeader::table(bytes, header.phnum).map_err(fault)?;
-    let mut layout = Layout::plan(&header, &headers, Some(file.length), context.page_size).map_err(fault)?;
-    layout.near = near;
-    let image = context.host.map(file, &layout).map_err(fault)?;
-    if let Some((dynamic, _)) = layout.dynamic {
-        // It is read first, and relocation writes to its page.
-        image.patch().make_own(dynamic);
-    }
-    let origin = directory_of(name.bytes(), context.host);
-    Ok(Parts {
-        name,
-        origin,
-        role,
-        identity: Some(file.identity),
-        image,
-        layout,
-        headers,
-        asked_by,
-        is_final: false,
-    })
+    let headers = ProgramHeader::table(bytes, header.phnum)?;
+    Ok((header, headers))
 }
 
 /// The directory of a path, made absolute.

@@ -389,7 +389,12 @@ impl Host for Linux {
             is_directory = call::fstatat(call::AT_FDCWD, path, 0)?.is_directory();
             Ok(())
         };
-        with_path(path, &mut look).is_ok() && is_directory
+        match with_path(path, &mut look) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => false,
+            // Opening a file in it fails for the same reason, and says so.
+            Err(_) => true,
+            Ok(()) => is_directory,
+        }
     }
 
     fn program_origin(&self) -> Option<Name> {

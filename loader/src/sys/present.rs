@@ -4,6 +4,7 @@
 //! Reads headers at addresses that the kernel gave, or that the linker gave for lode itself. What they say is checked like any file's.
 #![allow(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crt::syscall as call;
@@ -60,7 +61,7 @@ unsafe fn bytes(at: Address, length: usize) -> &'static [u8] {
 ///
 /// # Safety
 /// `given` is what the kernel gave.
-pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
+pub unsafe fn program(given: &Given, name: Name) -> Result<Box<Parts>> {
     let fault = |fault: Fault| fault.of(Stage::Map, &name);
     if given.entry_size != PROGRAM_HEADER_SIZE as u64 {
         return Err(fault(Kind::malformed(
@@ -134,7 +135,7 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Parts> {
 ///
 /// # Safety
 /// `base` is the address of such an image.
-pub unsafe fn image_at(base: Address, name: Name, role: Role, page_size: u64) -> Result<Parts> {
+pub unsafe fn image_at(base: Address, name: Name, role: Role, page_size: u64) -> Result<Box<Parts>> {
     let fault = |fault: Fault| fault.of(Stage::Map, &name);
     // SAFETY: the caller's promise.
     let header = Header::decode(unsafe { bytes(base, HEADER_SIZE) }, None, MACHINE).map_err(fault)?;
@@ -159,12 +160,12 @@ fn described(
     name: Name,
     role: Role,
     page_size: u64,
-) -> Result<Parts> {
+) -> Result<Box<Parts>> {
     let layout = Layout::plan(&header, &headers, None, page_size).map_err(|kind| kind.of(Stage::Map, &name))?;
     let mapped = extents(&layout, bias);
     // SAFETY: the kernel mapped every PT_LOAD of this image, and nobody unmaps it.
     let image = unsafe { Image::new(bias, mapped, None) };
-    Ok(Parts {
+    Ok(Box::new(Parts {
         name,
         origin: None,
         role,
@@ -174,7 +175,7 @@ fn described(
         headers,
         asked_by: None,
         is_final: false,
-    })
+    }))
 }
 
 /// Whether the file behind each segment is as long as the segment says. The kernel maps a truncated file without a word, and the

@@ -122,8 +122,9 @@ impl Glibc {
     ///
     /// # Errors
     /// [`Kind::UnknownLibc`].
+    #[inline(never)]
     pub fn recognise(libc: &Module) -> Result<Glibc, Box<Error>> {
-        let layout: &'static Layout = Box::leak(Box::new(Layout::of(recognised(libc)?)));
+        let layout: &'static Layout = Box::leak(Layout::of(recognised(libc)?));
         Ok(Glibc {
             layout,
             libc: libc.id,

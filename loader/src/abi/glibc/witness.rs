@@ -151,7 +151,7 @@ fn soon(function: Function<'_>, of: fn(&Instruction) -> Option<u64>) -> Option<u
 #[inline(never)]
 fn walk(function: Function<'_>, slots: &Slots, report: &mut dyn FnMut(Sight)) {
     let mut seen = [0u64; REACH / 64];
-    let mut pending = [Path::START; PENDING];
+    let mut pending = alloc::vec![Path::START; PENDING];
     let mut waiting = 1usize;
     while let Some(next) = waiting.checked_sub(1) {
         waiting = next;

@@ -1412,37 +1412,34 @@ impl InfoTable {
 
 impl Layout {
     /// The first row, and the others, packed.
-    fn first() -> (Self, &'static [u8]) {
-        let mut unpacked = Unpacked::NONE;
+    fn first() -> (Box<Self>, &'static [u8]) {
+        let mut layout = Box::new(Self {
+            row: &ALL[0],
+            unpacked: Unpacked::NONE,
+        });
         let mut packed = Unpacked::all();
-        unpacked.advance(&mut packed);
-        (Self { row: &ALL[0], unpacked }, packed)
+        layout.unpacked.advance(&mut packed);
+        (layout, packed)
     }
 
-    /// Calls `visit` with one row after the other, unpacked, until it says that it has what it wants.
-    pub fn each(visit: &mut dyn FnMut(&Self) -> bool) {
+    /// Calls `visit` with one row after the other, unpacked, until it says that it has what it wants. Returns that row, or the last. Rows are
+    /// large, and stacks may be small: none is on the stack.
+    pub fn each(visit: &mut dyn FnMut(&Self) -> bool) -> Box<Self> {
         let (mut layout, mut packed) = Self::first();
         for row in &ALL[1..] {
             if visit(&layout) {
-                return;
+                return layout;
             }
             layout.row = row;
             layout.unpacked.advance(&mut packed);
         }
         visit(&layout);
+        layout
     }
 
     /// Unpacks a row of [`ALL`].
-    pub fn of(row: &'static Row) -> Self {
-        let mut layout = Self::first().0;
-        Self::each(&mut |candidate| {
-            let is_wanted = core::ptr::eq(candidate.row, row);
-            if is_wanted {
-                layout = *candidate;
-            }
-            is_wanted
-        });
-        layout
+    pub fn of(row: &'static Row) -> Box<Self> {
+        Self::each(&mut |candidate| core::ptr::eq(candidate.row, row))
     }
 
     /// The row of the newest release that has one, for the rest of the process.
@@ -1450,11 +1447,11 @@ impl Layout {
         let mut newest = Self::first().0;
         Self::each(&mut |layout| {
             if layout.row.release >= newest.row.release {
-                newest = *layout;
+                *newest = *layout;
             }
             false
         });
-        Box::leak(Box::new(newest))
+        Box::leak(newest)
     }
 
     /// Whether two rows are the same to a loader: every structure, bit and tunable agrees, but for the bounds of tunables, which are the user's business.

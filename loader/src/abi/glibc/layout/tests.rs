@@ -55,7 +55,7 @@ fn a_row_comes_out_of_the_pack_as_it_went_in() {
         let tunables = (0..source.tunables.len()).map(|id| layout.tunable(id).copied().unwrap());
         assert!(tunables.eq(source.tunables.iter().copied()), "{}", layout.row);
         assert_eq!(layout.tunable(source.tunables.len()), None);
-        assert_eq!(**layout, *Layout::of(layout.row));
+        assert_eq!(**layout, **Layout::of(layout.row));
     }
 }
 
