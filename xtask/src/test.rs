@@ -12,6 +12,9 @@ const ROWS: &str = "rows";
 /// The suite that takes long: without it its tests have nothing to do.
 const SOAK: &str = "soak";
 
+/// The suite of damaged files.
+const HOSTILE: &str = "hostile";
+
 /// Switches of `cargo xtask test`.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -27,6 +30,12 @@ pub struct Arguments {
     /// With `--suite trees`, only the tree of this release of Debian; `by-commit` stands for the one whose turn it is at the commit
     #[arg(long, value_name = "RELEASE")]
     tree: Option<String>,
+    /// With `--suite hostile`, how many damaged files are tried in each mode of use
+    #[arg(long, value_name = "N")]
+    mutants: Option<u64>,
+    /// What the suites that need numbers (`hostile`, `fuzz`) make them of; without it, the commit
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
     #[arg(long)]
     mutate: bool,
@@ -90,6 +99,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         _ => ensure!(arguments.tree.is_none(), "--tree belongs to --suite {}", trees::SUITE),
     }
+    match arguments.mutants {
+        Some(count) if suite == Some(HOSTILE) => {
+            command.env("LODE_HOSTILE_MUTANTS", count.to_string());
+        }
+        count => ensure!(count.is_none(), "--mutants belongs to --suite {HOSTILE}"),
+    }
+    if let Some(seed) = arguments.seed.or_else(trees::number_of_the_commit) {
+        command.env("LODE_SEED", seed.to_string());
+    }
     if suite == Some(ROWS) {
         command.env("LODE_ROWS", "1");
     }
@@ -122,7 +140,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     command.arg("--");
     // What it measured is the answer, not only whether that was enough.
-    command.args((arguments.suite.as_deref() == Some(SOAK)).then_some("--nocapture"));
+    let tells = arguments.mutants.is_some() || arguments.suite.as_deref() == Some(SOAK);
+    command.args(tells.then_some("--nocapture"));
     command.args(&arguments.filter);
     command
         .env("LODE_LOADER", &loader)
