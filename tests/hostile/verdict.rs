@@ -71,6 +71,8 @@ fn ended(mode: Mode, status: i32, entered: bool, run: &Run, whole: &Run) -> Verd
         _ => run.output == whole.output,
     };
     let names_the_file = ["prog", "libspec.so"].iter().any(|name| run.errors.contains(name));
+    // The other loader's words, which name only the library that is missing: by a name that the damage made.
+    let names_what_is_missing = run.errors.contains("cannot open shared object file");
     let code = run
         .errors
         .split_once("lode[")
@@ -78,7 +80,9 @@ fn ended(mode: Mode, status: i32, entered: bool, run: &Run, whole: &Run) -> Verd
     match (code, status) {
         _ if whole.end == End::Status(status) && same_output => Verdict::Ran,
         // A text of dlerror is one line in the words of the other loader, so it has no code.
-        (None, FAILED) if mode == Mode::Dlopen && names_the_file => Verdict::Refused("dlerror".to_owned()),
+        (None, FAILED) if mode == Mode::Dlopen && (names_the_file || names_what_is_missing) => {
+            Verdict::Refused("dlerror".to_owned())
+        }
         (Some(_), _) if mode == Mode::Dlopen => Verdict::Bad("a process that dlopen ended"),
         _ if entered => Verdict::Other,
         (Some((code, _)), 1..) if names_the_file => Verdict::Refused(code.to_owned()),
