@@ -2,6 +2,7 @@
 
 use lode::arch::MACHINES;
 use lode::elf::dynamic::{Dyn, Dynamic, tag};
+use lode::elf::hash::{GnuHashHeader, SysvHashHeader, gnu_hash, sysv_hash};
 use lode::elf::header::{Header, class_name, data_name, machine_name, machine_of_class, osabi_name};
 use lode::elf::note::{self, LevelFeatures, Notes};
 use lode::elf::segment::{ProgramHeader, kind, kind_name};
@@ -56,7 +57,10 @@ fn segments(bytes: &[u8], header: &Header, length: Option<u64>) {
     };
     for header in &headers {
         header.end();
-        assert!(kind::is_known(header.kind) || kind_name(header.kind).is_none());
+        let name = kind_name(header.kind);
+        assert!(kind::is_known(header.kind) || name.is_none());
+        assert_eq!(header.access.to_string().len(), 3);
+        assert!(!format!("{} {}", header.vaddr, header.offset).is_empty());
     }
     for page_size in [4096, 65536] {
         match Layout::plan(header, &headers, length, page_size) {
@@ -110,6 +114,22 @@ pub fn notes(bytes: &[u8]) {
     }
 }
 
+/// The words in front of a hash table, and a name.
+pub fn hash(bytes: &[u8]) {
+    let (gnu, sysv) = (gnu_hash(bytes), sysv_hash(bytes));
+    assert!(sysv >> 28 == 0, "{gnu:#x} {sysv:#x}");
+    let words = bytes.as_chunks::<4>().0;
+    let word = |index: usize| words.get(index).map_or(0, |word| u32::from_le_bytes(*word));
+    match GnuHashHeader::decode([word(0), word(1), word(2), word(3)]) {
+        Ok(header) => assert!(header.buckets_offset() < header.chains_offset()),
+        Err(fault) => tell(fault),
+    }
+    match SysvHashHeader::decode([word(0), word(1)]) {
+        Ok(header) => assert!(header.chains_offset() > SysvHashHeader::SIZE),
+        Err(fault) => tell(fault),
+    }
+}
+
 /// A library's hash tables, symbols, strings and versions, as the loader finds them.
 pub fn symbols(bytes: &[u8]) {
     for entry in bytes.chunks(24).filter_map(Symbol::decode) {
@@ -129,6 +149,7 @@ pub fn symbols(bytes: &[u8]) {
     };
     let symbols = &module.symbols;
     for index in (0..symbols.count().min(4096)).map(SymbolIndex) {
+        assert!(!format!("{index} {index:?}").is_empty());
         let Some(symbol) = symbols.get(index) else { continue };
         let name = symbols.name(&symbol);
         let version = symbols.version(index).unwrap_or_default();

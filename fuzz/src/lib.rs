@@ -30,6 +30,7 @@ targets! {
     files::header: header,
     files::dynamic: dynamic,
     files::notes: notes,
+    files::hash: hash,
     files::symbols: symbols,
     files::versions: versions,
     streams::relocations: relocations,

@@ -18,6 +18,7 @@ pub fn seeds() -> Vec<Seed> {
     headers(&mut seeds);
     dynamic_sections(&mut seeds);
     notes(&mut seeds);
+    hashes(&mut seeds);
     versions(&mut seeds);
     streams(&mut seeds);
     texts(&mut seeds);
@@ -68,6 +69,8 @@ fn headers(seeds: &mut Vec<Seed>) {
         (18, 2, 3),
         (18, 2, 183),
         (18, 2, 40),
+        (18, 2, 0xfeed),
+        (5, 1, 9),
         (20, 4, 2),
         (32, 8, 0),
         (32, 8, 1 << 40),
@@ -166,9 +169,12 @@ fn dynamic_sections(seeds: &mut Vec<Seed>) {
         put(format!("odd-{tag:x}"), &[tag, value, twin, size + 1, 0, 0]);
         put(format!("pair-{tag:x}"), &[tag, value, twin, size, 0, 0]);
     }
-    for tag in [0x4000_0014, 0x4000_0026, 0x6fff_fdfb, 0x6fff_fdfe, 40, 38, 39] {
+    for tag in [0x4000_0014, 0x4000_0026, 0x6fff_fefe, 38] {
         put(format!("changes-{tag:x}"), &[tag, 0x1000, 0, 0]);
     }
+    put("odd-size".to_owned(), &[7, 0x1000, 8, 49, 9, 24, 0, 0]);
+    put("odd-symbols".to_owned(), &[5, 0x1000, 10, 16, 6, 0x2000, 11, 17, 0, 0]);
+    put("slots-of-no-form".to_owned(), &[23, 0x1000, 2, 48, 0, 0]);
     for (tag, twins) in [(7, [8, 9]), (17, [18, 19]), (36, [35, 37]), (23, [2, 20]), (5, [10, 6])] {
         for size in [0, 7, 17, 24, 48, u64::MAX] {
             put(
@@ -208,6 +214,49 @@ fn notes(seeds: &mut Vec<Seed>) {
     put("cut", build_id[..30].to_vec());
     put("owner-too-long", halves(&[u32::MAX, 4, 3, 0]));
     put("content-too-long", halves(&[4, u32::MAX, 3, 0x554e47]));
+}
+
+fn hashes(seeds: &mut Vec<Seed>) {
+    for header in [
+        [1, 1, 1, 5],
+        [0, 1, 1, 5],
+        [1, 1, 3, 5],
+        [1, 1, 0, 5],
+        [1, 1, 2, 32],
+        [u32::MAX; 4],
+        [u32::MAX, 0, 1 << 31, 31],
+    ] {
+        add(
+            seeds,
+            "hash",
+            format!("{:x}-{:x}-{:x}-{:x}", header[0], header[1], header[2], header[3]),
+            halves(&header),
+        );
+    }
+    add(seeds, "hash", "name", "a_long_name_of_a_symbol");
+    // One thing wrong in a library's table.
+    for (tag, style) in [(0x6fff_fef5, HashStyle::Gnu), (4, HashStyle::Sysv)] {
+        let at = rich(style).dynamic(tag).unwrap() as usize;
+        for (word, value) in [
+            (0, 0),
+            (0, 0xffff),
+            (1, 0),
+            (1, 0xffff),
+            (2, 3),
+            (3, 32),
+            (4, 0xffff),
+            (8, 0xffff),
+        ] {
+            let mut broken = rich(style);
+            broken.set(at + 4 * word, 4, value);
+            add(
+                seeds,
+                "symbols",
+                format!("table-{tag:x}-{word}-{value:x}"),
+                broken.bytes,
+            );
+        }
+    }
 }
 
 fn versions(seeds: &mut Vec<Seed>) {

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{build, mutate, trees, workspace};
+use crate::{build, coverage, mutate, trees, workspace};
 
 /// The suite that takes rows out and makes them anew. It builds the loader twice, so it runs by its name only.
 const ROWS: &str = "rows";
@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
     #[arg(long)]
     mutate: bool,
+    /// Print how many lines of the decoders the corpus of fuzz/ reaches
+    #[arg(long, conflicts_with_all = ["mutate", "bless", "suite", "filter"])]
+    coverage: bool,
     /// Write golden texts anew instead of comparing them
     #[arg(long, conflicts_with = "mutate")]
     bless: bool,
@@ -82,6 +85,9 @@ impl Totals {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.mutate {
         return mutate::run(arguments.filter.as_deref());
+    }
+    if arguments.coverage {
+        return coverage::run();
     }
     let mut suite = arguments.suite.as_deref();
     let mut command = workspace::cargo();
