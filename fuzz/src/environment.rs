@@ -13,7 +13,7 @@ pub fn cache(bytes: &[u8]) {
     assert_eq!(compare(left, left), Ordering::Equal);
     compare(left, right);
     let Ok(cache) = Cache::parse(bytes) else { return };
-    assert_eq!(cache.len() == 0, cache.is_empty());
+    assert!(cache.len() < bytes.len());
     let levels = Hwcaps::new(&["x86-64-v3", "x86-64-v2"], Some(b"own"), None);
     for name in [&b"libc.so.6"[..], b"liba.so", b"libb.so.10", b""] {
         for flags in [0, 0x303] {

@@ -133,8 +133,10 @@ pub fn hash(bytes: &[u8]) {
 /// A library's hash tables, symbols, strings and versions, as the loader finds them.
 pub fn symbols(bytes: &[u8]) {
     for entry in bytes.chunks(24).filter_map(Symbol::decode) {
-        (entry.binding(), entry.kind(), entry.visibility(), entry.is_weak());
-        (entry.is_defined(), entry.is_absolute(), entry.is_linkable());
+        assert_eq!(entry.binding() << 4 | entry.kind(), entry.info);
+        assert!(entry.visibility() < 4 && (entry.is_defined() || !entry.is_absolute()));
+        assert!(!entry.is_linkable() || entry.binding() != 0);
+        entry.is_weak();
     }
     let mut host = Memory::new(whole::BASE);
     host.add("/lib/liba.so", bytes.to_vec());

@@ -24,7 +24,7 @@ pub struct Arguments {
     /// programs of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `upstream`: the same under a loader with the rows of
     /// glibc's own releases only. `rows`: the table without the installed glibc, and how it gets there. `soak`: an hour of threads, forks and
     /// signals (tests/soak.rs names the variables that shorten it). `packages`: the files of 300 native packages, fetched into the folder that
-    /// LODE_PACKAGES names
+    /// LODE_PACKAGES names. `hostile` (damaged files in every mode of use) and `fuzz` (the decoders) make more when they are asked to
     #[arg(long)]
     suite: Option<String>,
     /// With `--suite trees`, only the tree of this release of Debian; `by-commit` stands for the one whose turn it is at the commit
