@@ -135,13 +135,15 @@ fn whereabouts(process: Pid, loader: &Path) -> Place {
         return Place::NoLoader;
     };
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
-    let (mut place, mut has_loader) = (Place::Nowhere, false);
+    let (mut place, mut has_loader, mut runs_off) = (Place::Nowhere, false, false);
     for line in maps.lines() {
         let is_loader = line.get(73..).is_some_and(|path| Path::new(path) == loader);
         has_loader |= is_loader;
         let (range, rest) = line.split_once(' ').unwrap();
         let (start, end) = range.split_once('-').unwrap();
         let number = |text| u64::from_str_radix(text, 16).unwrap();
+        let is_code = rest.as_bytes()[2] == b'x' && !is_loader;
+        runs_off |= is_code && number(end) == registers.rip;
         if (number(start)..number(end)).contains(&registers.rip) {
             place = match (is_loader, rest.as_bytes()[2]) {
                 (true, _) => Place::Loader,
@@ -150,5 +152,10 @@ fn whereabouts(process: Pid, loader: &Path) -> Place {
             };
         }
     }
-    if has_loader { place } else { Place::NoLoader }
+    match (has_loader, runs_off) {
+        (false, _) => Place::NoLoader,
+        // Code that the damage filled with zeros is executed up to its end.
+        (true, true) => Place::Object,
+        (true, false) => place,
+    }
 }
