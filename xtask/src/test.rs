@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{build, mutate, trees, workspace};
+use crate::{build, coverage, mutate, trees, workspace};
 
 /// The suite that takes rows out and makes them anew. It builds the loader twice, so it runs by its name only.
 const ROWS: &str = "rows";
@@ -13,6 +13,9 @@ const ROWS: &str = "rows";
 const SOAK: &str = "soak";
 /// The suite of which every few cases run otherwise.
 const FAULTS: &str = "faults";
+
+/// The suite of damaged files.
+const HOSTILE: &str = "hostile";
 
 /// Switches of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -22,16 +25,26 @@ pub struct Arguments {
     /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of five that run by their name only. `trees`:
     /// programs of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `upstream`: the same under a loader with the rows of
     /// glibc's own releases only. `rows`: the table without the installed glibc, and how it gets there. `soak`: an hour of threads, forks and
-    /// signals (tests/soak.rs names the variables that shorten it). `faults` runs always, and by its name all of its cases. `packages`: the files of 300 native packages, fetched into the folder that
-    /// LODE_PACKAGES names
+    /// signals (tests/soak.rs names the variables that shorten it). `faults` runs always, and by its name all of its cases. `packages`: the files of
+    /// 300 native packages, fetched into the folder that LODE_PACKAGES names. `hostile` (damaged files in every mode of use) and `fuzz` (the decoders)
+    /// make more when they are asked to
     #[arg(long)]
     suite: Option<String>,
     /// With `--suite trees`, only the tree of this release of Debian; `by-commit` stands for the one whose turn it is at the commit
     #[arg(long, value_name = "RELEASE")]
     tree: Option<String>,
+    /// With `--suite hostile`, how many damaged files are tried in each mode of use
+    #[arg(long, value_name = "N")]
+    mutants: Option<u64>,
+    /// What the suites that need numbers (`hostile`, `fuzz`) make them of; without it, the commit
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
     #[arg(long)]
     mutate: bool,
+    /// Print how many lines of the decoders the corpus of fuzz/ reaches
+    #[arg(long, conflicts_with_all = ["mutate", "bless", "suite", "filter"])]
+    coverage: bool,
     /// Write golden texts anew instead of comparing them
     #[arg(long, conflicts_with = "mutate")]
     bless: bool,
@@ -76,6 +89,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.mutate {
         return mutate::run(arguments.filter.as_deref());
     }
+    if arguments.coverage {
+        return coverage::run();
+    }
     let mut suite = arguments.suite.as_deref();
     let mut command = workspace::cargo();
     command.args(["test", "--no-fail-fast"]);
@@ -91,6 +107,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             command.env(trees::VARIABLE, trees::ready(arguments.tree.as_deref())?);
         }
         _ => ensure!(arguments.tree.is_none(), "--tree belongs to --suite {}", trees::SUITE),
+    }
+    match arguments.mutants {
+        Some(count) if suite == Some(HOSTILE) => {
+            command.env("LODE_HOSTILE_MUTANTS", count.to_string());
+        }
+        count => ensure!(count.is_none(), "--mutants belongs to --suite {HOSTILE}"),
+    }
+    if let Some(seed) = arguments.seed.or_else(trees::number_of_the_commit) {
+        command.env("LODE_SEED", seed.to_string());
     }
     if suite == Some(ROWS) {
         command.env("LODE_ROWS", "1");
@@ -127,7 +152,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     command.arg("--");
     // What it measured is the answer, not only whether that was enough.
-    command.args((arguments.suite.as_deref() == Some(SOAK)).then_some("--nocapture"));
+    let tells = arguments.mutants.is_some() || arguments.suite.as_deref() == Some(SOAK);
+    command.args(tells.then_some("--nocapture"));
     command.args(&arguments.filter);
     command
         .env("LODE_LOADER", &loader)

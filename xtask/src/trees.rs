@@ -73,11 +73,22 @@ fn commit() -> Result<String> {
     let output = Command::new("git")
         .args(["rev-parse", "HEAD"])
         .current_dir(workspace::root())
-        .stderr(Stdio::inherit())
         .output()
         .context("cannot start git")?;
-    ensure!(output.status.success(), "`git rev-parse HEAD`: {}", output.status);
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "`git rev-parse HEAD`: {}: {}",
+        output.status,
+        said.trim_end()
+    );
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// A number that each commit has its own of; `None` where the sources are in no repository.
+pub fn number_of_the_commit() -> Option<u64> {
+    let commit = commit().ok()?;
+    u64::from_str_radix(commit.get(..12)?, 16).ok()
 }
 
 /// The release whose turn it is at a commit: its name is a hash, so each of them has its turn as often as the others.

@@ -1,0 +1,4 @@
+//! `aps2` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (fuzz::target("aps2").expect("it is in the list").run)(bytes));

@@ -1,0 +1,4 @@
+//! `dynamic` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (fuzz::target("dynamic").expect("it is in the list").run)(bytes));

@@ -1,0 +1,4 @@
+//! `header` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (fuzz::target("header").expect("it is in the list").run)(bytes));

@@ -1,0 +1,4 @@
+//! `line` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (fuzz::target("line").expect("it is in the list").run)(bytes));

@@ -1,0 +1,4 @@
+//! `notes` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (fuzz::target("notes").expect("it is in the list").run)(bytes));

@@ -1,0 +1,4 @@
+//! `options` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (fuzz::target("options").expect("it is in the list").run)(bytes));

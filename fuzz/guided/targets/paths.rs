@@ -1,0 +1,4 @@
+//! `paths` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (fuzz::target("paths").expect("it is in the list").run)(bytes));

@@ -1,0 +1,4 @@
+//! `relr` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (fuzz::target("relr").expect("it is in the list").run)(bytes));
