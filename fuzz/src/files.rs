@@ -189,7 +189,11 @@ pub fn versions(bytes: &[u8]) {
             taken += 1;
             match taken <= most {
                 true => Ok(()),
-                false => Err(Kind::NotElf([0; 16]).into()),
+                false => Err(Kind::NotElf {
+                    start: [0; 16],
+                    is_short: false,
+                }
+                .into()),
             }
         };
         let needs = version::needs(table, u64::from(*count), &mut |_| take());

@@ -245,6 +245,7 @@ impl Command {
             Command::Explain(one) => ("explain", one.output.format),
             Command::ExplainCode(one) => ("explain-code", one.output.format),
             Command::Features(one) => ("features", one.output.format),
+            Command::Harden(one) => ("harden", one.output.format),
             Command::Needs(one) => ("needs", one.output.format),
             Command::Plan(one) => ("plan", one.output.format),
             Command::Probes(one) => ("probes", one.output.format),

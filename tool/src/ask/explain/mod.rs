@@ -296,7 +296,8 @@ fn watched(loader: PathBuf, files: &mut Files, arguments: &Arguments) -> Result<
         let number = start.stages.len() as u64;
         say(&chapter(number, &start, &[]))?;
     }
-    let is_cut = is_cut && start.entered.is_none();
+    // A loader that has said what is wrong may still be there for a moment.
+    let is_cut = is_cut && start.entered.is_none() && start.failures.is_empty();
     let cut = is_cut.then(|| blame::running(&start).map_or_else(|| "the loader".to_owned(), |(what, _)| what));
     Ok(Explained {
         command: command.iter().map(|word| spelling::word(word)).collect(),

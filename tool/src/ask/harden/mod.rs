@@ -33,7 +33,7 @@ pub struct Arguments {
     #[command(flatten)]
     search: Search,
     #[command(flatten)]
-    output: Output,
+    pub output: Output,
 }
 
 /// Answers.
