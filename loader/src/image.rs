@@ -406,15 +406,21 @@ impl Image {
         Some(unsafe { core::slice::from_raw_parts(first, length as usize) })
     }
 
-    /// A copy of `length` bytes at `at`.
+    /// A copy of `length` bytes at `at`. They may lie across extents: two segments that share a page of the file meet within what stood in one.
     pub fn copy(&self, at: Vaddr, length: usize) -> Option<Vec<u8>> {
-        let first = self.place(at, length as u64, Access::READ)?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length).ok()?;
-        // SAFETY: source range checked by `place`; the destination has the capacity and is fresh memory.
-        unsafe {
-            core::ptr::copy_nonoverlapping(first, bytes.as_mut_ptr(), length);
-            bytes.set_len(length);
+        let mut bytes: Vec<u8> = Vec::new();
+        while bytes.len() < length {
+            let next = at.plus(bytes.len() as u64)?;
+            let extent = self.extent(next, 1)?;
+            let inside = extent.length - (next.0 - extent.start.0);
+            let part = inside.min((length - bytes.len()) as u64);
+            let first = self.place(next, part, Access::READ)?;
+            bytes.try_reserve_exact(part as usize).ok()?;
+            // SAFETY: source range checked by `place`; the destination has the capacity and is fresh memory.
+            unsafe {
+                core::ptr::copy_nonoverlapping(first, bytes.as_mut_ptr().add(bytes.len()), part as usize);
+                bytes.set_len(bytes.len() + part as usize);
+            }
         }
         Some(bytes)
     }
@@ -457,6 +463,35 @@ impl Image {
         Patch {
             all: true,
             ..self.patch()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn a_copy_reaches_across_extents_that_meet() {
+        let (mut first, mut second, mut apart) = ([1u8; 4], [2u8; 4], [3u8; 4]);
+        let extent = |start, bytes: &mut [u8; 4]| Extent {
+            start: Vaddr(start),
+            length: 4,
+            host: bytes.as_mut_ptr(),
+            access: Access::READ,
+        };
+        let extents = vec![
+            extent(0x1000, &mut first),
+            extent(0x1004, &mut second),
+            extent(0x2000, &mut apart),
+        ];
+        // SAFETY: the three arrays outlive the image, and nothing else refers to them meanwhile.
+        let image = unsafe { Image::new(Bias(0), extents, None) };
+        assert_eq!(image.copy(Vaddr(0x1002), 4), Some(vec![1, 1, 2, 2]));
+        assert_eq!(image.copy(Vaddr(0x1000), 8), Some(vec![1, 1, 1, 1, 2, 2, 2, 2]));
+        for (at, length) in [(0x1002, 7), (0xfff, 2), (0x2003, 2)] {
+            assert_eq!(image.copy(Vaddr(at), length), None);
         }
     }
 }
