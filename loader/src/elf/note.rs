@@ -164,12 +164,15 @@ impl fmt::Display for LevelFeatures {
 /// file is silent about it, or damaged before it.
 #[inline(never)]
 pub fn property(bytes: &[u8], wanted: u32) -> u32 {
-    let mut rest = find_gnu(bytes, 8, PROPERTIES).unwrap_or_default();
-    while let Some((kind, content, behind)) = next_property(rest) {
-        if kind == wanted && content.len() <= 4 {
-            return u32_at(content, 0).unwrap_or(1);
+    // GNU ld leaves notes side by side that it does not know how to merge.
+    for note in Notes::new(bytes, 8).filter(|note| note.owner == b"GNU\0" && note.kind == PROPERTIES) {
+        let mut rest = note.content;
+        while let Some((kind, content, behind)) = next_property(rest) {
+            if kind == wanted && content.len() <= 4 {
+                return u32_at(content, 0).unwrap_or(1);
+            }
+            rest = behind;
         }
-        rest = behind;
     }
     0
 }
@@ -260,6 +263,9 @@ mod tests {
         assert_eq!(property(&bytes, X86_ISA_1_NEEDED), 0b111);
         assert_eq!(property(&bytes, NEEDED_1), 1);
         assert_eq!(property(&bytes, OTHER), 3);
+        let mut two = bytes.clone();
+        two.extend(note(b"GNU\0", PROPERTIES, &words(&[MEMORY_SEAL, 0]), 8));
+        assert_eq!((property(&bytes, MEMORY_SEAL), property(&two, MEMORY_SEAL)), (0, 1));
         for length in 0..bytes.len() {
             assert_eq!(property(&bytes[..length], OTHER), 0);
         }
