@@ -276,6 +276,11 @@ impl Memory {
         self.base.as_ptr().cast()
     }
 
+    /// Its length in bytes.
+    pub fn size(&self) -> usize {
+        self.words * 16
+    }
+
     /// Keeps it for as long as the process lives.
     pub fn leak(self) {
         core::mem::forget(self);
