@@ -502,12 +502,9 @@ pub unsafe fn set_thread_pointer(address: usize) -> Result<(), Errno> {
 }
 
 /// Names the word that the kernel clears and wakes when the thread ends; returns the thread's id.
-///
-/// # Safety
-/// `address` is 0 or a word that stays mapped until the thread ends or the call is made again.
-pub unsafe fn set_tid_address(address: usize) -> i32 {
-    // SAFETY: the caller answers for the word; the call cannot fail.
-    unsafe { syscall1(number::SET_TID_ADDRESS, address) }.map_or(0, |id| id as i32)
+pub fn set_tid_address(word: &'static core::sync::atomic::AtomicU32) -> i32 {
+    // SAFETY: the kernel stores 0 in the word once, which stays and may be changed by others; the call cannot fail.
+    unsafe { syscall1(number::SET_TID_ADDRESS, word.as_ptr() as usize) }.map_or(0, |id| id as i32)
 }
 
 /// Names the thread's list of robust mutexes (`struct robust_list_head`, `length` bytes).

@@ -35,9 +35,9 @@ pub use constructors::{call_all, initialise};
 pub use failure::{clear_thread, dlerror, forget_thread, set_own_words};
 pub use information::{dladdr, dladdr1, dlinfo, find_dso_for_object};
 pub use locks::{Loading, in_the_child};
-pub use published::{publish, with_module_at, with_module_of_map, with_world};
+pub use published::{code_at, publish, with_module_at, with_module_of_map, with_world};
 pub use symbol::bind_slot;
-pub use threads::{allocate_thread_head, is_initial_dtv, prepare_malloc, refill_tls, tls_block};
+pub use threads::{is_initial_dtv, prepare_malloc, refill_tls, tls_block};
 
 /// What the start decided and later operations need.
 #[derive(Debug)]
