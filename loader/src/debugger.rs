@@ -116,12 +116,10 @@ fn place_of(namespace: Namespace, base: &'static RDebug) -> &'static RDebug {
 fn structure_of(namespace: Namespace, base: &'static RDebug) -> &'static RDebug {
     let place = place_of(namespace, base);
     if place.version.load(Ordering::Relaxed) == 0 {
-        let of_base = |word: &AtomicU64| word.load(Ordering::Relaxed);
-        place.begin(2, of_base(&base.stop_at), of_base(&base.loader_base));
-        let mut last = base;
-        while let Some(next) = FURTHER.iter().find(|next| next.address() == of_base(&last.next)) {
-            last = next;
-        }
+        let word = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        let is_last = |other: &&RDebug| other.version.load(Ordering::Relaxed) != 0 && word(&other.next) == 0;
+        let last = FURTHER.iter().find(is_last).unwrap_or(base);
+        place.begin(2, word(&base.stop_at), word(&base.loader_base));
         last.next.store(place.address(), Ordering::Release);
         base.version.store(2, Ordering::Release);
     }

@@ -134,9 +134,8 @@ extern "C" fn lookup_symbol_x(
     _flags: c_int,
     _skip: *const c_void,
 ) -> *const c_void {
-    let name = name.bytes().unwrap_or_default();
     let found = dl::with_module_of_map(map as usize, |module| {
-        let (index, _) = module.symbols.find(&Wanted::new(name, None, Use::Call))?;
+        let (index, _) = module.symbols.find(&Wanted::new(name.bytes()?, None, Use::Call))?;
         module.symbol_address(index)
     })
     .flatten();
@@ -255,8 +254,8 @@ pub fn tunable_get_val(id: c_int, value: Answer<c_void>, callback: Option<extern
     };
     match kind {
         TunableKind::Int32 => value.of().put(number as u32),
-        TunableKind::Uint64 | TunableKind::SizeT => value.of().put(number),
-        TunableKind::String => value.of().put(0u64),
+        // The number of a text is 0: none is handed out.
+        TunableKind::Uint64 | TunableKind::SizeT | TunableKind::String => value.of().put(number),
     }
     let mut stored = number;
     if set && let Some(callback) = callback {

@@ -279,10 +279,13 @@ impl Glibc {
                 continue;
             };
             let list = &self.layout.list;
-            let mut node = head.follow(list.next, list.size());
-            while node.is_there() && node.address() != head.address() {
-                fill_blocks(node.address() - self.layout.pthread.list.offset() as u64, modules);
+            let mut node = head;
+            loop {
                 node = node.follow(list.next, list.size());
+                if !node.is_there() || node.address() == head.address() {
+                    break;
+                }
+                fill_blocks(node.address() - self.layout.pthread.list.offset() as u64, modules);
             }
         }
     }
