@@ -24,8 +24,11 @@ pub struct Text<'a>(*const c_char, PhantomData<&'a CStr>);
 impl<'a> Text<'a> {
     /// Its bytes without the NUL; `None` for null.
     pub fn bytes(self) -> Option<&'a [u8]> {
+        if self.0.is_null() {
+            return None;
+        }
         // SAFETY: only a caller in C makes this value, and the interface says that it is a C string or null.
-        (!self.0.is_null()).then(|| unsafe { CStr::from_ptr(self.0) }.to_bytes())
+        Some(unsafe { CStr::from_ptr(self.0) }.to_bytes())
     }
 }
 
@@ -51,6 +54,24 @@ impl<T> Answer<T> {
             // SAFETY: only a caller in C makes such a value, and the interface says that there is room for a `T`.
             unsafe { self.0.write_unaligned(value) };
         }
+    }
+}
+
+/// A structure of its own that a caller in C passes, or null. Both sides know its size.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct Given(*mut u8);
+
+impl Given {
+    /// Its run-time address; 0: null.
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// Its memory, `size` bytes; none at null.
+    pub fn span(self, size: usize) -> Span {
+        // SAFETY: only a caller in C makes this value, and the interface says that it is a structure of that size or null, which stays while both use it.
+        unsafe { Span::at(self.0, size) }
     }
 }
 
@@ -132,6 +153,24 @@ impl Span {
         // SAFETY: the bytes lie in the span; `bytes` is lode's own, so that they do not overlap.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place.as_ptr(), bytes.len()) };
         Some(())
+    }
+
+    /// Copies `length` bytes of a module to its beginning; `None` if they are not mapped, or too many.
+    pub fn store_image(self, image: &Image, at: Vaddr, length: u64) -> Option<()> {
+        let source = image.host_range(at, length)?;
+        let length = length as usize;
+        let place = self.place(0, length)?;
+        // SAFETY: the image has the source mapped, and the bytes lie in the span, which is none of a module's.
+        unsafe { core::ptr::copy_nonoverlapping(source, place.as_ptr(), length) };
+        Some(())
+    }
+
+    /// Fills it with zeros from `offset` bytes on.
+    pub fn clear_from(self, offset: usize) {
+        if let Some(size) = self.size.checked_sub(offset) {
+            // SAFETY: the bytes lie in the span, to which nothing refers.
+            unsafe { self.base.add(offset).write_bytes(0, size) };
+        }
     }
 
     /// The 32-bit word at `offset` bytes as one that others change too. `None` outside, or not aligned.

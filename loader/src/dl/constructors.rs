@@ -1,14 +1,11 @@
-//! Constructors and destructors: each module's once, whoever asks first.
-//!
-//! # Safety
-//! Calls what the tables of relocated modules name as functions, as the gABI ("Initialization and Termination Functions") has it.
-#![allow(unsafe_code)]
+//! Constructors and destructors: each module's once, whoever asks first (gABI, "Initialization and Termination Functions").
+#![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use super::locks::LongLock;
-use super::published::Visiting;
+use super::published::{Visiting, code_at};
 use super::{Arguments, Runtime, runtime};
 use crate::elf::Address;
 use crate::event::{Event, Interest, Log};
@@ -16,16 +13,20 @@ use crate::stages::init;
 use crate::stages::link::dependents_first;
 use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId};
 
-type Constructor = extern "C-unwind" fn(usize, usize, usize);
-
-/// Calls functions of the program with argc, argv and envp.
+/// Calls functions that tables of a module name, with argc, argv and envp.
 pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments, log: Log<'_>) {
     for function in functions {
         log.emit(Interest::STREAM, || Event::Calling(function));
-        // SAFETY: an address that DT_INIT, DT_INIT_ARRAY or DT_PREINIT_ARRAY of a relocated module names: code by the ABI.
-        let function: Constructor = unsafe { core::mem::transmute(function.0 as usize) };
-        function(arguments.count, arguments.values, arguments.environment);
+        call(function, [arguments.count, arguments.values, arguments.environment, 0]);
         log.emit(Interest::STREAM, || Event::Returned);
+    }
+}
+
+/// Calls what was code of a module when the table that names it was loaded. What the program has made of it since, and is none, is not called.
+#[inline(never)]
+fn call(function: Address, arguments: [usize; 4]) {
+    if let Some(code) = code_at(function) {
+        code.call(arguments);
     }
 }
 
@@ -79,8 +80,6 @@ pub(super) fn destroy(module: &Module) {
         runtime.log.emit(Interest::FILES, || Event::Finalising(&module.name));
     }
     for function in init::destructors(module) {
-        // SAFETY: an address that DT_FINI or DT_FINI_ARRAY of an initialised module names.
-        let function: extern "C-unwind" fn() = unsafe { core::mem::transmute(function.0 as usize) };
-        function();
+        call(function, [0; 4]);
     }
 }

@@ -1,8 +1,7 @@
 //! What is where: `dladdr`, `dlinfo`, `dl_iterate_phdr`.
 //!
 //! # Safety
-//! The C functions take what C callers pass: structures with the room that the interface states. Addresses and handles may be
-//! anything; they are looked up, never followed.
+//! A link_map is a structure that lode made; a door has the type of what it enters.
 #![allow(unsafe_code)]
 
 use alloc::vec::Vec;
@@ -14,6 +13,7 @@ use super::{answer, call_error, doors, runtime, too_early};
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Kind, Result};
+use crate::foreign::{Answer, Given};
 use crate::stages::map::search_directories;
 use crate::thread;
 use crate::world::{Host, Module, Namespace, Role, Roster, World};
@@ -31,23 +31,16 @@ pub struct Info {
 const RTLD_DL_SYMENT: c_int = 1;
 const RTLD_DL_LINKMAP: c_int = 2;
 
-/// `dladdr(3)`.
-///
-/// # Safety
-/// `info` has room for the structure.
-pub unsafe extern "C" fn dladdr(address: *const c_void, info: *mut Info) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { dladdr1(address, info, core::ptr::null_mut(), 0) }
+/// `dladdr(3)`. An address, as a handle below, may be anything: it is looked up, never followed.
+pub extern "C" fn dladdr(address: *const c_void, info: Answer<Info>) -> c_int {
+    dladdr1(address, info, Answer::NOWHERE, 0)
 }
 
 /// `dladdr1(3)`.
-///
-/// # Safety
-/// `info` has room for the structure, `extra` for a pointer when `flags` ask for one.
-pub unsafe extern "C" fn dladdr1(
+pub extern "C" fn dladdr1(
     address: *const c_void,
-    info: *mut Info,
-    extra: *mut *const c_void,
+    info: Answer<Info>,
+    extra: Answer<*const c_void>,
     flags: c_int,
 ) -> c_int {
     let reading = Reading::start();
@@ -60,19 +53,16 @@ pub unsafe extern "C" fn dladdr1(
         place = module.at(Vaddr(symbol.value)).0;
         entry = module.symbol_address(index).map_or(0, |entry| entry.0);
     }
-    // SAFETY: the caller's promises.
-    unsafe {
-        info.write(Info {
-            file: file_name(module),
-            base: module.range().0.0 as *const c_void,
-            symbol: name,
-            address: place as *const c_void,
-        });
-        match flags {
-            RTLD_DL_SYMENT => extra.write(entry as *const c_void),
-            RTLD_DL_LINKMAP => extra.write(module.link_map.load(Ordering::Acquire) as *const c_void),
-            _ => {}
-        }
+    info.put(Info {
+        file: file_name(module),
+        base: module.range().0.0 as *const c_void,
+        symbol: name,
+        address: place as *const c_void,
+    });
+    match flags {
+        RTLD_DL_SYMENT => extra.put(entry as *const c_void),
+        RTLD_DL_LINKMAP => extra.put(module.link_map.load(Ordering::Acquire) as *const c_void),
+        _ => {}
     }
     1
 }
@@ -117,84 +107,77 @@ const RTLD_DI_TLS_MODID: c_int = 9;
 const RTLD_DI_TLS_DATA: c_int = 10;
 const RTLD_DI_PHDR: c_int = 11;
 
-/// `dlinfo(3)`.
-///
-/// # Safety
-/// `argument` has the room that the request states.
-pub unsafe extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, argument: *mut c_void) -> c_int {
+/// `dlinfo(3)`. What the argument has room for follows from the request.
+pub extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, argument: Given) -> c_int {
     let result = with_world(|world, roster| {
         let module = module_of_map(world, handle as usize).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?;
-        // SAFETY: the caller's promise.
-        unsafe { inform(module, roster, request, argument) }
+        inform(module, roster, request, argument)
     });
     answer(result.unwrap_or_else(|| Err(too_early())), -1)
 }
 
-/// # Safety
-/// See [`dlinfo`].
-unsafe fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: *mut c_void) -> Result<c_int> {
-    // SAFETY: the room that each request states (dlinfo(3)).
-    unsafe {
-        match request {
-            RTLD_DI_LMID => argument.cast::<isize>().write(module.namespace.0.into()),
-            RTLD_DI_LINKMAP => argument.cast::<usize>().write(module.link_map.load(Ordering::Acquire)),
-            RTLD_DI_ORIGIN => {
-                let origin = match (&module.origin, module.role) {
-                    (Some(origin), _) => Some(origin.clone()),
-                    (None, Role::Program) => runtime().and_then(|runtime| runtime.linux.program_origin()),
-                    _ => None,
-                };
-                let bytes = origin.as_ref().map_or(&b""[..], |origin| origin.bytes());
-                core::ptr::copy_nonoverlapping(bytes.as_ptr(), argument.cast(), bytes.len());
-                argument.cast::<u8>().add(bytes.len()).write(0);
-            }
-            RTLD_DI_TLS_MODID => argument.cast::<u64>().write(module.tls().map_or(0, |slot| slot.id)),
-            RTLD_DI_TLS_DATA => {
-                let block = thread::existing_block(module);
-                argument.cast::<u64>().write(block.unwrap_or(0));
-            }
-            RTLD_DI_PHDR => {
-                let phdr = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);
-                argument.cast::<u64>().write(phdr);
-                return Ok(module.headers.len() as c_int);
-            }
-            RTLD_DI_SERINFO | RTLD_DI_SERINFOSIZE => {
-                let Some(runtime) = runtime() else {
-                    return Err(too_early());
-                };
-                let directories = search_directories(module.id, roster, &runtime.searcher, &runtime.linux);
-                search_information(&directories, argument, request == RTLD_DI_SERINFO);
-            }
-            _ => return Err(call_error(Kind::Unsupported("unsupported dlinfo request"), b"")),
+fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: Given) -> Result<c_int> {
+    let mut result = 0;
+    let word = match request {
+        RTLD_DI_LMID => module.namespace.0.into(),
+        RTLD_DI_LINKMAP => module.link_map.load(Ordering::Acquire) as u64,
+        RTLD_DI_ORIGIN => {
+            let origin = match (&module.origin, module.role) {
+                (Some(origin), _) => Some(origin.clone()),
+                (None, Role::Program) => runtime().and_then(|runtime| runtime.linux.program_origin()),
+                _ => None,
+            };
+            let mut text = origin.map_or(Vec::new(), |origin| origin.bytes().to_vec());
+            text.extend_from_slice(b"\0");
+            argument.span(text.len()).store_bytes(0, &text);
+            return Ok(0);
         }
-    }
-    Ok(0)
+        RTLD_DI_TLS_MODID => module.tls().map_or(0, |slot| slot.id),
+        RTLD_DI_TLS_DATA => thread::existing_block(module).unwrap_or(0),
+        RTLD_DI_PHDR => {
+            result = module.headers.len() as c_int;
+            module.layout.phdr.map_or(0, |phdr| module.at(phdr).0)
+        }
+        RTLD_DI_SERINFO | RTLD_DI_SERINFOSIZE => {
+            let Some(runtime) = runtime() else {
+                return Err(too_early());
+            };
+            let directories = search_directories(module.id, roster, &runtime.searcher, &runtime.linux);
+            let mut bytes = search_information(&directories, argument.address());
+            if request == RTLD_DI_SERINFOSIZE {
+                bytes.truncate(SERINFO_HEAD);
+            }
+            // For more than its head there is as much room as the size said.
+            argument.span(bytes.len()).store_bytes(0, &bytes);
+            return Ok(0);
+        }
+        _ => return Err(call_error(Kind::Unsupported("unsupported dlinfo request"), b"")),
+    };
+    argument.span(8).store(0, word);
+    Ok(result)
 }
 
-/// `Dl_serinfo`: size and count, and if asked for, the directories of a search.
-///
-/// # Safety
-/// See [`dlinfo`]; for the directories, `dls_size` bytes.
-unsafe fn search_information(directories: &[Vec<u8>], argument: *mut c_void, fill: bool) {
-    let head = 16;
-    let text: usize = directories.iter().map(|directory| directory.len() + 1).sum();
-    let table = directories.len() * 16;
-    // SAFETY: size and count stand first; behind them the pairs of name and flags, then the texts.
-    unsafe {
-        let base = argument.cast::<u8>();
-        if fill {
-            let mut next = base.add(head + table);
-            for (index, directory) in directories.iter().enumerate() {
-                base.add(head + index * 16).cast::<*mut u8>().write_unaligned(next);
-                base.add(head + index * 16 + 8).cast::<u32>().write_unaligned(0);
-                core::ptr::copy_nonoverlapping(directory.as_ptr(), next, directory.len());
-                next.add(directory.len()).write(0);
-                next = next.add(directory.len() + 1);
-            }
-        }
-        base.cast::<usize>().write_unaligned(head + table + text);
-        base.add(8).cast::<u32>().write_unaligned(directories.len() as u32);
+/// Bytes of `Dl_serinfo` before its table: size and count.
+const SERINFO_HEAD: usize = 16;
+
+/// `Dl_serinfo` with the directories of a search, as it is at an address.
+fn search_information(directories: &[Vec<u8>], at: u64) -> Vec<u8> {
+    let texts = SERINFO_HEAD + directories.len() * 16;
+    let size = texts + directories.iter().map(|directory| directory.len() + 1).sum::<usize>();
+    let mut bytes = Vec::new();
+    let mut put = |words: [u64; 2]| bytes.extend_from_slice(words.map(u64::to_le_bytes).as_flattened());
+    put([size as u64, directories.len() as u64]);
+    // The pairs of name and flags, then the texts.
+    let mut next = at.wrapping_add(texts as u64);
+    for directory in directories {
+        put([next, 0]);
+        next = next.wrapping_add(directory.len() as u64 + 1);
     }
+    for directory in directories {
+        bytes.extend_from_slice(directory);
+        bytes.extend_from_slice(b"\0");
+    }
+    bytes
 }
 
 /// `struct dl_phdr_info` (`link.h`).
@@ -215,11 +198,8 @@ pub struct PhdrInfo {
 type Visitor = extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_int;
 
 /// `dl_iterate_phdr(3)` over the caller's namespace: lode's own, which takes no lock. libc's takes one that `fork` does not reset.
-///
-/// # Safety
-/// `visitor` is a function of the interface's type.
-pub unsafe extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void, caller: *const c_void) -> c_int {
-    type Visit = unsafe extern "C-unwind" fn(Visitor, *mut c_void, &World, Namespace) -> c_int;
+pub extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void, caller: *const c_void) -> c_int {
+    type Visit = extern "C-unwind" fn(Visitor, *mut c_void, &World, Namespace) -> c_int;
     let visiting = Visiting::start();
     let Some(world) = visiting.0.world() else { return 0 };
     let caller = world.at(Address(caller as u64));
@@ -230,18 +210,13 @@ pub unsafe extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void
     } else {
         doors::visit_second
     };
-    // SAFETY: both are doors of `visit`, whose type this is, and the world is the one that was read.
-    unsafe { core::mem::transmute::<*const (), Visit>(door as *const ())(visitor, data, world, namespace) }
+    // SAFETY: both are doors of `visit`, whose type this is.
+    let visit = unsafe { core::mem::transmute::<*const (), Visit>(door as *const ()) };
+    visit(visitor, data, world, namespace)
 }
 
-/// # Safety
-/// As [`iterate_phdr`].
-pub unsafe extern "C-unwind" fn visit(
-    visitor: Visitor,
-    data: *mut c_void,
-    world: &World,
-    namespace: Namespace,
-) -> c_int {
+/// What [`iterate_phdr`] enters by a door.
+pub extern "C-unwind" fn visit(visitor: Visitor, data: *mut c_void, world: &World, namespace: Namespace) -> c_int {
     for id in &world.list {
         let Some(module) = world.get(*id).filter(|module| module.is_in(namespace)) else {
             continue;
