@@ -23,12 +23,19 @@ pub struct Text<'a>(*const c_char, PhantomData<&'a CStr>);
 
 impl<'a> Text<'a> {
     /// Its bytes without the NUL; `None` for null.
+    #[inline(always)]
     pub fn bytes(self) -> Option<&'a [u8]> {
+        (!self.0.is_null()).then_some(self.name())
+    }
+
+    /// As [`Text::bytes`], with nothing for null.
+    #[inline(never)]
+    pub fn name(self) -> &'a [u8] {
         if self.0.is_null() {
-            return None;
+            return b"";
         }
         // SAFETY: only a caller in C makes this value, and the interface says that it is a C string or null.
-        Some(unsafe { CStr::from_ptr(self.0) }.to_bytes())
+        unsafe { CStr::from_ptr(self.0) }.to_bytes()
     }
 }
 
@@ -153,24 +160,6 @@ impl Span {
         // SAFETY: the bytes lie in the span; `bytes` is lode's own, so that they do not overlap.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place.as_ptr(), bytes.len()) };
         Some(())
-    }
-
-    /// Copies `length` bytes of a module to its beginning; `None` if they are not mapped, or too many.
-    pub fn store_image(self, image: &Image, at: Vaddr, length: u64) -> Option<()> {
-        let source = image.host_range(at, length)?;
-        let length = length as usize;
-        let place = self.place(0, length)?;
-        // SAFETY: the image has the source mapped, and the bytes lie in the span, which is none of a module's.
-        unsafe { core::ptr::copy_nonoverlapping(source, place.as_ptr(), length) };
-        Some(())
-    }
-
-    /// Fills it with zeros from `offset` bytes on.
-    pub fn clear_from(self, offset: usize) {
-        if let Some(size) = self.size.checked_sub(offset) {
-            // SAFETY: the bytes lie in the span, to which nothing refers.
-            unsafe { self.base.add(offset).write_bytes(0, size) };
-        }
     }
 
     /// The 32-bit word at `offset` bytes as one that others change too. `None` outside, or not aligned.

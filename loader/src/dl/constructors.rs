@@ -1,11 +1,14 @@
-//! Constructors and destructors: each module's once, whoever asks first (gABI, "Initialization and Termination Functions").
-#![forbid(unsafe_code)]
+//! Constructors and destructors: each module's once, whoever asks first.
+//!
+//! # Safety
+//! Calls what the tables of relocated modules name as functions, as the gABI ("Initialization and Termination Functions") has it.
+#![allow(unsafe_code)]
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use super::locks::LongLock;
-use super::published::{Visiting, code_at};
+use super::published::Visiting;
 use super::{Arguments, Runtime, runtime};
 use crate::elf::Address;
 use crate::event::{Event, Interest, Log};
@@ -17,17 +20,16 @@ use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId};
 pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments, log: Log<'_>) {
     for function in functions {
         log.emit(Interest::STREAM, || Event::Calling(function));
-        call(function, [arguments.count, arguments.values, arguments.environment, 0]);
+        call(function, [arguments.count, arguments.values, arguments.environment]);
         log.emit(Interest::STREAM, || Event::Returned);
     }
 }
 
-/// Calls what was code of a module when the table that names it was loaded. What the program has made of it since, and is none, is not called.
-#[inline(never)]
-fn call(function: Address, arguments: [usize; 4]) {
-    if let Some(code) = code_at(function) {
-        code.call(arguments);
-    }
+#[inline(always)]
+fn call(function: Address, [first, second, third]: [usize; 3]) {
+    // SAFETY: an address that DT_INIT, DT_FINI or an array of a relocated module names: code by the ABI. A destructor takes no arguments, and does not look.
+    let function: extern "C-unwind" fn(usize, usize, usize) = unsafe { core::mem::transmute(function.0 as usize) };
+    function(first, second, third);
 }
 
 /// Runs the constructors of published modules, each module's once: one whose constructor is running (this is a `dlopen` in it) counts as initialised.
@@ -80,6 +82,6 @@ pub(super) fn destroy(module: &Module) {
         runtime.log.emit(Interest::FILES, || Event::Finalising(&module.name));
     }
     for function in init::destructors(module) {
-        call(function, [0; 4]);
+        call(function, [0; 3]);
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn set_failure(error: &Error) {
     }
     // A C string: `Lossy` shows a NUL in a name as text.
     let text = crate::error::text(format_args!("{error:#}\0"));
-    drop(own_failure().swap(Some(Box::new(Failure { text, told: false }))));
+    let _former = own_failure().swap(Some(Box::new(Failure { text, told: false })));
 }
 
 /// A call that succeeds takes the thread's former failure back.
@@ -77,7 +77,7 @@ pub(super) fn forget() {
 
 /// Gives back what a dead thread left in its slot. Nobody runs on it, and its stack is still there.
 pub fn forget_thread(pointer: u64) {
-    drop(words_of(pointer).failure.swap(None));
+    let _former = words_of(pointer).failure.swap(None);
 }
 
 /// Empties the words of a thread that has not run, whatever its stack held before.
@@ -98,6 +98,6 @@ pub extern "C" fn dlerror() -> *const c_char {
     }
     let text = known.text.as_ptr().cast();
     // What a handler left meanwhile goes: it has had its answer.
-    drop(slot.swap(Some(known)));
+    let _meanwhile = slot.swap(Some(known));
     text
 }

@@ -13,7 +13,7 @@ use super::{answer, call_error, doors, runtime, too_early};
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Kind, Result};
-use crate::foreign::{Answer, Given};
+use crate::foreign::{Answer, Given, Span};
 use crate::stages::map::search_directories;
 use crate::thread;
 use crate::world::{Host, Module, Namespace, Role, Roster, World};
@@ -127,9 +127,8 @@ fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: Given) 
                 (None, Role::Program) => runtime().and_then(|runtime| runtime.linux.program_origin()),
                 _ => None,
             };
-            let mut text = origin.map_or(Vec::new(), |origin| origin.bytes().to_vec());
-            text.extend_from_slice(b"\0");
-            argument.span(text.len()).store_bytes(0, &text);
+            let bytes = origin.as_ref().map_or(&b""[..], |origin| origin.bytes());
+            put_text(argument.span(bytes.len() + 1), 0, bytes);
             return Ok(0);
         }
         RTLD_DI_TLS_MODID => module.tls().map_or(0, |slot| slot.id),
@@ -143,12 +142,7 @@ fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: Given) 
                 return Err(too_early());
             };
             let directories = search_directories(module.id, roster, &runtime.searcher, &runtime.linux);
-            let mut bytes = search_information(&directories, argument.address());
-            if request == RTLD_DI_SERINFOSIZE {
-                bytes.truncate(SERINFO_HEAD);
-            }
-            // For more than its head there is as much room as the size said.
-            argument.span(bytes.len()).store_bytes(0, &bytes);
+            search_information(&directories, argument, request == RTLD_DI_SERINFO);
             return Ok(0);
         }
         _ => return Err(call_error(Kind::Unsupported("unsupported dlinfo request"), b"")),
@@ -157,27 +151,35 @@ fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: Given) 
     Ok(result)
 }
 
-/// Bytes of `Dl_serinfo` before its table: size and count.
-const SERINFO_HEAD: usize = 16;
+#[inline(never)]
+fn put_text(room: Span, at: usize, bytes: &[u8]) {
+    room.store_bytes(at, bytes);
+    room.store(at + bytes.len(), 0u8);
+}
 
-/// `Dl_serinfo` with the directories of a search, as it is at an address.
-fn search_information(directories: &[Vec<u8>], at: u64) -> Vec<u8> {
-    let texts = SERINFO_HEAD + directories.len() * 16;
+#[inline(never)]
+fn put_pair(room: Span, at: usize, [first, second]: [u64; 2]) {
+    if let Some(pair) = room.part(at, 16) {
+        pair.store(0, first);
+        pair.store(8, second);
+    }
+}
+
+/// `Dl_serinfo`: size and count, and if asked for, the directories of a search, for which there is as much room as the size said.
+fn search_information(directories: &[Vec<u8>], argument: Given, fill: bool) {
+    const HEAD: usize = 16;
+    let texts = HEAD + directories.len() * 16;
     let size = texts + directories.iter().map(|directory| directory.len() + 1).sum::<usize>();
-    let mut bytes = Vec::new();
-    let mut put = |words: [u64; 2]| bytes.extend_from_slice(words.map(u64::to_le_bytes).as_flattened());
-    put([size as u64, directories.len() as u64]);
+    let room = argument.span(if fill { size } else { HEAD });
+    put_pair(room, 0, [size as u64, directories.len() as u64]);
     // The pairs of name and flags, then the texts.
-    let mut next = at.wrapping_add(texts as u64);
+    let (mut pair, mut text) = (HEAD, texts);
     for directory in directories {
-        put([next, 0]);
-        next = next.wrapping_add(directory.len() as u64 + 1);
+        put_pair(room, pair, [room.address() + text as u64, 0]);
+        put_text(room, text, directory);
+        pair += 16;
+        text += directory.len() + 1;
     }
-    for directory in directories {
-        bytes.extend_from_slice(directory);
-        bytes.extend_from_slice(b"\0");
-    }
-    bytes
 }
 
 /// `struct dl_phdr_info` (`link.h`).

@@ -1,7 +1,10 @@
 //! `dlopen`: the stages of the start with another root, from a name to a published batch whose constructors have run.
 //!
 //! A batch that fails anywhere is dropped, and nothing of it was visible.
-#![forbid(unsafe_code)]
+//!
+//! # Safety
+//! A variable that POSIX names has the type that it states.
+#![allow(unsafe_code)]
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -14,7 +17,7 @@ use super::close::take_away;
 use super::constructors::initialise;
 use super::locks::{Loading, LongLock};
 use super::owned::AtomicBox;
-use super::published::{free_former, publish, with_module_at, with_world, world_of};
+use super::published::{free_former, publish, with_world, world_of};
 use super::symbol::look_up;
 use super::threads::refill_tls;
 use super::{Arguments, Runtime, call_error, runtime, too_early};
@@ -59,7 +62,7 @@ pub extern "C-unwind" fn dlopen(file: Text<'_>, mode: c_int, caller: *const c_vo
 /// libc's own dlopen, for NSS, character sets and the unwinder.
 pub extern "C-unwind" fn libc_dlopen_mode(name: Text<'_>, mode: c_int, caller: *const c_void) -> *mut c_void {
     // libc looks at the answer only; the program's dlerror is none of its business.
-    open(name.bytes(), mode, OF_CALLER, Address(caller as u64)).unwrap_or(0) as *mut c_void
+    open(Some(name.name()), mode, OF_CALLER, Address(caller as u64)).unwrap_or(0) as *mut c_void
 }
 
 /// `dlmopen(3)`, with the address of the caller.
@@ -126,9 +129,9 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
 
 /// The environment as it is now, in the caller's libc.
 fn environment(caller: Address) -> Option<usize> {
-    let place = Address(look_up(0, b"environ", None, caller).ok()? as u64);
-    let word = |module: &Module| module.image.load::<u64>(place.in_image(module.image.bias()));
-    with_module_at(place, word).flatten().map(|word| word as usize)
+    let place = look_up(0, b"environ", None, caller).ok()?;
+    // SAFETY: the variable of this name, a pointer (POSIX), in a module that is loaded.
+    Some(unsafe { (place as *const usize).read() })
 }
 
 /// What is known of a call while it loads.

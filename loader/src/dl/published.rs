@@ -16,7 +16,6 @@ use super::locks::{INSIDE, Loading, thread_word};
 use super::owned::{AtomicArc, Linked};
 use super::with_glibc;
 use crate::elf::Address;
-use crate::foreign::Code;
 use crate::world::{Module, Roster, World};
 
 /// A world with what its end takes.
@@ -243,11 +242,6 @@ pub(super) fn world_of<K: Keeper>(_keeper: &K) -> Option<&World> {
 /// Calls `body` with the module whose mapping holds `address`.
 pub fn with_module_at<T>(address: Address, body: impl FnOnce(&Module) -> T) -> Option<T> {
     with_world(|world, _| world.at(address).map(|module| body(module))).flatten()
-}
-
-/// The function at `address`, if that is in an executable segment of a module.
-pub(super) fn code_at(address: Address) -> Option<Code> {
-    with_module_at(address, |module| Code::of(&module.image, address))?
 }
 
 /// Calls `body` with the module whose link_map is at `map`; `None` when there is none.

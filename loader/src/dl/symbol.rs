@@ -27,7 +27,7 @@ const NEXT: usize = usize::MAX;
 
 /// `dlsym(3)`. A handle may be anything: it is looked up, never followed.
 pub extern "C-unwind" fn dlsym(handle: *const c_void, name: Text<'_>, caller: *const c_void) -> *mut c_void {
-    let name = name.bytes().unwrap_or_default();
+    let name = name.name();
     answer(look_up(handle as usize, name, None, Address(caller as u64)), 0) as *mut c_void
 }
 
@@ -38,22 +38,22 @@ pub extern "C-unwind" fn dlvsym(
     version: Text<'_>,
     caller: *const c_void,
 ) -> *mut c_void {
-    let name = name.bytes().unwrap_or_default();
+    let name = name.name();
     answer(
-        look_up(handle as usize, name, version.bytes(), Address(caller as u64)),
+        look_up(handle as usize, name, Some(version.name()), Address(caller as u64)),
         0,
     ) as *mut c_void
 }
 
 /// libc's own dlsym.
 pub extern "C-unwind" fn libc_dlsym(map: *const c_void, name: Text<'_>) -> *mut c_void {
-    look_up(map as usize, name.bytes().unwrap_or_default(), None, Address(0)).unwrap_or(0) as *mut c_void
+    look_up(map as usize, name.name(), None, Address(0)).unwrap_or(0) as *mut c_void
 }
 
 /// libc's own dlvsym.
 pub extern "C-unwind" fn libc_dlvsym(map: *const c_void, name: Text<'_>, version: Text<'_>) -> *mut c_void {
-    let name = name.bytes().unwrap_or_default();
-    look_up(map as usize, name, version.bytes(), Address(0)).unwrap_or(0) as *mut c_void
+    let name = name.name();
+    look_up(map as usize, name, Some(version.name()), Address(0)).unwrap_or(0) as *mut c_void
 }
 
 pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller: Address) -> Result<usize> {

@@ -7,7 +7,7 @@
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::published::{code_at, with_world};
+use super::published::with_world;
 use super::symbol::look_up;
 use super::{runtime, stop, with_glibc};
 use crate::abi::Abi;
@@ -76,8 +76,13 @@ pub fn prepare_malloc() {
     if DONE.swap(true, Ordering::AcqRel) {
         return;
     }
-    let function = |name| code_at(Address(look_up(0, name, None, Address(0)).ok()? as u64));
-    if let (Some(malloc), Some(free)) = (function(b"malloc"), function(b"free")) {
-        free.call([malloc.call([1, 0, 0, 0]), 0, 0, 0]);
+    let function = |name| look_up(0, name, None, Address(0));
+    if let (Ok(malloc), Ok(free)) = (function(b"malloc"), function(b"free")) {
+        // SAFETY: the process's own allocator, by the names and types of the C standard.
+        unsafe {
+            let malloc: extern "C-unwind" fn(usize) -> *mut c_void = core::mem::transmute(malloc);
+            let free: extern "C-unwind" fn(*mut c_void) = core::mem::transmute(free);
+            free(malloc(1));
+        }
     }
 }

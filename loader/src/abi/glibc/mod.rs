@@ -30,7 +30,6 @@ use self::tunables::Tunables;
 use crate::arch::Ask;
 use crate::elf::{Address, SymbolIndex, Vaddr, note};
 use crate::error::{Error, Kind, Name, Stage};
-use crate::foreign::Code;
 use crate::symbols::{Use, Wanted};
 use crate::sys::machine::MACHINE;
 use crate::world::{Module, ModuleId};
@@ -93,9 +92,9 @@ pub struct Functions {
     /// `__libc_early_init`.
     pub early_init: Option<Address>,
     /// `pthread_mutex_lock`.
-    pub mutex_lock: Option<Code>,
+    pub mutex_lock: Option<Address>,
     /// `pthread_mutex_unlock`.
-    pub mutex_unlock: Option<Code>,
+    pub mutex_unlock: Option<Address>,
     /// `__register_atfork`, behind pthread_atfork.
     pub register_atfork: Option<Address>,
 }
@@ -104,11 +103,10 @@ impl Functions {
     /// Those of a copy of libc.so.6.
     pub fn of(libc: &Module) -> Functions {
         let function = |name: &str| find(libc, name).map(|(_, symbol)| libc.at(Vaddr(symbol.value)));
-        let code = |name: &str| Code::of(&libc.image, function(name)?);
         Functions {
             early_init: function("__libc_early_init"),
-            mutex_lock: code("pthread_mutex_lock"),
-            mutex_unlock: code("pthread_mutex_unlock"),
+            mutex_lock: function("pthread_mutex_lock"),
+            mutex_unlock: function("pthread_mutex_unlock"),
             register_atfork: function("__register_atfork"),
         }
     }
