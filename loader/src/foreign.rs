@@ -64,24 +64,6 @@ impl<T> Answer<T> {
     }
 }
 
-/// A structure of its own that a caller in C passes, or null. Both sides know its size.
-#[derive(Clone, Copy, Debug)]
-#[repr(transparent)]
-pub struct Given(*mut u8);
-
-impl Given {
-    /// Its run-time address; 0: null.
-    pub fn address(self) -> u64 {
-        self.0 as u64
-    }
-
-    /// Its memory, `size` bytes; none at null.
-    pub fn span(self, size: usize) -> Span {
-        // SAFETY: only a caller in C makes this value, and the interface says that it is a structure of that size or null, which stays while both use it.
-        unsafe { Span::at(self.0, size) }
-    }
-}
-
 /// Memory of a known size that others may read and write too: read and written by value, within its bounds.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {

@@ -1,7 +1,7 @@
 //! What is where: `dladdr`, `dlinfo`, `dl_iterate_phdr`.
 //!
 //! # Safety
-//! A link_map is a structure that lode made; a door has the type of what it enters.
+//! `dlinfo` gets room for what the request states. A link_map is a structure that lode made; a door has the type of what it enters.
 #![allow(unsafe_code)]
 
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ use super::{answer, call_error, doors, runtime, too_early};
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Kind, Result};
-use crate::foreign::{Answer, Given, Span};
+use crate::foreign::Answer;
 use crate::stages::map::search_directories;
 use crate::thread;
 use crate::world::{Host, Module, Namespace, Role, Roster, World};
@@ -107,78 +107,83 @@ const RTLD_DI_TLS_MODID: c_int = 9;
 const RTLD_DI_TLS_DATA: c_int = 10;
 const RTLD_DI_PHDR: c_int = 11;
 
-/// `dlinfo(3)`. What the argument has room for follows from the request.
-pub extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, argument: Given) -> c_int {
+/// `dlinfo(3)`.
+///
+/// # Safety
+/// `argument` has the room that the request states.
+pub unsafe extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, argument: *mut c_void) -> c_int {
     let result = with_world(|world, roster| {
         let module = module_of_map(world, handle as usize).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?;
-        inform(module, roster, request, argument)
+        // SAFETY: the caller's promise.
+        unsafe { inform(module, roster, request, argument) }
     });
     answer(result.unwrap_or_else(|| Err(too_early())), -1)
 }
 
-fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: Given) -> Result<c_int> {
-    let mut result = 0;
-    let word = match request {
-        RTLD_DI_LMID => module.namespace.0.into(),
-        RTLD_DI_LINKMAP => module.link_map.load(Ordering::Acquire) as u64,
-        RTLD_DI_ORIGIN => {
-            let origin = match (&module.origin, module.role) {
-                (Some(origin), _) => Some(origin.clone()),
-                (None, Role::Program) => runtime().and_then(|runtime| runtime.linux.program_origin()),
-                _ => None,
-            };
-            let bytes = origin.as_ref().map_or(&b""[..], |origin| origin.bytes());
-            put_text(argument.span(bytes.len() + 1), 0, bytes);
-            return Ok(0);
+/// # Safety
+/// See [`dlinfo`].
+unsafe fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: *mut c_void) -> Result<c_int> {
+    // SAFETY: the room that each request states (dlinfo(3)).
+    unsafe {
+        match request {
+            RTLD_DI_LMID => argument.cast::<isize>().write(module.namespace.0.into()),
+            RTLD_DI_LINKMAP => argument.cast::<usize>().write(module.link_map.load(Ordering::Acquire)),
+            RTLD_DI_ORIGIN => {
+                let origin = match (&module.origin, module.role) {
+                    (Some(origin), _) => Some(origin.clone()),
+                    (None, Role::Program) => runtime().and_then(|runtime| runtime.linux.program_origin()),
+                    _ => None,
+                };
+                let bytes = origin.as_ref().map_or(&b""[..], |origin| origin.bytes());
+                core::ptr::copy_nonoverlapping(bytes.as_ptr(), argument.cast(), bytes.len());
+                argument.cast::<u8>().add(bytes.len()).write(0);
+            }
+            RTLD_DI_TLS_MODID => argument.cast::<u64>().write(module.tls().map_or(0, |slot| slot.id)),
+            RTLD_DI_TLS_DATA => {
+                let block = thread::existing_block(module);
+                argument.cast::<u64>().write(block.unwrap_or(0));
+            }
+            RTLD_DI_PHDR => {
+                let phdr = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);
+                argument.cast::<u64>().write(phdr);
+                return Ok(module.headers.len() as c_int);
+            }
+            RTLD_DI_SERINFO | RTLD_DI_SERINFOSIZE => {
+                let Some(runtime) = runtime() else {
+                    return Err(too_early());
+                };
+                let directories = search_directories(module.id, roster, &runtime.searcher, &runtime.linux);
+                search_information(&directories, argument, request == RTLD_DI_SERINFO);
+            }
+            _ => return Err(call_error(Kind::Unsupported("unsupported dlinfo request"), b"")),
         }
-        RTLD_DI_TLS_MODID => module.tls().map_or(0, |slot| slot.id),
-        RTLD_DI_TLS_DATA => thread::existing_block(module).unwrap_or(0),
-        RTLD_DI_PHDR => {
-            result = module.headers.len() as c_int;
-            module.layout.phdr.map_or(0, |phdr| module.at(phdr).0)
-        }
-        RTLD_DI_SERINFO | RTLD_DI_SERINFOSIZE => {
-            let Some(runtime) = runtime() else {
-                return Err(too_early());
-            };
-            let directories = search_directories(module.id, roster, &runtime.searcher, &runtime.linux);
-            search_information(&directories, argument, request == RTLD_DI_SERINFO);
-            return Ok(0);
-        }
-        _ => return Err(call_error(Kind::Unsupported("unsupported dlinfo request"), b"")),
-    };
-    argument.span(8).store(0, word);
-    Ok(result)
-}
-
-#[inline(never)]
-fn put_text(room: Span, at: usize, bytes: &[u8]) {
-    room.store_bytes(at, bytes);
-    room.store(at + bytes.len(), 0u8);
-}
-
-#[inline(never)]
-fn put_pair(room: Span, at: usize, [first, second]: [u64; 2]) {
-    if let Some(pair) = room.part(at, 16) {
-        pair.store(0, first);
-        pair.store(8, second);
     }
+    Ok(0)
 }
 
-/// `Dl_serinfo`: size and count, and if asked for, the directories of a search, for which there is as much room as the size said.
-fn search_information(directories: &[Vec<u8>], argument: Given, fill: bool) {
-    const HEAD: usize = 16;
-    let texts = HEAD + directories.len() * 16;
-    let size = texts + directories.iter().map(|directory| directory.len() + 1).sum::<usize>();
-    let room = argument.span(if fill { size } else { HEAD });
-    put_pair(room, 0, [size as u64, directories.len() as u64]);
-    // The pairs of name and flags, then the texts.
-    let (mut pair, mut text) = (HEAD, texts);
-    for directory in directories {
-        put_pair(room, pair, [room.address() + text as u64, 0]);
-        put_text(room, text, directory);
-        pair += 16;
-        text += directory.len() + 1;
+/// `Dl_serinfo`: size and count, and if asked for, the directories of a search.
+///
+/// # Safety
+/// See [`dlinfo`]; for the directories, `dls_size` bytes.
+unsafe fn search_information(directories: &[Vec<u8>], argument: *mut c_void, fill: bool) {
+    let head = 16;
+    let text: usize = directories.iter().map(|directory| directory.len() + 1).sum();
+    let table = directories.len() * 16;
+    // SAFETY: size and count stand first; behind them the pairs of name and flags, then the texts.
+    unsafe {
+        let base = argument.cast::<u8>();
+        if fill {
+            let mut next = base.add(head + table);
+            for (index, directory) in directories.iter().enumerate() {
+                base.add(head + index * 16).cast::<*mut u8>().write_unaligned(next);
+                base.add(head + index * 16 + 8).cast::<u32>().write_unaligned(0);
+                core::ptr::copy_nonoverlapping(directory.as_ptr(), next, directory.len());
+                next.add(directory.len()).write(0);
+                next = next.add(directory.len() + 1);
+            }
+        }
+        base.cast::<usize>().write_unaligned(head + table + text);
+        base.add(8).cast::<u32>().write_unaligned(directories.len() as u32);
     }
 }
 
