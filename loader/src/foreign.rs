@@ -24,9 +24,19 @@ pub struct Text<'a>(*const c_char, PhantomData<&'a CStr>);
 
 impl<'a> Text<'a> {
     /// Its bytes without the NUL; `None` for null.
+    #[inline(always)]
     pub fn bytes(self) -> Option<&'a [u8]> {
+        (!self.0.is_null()).then_some(self.name())
+    }
+
+    /// As [`Text::bytes`], with nothing for null.
+    #[inline(never)]
+    pub fn name(self) -> &'a [u8] {
+        if self.0.is_null() {
+            return b"";
+        }
         // SAFETY: only a caller in C makes this value, and the interface says that it is a C string or null.
-        (!self.0.is_null()).then(|| unsafe { CStr::from_ptr(self.0) }.to_bytes())
+        unsafe { CStr::from_ptr(self.0) }.to_bytes()
     }
 }
 
