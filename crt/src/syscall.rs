@@ -472,6 +472,15 @@ pub unsafe fn madvise(address: usize, length: usize, advice: i32) -> Result<(), 
     unsafe { syscall3(number::MADVISE, address, length, advice as usize) }.map(drop)
 }
 
+/// Makes the pages of a range present, as reading them would ([`MADV_POPULATE_READ`]).
+///
+/// # Errors
+/// `madvise(2)`: ENOMEM where nothing is mapped, EFAULT behind the end of a file; EINVAL on older kernels.
+pub fn populate_read(address: usize, length: usize) -> Result<(), Errno> {
+    // SAFETY: neither contents nor protection change.
+    unsafe { madvise(address, length, MADV_POPULATE_READ) }
+}
+
 /// Seals a range: no later call may unmap it or change its protection (Linux 6.10).
 ///
 /// # Errors
