@@ -7,7 +7,8 @@
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use crate::error::{Errno, Fault, Kind};
+use crate::error::{Fault, Kind};
+use crate::sys::heap::refusal;
 use crate::sys::{c_string, linux};
 use crate::thread::{Dtv, StaticTls};
 use crate::tls::TlsPlan;
@@ -29,8 +30,8 @@ pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Fault>
     let align = plan.align.max(64);
     let below = plan.used.checked_next_multiple_of(align).ok_or(Kind::OutOfMemory)?;
     let total = below.checked_add(HEAD + align).ok_or(Kind::OutOfMemory)?;
-    let base =
-        linux::allocate(usize::try_from(total).map_err(|_| Kind::OutOfMemory)?).ok_or(memory(Errno::ENOMEM))? as u64;
+    let base = linux::allocate(usize::try_from(total).map_err(|_| Kind::OutOfMemory)?)
+        .ok_or_else(|| memory(refusal()))? as u64;
     let pointer = (base + below).next_multiple_of(align);
     let dtv = Dtv::allocate(plan.modules, 0);
     if dtv.address() == 0 {

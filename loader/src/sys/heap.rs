@@ -13,9 +13,10 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use super::machine;
+use crate::error::Errno;
 use crt::syscall as call;
 
 /// Address space that the heap may grow into, in bytes. Halved until it fits under RLIMIT_AS.
@@ -35,6 +36,19 @@ const UNIT: usize = 16;
 
 /// The largest blocks that are kept by their size, in units.
 const LARGEST_KEPT: usize = 128;
+
+/// What the kernel answered when it last refused memory to lode, for people.
+static REFUSAL: AtomicI32 = AtomicI32::new(Errno::ENOMEM.0);
+
+/// Notes why the kernel gives no memory.
+pub fn refused(why: Errno) {
+    REFUSAL.store(why.0, Ordering::Relaxed);
+}
+
+/// Why there is no more memory: what the kernel said when it was last asked in vain.
+pub fn refusal() -> Errno {
+    Errno(REFUSAL.load(Ordering::Relaxed))
+}
 
 /// The heap, to be made the global allocator by the binary.
 #[derive(Debug)]
@@ -192,7 +206,10 @@ impl State {
             match unsafe { call::mmap(0, size, call::PROT_NONE, flags, -1, 0) } {
                 Ok(start) => break start,
                 Err(_) if size > LEAST => size /= 2,
-                Err(_) => return None,
+                Err(errno) => {
+                    refused(errno);
+                    return None;
+                }
             }
         };
         self.next = start;
@@ -211,7 +228,8 @@ impl State {
             return None;
         }
         // SAFETY: pages of the reservation that nobody uses yet.
-        unsafe { call::mprotect(self.next, length, call::PROT_READ | call::PROT_WRITE) }.ok()?;
+        let made = unsafe { call::mprotect(self.next, length, call::PROT_READ | call::PROT_WRITE) };
+        made.map_err(refused).ok()?;
         if self.list.size() == 0 {
             // SAFETY: the range is usable, stays, and is lode's alone.
             unsafe { self.list.init(self.next as *mut u8, length) };

@@ -15,8 +15,9 @@ use super::record::Record;
 use super::{AroundFork, Exports, Functions, Glibc, entries};
 use crate::elf::Vaddr;
 use crate::elf::segment::Access;
-use crate::error::{Errno, Fault, Kind};
+use crate::error::{Fault, Kind};
 use crate::layout::TlsTemplate;
+use crate::sys::heap::refusal;
 use crate::sys::linux;
 use crate::thread::{Dtv, StaticTls};
 use crate::tls::TlsPlan;
@@ -155,7 +156,7 @@ impl Glibc {
 
     /// Allocates the first thread's blocks and struct; returns the thread pointer.
     fn first_thread(&self, shape: &Shape) -> Result<u64, Fault> {
-        let memory = || Kind::os("cannot create TLS data structures", Errno::ENOMEM);
+        let memory = || Kind::os("cannot create TLS data structures", refusal());
         self.thread_memory(shape.size, shape.align).ok_or_else(memory)
     }
 
