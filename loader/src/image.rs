@@ -403,11 +403,6 @@ impl Memory {
         self.words * 16
     }
 
-    /// Its length in bytes.
-    pub fn size(&self) -> usize {
-        self.words * 16
-    }
-
     /// Keeps it for as long as the process lives.
     pub fn leak(self) {
         core::mem::forget(self);

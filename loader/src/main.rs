@@ -53,8 +53,8 @@ use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
 use lode::stages::{demands, init};
 use lode::symbols::{Use, Wanted};
 use lode::sys::c_string;
-use lode::sys::heap::Heap;
-use lode::sys::linux::{self, Linux};
+use lode::sys::heap::{Heap, refusal};
+use lode::sys::linux::{self, Linux, OF_MODULE};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
 use lode::sys::present::{self, Given};
 use lode::view::debug::{DebugText, STREAM};
@@ -100,7 +100,8 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
             // SAFETY: a string that the kernel wrote, which stays.
             crt::Stderr.write_bytes(unsafe { CStr::from_ptr(name) }.to_bytes());
         }
-        crt::Stderr.write_bytes(b": error while loading shared libraries: cannot allocate memory\n");
+        crt::Stderr.write_bytes(b": error while loading shared libraries: cannot create shared object descriptor: ");
+        let _ = writeln!(crt::Stderr, "{}", refusal());
     } else {
         // Messages and names of source files would be much text that nobody reads; addr2line finds them from the image with symbols.
         crt::Stderr.write_bytes(b"lode: internal error");
@@ -306,6 +307,7 @@ impl Launch {
             program: options.program.filter(|_| self.as_command),
             origin_path: options.origin_path,
             cpu_lacks: LevelFeatures(cpu.lacking()),
+            at_hand: 0,
         };
         let mut searcher = ManuallyDrop::new(Searcher::new(&self.search_settings(options, &cpu, &linux), None));
         let program = self.program(options, &mut searcher, &linux, &cpu, log)?;
@@ -366,7 +368,10 @@ impl Launch {
         log.emit(Interest::STREAM, || Event::Awake(Address(machine::thread_pointer())));
         log.reached(Stage::Wake);
         let runtime = dl::set_runtime(Runtime {
-            linux,
+            linux: Linux {
+                at_hand: OF_MODULE,
+                ..linux
+            },
             searcher: ManuallyDrop::into_inner(searcher),
             cpu_level: cpu.isa_level(),
             bind_now: options.bind_now,

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use super::head::ThreadHead;
-use crate::error::{Errno, Fault, Kind};
+use crate::error::{Fault, Kind};
 use crate::sys::c_string;
+use crate::sys::heap::refusal;
 use crate::thread::Dtv;
 use crate::tls::TlsPlan;
 use crate::world::{ModuleId, Role, Roster};
@@ -27,7 +28,7 @@ pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Fault>
     let align = plan.align.max(64);
     let below = plan.used.checked_next_multiple_of(align).ok_or(Kind::OutOfMemory)?;
     let size = below.checked_add(HEAD as u64).ok_or(Kind::OutOfMemory)?;
-    let head = ThreadHead::allocate(size, HEAD, align).ok_or(memory(Errno::ENOMEM))?;
+    let head = ThreadHead::allocate(size, HEAD, align).ok_or_else(|| memory(refusal()))?;
     let dtv = Dtv::allocate(plan.modules, 0);
     if dtv.address() == 0 {
         return Err(Kind::OutOfMemory.into());

@@ -34,6 +34,7 @@ use crate::stages::map::{Context, Mapped, Wish};
 use crate::stages::protect::seal;
 use crate::stages::relocate::Binding;
 use crate::stages::{demands, init};
+use crate::sys::linux::{OF_LINKED, OF_MODULE, have_at_hand};
 use crate::sys::machine;
 use crate::world::{FRESH, Module, ModuleId, Namespace, Role, World};
 
@@ -192,6 +193,8 @@ fn load(
         return Ok(reopen(runtime, world, root, mode, order));
     }
     check_new(runtime, world, &mapped)?;
+    // From here on the heap is asked for what has no way to fail.
+    have_at_hand(OF_MODULE + mapped.batch.modules.len() * OF_LINKED).map_err(|fault| call_error(fault.kind(), file))?;
     link(runtime, mapped, root, world, mode, opening)
 }
 

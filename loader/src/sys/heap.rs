@@ -14,9 +14,10 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use super::machine;
+use crate::error::Errno;
 use crt::syscall as call;
 use crt::{Content, Mapping};
 
@@ -37,6 +38,19 @@ const UNIT: usize = size_of::<Unit>();
 
 /// The largest blocks that are kept by their size, in units.
 const LARGEST_KEPT: usize = 128;
+
+/// What the kernel answered when it last refused memory to lode, for people.
+static REFUSAL: AtomicI32 = AtomicI32::new(Errno::ENOMEM.0);
+
+/// Notes why the kernel gives no memory.
+pub fn refused(why: Errno) {
+    REFUSAL.store(why.0, Ordering::Relaxed);
+}
+
+/// Why there is no more memory: what the kernel said when it was last asked in vain.
+pub fn refusal() -> Errno {
+    Errno(REFUSAL.load(Ordering::Relaxed))
+}
 
 /// The heap, to be made the global allocator by the binary.
 #[derive(Debug)]
@@ -238,7 +252,10 @@ impl State {
             match Mapping::new(0, size, call::PROT_NONE, Content::RESERVED) {
                 Ok(range) => break range,
                 Err(_) if size > LEAST => size /= 2,
-                Err(_) => return None,
+                Err(errno) => {
+                    refused(errno);
+                    return None;
+                }
             }
         };
         self.end = self.reserved.start().checked_add(size)?;
@@ -255,7 +272,7 @@ impl State {
         if length < bytes || length == 0 {
             return None;
         }
-        let memory = self.reserved.take_memory(length).ok()?;
+        let memory = self.reserved.take_memory(length).map_err(refused).ok()?;
         if self.list.size() == 0 {
             self.list = linked_list_allocator::Heap::from_slice(memory);
         } else {

@@ -16,6 +16,7 @@ use crate::elf::{Address, Bias, FileOffset, Vaddr};
 use crate::error::{Errno, Fault, KernelVersion, Kind, Name};
 use crate::image::{Extent, Image, Pointer, Reservation};
 use crate::layout::{Layout, Source};
+use crate::sys::heap::{refusal, refused};
 use crate::world::{File, Host, Identity};
 
 /// Longest path that the kernel takes, with its NUL (`PATH_MAX`).
@@ -32,7 +33,15 @@ pub struct Linux {
     pub origin_path: Option<&'static [u8]>,
     /// What the CPU lacks of the x86-64 levels.
     pub cpu_lacks: LevelFeatures,
+    /// Bytes that the heap has to have before a file is mapped. A start that runs out of memory ends; a running program is told.
+    pub at_hand: usize,
 }
+
+/// Bytes of the heap that mapping a module takes at most; files with thousands of needed names apart.
+pub const OF_MODULE: usize = 64 << 10;
+
+/// Bytes of the heap that each module of a batch takes at most from then on until it is published.
+pub const OF_LINKED: usize = 4 << 10;
 
 /// A file's bytes cannot be mapped. EPERM is what a file system that is mounted noexec answers to PROT_EXEC (mmap(2)).
 #[cold]
@@ -116,6 +125,7 @@ pub fn read_file(path: &[u8], limit: usize) -> Option<Vec<u8>> {
         program: None,
         origin_path: None,
         cpu_lacks: LevelFeatures(0),
+        at_hand: 0,
     };
     let file = linux.open(path).ok()?;
     let length = usize::try_from(file.length).ok()?.min(limit);
@@ -143,6 +153,7 @@ pub fn map_whole_file(path: &[u8]) -> Option<&'static [u8]> {
         program: None,
         origin_path: None,
         cpu_lacks: LevelFeatures(0),
+        at_hand: 0,
     };
     let file = linux.open(path).ok()?;
     let length = usize::try_from(file.length).ok().filter(|length| *length > 0)?;
@@ -179,12 +190,28 @@ pub fn open_standard_descriptors() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Anonymous memory for lode's own use; `None` when the kernel has none.
+/// Anonymous memory for lode's own use; `None` when the kernel has none, and [`refusal`] is why.
 pub fn allocate(length: usize) -> Option<usize> {
     match Mapping::new(0, length, call::PROT_READ | call::PROT_WRITE, Content::ZEROS) {
         Ok(mapping) => Some(mapping.leak()),
-        Err(_) => None,
+        Err(errno) => {
+            refused(errno);
+            None
+        }
     }
+}
+
+/// Makes sure that the heap has this many bytes in one piece, which are not taken; says so in glibc's words for such memory. What cannot be told where it happens is so told before it can happen.
+///
+/// # Errors
+/// [`Kind::Os`] with the kernel's reason.
+#[inline(never)]
+pub fn have_at_hand(bytes: usize) -> Result<(), Fault> {
+    let mut room = Vec::<u8>::new();
+    let got = room.try_reserve_exact(bytes);
+    // Else the compiler leaves out what nobody uses.
+    core::hint::black_box(&room);
+    got.map_err(|_| Kind::os("cannot create shared object descriptor", refusal()))
 }
 
 impl Linux {
@@ -305,6 +332,7 @@ impl Host for Linux {
     }
 
     fn map(&self, file: &File, layout: &Layout) -> Result<Image, Fault> {
+        have_at_hand(self.at_hand)?;
         let mut mapping = self.reserve(file, layout).map_err(not_mapped)?;
         self.fill(file, layout, &mut mapping)?;
         let reservation = Reservation {

@@ -18,9 +18,10 @@ use super::{AroundFork, Exports, Functions, Glibc, entries};
 use crate::abi::head::ThreadHead;
 use crate::elf::Vaddr;
 use crate::elf::segment::Access;
-use crate::error::{Errno, Fault, Kind};
+use crate::error::{Fault, Kind};
 use crate::foreign::Span;
 use crate::layout::TlsTemplate;
+use crate::sys::heap::refusal;
 use crate::sys::linux;
 use crate::thread::Dtv;
 use crate::tls::TlsPlan;
@@ -115,9 +116,8 @@ impl Glibc {
         let pthread_size = self.layout.pthread.size() as u64;
         plan.capacity = Some(shape.size - pthread_size);
         plan.floor = plan.used;
-        let memory = |errno| Kind::os("cannot create TLS data structures", errno);
-        let head = self.thread_memory(shape.size, shape.align);
-        let head = head.ok_or_else(|| memory(Errno::ENOMEM))?;
+        let memory = || Kind::os("cannot create TLS data structures", refusal());
+        let head = self.thread_memory(shape.size, shape.align).ok_or_else(memory)?;
         let dtv = Dtv::allocate(plan.modules, 0);
         if dtv.address() == 0 {
             return Err(Kind::OutOfMemory.into());
