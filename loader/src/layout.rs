@@ -389,6 +389,14 @@ impl Pages {
     }
 }
 
+/// What a segment's memory allows. One of which the file has nothing has no code.
+fn allows(segment: &ProgramHeader) -> Access {
+    match segment.file_size {
+        0 => segment.access & (Access::READ | Access::WRITE),
+        _ => segment.access & Access::all(),
+    }
+}
+
 /// Goes through the PT_LOAD segments in order.
 struct Planner {
     pages: Pages,
@@ -430,7 +438,7 @@ impl Planner {
                 at: Vaddr(zero_start),
                 length,
                 source: Source::Zero,
-                access: segment.access & Access::all(),
+                access: allows(segment),
                 clear: None,
             });
         }
@@ -438,7 +446,7 @@ impl Planner {
         self.extents.push(Range {
             start: Vaddr(start),
             length: bounds.end - start,
-            access: segment.access & Access::all(),
+            access: allows(segment),
         });
         self.before = Some(Before {
             distance: bounds.distance,
@@ -455,6 +463,14 @@ impl Planner {
         if segment.file_size > segment.memory_size {
             return Err(Kind::malformed(
                 Rule::SegmentFileSize,
+                segment.file_size,
+                segment.memory_size,
+            ));
+        }
+        // Code would run off its end into zeros. (Separate debug files have nothing of it.)
+        if allows(segment).contains(Access::EXECUTE) && segment.file_size < segment.memory_size {
+            return Err(Kind::malformed(
+                Rule::SegmentCodeOfZeros,
                 segment.file_size,
                 segment.memory_size,
             ));
@@ -538,7 +554,7 @@ impl Planner {
             source: Source::File {
                 offset: FileOffset(offset),
             },
-            access: segment.access & Access::all(),
+            access: allows(segment),
             clear,
         }))
     }
@@ -872,6 +888,21 @@ mod tests {
             broken(&[load(READ, 0, 0x2000, 8), load(CODE, 0, 0x1000, 8)]),
             Some(Rule::SegmentOrder)
         );
+    }
+
+    #[test]
+    fn code_is_what_the_file_has() {
+        let code = |file_size| ProgramHeader {
+            file_size,
+            ..load(CODE, 0x1000, 0x1000, 0x100)
+        };
+        for file_size in [1, 0xff] {
+            assert_eq!(broken(&[code(file_size)]), Some(Rule::SegmentCodeOfZeros));
+        }
+        // As in separate debug files.
+        let layout = plan(&[code(0)]).unwrap();
+        assert_eq!((layout.pieces[0].access, layout.extents[0].access), (READ, READ));
+        assert_eq!(plan(&[code(0x100)]).unwrap().extents[0].access, CODE);
     }
 
     #[test]
