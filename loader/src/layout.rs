@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 
 use crate::elf::header::{FileKind, Header};
@@ -389,14 +390,6 @@ impl Pages {
     }
 }
 
-/// What a segment's memory allows. One of which the file has nothing has no code.
-fn allows(segment: &ProgramHeader) -> Access {
-    match segment.file_size {
-        0 => segment.access & (Access::READ | Access::WRITE),
-        _ => segment.access & Access::all(),
-    }
-}
-
 /// Goes through the PT_LOAD segments in order.
 struct Planner {
     pages: Pages,
@@ -438,7 +431,7 @@ impl Planner {
                 at: Vaddr(zero_start),
                 length,
                 source: Source::Zero,
-                access: allows(segment),
+                access: bounds.access,
                 clear: None,
             });
         }
@@ -446,7 +439,7 @@ impl Planner {
         self.extents.push(Range {
             start: Vaddr(start),
             length: bounds.end - start,
-            access: allows(segment),
+            access: bounds.access,
         });
         self.before = Some(Before {
             distance: bounds.distance,
@@ -460,25 +453,25 @@ impl Planner {
 
     /// Every field of a PT_LOAD by itself, and its place behind the ones before.
     fn check(&mut self, segment: &ProgramHeader) -> Result<Bounds, Fault> {
-        if segment.file_size > segment.memory_size {
-            return Err(Kind::malformed(
-                Rule::SegmentFileSize,
-                segment.file_size,
-                segment.memory_size,
-            ));
-        }
-        // Code would run off its end into zeros. (Separate debug files have nothing of it.)
-        if allows(segment).contains(Access::EXECUTE) && segment.file_size < segment.memory_size {
-            return Err(Kind::malformed(
-                Rule::SegmentCodeOfZeros,
-                segment.file_size,
-                segment.memory_size,
-            ));
+        // What the file has nothing of is no code, as in separate debug files.
+        let access = match segment.file_size {
+            0 => segment.access & (Access::READ | Access::WRITE),
+            _ => segment.access & Access::all(),
+        };
+        let broken = match segment.file_size.cmp(&segment.memory_size) {
+            Ordering::Greater => Some(Rule::SegmentFileSize),
+            // Code would run off its end into zeros.
+            Ordering::Less if access.contains(Access::EXECUTE) => Some(Rule::SegmentCodeOfZeros),
+            _ => None,
+        };
+        if let Some(rule) = broken {
+            return Err(Kind::malformed(rule, segment.file_size, segment.memory_size));
         }
         check_in_file(segment, self.file_length)?;
         let address = |value| Kind::malformed(Rule::SegmentAddress, value, ADDRESS_SPACE);
         let end = segment.end().ok_or_else(|| address(segment.vaddr.0))?.0;
         let bounds = Bounds {
+            access,
             first_page: self.pages.down(segment.vaddr.0),
             end,
             distance: segment.vaddr.0.wrapping_sub(segment.offset.0),
@@ -554,7 +547,7 @@ impl Planner {
             source: Source::File {
                 offset: FileOffset(offset),
             },
-            access: allows(segment),
+            access: bounds.access,
             clear,
         }))
     }
@@ -585,6 +578,8 @@ impl Planner {
 
 /// The addresses of one segment.
 struct Bounds {
+    /// What its memory allows
+    access: Access,
     first_page: u64,
     /// First byte behind the segment
     end: u64,

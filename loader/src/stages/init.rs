@@ -108,30 +108,32 @@ pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Fault> {
         return Ok(());
     }
     let check = |at: Address| {
-        if is_code(module, at) || roster.find(&|other| is_function(other, at)).is_some() {
+        let is_here = is_code(module, at) || may_become_code(module, at);
+        if is_here || roster.find(&|other| is_function(other, at)).is_some() {
             return Ok(());
         }
         let place = at.in_image(module.image.bias());
         Err(Kind::malformed(Rule::CodeOutside, place.0, 0))
     };
-    let check_later = |at| if may_become_code(module, at) { Ok(()) } else { check(at) };
     let dynamic = &module.dynamic;
     for range in [&dynamic.preinit_array, &dynamic.init_array, &dynamic.fini_array] {
         let Some(range) = *range else { continue };
         if words(module, range).is_none() {
             return Err(Kind::malformed(Rule::TagTableOutside, range.at.0, range.size));
         }
-        array(module, Some(range)).try_for_each(check_later)?;
+        array(module, Some(range)).try_for_each(check)?;
     }
-    function(module, dynamic.init).map_or(Ok(()), check)?;
-    function(module, dynamic.fini).map_or(Ok(()), check_later)
+    for at in [dynamic.init, dynamic.fini] {
+        function(module, at).map_or(Ok(()), check)?;
+    }
+    Ok(())
 }
 
 /// Whether DT_INIT, which runs before the arrays, may yet put code there: between the segments of its module, where a packed library unpacks itself (UPX).
 fn may_become_code(module: &Module, at: Address) -> bool {
-    let (layout, at) = (&module.layout, at.in_image(module.image.bias()));
-    let is_inside = at.0.wrapping_sub(layout.span.0.0) < layout.span.1;
-    module.dynamic.init.is_some() && is_inside && layout.extent(at, 1).is_none()
+    let (start, end) = module.range();
+    let is_after_init = module.dynamic.init.is_some_and(|init| module.at(init) != at);
+    is_after_init && (start..end).contains(&at) && !module.contains(at)
 }
 
 fn is_code(module: &Module, at: Address) -> bool {
