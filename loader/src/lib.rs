@@ -19,6 +19,7 @@
 //! | [`error`], [`event`] | every way to fail; everything that happens |
 //! | [`elf`], [`layout`] | bytes to values; where a module's segments go |
 //! | [`image`] | the one checked door to module memory |
+//! | [`foreign`] | what C hands over and takes back |
 //! | [`symbols`], [`scope`] | look-up in one module; in many |
 //! | [`arch`], [`cpuid`], [`tls`] | numbers of machines; the processor; arithmetic of thread-local storage |
 //! | [`process`], [`search`] | what was asked; where a library may be |
@@ -40,6 +41,7 @@ pub mod dl;
 pub mod elf;
 pub mod error;
 pub mod event;
+pub mod foreign;
 pub mod image;
 pub mod layout;
 pub mod process;

@@ -44,6 +44,7 @@ const ROOMS: &[(&str, Imports)] = &[
     ("event", Imports::Only(&["elf", "search", "world"])),
     ("elf", Imports::Only(&["arch"])),
     ("image", Imports::Only(&["elf"])),
+    ("foreign", Imports::Only(&["elf", "image"])),
     ("arch", Imports::Only(&[])),
     ("cpuid", Imports::Only(&["elf"])),
     ("layout", Imports::Only(&["elf"])),
@@ -55,11 +56,11 @@ const ROOMS: &[(&str, Imports)] = &[
     ("scope", Imports::Only(&["elf", "image", "symbols", "world"])),
     ("tls", Imports::Only(&["arch", "layout", "world"])),
     ("stages", Imports::Only(STAGES)),
-    ("thread", Imports::Only(&["dl", "sys", "world"])),
+    ("thread", Imports::Only(&["dl", "foreign", "image", "sys", "world"])),
     ("abi", Imports::Only(ABI)),
     ("dl", Imports::Only(DL)),
     ("exports", Imports::Only(EXPORTS)),
-    ("debugger", Imports::Only(&["sys", "world"])),
+    ("debugger", Imports::Only(&["foreign", "sys", "world"])),
     ("view", Imports::Only(&["stages", "world"])),
     // The kernel's side of `Host`, and the instructions through which the program calls `dl`.
     ("sys", Imports::Only(SYS)),
@@ -70,12 +71,13 @@ const STAGES: &[&str] = &[
 ];
 const ABI: &[&str] = &[
     "stages", "elf", "image", "arch", "scope", "tls", "search", "process", "world", "layout", "symbols", "sys",
-    "cpuid", "thread", "dl", "debugger",
+    "cpuid", "thread", "dl", "debugger", "foreign",
 ];
 const DL: &[&str] = &[
     "stages", "abi", "elf", "image", "scope", "search", "symbols", "tls", "thread", "world", "sys", "debugger", "view",
+    "foreign",
 ];
-const EXPORTS: &[&str] = &["abi", "dl", "debugger", "sys", "thread", "world"];
+const EXPORTS: &[&str] = &["abi", "dl", "debugger", "foreign", "sys", "thread", "world"];
 const SYS: &[&str] = &[
     "elf", "image", "layout", "world", "arch", "cpuid", "search", "stages", "dl", "thread",
 ];
@@ -89,7 +91,9 @@ const MAY_IMPORT_CRT: &[&str] = &[
 ];
 
 /// Rooms of `loader/src` in which `unsafe` may stand. All of `crt/` may, too.
-const MAY_BE_UNSAFE: &[&str] = &["sys", "image", "dl", "debugger", "main", "exports", "abi", "thread"];
+const MAY_BE_UNSAFE: &[&str] = &[
+    "sys", "image", "foreign", "dl", "debugger", "main", "exports", "abi", "thread",
+];
 
 /// The only files that may ask for which machine they are compiled.
 const MAY_NAME_THE_MACHINE: &[&str] = &["crt/src/lib.rs", "loader/src/sys/mod.rs"];
