@@ -494,11 +494,29 @@ impl Image {
         self.pointer(at, bytes as u64, Access::READ)
     }
 
-    /// The longest table of `T` that starts at `at` and ends in the same extent.
+    /// The longest table of `T` that starts at `at` and ends in the same extent, or in one that goes on where that ends: patchelf parts tables.
     pub fn table_to_end<T: Plain>(&self, at: Vaddr) -> Option<Table<T>> {
+        let (first, bytes) = self.to_end(at)?;
+        Some(Table {
+            first: first.cast(),
+            count: bytes / size_of::<T>(),
+        })
+    }
+
+    /// Where the readable bytes from `at` on lie, and how many there are before a gap.
+    #[inline(never)]
+    fn to_end(&self, at: Vaddr) -> Option<(*mut u8, usize)> {
+        let first = self.place(at, 0, Access::READ)?;
         let extent = self.extent(at, 0)?;
-        let bytes = extent.length.checked_sub(at.0.checked_sub(extent.start.0)?)?;
-        self.table(at, bytes as usize / size_of::<T>())
+        let mut length = extent.length.checked_sub(at.0.checked_sub(extent.start.0)?)?;
+        // They ascend.
+        for next in &self.extents {
+            let follows = next.start.0.wrapping_sub(at.0) == length && next.host == first.wrapping_add(length as usize);
+            if follows && next.access.contains(Access::READ) {
+                length = length.checked_add(next.length)?;
+            }
+        }
+        Some((first, length as usize))
     }
 
     /// The value at `at`, if mapped and readable.
@@ -593,6 +611,31 @@ impl Image {
 mod tests {
     use super::*;
     use alloc::vec;
+
+    #[test]
+    fn a_table_goes_on_where_the_next_extent_does() {
+        let mut bytes = [0u8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+        let first = bytes.as_mut_ptr();
+        let extent = |at: usize, length, access| Extent {
+            start: Vaddr(0x1000 + at as u64),
+            length,
+            host: first.wrapping_add(at),
+            access,
+        };
+        let (read, write) = (Access::READ, Access::READ | Access::WRITE);
+        let extents = vec![extent(0, 4, write), extent(4, 4, read), extent(9, 3, read)];
+        // SAFETY: the array outlives the image, and nothing else refers to it meanwhile.
+        let image = unsafe { Image::new(Bias(0), extents, None) };
+        for (at, count, last) in [(0x1002, 3, 0x0706), (0x1004, 2, 0x0706), (0x1009, 1, 0x0a09)] {
+            let table = image.table_to_end::<u16>(Vaddr(at)).unwrap();
+            assert_eq!((table.get(count - 1), table.get(count)), (Some(last), None));
+        }
+        assert!(
+            image
+                .table_to_end::<u16>(Vaddr(0x100c))
+                .is_none_or(|table| table.get(0).is_none())
+        );
+    }
 
     #[test]
     fn a_copy_reaches_across_extents_that_meet() {
