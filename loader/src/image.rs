@@ -498,20 +498,22 @@ impl Image {
     pub fn table_to_end<T: Plain>(&self, at: Vaddr) -> Option<Table<T>> {
         let (first, bytes) = self.to_end(at)?;
         Some(Table {
-            first: first.cast(),
+            first,
             count: bytes / size_of::<T>(),
+            entries: PhantomData,
         })
     }
 
     /// Where the readable bytes from `at` on lie, and how many there are before a gap.
     #[inline(never)]
-    fn to_end(&self, at: Vaddr) -> Option<(*mut u8, usize)> {
-        let first = self.place(at, 0, Access::READ)?;
+    fn to_end(&self, at: Vaddr) -> Option<(Pointer, usize)> {
+        let first = self.pointer(at, 0, Access::READ)?;
         let extent = self.extent(at, 0)?;
         let mut length = extent.length.checked_sub(at.0.checked_sub(extent.start.0)?)?;
         // They ascend.
         for next in &self.extents {
-            let follows = next.start.0.wrapping_sub(at.0) == length && next.host == first.wrapping_add(length as usize);
+            let follows =
+                next.start.0.wrapping_sub(at.0) == length && next.host.0.as_ptr() == first.plus(length as usize);
             if follows && next.access.contains(Access::READ) {
                 length = length.checked_add(next.length)?;
             }
@@ -619,7 +621,7 @@ mod tests {
         let extent = |at: usize, length, access| Extent {
             start: Vaddr(0x1000 + at as u64),
             length,
-            host: first.wrapping_add(at),
+            host: Pointer::new(first.wrapping_add(at)),
             access,
         };
         let (read, write) = (Access::READ, Access::READ | Access::WRITE);
