@@ -1048,7 +1048,7 @@ impl Error {
             Kind::NoSymbol { symbol, .. } => write!(out, "Symbol not found: {symbol}"),
             Kind::InvalidHandle(handle) => write!(out, "Invalid library handle {handle:#x}"),
             Kind::Unsupported(what) if self.stage == Stage::Call => out.write_str(what),
-            Kind::Usage(text) => text.fmt(out),
+            Kind::Usage(text) if self.stage == Stage::Call => text.fmt(out),
             kind => {
                 match self.stage {
                     Stage::Start | Stage::Map | Stage::Call => write!(out, "Error loading shared library {culprit}: ")?,
@@ -1070,7 +1070,6 @@ impl Error {
                         rule: Rule::HeaderTruncated,
                         ..
                     } => Errno::ENOEXEC.fmt(out)?,
-                    Kind::StaticTls { .. } => out.write_str("initial-exec TLS resolves to dynamic definition")?,
                     kind => kind.fmt(out)?,
                 }
                 match &self.asked_by {

@@ -204,7 +204,9 @@ impl<'a> Scope<'a, '_> {
             return Some(own);
         }
         let name = from.symbols.name(reference);
-        let wanted = Wanted::new(name, version, purpose);
+        let mut wanted = Wanted::new(name, version, purpose);
+        // musl sees no hidden definition.
+        wanted.newest = version.is_none() && MUSL_RULES.load(Ordering::Relaxed);
         if from.dynamic.is_symbolic()
             && let Some((index, symbol)) = from.symbols.find(&wanted)
         {

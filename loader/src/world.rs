@@ -140,7 +140,7 @@ pub struct Module {
     pub is_used: AtomicBool,
     /// Opened with RTLD_DEEPBIND: its references look into its own group before the global scope.
     pub binds_deep: bool,
-    /// When all its constructors had returned: 1 for the first module of the process; 0 before that.
+    /// Its turn among the modules whose constructors have begun, from 1, twice; and one more when all of them have returned. 0 before that.
     pub constructed: AtomicU32,
     /// How often `dlopen` returned it and `dlclose` did not take it back.
     pub opened: AtomicU32,

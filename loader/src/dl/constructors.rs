@@ -25,7 +25,7 @@ pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments, 
     }
 }
 
-/// How many modules have been constructed.
+/// How many modules' constructors have begun, twice.
 static CONSTRUCTED: AtomicU32 = AtomicU32::new(0);
 
 #[inline(always)]
@@ -49,9 +49,10 @@ pub fn initialise(modules: &[Arc<Module>], runtime: &Runtime, arguments: Argumen
             continue;
         }
         runtime.log.emit(Interest::FILES, || Event::Initialising(&module.name));
+        let turn = CONSTRUCTED.fetch_add(2, Ordering::AcqRel);
+        module.constructed.store(turn.wrapping_add(2), Ordering::Release);
         call_all(init::constructors(module), arguments, runtime.log);
-        let turn = CONSTRUCTED.fetch_add(1, Ordering::AcqRel);
-        module.constructed.store(turn.saturating_add(1), Ordering::Release);
+        module.constructed.store(turn.wrapping_add(3), Ordering::Release);
     }
 }
 

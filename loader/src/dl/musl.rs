@@ -66,16 +66,23 @@ pub extern "C" fn run_constructors() {
     initialise(&modules, runtime, runtime.arguments, None);
 }
 
-/// The destructors of all modules whose constructors are through, in the reverse order.
+/// The destructors of all modules whose constructors are through, in the reverse order of their beginnings.
 extern "C-unwind" fn finalise_at_exit() {
     EXITING.store(true, Ordering::Release);
     let visiting = Visiting::start();
     let Some(world) = visiting.0.world() else { return };
-    let turn = |module: &&Arc<Module>| module.constructed.load(Ordering::Acquire);
-    let mut modules: Vec<&Arc<Module>> = world.modules.iter().filter(|module| turn(module) != 0).collect();
-    modules.sort_unstable_by_key(turn);
-    for module in modules.iter().rev() {
-        if leaves(module, FINALISED) {
+    let turn = |module: &Arc<Module>| module.constructed.load(Ordering::Acquire);
+    let mut before = u32::MAX;
+    // The list of modules is short, and in no order that would help.
+    while let Some(module) = world
+        .modules
+        .iter()
+        .filter(|module| turn(module) < before)
+        .max_by_key(|module| turn(module))
+        && turn(module) != 0
+    {
+        before = turn(module);
+        if before & 1 != 0 && leaves(module, FINALISED) {
             destroy(module);
         }
     }

@@ -278,7 +278,12 @@ impl Work<'_, '_, '_> {
         };
         // musl says who needs a library, and not who calls for it.
         let is_call = purpose == Purpose::Open && self.context.searcher.musl().is_some();
-        let found = found.map_err(|error| if is_call { error } else { error.asked_by(&asker_name) })?;
+        let found = found.map_err(|mut error| {
+            if self.context.searcher.musl().is_some() {
+                error.culprit = Name::new(asked);
+            }
+            if is_call { error } else { error.asked_by(&asker_name) }
+        })?;
         let known = self
             .roster()
             .get(found)
@@ -342,13 +347,15 @@ impl Work<'_, '_, '_> {
         role: Role,
         tried: &mut Vec<Tried>,
     ) -> Option<Result<ModuleId>> {
+        let searcher = self.context.searcher;
+        // musl looks for what a program calls for in the program's name, whoever calls.
+        let asker = asker.filter(|_| purpose != Purpose::Open || searcher.musl().is_none());
         let lineage = lineage(self.roster(), asker, name, self.context.host);
         let request = Request {
             name,
             lineage: &lineage,
             purpose,
         };
-        let searcher = self.context.searcher;
         let mut directories = core::mem::take(self.context.directories);
         let mut found = None;
         let mut walk = searcher.walk(&request, &mut directories);

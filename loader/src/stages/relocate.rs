@@ -20,7 +20,7 @@ use crate::elf::reloc::{Rel, Rela};
 use crate::elf::segment::{Access, ProgramHeader, kind};
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex, Vaddr, aps2, relr};
-use crate::error::{Entry, Fault, Kind, Name, Result, Rule, Stage, Unresolved};
+use crate::error::{Entry, Fault, Kind, Name, Result, Rule, Stage, Unresolved, text};
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Table};
 pub use crate::process::Allow;
@@ -727,7 +727,10 @@ impl<'a> Work<'a> {
         }
         let template = owner.layout.tls.ok_or_else(|| not_thread_local(from, index))?;
         let plan = *self.tls;
-        let full = || Fault::from(no_static_tls(&template, self.roster, &plan));
+        let full = || match MUSL_RULES.load(Ordering::Relaxed) {
+            true => initial_exec(from, index, owner),
+            false => no_static_tls(&template, self.roster, &plan).into(),
+        };
         // Threads may have a block of a module of an earlier batch already, at an address that cannot be static.
         if self.roster.place_in_batch(owner.id).is_none() {
             return Err(full());
@@ -1033,6 +1036,17 @@ fn unwritable(module: &Module, at: Vaddr) -> Fault {
         _ => Rule::RelocationOutside,
     };
     Kind::malformed(rule, at.0, 0)
+}
+
+/// What musl says of such a reference.
+#[cold]
+fn initial_exec(from: &Module, index: SymbolIndex, owner: &Module) -> Fault {
+    let symbol = symbol_name(from, index).unwrap_or(Name::from("(local)"));
+    let owner = &owner.name;
+    let text = text(format_args!(
+        "{symbol}: initial-exec TLS resolves to dynamic definition in {owner}"
+    ));
+    Kind::Usage(Name::from(text.as_str())).into()
 }
 
 #[cold]
