@@ -368,6 +368,25 @@ impl Patch<'_> {
         self.place(at, size_of::<T>() as u64)?.write(value.bytes().as_ref())
     }
 
+    /// Stores 64-bit words, each at its place, up to the first place that is not in the extent at hand. Returns how many.
+    #[inline(always)]
+    pub fn store_run(&mut self, words: impl Iterator<Item = (Vaddr, u64)>) -> usize {
+        // Copies: to the compiler a store may change what the patch says.
+        let Patch { last, word_places, .. } = *self;
+        let mut stored: usize = 0;
+        for (at, word) in words {
+            if at.0.wrapping_sub(last.start.0) >= word_places {
+                break;
+            }
+            let first = last.pointer(at);
+            if Writable(Place { first, length: 8 }).write(&word.bytes()).is_none() {
+                break;
+            }
+            stored = stored.wrapping_add(1);
+        }
+        stored
+    }
+
     /// Adds `bias` to the 64-bit words that `bits` names, each as many words behind `at`: what a word of a RELR stream asks. `None`, and nothing is added, when
     /// not all of them from the first to the last lie in one writable extent.
     #[inline(always)]

@@ -334,31 +334,32 @@ impl<'a> Work<'a> {
         let step = form.words();
         check_count(relative, words.len() / step)?;
         let bias = tables.module.image.bias();
-        let is_plain = matches!(form, PltKind::Rela) && tables.stream.is_empty();
+        let is_plain = tables.stream.is_empty();
         let mut meaning = Meaning::new(self.binding.machine);
         let mut index = 0;
         let entries = form.entries(words);
         while let Some(entry) = entries.get(index) {
-            if is_plain
-                && let Some(relocation) = meaning.known(entry.kind())
-                && matches!(relocation.ask, Ask::Relative)
-                && tables
-                    .patch
-                    .store(Vaddr(entry.offset), entry.addend.wrapping_add(bias.0))
-                    .is_some()
-            {
-                self.statistics.relative += 1;
-            } else {
-                tables.cursor.index = index;
-                self.one(
-                    tables,
-                    &mut meaning,
-                    &entry,
-                    form.addend(&entry),
-                    (index as u64) < relative,
-                )?;
-            }
+            tables.cursor.index = index;
+            self.one(
+                tables,
+                &mut meaning,
+                &entry,
+                form.addend(&entry),
+                (index as u64) < relative,
+            )?;
             index += 1;
+            if is_plain
+                && let Rows::Rela(entries) = entries
+                && let Some(kind) = meaning.relative()
+            {
+                // Most entries of most tables are alike, and stand in runs.
+                let rest = (index..).map_while(|index| entries.get(index));
+                let alike = rest.take_while(|entry| entry.kind() == kind);
+                let words = alike.map(|entry| (Vaddr(entry.offset), entry.addend.wrapping_add(bias.0)));
+                let stored = tables.patch.store_run(words);
+                self.statistics.relative += stored as u64;
+                index += stored;
+            }
         }
         Ok(())
     }
@@ -861,6 +862,13 @@ impl<'a> Meaning<'a> {
             Some((known, relocation)) if known == kind => Some(relocation),
             _ => None,
         }
+    }
+
+    /// The number of relative relocations, if the entry before was one.
+    #[inline(always)]
+    fn relative(&self) -> Option<u32> {
+        let (kind, relocation) = self.last?;
+        matches!(relocation.ask, Ask::Relative).then_some(kind)
     }
 
     #[inline(never)]
