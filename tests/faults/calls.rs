@@ -242,5 +242,5 @@ fn a_dlopen_survives_every_fault_beside_signals_and_forks() {
     program[0] = stand.compile("storm.c", "storm", &["-pthread"]);
     let [_, mut run] = stand.ways(&program);
     run.between_writes = true;
-    inject(&run, stride(5));
+    inject(&run, stride(2));
 }
