@@ -34,7 +34,7 @@ pub fn restore(root: Option<&[u8]>) -> (Vec<u8>, Result<(), Errno>) {
 fn replace(path: &[u8], start: &[u8]) -> Result<(), Errno> {
     let (folder, name) = path.split_at_checked(name_at(path)).unwrap_or_default();
     let other = c_string(&[folder, start, name].concat());
-    call::faccessat(call::AT_FDCWD, other, call::F_OK)?;
+    call::access(other, call::F_OK)?;
     call::rename(other, c_string(path))
 }
 

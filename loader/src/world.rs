@@ -146,6 +146,8 @@ pub struct Module {
     pub opened: AtomicU32,
     /// Stays for ever: see [`Module::pin`].
     pinned: AtomicBool,
+    /// Whether what nobody may write to is sealed.
+    pub sealed: AtomicBool,
     /// The numbers of modules that its references were bound to besides what it needs; 0 is a free place.
     bound: [AtomicU32; MOST_BOUND],
 }
@@ -235,6 +237,7 @@ impl Module {
                 constructed: AtomicU32::new(0),
                 opened: AtomicU32::new(0),
                 pinned: AtomicBool::new(false),
+                sealed: AtomicBool::new(false),
                 bound: Default::default(),
             }
         })

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use super::about::About;
 use super::run::{Fault, Outcome, Run};
 use super::stand::{Stand, Verdict, judge, shortened};
+use super::stride;
 
 /// How a call can fail: a name for people, its number (x86-64, `syscall_64.tbl`), and the outcomes.
 type Row = (&'static str, u64, &'static [Outcome]);
@@ -19,7 +20,11 @@ use Outcome::{Answers, Fails, Returns, Short};
 const ROWS: &[Row] = &[
     ("read", 0, READS),
     ("close", 3, &[Answers(Errno::EIO), Answers(Errno::EINTR)]),
-    ("fstat", 5, &[Fails(Errno::EIO), Fails(Errno::EOVERFLOW)]),
+    (
+        "fstat",
+        5,
+        &[Fails(Errno::EIO), Fails(Errno::EOVERFLOW), Fails(Errno::ENOSYS)],
+    ),
     ("lseek", 8, &[Fails(Errno::ESPIPE)]),
     (
         "mmap",
@@ -93,8 +98,8 @@ const READS: &[Outcome] = &[
 /// By which the program's folder is asked for.
 const READLINKAT: u64 = 267;
 
-/// Calls that end the process, make threads or wait for them: nothing of the loader's.
-const LEFT_OUT: &[u64] = &[13, 14, 39, 56, 59, 60, 202, 231, 234, 435];
+/// Calls that end the process, make threads or wait for them, or end a signal handler: nothing of the loader's.
+const LEFT_OUT: &[u64] = &[13, 14, 15, 24, 39, 56, 59, 60, 202, 219, 231, 234, 435];
 
 /// All faults that the calls of a run can meet.
 fn faults(calls: &[u64], lasts: bool) -> Vec<(&'static str, Fault)> {
@@ -161,8 +166,8 @@ fn names(text: &str, about: &About) -> bool {
     words.iter().any(|words| text.contains(words))
 }
 
-/// Lets every call of a program fail.
-fn inject(run: &Run) {
+/// Lets every call of a program fail, or every few.
+fn inject(run: &Run, stride: usize) {
     let run = Run {
         is_watched: true,
         ..run.clone()
@@ -172,7 +177,7 @@ fn inject(run: &Run) {
     let mut wrong = Vec::new();
     let (mut all, mut told) = (0, 0);
     for lasts in [false, true] {
-        for (name, fault) in faults(&sound.calls, lasts) {
+        for (name, fault) in faults(&sound.calls, lasts).into_iter().step_by(stride) {
             let mut run = run.clone();
             run.fault = Some(fault);
             let left = run.go();
@@ -200,7 +205,7 @@ fn inject(run: &Run) {
         wrong.len(),
         wrong.join("\n")
     );
-    assert!(told > 0 && all > 20, "{told} of {all}");
+    assert!(told > 0 && all * stride > 20, "{told} of {all}");
 }
 
 #[test]
@@ -208,7 +213,7 @@ fn a_start_without_libc_survives_every_fault() {
     let Some(stand) = Stand::open() else { return };
     let program = stand.bare();
     for run in stand.ways(&[program]) {
-        inject(&run);
+        inject(&run, 1);
     }
 }
 
@@ -217,7 +222,7 @@ fn a_start_with_libc_survives_every_fault() {
     let Some(stand) = Stand::open() else { return };
     let program = stand.program();
     for run in stand.ways(&[program]) {
-        inject(&run);
+        inject(&run, 1);
     }
 }
 
@@ -227,5 +232,15 @@ fn a_dlopen_survives_every_fault_beside_other_threads() {
     let program: Vec<PathBuf> = stand.opener();
     let [_, mut run] = stand.ways(&program);
     run.between_writes = true;
-    inject(&run);
+    inject(&run, 1);
+}
+
+#[test]
+fn a_dlopen_survives_every_fault_beside_signals_and_forks() {
+    let Some(stand) = Stand::open() else { return };
+    let mut program: Vec<PathBuf> = stand.opener();
+    program[0] = stand.compile("storm.c", "storm", &["-pthread"]);
+    let [_, mut run] = stand.ways(&program);
+    run.between_writes = true;
+    inject(&run, stride(2));
 }

@@ -1,7 +1,8 @@
 // Runs a program under a restriction that it inherits:
 //   confined mdwe PROGRAM...            no mapping becomes executable that was not (PR_SET_MDWE, Linux 6.3)
-//   confined without NUMBER PROGRAM...  the kernel does not know this system call (ENOSYS)
-//   confined only NUMBERS PROGRAM...    any system call but these kills; a list with commas
+//   confined without NUMBERS PROGRAM... the kernel does not know these system calls (ENOSYS); a list with commas
+//   confined denied NUMBERS PROGRAM...  it does not allow them (EPERM)
+//   confined only NUMBERS PROGRAM...    any system call but these kills
 // The status is 77 where the kernel has no such restriction.
 #include <errno.h>
 #include <linux/filter.h>
@@ -42,9 +43,10 @@ int main(int argc, char **argv)
         program = argv + 2;
     } else {
         int only = !strcmp(argv[1], "only");
+        int error = strcmp(argv[1], "denied") ? ENOSYS : EPERM;
         rule(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
         for (char *number = strtok(argv[2], ","); number && count < 250; number = strtok(0, ","))
-            answer(atoi(number), only ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | ENOSYS);
+            answer(atoi(number), only ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | error);
         rule(BPF_RET | BPF_K, only ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ALLOW, 0, 0);
         struct sock_fprog filter = {count, rules};
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))

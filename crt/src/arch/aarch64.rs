@@ -563,6 +563,14 @@ pub const O_DIRECTORY: i32 = 0o40000;
 /// Of `open`: not through a symbolic link at the end of the path.
 pub const O_NOFOLLOW: i32 = 0o100000;
 
+/// The number and the arguments of access(2), which is a case of faccessat(2) here.
+pub fn access(path: usize, mode: usize) -> (usize, [usize; 6]) {
+    (
+        number::FACCESSAT,
+        [crate::syscall::AT_FDCWD as usize, path, mode, 0, 0, 0],
+    )
+}
+
 /// System call numbers (`asm-generic/unistd.h`).
 pub mod number {
     #![allow(missing_docs, reason = "each is the number of the call that it is named after")]

@@ -630,6 +630,11 @@ pub const O_DIRECTORY: i32 = 0o200000;
 /// Of `open`: not through a symbolic link at the end of the path.
 pub const O_NOFOLLOW: i32 = 0o400000;
 
+/// The number and the arguments of access(2).
+pub fn access(path: usize, mode: usize) -> (usize, [usize; 6]) {
+    (number::ACCESS, [path, mode, 0, 0, 0, 0])
+}
+
 /// System call numbers (`syscall_64.tbl`).
 pub mod number {
     #![allow(missing_docs, reason = "each is the number of the call that it is named after")]
@@ -643,6 +648,7 @@ pub mod number {
     pub const RT_SIGPROCMASK: usize = 14;
     pub const PREAD64: usize = 17;
     pub const WRITEV: usize = 20;
+    pub const ACCESS: usize = 21;
     pub const SCHED_YIELD: usize = 24;
     pub const MADVISE: usize = 28;
     pub const GETPID: usize = 39;
@@ -660,7 +666,6 @@ pub mod number {
     pub const OPENAT: usize = 257;
     pub const NEWFSTATAT: usize = 262;
     pub const READLINKAT: usize = 267;
-    pub const FACCESSAT: usize = 269;
     pub const SET_ROBUST_LIST: usize = 273;
     pub const PIPE2: usize = 293;
     pub const PRLIMIT64: usize = 302;

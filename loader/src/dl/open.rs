@@ -34,6 +34,7 @@ use crate::stages::link::dependencies_first;
 use crate::stages::map::{Context, Mapped, Wish};
 use crate::stages::protect::seal;
 use crate::stages::relocate::Binding;
+use crate::stages::unload::reached;
 use crate::stages::{demands, init};
 use crate::sys::linux::{OF_LINKED, OF_MODULE, have_at_hand};
 use crate::sys::machine;
@@ -268,10 +269,11 @@ fn link(
     }
     for module in &ready.modules {
         if module.dynamic.flags_1.contains(Flags1::NODELETE) {
-            keep(module, runtime);
+            module.pin();
         }
     }
-    let handle = open_once_more(runtime, &world, root, mode);
+    let handle = open_once_more(&world, root, mode);
+    seal_what_stays(runtime, &world);
     let first = world.first_map(namespace);
     publish(world);
     if let Abi::Glibc(glibc) = &runtime.abi {
@@ -356,7 +358,10 @@ fn is_opened(world: &World, id: ModuleId) -> bool {
 
 /// A library that is loaded already is opened once more.
 fn reopen(runtime: &Runtime, world: &World, root: ModuleId, mode: c_int, order: &[ModuleId]) -> usize {
-    let handle = open_once_more(runtime, world, root, mode);
+    let handle = open_once_more(world, root, mode);
+    if mode & RTLD_NODELETE != 0 {
+        seal_what_stays(runtime, world);
+    }
     if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
         let mut next = world.without(&[]);
         add_new(&mut next.global, order);
@@ -366,20 +371,24 @@ fn reopen(runtime: &Runtime, world: &World, root: ModuleId, mode: c_int, order: 
 }
 
 /// Counts that `dlopen` returns a module, and gives its handle.
-fn open_once_more(runtime: &Runtime, world: &World, root: ModuleId, mode: c_int) -> usize {
+fn open_once_more(world: &World, root: ModuleId, mode: c_int) -> usize {
     world.get(root).map_or(0, |module| {
         module.opened.fetch_add(1, Ordering::AcqRel);
         if mode & RTLD_NODELETE != 0 {
-            keep(module, runtime);
+            module.pin();
         }
         module.link_map.load(Ordering::Acquire)
     })
 }
 
-/// Keeps a module for ever, sealed if that is asked for.
-fn keep(module: &Module, runtime: &Runtime) {
-    module.pin();
-    seal(module, &runtime.linux, runtime.seal);
+/// Seals the opened modules that nothing takes away any more, if that is asked for: what is kept for ever, and what that needs or was bound to.
+#[inline(never)]
+fn seal_what_stays(runtime: &Runtime, world: &World) {
+    for (module, stays) in world.modules.iter().zip(reached(world, &|_| false)) {
+        if stays && module.role == Role::Opened {
+            seal(module, &runtime.linux, runtime.seal);
+        }
+    }
 }
 
 /// Appends the modules of `more` that are not in `list`.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
+use core::sync::atomic::Ordering;
 
 use super::resolve::Resolved;
 use super::{Batch, demands};
@@ -96,7 +97,8 @@ pub fn change_read_only_segments(module: &Module, host: &dyn Host, change: Chang
 /// (GNU_PROPERTY_MEMORY_SEAL). The module has to stay for good: sealed memory cannot be unmapped.
 #[inline(never)]
 pub fn seal(module: &Module, host: &dyn Host, all: bool) {
-    if !all && demands::property(module, note::MEMORY_SEAL) == 0 {
+    let is_asked = all || demands::property(module, note::MEMORY_SEAL) != 0;
+    if !is_asked || module.sealed.swap(true, Ordering::Relaxed) {
         return;
     }
     // Sealing does not fail: a kernel without it leaves everything as it is.

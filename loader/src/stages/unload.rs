@@ -17,14 +17,30 @@ use crate::world::{CLOSED, Module, ModuleId, Role, World};
 /// `is_kept` is asked for modules that `dlopen` brought: whether libc still has something to call in it.
 pub fn unneeded(world: &World, is_kept: impl Fn(&Module) -> bool) -> Vec<Arc<Module>> {
     let roster = world.roster();
+    let reached = reached(world, &|module| {
+        let opened = module.opened.load(Ordering::Acquire) != 0 && module.state.load(Ordering::Acquire) != CLOSED;
+        opened || is_kept(module)
+    });
+    let mut unreached = Vec::new();
+    for id in dependents_first(world).iter() {
+        let place = roster.place(*id).unwrap_or(usize::MAX);
+        if let (Some(false), Some(module)) = (reached.get(place), world.modules.get(place)) {
+            unreached.push(module.clone());
+        }
+    }
+    unreached
+}
+
+/// Which modules of the world something leads to, in its order: what stays for ever, and what `stays_too`.
+pub fn reached(world: &World, stays_too: &dyn Fn(&Module) -> bool) -> Vec<bool> {
+    let roster = world.roster();
     let mut reached = vec![false; world.modules.len()];
     let mut waiting: Vec<ModuleId> = Vec::with_capacity(world.modules.len());
     for (_, id, _) in &world.unique {
         waiting.push(*id);
     }
     for module in &world.modules {
-        let opened = module.opened.load(Ordering::Acquire) != 0 && module.state.load(Ordering::Acquire) != CLOSED;
-        if opened || module.role != Role::Opened || module.is_pinned() || is_kept(module) {
+        if module.role != Role::Opened || module.is_pinned() || stays_too(module) {
             waiting.push(module.id);
         }
     }
@@ -40,14 +56,7 @@ pub fn unneeded(world: &World, is_kept: impl Fn(&Module) -> bool) -> Vec<Arc<Mod
             }
         }
     }
-    let mut unreached = Vec::new();
-    for id in dependents_first(world).iter() {
-        let place = roster.place(*id).unwrap_or(usize::MAX);
-        if let (Some(false), Some(module)) = (reached.get(place), world.modules.get(place)) {
-            unreached.push(module.clone());
-        }
-    }
-    unreached
+    reached
 }
 
 impl World {

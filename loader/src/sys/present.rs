@@ -14,7 +14,7 @@ use super::machine::MACHINE;
 use crate::elf::header::{FileKind, Header};
 use crate::elf::segment::{Access, PROGRAM_HEADER_SIZE, ProgramHeader, kind};
 use crate::elf::{Address, Bias, FileOffset, Vaddr};
-use crate::error::{Errno, Fault, Kind, Name, Result, Rule, Stage};
+use crate::error::{Fault, Kind, Name, Result, Rule, Stage};
 use crate::image::Image;
 use crate::layout::Layout;
 use crate::world::{Parts, Role};
@@ -194,31 +194,12 @@ fn whole(headers: &[ProgramHeader], bias: Bias, page_size: u64) -> core::result:
     Ok(())
 }
 
-/// Whether `length` bytes at `at` can be read, found out without touching them: the kernel is asked to. True when it does not answer.
+/// Whether `length` bytes at `at` can be read, found out without touching them: the kernel is asked about each page. True when it does not answer.
 fn readable(at: Address, length: u64, page_size: u64) -> bool {
     let first = at.0 & !(page_size - 1);
-    let Some(end) =
-        at.0.checked_add(length.max(1))
-            .and_then(|end| end.checked_next_multiple_of(page_size))
-    else {
+    let Some(end) = at.0.checked_add(length.max(1)) else {
         return false;
     };
-    match call::populate_read(first as usize, (end - first) as usize) {
-        // Before Linux 5.14.
-        Err(Errno::EINVAL) => readable_by_pipe(at.0) && readable_by_pipe(at.0 + length.max(1) - 1),
-        // Behind the end of the file, and not mapped.
-        Err(Errno::EFAULT | Errno::ENOMEM) => false,
-        _ => true,
-    }
-}
-
-/// Whether one byte can be read, found out by letting the kernel write it to a pipe. True when no pipe can be had.
-fn readable_by_pipe(at: u64) -> bool {
-    let Ok([read, write]) = call::pipe2(call::O_CLOEXEC) else {
-        return true;
-    };
-    let answer = call::probe(write, at as *const core::ffi::c_void);
-    // Nothing can be done about a close that fails.
-    let _ = (call::close(read), call::close(write));
-    !matches!(answer, Err(Errno::EFAULT))
+    let mut pages = (first..end).step_by(page_size as usize);
+    pages.all(|page| call::is_readable(page as usize))
 }
