@@ -189,7 +189,7 @@ fn next_map(map: u64) -> u64 {
 }
 
 /// The last link_map of the list that begins with the one at `first`.
-fn last_map(first: u64) -> u64 {
+pub fn last_map(first: u64) -> u64 {
     let mut last = first;
     loop {
         match next_map(last) {

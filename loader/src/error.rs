@@ -494,6 +494,13 @@ pub enum Kind {
         /// What did not match, one line for each candidate row.
         why: Name,
     },
+    /// The libc is one of musl's kind that lode cannot start.
+    UnknownMusl {
+        /// Its version string, if it has one.
+        version: Name,
+        /// What it lacks.
+        lacks: Name,
+    },
     /// The program may not be executed by this user.
     NotExecutable,
     /// The file lies on a file system that is mounted noexec.
@@ -740,6 +747,8 @@ texts! {
         fix: "load the library at the start (`LD_PRELOAD=@`), or build it without -ftls-model=initial-exec";
     UnknownLibc = 210, "this build of glibc ",
         fix: "add a row for this build with `cargo xtask tables DEBUGFILE`, where DEBUGFILE is the separate debug file of its ld.so";
+    UnknownMusl = 212, "not a usable musl libc",
+        fix: "use musl 1.1.24 or newer";
     NotExecutable = 510, "cannot execute: Permission denied",
         fix: "`chmod +x @`, or `LODE_OPTIONS=allow=noexec`";
     NoExecMount = 511, "failed to map segment from shared object: Operation not permitted",
@@ -805,6 +814,7 @@ impl fmt::Display for Kind {
             ),
             Kind::NotThreadLocal(ref symbol) => write!(out, "`{symbol}', which is not thread-local"),
             Kind::UnknownLibc { ref version, .. } => write!(out, "({version}) is not one that lode knows"),
+            Kind::UnknownMusl { ref version, ref lacks } => write!(out, " ({version}): it lacks {lacks}"),
             Kind::Unsupported(what) => out.write_str(what),
             Kind::Usage(ref text) => text.fmt(out),
             Kind::NoSymbol {

@@ -29,6 +29,7 @@ use lode::abi::glibc::layout::Layout;
 use lode::abi::glibc::start::Circumstances;
 use lode::abi::glibc::tunables::Tunables;
 use lode::abi::glibc::{AroundFork, Glibc};
+use lode::abi::musl::Handed;
 use lode::abi::{self, Abi, bare};
 use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
@@ -43,6 +44,7 @@ use lode::image::{TEXT_CHANGES, Table};
 use lode::process::{self, Allow, DebugHelp, Help, Mode, Options};
 use lode::restore;
 use lode::scope::DYNAMIC_WEAK;
+use lode::scope::MUSL_RULES;
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
 use lode::stages::Batch;
@@ -57,6 +59,7 @@ use lode::sys::heap::Heap;
 use lode::sys::linux::{self, Linux};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
 use lode::sys::present::{self, Given};
+use lode::thread;
 use lode::view::debug::{DebugText, STREAM};
 use lode::view::list::{List, Unused};
 use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, Roster, World};
@@ -318,10 +321,18 @@ impl Launch {
         if options.mode == Mode::Verify {
             verify(&program);
         }
-        if needs_something(&program) || !options.preload.is_empty() {
+        let is_musl = is_for_musl(&program);
+        if is_musl {
+            self.search_as_musl(&program, options, &mut searcher);
+        } else if needs_something(&program) || !options.preload.is_empty() {
             searcher.cache = cache(options);
         }
         let mut world = ManuallyDrop::new(self.what_is_there(&program, log)?);
+        if is_musl {
+            MUSL_RULES.store(true, Ordering::Relaxed);
+            world.tls.own_size = 24;
+            world.tls.most_zeros = MOST_ZEROS;
+        }
         log.reached(Stage::Start);
         let preload_file = linux::read_file(b"/etc/ld.so.preload", 1 << 16).unwrap_or_default();
         let wishes = wishes(options, &preload_file);
@@ -357,17 +368,17 @@ impl Launch {
         {
             self.list_tunables(glibc.layout);
         }
-        let substitute = substitute(&abi, &linked.batch, &world);
+        let substitutes = substitutes(&abi, &linked.batch, &world);
         let binding = Binding {
             machine: MACHINE,
             now: options.bind_now,
-            entries: machine::entries(),
-            substitute,
+            entries: machine::entries(is_musl),
+            substitutes,
             allow: options.allow,
         };
         let mut relocated = linked.relocate(&world, binding, &linux, log)?;
         log.reached(Stage::Relocate);
-        let order = list_order(&relocated.batch, &world);
+        let order = list_order(&relocated.batch, &world, is_musl);
         self.wake(&mut abi, &mut relocated, &world, &order, &mut cpu)?;
         log.emit(Interest::STREAM, || Event::Awake(Address(machine::thread_pointer())));
         log.reached(Stage::Wake);
@@ -381,7 +392,7 @@ impl Launch {
             seal: options.seal,
             log,
             abi,
-            substitute,
+            substitutes,
             program: c_string(self.program_name),
             arguments: self.constructor_arguments(),
             around_fork: AroundFork {
@@ -406,6 +417,22 @@ impl Launch {
         let ready = protected.publish(&mut world);
         drop(loading);
         self.give_over(runtime, ManuallyDrop::into_inner(world), ready, log)
+    }
+
+    /// What a program that is for musl searches: musl's own list of directories, which stands beside the directory of the interpreter.
+    #[inline(never)]
+    fn search_as_musl(&self, program: &Parts, options: &Options<'_>, searcher: &mut Searcher<'static>) {
+        let interpreter = interpreter_path(program).filter(|path| is_musl_loader(path.bytes()));
+        let prefix = interpreter.as_ref().and_then(|path| {
+            let mut slashes = path.bytes().iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
+            path.bytes().get(..slashes.nth(1)?.0)
+        });
+        let list = [prefix.unwrap_or_default(), MUSL_PATH_FILE].concat();
+        let list = linux::read_file(&list, 1 << 16);
+        // Started by the kernel, lode is the interpreter of that name.
+        let given = interpreter.as_ref().map(Name::bytes).filter(|_| self.as_command);
+        let libcs: Vec<&[u8]> = options.libc.into_iter().chain(given).collect();
+        searcher.search_as_musl(list.as_deref().unwrap_or(MUSL_DIRECTORIES), &libcs);
     }
 
     #[inline(never)]
@@ -531,6 +558,21 @@ impl Launch {
                 bare::wake(&tls, roster, random[0] & !0xff).map_err(fault)?;
                 bare::link_maps(roster, order).map_err(fault)?;
             }
+            Abi::Musl(musl) => {
+                thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(16), Ordering::Relaxed);
+                let environment = self.stack.environment().filter(|entry| {
+                    let entry = entry.to_bytes();
+                    !entry.starts_with(b"LD_PRELOAD=") && !entry.starts_with(b"LD_LIBRARY_PATH=")
+                });
+                let handed = Handed {
+                    program: self.stack.arguments().next().map_or(0, |name| name.as_ptr().addr()),
+                    environment: &environment.map(|entry| entry.as_ptr().addr()).collect::<Vec<_>>(),
+                    auxiliaries: &self.stack.auxiliaries().collect::<Vec<_>>(),
+                    constructor: Address(dl::run_constructors as *const () as u64),
+                };
+                musl.wake(&relocated.batch, roster, &mut tls, &handed).map_err(fault)?;
+                bare::link_maps(roster, order).map_err(fault)?;
+            }
             Abi::Glibc(glibc) => {
                 glibc.tunables = self.tunables(glibc.layout);
                 let rules = glibc.layout.cache_rules();
@@ -650,7 +692,7 @@ impl Launch {
         }
         log.emit(Interest::STATISTICS, || Event::Statistics(&ready.statistics));
         let skip = match &runtime.abi {
-            Abi::Bare => None,
+            Abi::Bare | Abi::Musl(_) => None,
             Abi::Glibc(glibc) => {
                 Glibc::early_init(&glibc.functions, true, &runtime.around_fork);
                 Some(program.id)
@@ -660,15 +702,22 @@ impl Launch {
         debugger::tell(Namespace::BASE, first, State::Consistent);
         HEAP.guard();
         RUNNING.store(true, Ordering::Relaxed);
-        dl::call_all(init::preconstructors(&program), runtime.arguments, log);
-        dl::initialise(&ready.modules, runtime, runtime.arguments, skip);
-        program.state.store(INITIALISED, Ordering::Release);
+        let mut finaliser = dl::doors::finalise as *const () as usize;
+        if let Abi::Musl(_) = &runtime.abi {
+            // libc calls for constructors when it has what they may ask of it, and for destructors itself.
+            dl::come_to_life(ready.modules.clone());
+            finaliser = 0;
+        } else {
+            dl::call_all(init::preconstructors(&program), runtime.arguments, log);
+            dl::initialise(&ready.modules, runtime, runtime.arguments, skip);
+            program.state.store(INITIALISED, Ordering::Release);
+        }
         // Nothing comes back here: giving the lists back would only cost system calls now that signals may arrive.
         core::mem::forget(ready);
         log.emit(Interest::FILES, || Event::Transferring(&program.name));
         let entry = program.at(program.layout.entry);
         // SAFETY: everything that the program needs is in place; the stack is the kernel's, with the arguments where they belong.
-        unsafe { machine::jump(self.stack.address(), entry, dl::doors::finalise as *const () as usize) }
+        unsafe { machine::jump(self.stack.address(), entry, finaliser) }
     }
 }
 
@@ -839,8 +888,8 @@ fn bind(linked: Linked, world: &World, linux: &Linux, now: bool, log: Log<'_>) {
     let binding = Binding {
         machine: MACHINE,
         now,
-        entries: machine::entries(),
-        substitute: None,
+        entries: machine::entries(false),
+        substitutes: &[],
         allow: Allow::empty(),
     };
     let bound = linked.relocate(world, binding, linux, log).and_then(|mut relocated| {
@@ -856,12 +905,13 @@ fn bind(linked: Linked, world: &World, linux: &Linux, now: bool, log: Log<'_>) {
     }
 }
 
-/// The order of the link map: the program, the kernel's library, then breadth-first; lode at its place, or last.
-fn list_order(batch: &Batch, world: &World) -> Vec<ModuleId> {
+/// The order of the link map: the program, the kernel's library, then breadth-first; lode at its place, or last. In a process of musl the kernel's library comes behind
+/// the others.
+fn list_order(batch: &Batch, world: &World, is_musl: bool) -> Vec<ModuleId> {
     let mut list = Vec::with_capacity(batch.order.len() + 2);
     let (program, libraries) = batch.order.split_at_checked(1).unwrap_or_default();
     list.extend_from_slice(program);
-    if let Some(vdso) = world.roster().find(&|module| module.role == Role::Vdso) {
+    if let Some(vdso) = world.roster().find(&|module| module.role == Role::Vdso && !is_musl) {
         list.push(vdso.id);
     }
     list.extend_from_slice(libraries);
@@ -873,15 +923,76 @@ fn list_order(batch: &Batch, world: &World) -> Vec<ModuleId> {
     list
 }
 
-/// libc's `dl_iterate_phdr` takes a lock that `fork` does not reset, so lode's own stands for it.
-fn substitute(abi: &Abi, batch: &Batch, world: &World) -> Option<Substitute> {
-    let Abi::Glibc(glibc) = abi else { return None };
-    let libc = batch.roster(world).get(glibc.libc)?;
-    let (index, _) = libc.symbols.find(&Wanted::new(b"dl_iterate_phdr", None, Use::Call))?;
-    Some(Substitute {
-        file: libc.identity,
-        index,
-        address: Address(dl::doors::iterate_phdr as *const () as u64),
+/// The functions of libc that lode's own stand for. glibc's `dl_iterate_phdr` takes a lock that `fork` does not reset; musl's loader knows only the program
+/// that lode made up.
+fn substitutes(abi: &Abi, batch: &Batch, world: &World) -> &'static [Substitute] {
+    let (libc, names) = match abi {
+        Abi::Bare => return &[],
+        Abi::Glibc(glibc) => {
+            let iterate_phdr: (&[u8], usize) = (b"dl_iterate_phdr", dl::doors::iterate_phdr as *const () as usize);
+            (glibc.libc, Vec::from([iterate_phdr]))
+        }
+        Abi::Musl(musl) => (musl.libc, Vec::from(exports::substitutes_of_musl())),
+    };
+    let Some(libc) = batch.roster(world).get(libc) else {
+        return &[];
+    };
+    let find = |(name, address): (&[u8], usize)| {
+        let (index, _) = libc.symbols.find(&Wanted::new(name, None, Use::Call))?;
+        Some(Substitute {
+            file: libc.identity,
+            index,
+            address: Address(address as u64),
+        })
+    };
+    names.into_iter().filter_map(find).collect::<Vec<_>>().leak()
+}
+
+/// Where musl's loader finds its list of directories, below the directory that holds the one of the interpreter.
+const MUSL_PATH_FILE: &[u8] = b"/etc/ld-musl-x86_64.path";
+
+/// The list where there is no such file.
+const MUSL_DIRECTORIES: &[u8] = b"/lib:/usr/local/lib:/usr/lib";
+
+/// Zeros of thread-local storage that are cheaper made for each thread at its start, with those of the other libraries, than when it touches them.
+const MOST_ZEROS: u64 = 4096;
+
+fn is_musl_loader(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    name.starts_with(b"ld-musl-")
+}
+
+/// Whether a program was linked for musl: it names musl's loader; or, where it names another one than glibc's, libc as only musl's programs do.
+fn is_for_musl(program: &Parts) -> bool {
+    if let Some(path) = interpreter_path(program)
+        && is_musl_loader(path.bytes())
+    {
+        return true;
+    }
+    let Some((at, size)) = program.layout.dynamic else {
+        return false;
+    };
+    let table = program
+        .image
+        .table::<Dyn>(at, (size / 16) as usize)
+        .unwrap_or(Table::EMPTY);
+    let value = |wanted: u64| {
+        table
+            .iter()
+            .filter(move |entry| entry.tag == wanted)
+            .map(|entry| entry.value)
+    };
+    let Some(strings) = value(tag::STRTAB).next() else {
+        return false;
+    };
+    value(tag::NEEDED).any(|offset| {
+        let name = |length| {
+            program
+                .image
+                .copy(Vaddr(strings.wrapping_add(offset)), length)
+                .unwrap_or_default()
+        };
+        name(8) == b"libc.so\0" || name(10) == b"libc.musl-"
     })
 }
 

@@ -193,6 +193,8 @@ pub struct Options<'a> {
     pub hwcaps_mask: Option<&'a [u8]>,
     /// Whether function slots are bound before the program starts.
     pub bind_now: bool,
+    /// The musl libc that the program runs with.
+    pub libc: Option<&'a [u8]>,
     /// What is refused otherwise, and allowed.
     pub allow: Allow,
     /// Whether a file with DT_RELR that needs glibc has to say so, as under glibc.
@@ -356,6 +358,9 @@ table! {
     BindNow
 "  --bind-now            bind all functions before PROGRAM starts, as
                         LD_BIND_NOW does
+"
+    Libc
+"  --libc FILE           the musl libc that PROGRAM runs with
 "
     Allow
 "  --allow WORD          run what is refused otherwise: textrel (relocations of
@@ -700,6 +705,7 @@ impl<'a> Options<'a> {
             Switch::HwcapsPrepend => self.hwcaps_prepend = non_empty(value),
             Switch::HwcapsMask => self.hwcaps_mask = Some(value),
             Switch::BindNow => self.bind_now = true,
+            Switch::Libc => self.libc = non_empty(value),
             Switch::Allow => match row(ALLOWED, value) {
                 Some((place, _)) => self.allow |= Allow::from_bits_truncate(1 << place),
                 None => self.warnings.push(Warning::Value(value)),

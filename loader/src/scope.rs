@@ -16,6 +16,10 @@ use crate::world::{Module, ModuleId, Namespace, Role, Roster, Unique};
 /// `LD_DYNAMIC_WEAK`: a definition that is not weak wins over weak ones that come before it. Set before the first look-up.
 pub static DYNAMIC_WEAK: AtomicBool = AtomicBool::new(false);
 
+/// The rules of musl for references: a version counts only where it leads to a definition, and a name that ends in 64 stands for libc's plain
+/// one if it has no other definition. Set before the first look-up.
+pub static MUSL_RULES: AtomicBool = AtomicBool::new(false);
+
 /// A definition that a reference got.
 #[derive(Clone, Copy, Debug)]
 pub struct Definition<'a> {
@@ -57,6 +61,26 @@ pub struct Scope<'a, 'l> {
 }
 
 impl<'a> Scope<'a, '_> {
+    /// What musl finds for a name of which there is no definition of the wanted version. Up to 1.2.3 libc had names for files of 64-bit length
+    /// (`open64`), and files that were built then ask for them: they are libc's plain ones.
+    #[cold]
+    #[inline(never)]
+    fn find_as_musl(&self, name: &[u8], purpose: Use, log: Log<'_>) -> Option<Definition<'a>> {
+        let mut wanted = Wanted::new(name, None, purpose);
+        wanted.newest = true;
+        if let Some(found) = self.find(&wanted, None, log) {
+            return Some(found);
+        }
+        let (front, behind) = match name.strip_suffix(b"_r") {
+            Some(front) => (front, &b"_r"[..]),
+            None => (name, &b""[..]),
+        };
+        let short = [front.strip_suffix(b"64")?, behind].concat();
+        let module = self.roster.find(&Module::is_libc_of_its_own)?;
+        let (index, symbol) = module.symbols.find(&Wanted::new(&short, None, purpose))?;
+        Some(Definition { module, index, symbol })
+    }
+
     /// The first definition of `wanted` in scope order, `skip` left out (COPY relocations skip the program).
     pub fn find(&self, wanted: &Wanted<'_>, skip: Option<ModuleId>, log: Log<'_>) -> Option<Definition<'a>> {
         let mut strong = DYNAMIC_WEAK.load(Ordering::Relaxed);
@@ -190,7 +214,10 @@ impl<'a> Scope<'a, '_> {
                 symbol,
             });
         }
-        let found = self.find(&wanted, None, log)?;
+        let found = match self.find(&wanted, None, log) {
+            None if MUSL_RULES.load(Ordering::Relaxed) => self.find_as_musl(name, purpose, log)?,
+            found => found?,
+        };
         if reference.is_defined() && reference.visibility() == symbol::STV_PROTECTED && found.module.id != from.id {
             let callable = Wanted {
                 purpose: Use::Call,

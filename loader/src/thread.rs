@@ -255,11 +255,42 @@ unsafe fn copy_image(module: &Module, block: *mut u8) -> Option<(*mut u8, usize)
     }
 }
 
+/// Distance from the thread pointer of the word that holds the address of lode's vector. glibc and programs without libc keep it right behind the thread
+/// pointer; musl has a vector of its own there, so that lode's stands among lode's words, and does not exist before a block is asked for.
+pub static VECTOR_PLACE: AtomicU64 = AtomicU64::new(8);
+
+fn place_of_vector() -> *mut u64 {
+    let place = machine::thread_pointer().wrapping_add(VECTOR_PLACE.load(Ordering::Relaxed));
+    place as *mut u64
+}
+
 /// The calling thread's dtv.
 fn current() -> Dtv {
-    let pointer = machine::thread_pointer();
-    // SAFETY: the word behind the thread pointer is the dtv's address in every libc that lode starts, and its owner is this thread.
-    Dtv(unsafe { (pointer as *const u64).add(1).read() } as *mut u64)
+    // SAFETY: the word is part of every thread, and its owner is this one.
+    Dtv(unsafe { place_of_vector().read() } as *mut u64)
+}
+
+/// The calling thread's dtv, which is made if there is none.
+fn current_or_new(roster: Roster<'_>, generation: u64) -> Option<Dtv> {
+    let dtv = current();
+    if !dtv.0.is_null() {
+        return Some(dtv);
+    }
+    let modules = roster.iter().filter_map(|module| Some(module.tls()?.id)).max();
+    let dtv = Dtv::allocate(modules.unwrap_or(0), generation);
+    // SAFETY: as in `current`.
+    unsafe { place_of_vector().write(dtv.address()) };
+    crate::dl::announce_thread();
+    (!dtv.0.is_null()).then_some(dtv)
+}
+
+/// Gives back the blocks of the calling thread, which ends. What it asks for from now on is made again.
+pub fn release_own() {
+    let dtv = current();
+    // SAFETY: as in `current`.
+    unsafe { place_of_vector().write(0) };
+    // SAFETY: the vector is no longer the thread's.
+    unsafe { dtv.release() };
 }
 
 /// The block of a module in the calling thread if it exists already.
@@ -269,6 +300,9 @@ pub fn existing_block(module: &Module) -> Option<u64> {
         return Some(machine::thread_pointer().wrapping_sub(offset));
     }
     let dtv = current();
+    if dtv.0.is_null() {
+        return None;
+    }
     let is_current = dtv.generation() == generation();
     let block = dtv.get(slot.id);
     let exists = block != UNALLOCATED && block != 0;
@@ -340,6 +374,7 @@ pub fn generation() -> u64 {
 /// is no memory.
 pub fn block(module: &Module, roster: Roster<'_>, generation: u64) -> Option<u64> {
     undisturbed(|| {
+        current_or_new(roster, generation)?;
         catch_up(roster, generation);
         block_now(module)
     })
@@ -375,7 +410,7 @@ fn grow(old: Dtv, module: u64) -> Option<Dtv> {
     // SAFETY: both vectors are this thread's; the head's second word is where libc keeps the vector.
     unsafe {
         new.blocks().write(old.blocks().read());
-        (machine::thread_pointer() as *mut u64).add(1).write(new.address());
+        place_of_vector().write(new.address());
         // A first vector that libc knows as the initial one is not given back: libc compares addresses with it.
     }
     if !crate::dl::is_initial_dtv(old.address()) {

@@ -24,10 +24,11 @@ pub struct TlsPlan {
     pub capacity: Option<u64>,
     /// Distance below the thread pointer of the words that lode keeps for each thread; 0 before they have a place.
     pub own: u64,
+    /// Bytes of those words.
+    pub own_size: u64,
+    /// A library with more zeros than this behind its initial bytes gets its block in each thread when that first touches it, unless its code counts on static TLS.
+    pub most_zeros: u64,
 }
-
-/// Bytes that lode keeps for each thread in static TLS.
-const OWN_SIZE: u64 = 16;
 
 impl Default for TlsPlan {
     fn default() -> TlsPlan {
@@ -39,6 +40,8 @@ impl Default for TlsPlan {
             floor: 0,
             capacity: None,
             own: 0,
+            own_size: 16,
+            most_zeros: u64::MAX,
         }
     }
 }
@@ -85,7 +88,7 @@ impl TlsPlan {
 
     /// Takes room for lode's own words. The program's block has to be placed before: its code knows the distance.
     pub fn place_own(&mut self) {
-        self.used = (self.used + OWN_SIZE).next_multiple_of(OWN_SIZE);
+        self.used = (self.used + self.own_size).next_multiple_of(16);
         self.own = self.used;
     }
 

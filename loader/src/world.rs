@@ -140,6 +140,8 @@ pub struct Module {
     pub is_used: AtomicBool,
     /// Opened with RTLD_DEEPBIND: its references look into its own group before the global scope.
     pub binds_deep: bool,
+    /// All its constructors have returned.
+    pub is_constructed: AtomicBool,
     /// How often `dlopen` returned it and `dlclose` did not take it back.
     pub opened: AtomicU32,
     /// Stays for ever: see [`Module::pin`].
@@ -230,6 +232,7 @@ impl Module {
                 records: Mutex::new(None),
                 is_used: AtomicBool::new(false),
                 binds_deep: false,
+                is_constructed: AtomicBool::new(false),
                 opened: AtomicU32::new(0),
                 pinned: AtomicBool::new(false),
                 bound: Default::default(),
@@ -300,6 +303,11 @@ impl Module {
     pub fn contains(&self, address: Address) -> bool {
         let (start, end) = self.range();
         start <= address && address < end && self.image.extent(address.in_image(self.image.bias()), 1).is_some()
+    }
+
+    /// Whether it is a libc that relocates and starts itself: musl's.
+    pub fn is_libc_of_its_own(&self) -> bool {
+        self.is_final && self.role == Role::Library
     }
 
     /// Whether modules of a namespace find it.

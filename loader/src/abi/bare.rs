@@ -4,14 +4,17 @@
 //! Writes the memory that it has just allocated, and sets the thread pointer of a process that has one thread and none set.
 #![allow(unsafe_code)]
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use crate::debugger;
 use crate::error::{Errno, Fault, Kind};
-use crate::sys::{c_string, linux};
+use crate::foreign::Span;
+use crate::image::Memory;
+use crate::sys::linux;
 use crate::thread::{Dtv, StaticTls};
 use crate::tls::TlsPlan;
-use crate::world::{ModuleId, Role, Roster};
+use crate::world::{Module, ModuleId, Role, Roster};
 
 /// Bytes at and above the thread pointer: its own address (psABI), the dtv, and the words that compilers' stack protectors read
 /// (`fs:0x28`) rounded up.
@@ -48,46 +51,52 @@ pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Fault>
     }
 }
 
-/// The public members of a link_map (`link.h`).
-#[repr(C)]
-struct LinkMap {
-    bias: u64,
-    name: u64,
-    dynamic: u64,
-    next: u64,
-    previous: u64,
-}
+/// The public members of a link_map (`link.h`), by their order: bias, name, dynamic section, next, previous.
+const MEMBERS: usize = 5;
+const NEXT: usize = 3 * 8;
 
 /// Makes the list of modules that debuggers walk.
 ///
 /// # Errors
 /// [`Kind::OutOfMemory`].
 pub fn link_maps(roster: Roster<'_>, order: &[ModuleId]) -> Result<(), Fault> {
-    let mut maps: Vec<LinkMap> = Vec::new();
-    maps.try_reserve_exact(order.len()).map_err(|_| Kind::OutOfMemory)?;
-    // The maps stay here: there is room for all of them.
-    let mut address = maps.as_ptr().addr();
-    let mut previous = 0;
-    for module in order.iter().filter_map(|id| roster.get(*id)) {
-        let name = if module.role == Role::Program {
-            b""
-        } else {
-            module.name.bytes()
+    append(Span::EMPTY, &mut order.iter().filter_map(|id| roster.get(*id)))
+}
+
+/// Appends modules that have come to the list that begins with the link_map at `first`.
+///
+/// # Errors
+/// [`Kind::OutOfMemory`].
+pub fn adopt(first: usize, modules: &mut dyn Iterator<Item = &Arc<Module>>) -> Result<(), Fault> {
+    let last = debugger::last_map(first as u64);
+    // SAFETY: a link_map that `append` made, which stays as long as its module does.
+    let last = unsafe { Span::at(last as *mut u8, MEMBERS * 8) };
+    append(last, &mut modules.map(|module| &**module))
+}
+
+/// Appends modules that have no link_map yet behind `last`.
+fn append(mut last: Span, modules: &mut dyn Iterator<Item = &Module>) -> Result<(), Fault> {
+    for module in modules.filter(|module| module.link_map.load(Ordering::Relaxed) == 0) {
+        let name = match module.role {
+            Role::Program => b"",
+            _ => module.name.bytes(),
         };
-        if let Some(last) = maps.last_mut() {
-            last.next = address as u64;
+        let memory = Memory::zeroed(MEMBERS * 8 + name.len() + 1).ok_or(Kind::OutOfMemory)?;
+        let map = Span::lasting(memory);
+        let words = [
+            module.image.bias().0,
+            map.address() + MEMBERS as u64 * 8,
+            module.layout.dynamic.map_or(0, |(at, _)| module.at(at).0),
+            0,
+            if last.size() == 0 { 0 } else { last.address() },
+        ];
+        for (index, word) in words.into_iter().enumerate() {
+            let _ = map.store(index * 8, word);
         }
-        maps.push(LinkMap {
-            bias: module.image.bias().0,
-            name: c_string(name).as_ptr() as u64,
-            dynamic: module.layout.dynamic.map_or(0, |(at, _)| module.at(at).0),
-            next: 0,
-            previous,
-        });
-        module.link_map.store(address, Ordering::Release);
-        previous = address as u64;
-        address += size_of::<LinkMap>();
+        let _ = map.store_bytes(MEMBERS * 8, name);
+        let _ = last.store(NEXT, map.address());
+        module.link_map.store(map.address() as usize, Ordering::Release);
+        last = map;
     }
-    maps.leak();
     Ok(())
 }

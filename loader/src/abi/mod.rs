@@ -6,12 +6,13 @@
 
 pub mod bare;
 pub mod glibc;
+pub mod musl;
 
 use alloc::boxed::Box;
 
-use crate::error::{Error, Kind, Name, Result, Stage, text};
+use crate::error::{Name, Result, text};
 use crate::stages::link::Linked;
-use crate::symbols::{Use, Wanted};
+use crate::stages::map::is_musl;
 use crate::world::{Module, World};
 
 /// Which libc the process has.
@@ -21,6 +22,8 @@ pub enum Abi {
     Bare,
     /// glibc of a known build.
     Glibc(Box<glibc::Glibc>),
+    /// musl, which starts itself.
+    Musl(Box<musl::Musl>),
 }
 
 impl Abi {
@@ -37,7 +40,9 @@ impl Abi {
                 .map_err(|error| roster.with_asker(error));
         }
         match roster.find(&is_musl) {
-            Some(musl) => Err(roster.with_asker(of_musl(musl))),
+            Some(libc) => musl::Musl::recognise(libc)
+                .map(|musl| Abi::Musl(Box::new(musl)))
+                .map_err(|error| roster.with_asker(error)),
             None => Ok(Abi::Bare),
         }
     }
@@ -47,6 +52,7 @@ impl Abi {
         match self {
             Abi::Bare => Name::from("none"),
             Abi::Glibc(glibc) => Name::from(text(format_args!("{}", glibc.layout.row)).as_str()),
+            Abi::Musl(_) => Name::from("musl"),
         }
     }
 }
@@ -56,21 +62,5 @@ impl Abi {
 /// # Errors
 /// As [`Abi::recognise`].
 pub fn row_of(libc: &Module) -> Result<&'static glibc::layout::Row> {
-    if is_musl(libc) {
-        return Err(of_musl(libc));
-    }
     glibc::recognised(libc)
-}
-
-/// musl's libc is its own loader, and exports the second and the third stage of it. Only some distributions give it a soname.
-fn is_musl(module: &Module) -> bool {
-    let exports = |name: &[u8]| module.symbols.find(&Wanted::new(name, None, Use::Call)).is_some();
-    exports(b"__dls2b") && exports(b"__dls3")
-}
-
-#[cold]
-#[inline(never)]
-fn of_musl(musl: &Module) -> Box<Error> {
-    let text = "this is musl's libc, which lode does not start yet; run the program under musl's own loader";
-    musl.fault(Stage::Link, Kind::Unsupported(text))
 }

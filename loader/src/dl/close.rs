@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::answer;
 use super::constructors::{destroy, leaves};
 use super::locks::{LOADING, Loading, LongLock};
+use super::musl::{close_as_musl, is_musl};
 use super::published::{free_former, publish, with_module_of_map, world_of};
 use super::{call_error, with_glibc};
 use crate::debugger::{self, State};
@@ -28,6 +29,9 @@ pub(super) static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
 
 /// `dlclose(3)`. A library that nobody needs any longer is finalised and unmapped, and so is what only it needed.
 pub extern "C-unwind" fn dlclose(handle: *const c_void) -> c_int {
+    if is_musl() {
+        return close_as_musl(handle);
+    }
     let lock = LongLock::take();
     let closed = with_module_of_map(handle as usize, |module| {
         let count = |count: u32| count.checked_sub(1);

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use super::locks::LongLock;
+use super::musl::is_musl;
 use super::published::Visiting;
 use super::{Arguments, Runtime, runtime};
 use crate::elf::Address;
@@ -44,6 +45,7 @@ pub fn initialise(modules: &[Arc<Module>], runtime: &Runtime, arguments: Argumen
         }
         runtime.log.emit(Interest::FILES, || Event::Initialising(&module.name));
         call_all(init::constructors(module), arguments, runtime.log);
+        module.is_constructed.store(true, Ordering::Release);
     }
 }
 
@@ -70,7 +72,7 @@ pub(super) fn leaves(module: &Module, state: u32) -> bool {
     let was = module
         .state
         .compare_exchange(INITIALISED, state, Ordering::AcqRel, Ordering::Acquire);
-    was.is_ok() && !module.is_final
+    was.is_ok() && !module.is_final && (!is_musl() || module.is_constructed.load(Ordering::Acquire))
 }
 
 /// Runs the destructors of a module.

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::Ordering;
 
+use super::musl::is_musl;
 use super::published::{Reading, Visiting, module_of_map, with_module_at, with_world};
 use super::{answer, call_error, doors, runtime, too_early};
 use crate::elf::symbol::STT_TLS;
@@ -250,7 +251,7 @@ pub unsafe extern "C-unwind" fn visit(
         let slot = module.tls();
         let mut info = PhdrInfo {
             address: module.image.bias().0,
-            name: if module.role == Role::Program {
+            name: if module.role == Role::Program && !is_musl() {
                 c"".as_ptr()
             } else {
                 file_name(module)

@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::close::{CLOSED_MEANWHILE, CLOSING, LEFT_BEHIND};
 use super::failure;
+use super::musl::is_musl;
 use super::published::forget_readers;
 use super::with_glibc;
 use crate::elf::Address;
@@ -23,32 +24,113 @@ use crate::thread;
 pub(super) static LOADING: AtomicU64 = AtomicU64::new(0);
 
 /// The lock that orders operations which load. Recursive.
-pub(super) struct LongLock(Option<(Address, u64)>);
+pub(super) struct LongLock(Lock);
+
+/// What is locked.
+enum Lock {
+    /// Nothing: there is no libc, and no second thread.
+    Nothing,
+    /// libc's mutex, with the function that frees it.
+    Mutex(Address, u64),
+    /// lode's own, where libc has none to lend.
+    Own,
+}
 
 impl LongLock {
     /// `None` for a signal handler that interrupted its own thread inside libc's mutex, which is not recursive there.
     pub(super) fn take() -> Option<LongLock> {
+        if is_musl() {
+            own::take();
+            return Some(LongLock(Lock::Own));
+        }
         let Some((lock, unlock, mutex)) = with_glibc(|glibc| {
             let global = glibc.global?;
             let mutex = global.address_of(glibc.layout.rtld_global.dl_load_lock)?;
             Some((glibc.functions.mutex_lock?, glibc.functions.mutex_unlock?, mutex))
         })
         .flatten() else {
-            return Some(LongLock(None));
+            return Some(LongLock(Lock::Nothing));
         };
-        call_mutex(lock, mutex).then_some(LongLock(Some((unlock, mutex))))
+        call_mutex(lock, mutex).then_some(LongLock(Lock::Mutex(unlock, mutex)))
     }
 
     /// Whether this thread had it already: it comes from a constructor, a destructor, or a signal handler.
     pub(super) fn is_nested(&self) -> bool {
-        self.0.is_some_and(|(_, mutex)| word_of(mutex, COUNT) > 1)
+        match self.0 {
+            Lock::Nothing => false,
+            Lock::Mutex(_, mutex) => word_of(mutex, COUNT) > 1,
+            Lock::Own => own::is_nested(),
+        }
     }
 }
 
 impl Drop for LongLock {
     fn drop(&mut self) {
-        if let Some((unlock, mutex)) = self.0 {
-            call_mutex(unlock, mutex);
+        match self.0 {
+            Lock::Nothing => {}
+            Lock::Mutex(unlock, mutex) => {
+                call_mutex(unlock, mutex);
+            }
+            Lock::Own => own::release(),
+        }
+    }
+}
+
+/// lode's own recursive lock. Its word is its owner, so that a signal handler knows at once whether it interrupted the owner.
+mod own {
+    use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+    use crate::sys::machine;
+
+    /// The thread that has it, by its pointer; 0: nobody.
+    static OWNER: AtomicU64 = AtomicU64::new(0);
+    /// How often the owner has it.
+    static DEPTH: AtomicU32 = AtomicU32::new(0);
+    /// How many threads sleep.
+    static SLEEPERS: AtomicU32 = AtomicU32::new(0);
+    /// Changes whenever one is to wake up.
+    static TURN: AtomicU32 = AtomicU32::new(0);
+
+    pub(super) fn take() {
+        let thread = machine::thread_pointer();
+        if OWNER.load(Ordering::Relaxed) != thread {
+            while OWNER
+                .compare_exchange(0, thread, Ordering::Acquire, Ordering::Relaxed)
+                .is_err()
+            {
+                let turn = TURN.load(Ordering::SeqCst);
+                SLEEPERS.fetch_add(1, Ordering::SeqCst);
+                if OWNER.load(Ordering::SeqCst) != 0 {
+                    // Whatever wakes it up, it looks again.
+                    let _ = crt::syscall::futex_wait(&TURN, turn);
+                }
+                SLEEPERS.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        DEPTH.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn release() {
+        if DEPTH.fetch_sub(1, Ordering::Relaxed) != 1 {
+            return;
+        }
+        OWNER.store(0, Ordering::SeqCst);
+        if SLEEPERS.load(Ordering::SeqCst) != 0 {
+            TURN.fetch_add(1, Ordering::SeqCst);
+            let _ = crt::syscall::futex_wake(&TURN, 1);
+        }
+    }
+
+    pub(super) fn is_nested() -> bool {
+        DEPTH.load(Ordering::Relaxed) > 1
+    }
+
+    /// Another thread that had it is not in this process.
+    pub(super) fn in_the_child() {
+        SLEEPERS.store(0, Ordering::Relaxed);
+        if OWNER.load(Ordering::Relaxed) != machine::thread_pointer() {
+            DEPTH.store(0, Ordering::Relaxed);
+            OWNER.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -130,6 +212,7 @@ impl Drop for Loading {
 /// never a corruption.
 pub fn in_the_child() {
     forget_readers();
+    own::in_the_child();
     let thread = machine::thread_pointer();
     if LOADING.load(Ordering::Relaxed) == thread || CLOSING.load(Ordering::Relaxed) == thread {
         return;

@@ -12,6 +12,7 @@ mod constructors;
 mod failure;
 mod information;
 mod locks;
+mod musl;
 mod open;
 mod published;
 mod symbol;
@@ -25,6 +26,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::abi::Abi;
 use crate::abi::glibc::{AroundFork, Glibc};
+use crate::abi::musl::Musl;
 use crate::error::{Error, Fault, Kind, Lossy, Name, Result, Stage};
 use crate::event::Log;
 use crate::search::Searcher;
@@ -35,6 +37,7 @@ pub use constructors::{call_all, initialise};
 pub use failure::{clear_thread, dlerror, forget_thread, set_own_words};
 pub use information::{dladdr, dladdr1, dlinfo, find_dso_for_object};
 pub use locks::{Loading, in_the_child};
+pub use musl::{announce_thread, come_to_life, run_constructors};
 pub use published::{publish, with_module_at, with_module_of_map, with_world};
 pub use symbol::bind_slot;
 pub use threads::{allocate_thread_head, is_initial_dtv, prepare_malloc, refill_tls, tls_block};
@@ -60,8 +63,8 @@ pub struct Runtime {
     pub log: Log<'static>,
     /// The libc.
     pub abi: Abi,
-    /// A definition of libc that lode's own takes the place of.
-    pub substitute: Option<Substitute>,
+    /// Definitions of libc that lode's own take the place of.
+    pub substitutes: &'static [Substitute],
     /// argv[0], for messages and for `dladdr`.
     pub program: &'static CStr,
     /// What constructors are called with.
@@ -100,7 +103,15 @@ fn runtime() -> Option<&'static Runtime> {
 pub fn with_glibc<T>(body: impl FnOnce(&Glibc) -> T) -> Option<T> {
     match &runtime()?.abi {
         Abi::Glibc(glibc) => Some(body(glibc)),
-        Abi::Bare => None,
+        Abi::Bare | Abi::Musl(_) => None,
+    }
+}
+
+/// Calls `body` with musl's state. `None` in a process of another libc.
+pub fn with_musl<T>(body: impl FnOnce(&Musl) -> T) -> Option<T> {
+    match &runtime()?.abi {
+        Abi::Musl(musl) => Some(body(musl)),
+        Abi::Bare | Abi::Glibc(_) => None,
     }
 }
 
@@ -138,6 +149,14 @@ pub mod doors {
     crate::door!(
         /// [`super::open::dlopen`]
         dlopen => super::open::dlopen
+    );
+    crate::door!(
+        /// [`super::open::dlopen`], called by the program itself.
+        dlopen_here => super::open::dlopen, ".text.lode_doors", "mov rdx, [rbp + 8]"
+    );
+    crate::door!(
+        /// [`super::symbol::dlsym`], called by the program itself.
+        dlsym_here => super::symbol::dlsym, ".text.lode_doors", "mov rdx, [rbp + 8]"
     );
     crate::door!(
         /// [`super::open::dlmopen`]

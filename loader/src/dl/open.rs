@@ -16,12 +16,13 @@ use super::answer;
 use super::close::take_away;
 use super::constructors::initialise;
 use super::locks::{Loading, LongLock};
+use super::musl::{check_not_exiting, is_musl};
 use super::published::{free_former, publish, with_world, world_of};
 use super::symbol::look_up;
 use super::threads::refill_tls;
 use super::{Arguments, Runtime, call_error, runtime, too_early};
-use crate::abi::Abi;
 use crate::abi::glibc::{Functions, Glibc, LIBC, is_another};
+use crate::abi::{Abi, bare};
 use crate::debugger::{self, State};
 use crate::elf::Address;
 use crate::elf::dynamic::Flags1;
@@ -117,6 +118,7 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
     let Some(runtime) = runtime() else {
         return Err(too_early());
     };
+    check_not_exiting()?;
     let lock = LongLock::take().ok_or_else(|| call_error(Kind::Busy, file.unwrap_or(b"")))?;
     // What was closed without the lock: in a signal handler, or by a thread that is not in this child of a fork.
     take_away();
@@ -254,8 +256,8 @@ fn link(
     let binding = Binding {
         machine: machine::MACHINE,
         now: runtime.bind_now || mode & RTLD_NOW != 0,
-        entries: machine::entries(),
-        substitute: runtime.substitute,
+        entries: machine::entries(is_musl()),
+        substitutes: runtime.substitutes,
         allow: runtime.allow,
     };
     let relocated = linked.relocate(world, binding, &runtime.linux, runtime.log)?;
@@ -279,8 +281,12 @@ fn link(
     if mode & RTLD_GLOBAL != 0 {
         add_new(&mut world.global, &ready.order);
     }
-    if let Abi::Glibc(glibc) = &runtime.abi {
-        glibc.adopt(&maps, namespace, world.tls.modules, &ready.modules);
+    match &runtime.abi {
+        Abi::Glibc(glibc) => glibc.adopt(&maps, namespace, world.tls.modules, &ready.modules),
+        _ => {
+            let mut new = ready.order.iter().filter_map(|id| world.get(*id));
+            bare::adopt(world.first_map(namespace), &mut new).map_err(|kind| call_error(kind, b""))?;
+        }
     }
     for module in &ready.modules {
         if module.dynamic.flags_1.contains(Flags1::NODELETE) {

@@ -14,7 +14,8 @@ use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use super::locks::{INSIDE, Loading, thread_word};
-use super::with_glibc;
+use super::runtime;
+use crate::abi::Abi;
 use crate::elf::Address;
 use crate::world::{Module, Roster, World};
 
@@ -212,10 +213,10 @@ impl Visiting {
     /// A process without libc does not tell of forks, and its thread pointer is nobody's business.
     fn note(&self, change: fn(u64, u64) -> u64) {
         let one = 1 << if self.0.is_first() { IN_FIRST } else { IN_SECOND };
-        with_glibc(|_| {
+        if runtime().is_some_and(|runtime| !matches!(runtime.abi, Abi::Bare)) {
             let word = thread_word();
             word.store(change(word.load(Ordering::Relaxed), one), Ordering::Relaxed);
-        });
+        }
     }
 }
 

@@ -136,7 +136,7 @@ fn unbounded(name: &[u8]) -> &'static [u8] {
 
 /// Where a definition is, and whether that is a resolver that has yet to be asked.
 fn place_of(found: &Definition<'_>, roster: Roster<'_>, generation: u64, runtime: &Runtime) -> Result<(Address, bool)> {
-    if let Some(address) = runtime.substitute.and_then(|substitute| substitute.of(found)) {
+    if let Some(address) = runtime.substitutes.iter().find_map(|substitute| substitute.of(found)) {
         return Ok((address, false));
     }
     if found.symbol.kind() == STT_TLS {

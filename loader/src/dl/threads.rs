@@ -7,6 +7,7 @@
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use super::musl::is_musl;
 use super::published::with_world;
 use super::symbol::look_up;
 use super::{runtime, stop, with_glibc};
@@ -31,6 +32,7 @@ pub fn refill_tls(resolved: &Resolved) {
     for module in modules.filter(|module| resolved.tls_images.contains(&module.id)) {
         match runtime().map(|runtime| &runtime.abi) {
             Some(Abi::Glibc(glibc)) => glibc.fill_threads(core::slice::from_ref(module)),
+            Some(Abi::Musl(musl)) => musl.refill(module, Some(machine::thread_pointer())),
             _ => {
                 let pointer = machine::thread_pointer();
                 // SAFETY: the calling thread's own static blocks, the only ones in a process without libc.
@@ -47,7 +49,7 @@ pub fn is_initial_dtv(address: u64) -> bool {
             .global
             .is_some_and(|global| global.get(glibc.layout.rtld_global.dl_initial_dtv) == address)
     })
-    .unwrap_or(true)
+    .unwrap_or(!is_musl())
 }
 
 /// Memory for a thread of which libc brings none: blocks and struct pthread. Returns the thread pointer.

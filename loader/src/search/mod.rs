@@ -308,6 +308,7 @@ pub struct Searcher<'c> {
     library_path: Vec<Vec<u8>>,
     default_directories: Vec<Vec<u8>>,
     inhibit_rpath: Option<Vec<u8>>,
+    musl: Option<Vec<Vec<u8>>>,
     /// The cache file, if there is one and it may be used.
     pub cache: Option<Cache<'c>>,
 }
@@ -329,6 +330,7 @@ impl<'c> Searcher<'c> {
             library_path: Vec::new(),
             default_directories: Vec::with_capacity(conventions.directories.len()),
             inhibit_rpath: settings.inhibit_rpath.map(owned),
+            musl: None,
             cache,
         };
         for directory in conventions.directories {
@@ -342,10 +344,11 @@ impl<'c> Searcher<'c> {
         searcher
     }
 
-    /// Takes these directories, separated by colons or newlines, in place of the default ones, the cache and all
-    /// subdirectories for CPU levels: for a process whose libc knows nothing else (musl and its `ld-musl-*.path`). Tokens are not
-    /// replaced. What a secure process trusts stays the same.
-    pub fn search_only(&mut self, directories: &[u8]) {
+    /// Searches as musl does from now on. These directories, separated by colons or newlines (`ld-musl-*.path`), are in place of the default ones, the cache
+    /// and all subdirectories for CPU levels. Tokens in them are not replaced. What a secure process trusts stays the same. `libcs` are the names by which libc is looked
+    /// for, besides the one that a file needs.
+    pub fn search_as_musl(&mut self, directories: &[u8], libcs: &[&[u8]]) {
+        self.musl = Some(libcs.iter().copied().map(owned).collect());
         self.cache = None;
         self.hwcaps = Hwcaps::default();
         self.default_directories.clear();
@@ -354,6 +357,11 @@ impl<'c> Searcher<'c> {
                 self.default_directories.push(owned(directory));
             }
         }
+    }
+
+    /// In a process that searches as musl does: the names by which libc is looked for.
+    pub fn musl(&self) -> Option<&[Vec<u8>]> {
+        self.musl.as_deref()
     }
 
     /// The `glibc-hwcaps` subdirectories in use.
@@ -386,6 +394,17 @@ impl<'c> Searcher<'c> {
             return plan;
         }
         if self.secure && request.purpose == Purpose::Preload {
+            plan.push(Source::Default);
+            return plan;
+        }
+        if self.musl.is_some() {
+            // Both lists of a module are one to musl, and inherited.
+            plan.push(Source::LibraryPath);
+            let own = |link: &'s Link<'s>| match link {
+                Link { runpath: Some(_), .. } => Source::Runpath(link),
+                _ => Source::Rpath(link),
+            };
+            plan.extend(request.lineage.iter().map(own));
             plan.push(Source::Default);
             return plan;
         }

@@ -15,6 +15,7 @@ use crate::elf::segment::Access;
 use crate::error::{Error, Kind, MissingVersion, Name, Result, Rule, Stage, line};
 use crate::event::{Event, Interest, Log};
 use crate::layout::TlsTemplate;
+use crate::scope::MUSL_RULES;
 use crate::tls::TlsPlan;
 use crate::world::{Module, ModuleId, Role, Roster, TlsSlot, World};
 
@@ -35,7 +36,9 @@ impl Mapped {
     /// [`Kind::NoVersion`] with *all* missing versions; [`Kind::StaticTls`].
     pub fn link(self, world: &World, log: Log<'_>) -> Result<Linked> {
         let mut batch = self.batch;
-        check_versions(batch.roster(world), &batch, self.only_listed, log)?;
+        if !MUSL_RULES.load(Ordering::Relaxed) {
+            check_versions(batch.roster(world), &batch, self.only_listed, log)?;
+        }
         let mut tls = batch.tls;
         for module in &batch.modules {
             if module.role != Role::Program && tls.own == 0 {
@@ -213,7 +216,9 @@ fn place_tls(module: &Module, roster: Roster<'_>, plan: &mut TlsPlan) -> Result<
         return Ok(());
     };
     check_tls_image(module, template)?;
-    let late = plan.capacity.is_some() || module.role == Role::Opened;
+    let zeros = template.memory_size.saturating_sub(template.file_size);
+    let is_large = zeros > plan.most_zeros && module.role != Role::Program;
+    let late = plan.capacity.is_some() || module.role == Role::Opened || is_large;
     let offset = if late && !module.dynamic.flags.contains(Flags::STATIC_TLS) {
         None
     } else {

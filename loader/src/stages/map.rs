@@ -169,7 +169,7 @@ impl Work<'_, '_, '_> {
         let name = parts.name.clone();
         let mut module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
         if let Some(module) = Arc::get_mut(&mut module) {
-            module.is_final |= starts_itself(module);
+            module.is_final |= starts_itself(module) || (self.context.searcher.musl().is_some() && is_musl(module));
             module.namespace = self.batch.namespace;
         }
         if refers_by_distance(&module, self.context.machine, None) {
@@ -236,6 +236,9 @@ impl Work<'_, '_, '_> {
 
     /// The module that `name` stands for: one that is loaded, or a file that is mapped now.
     fn library(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+        let asked = name;
+        let is_musl = self.context.searcher.musl().is_some() && is_musl_name(name);
+        let name = if is_musl { MUSL } else { name };
         if let Some(id) = by_name(self.world, &self.batch, name) {
             return Ok(id);
         }
@@ -252,9 +255,11 @@ impl Work<'_, '_, '_> {
                 library: name,
                 by: &asker_name,
             });
-        let found = self
-            .find(name, purpose, asker, role)
-            .map_err(|error| error.asked_by(&asker_name))?;
+        let found = match is_musl {
+            true => self.musl(asked, purpose, asker, role),
+            false => self.find(name, purpose, asker, role),
+        };
+        let found = found.map_err(|error| error.asked_by(&asker_name))?;
         let known = self
             .roster()
             .get(found)
@@ -263,6 +268,22 @@ impl Work<'_, '_, '_> {
             self.batch.names.push((Name::new(name), found));
         }
         Ok(found)
+    }
+
+    /// musl's libc, which has many names and may be found by none of them where lode stands in its place.
+    fn musl(&mut self, asked: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+        let searcher = self.context.searcher;
+        let others = searcher.musl().unwrap_or_default().iter().map(Vec::as_slice);
+        let mut missing = None;
+        for name in others.chain([asked]) {
+            let before = self.batch.modules.len();
+            match self.find(name, purpose, asker, role) {
+                Ok(found) if self.roster().get(found).is_some_and(is_musl) => return Ok(found),
+                Ok(_) => self.batch.modules.truncate(before),
+                Err(error) => missing = Some(error),
+            }
+        }
+        Err(missing.unwrap_or_else(|| Kind::OutOfMemory.of(Stage::Map, &Name::new(asked))))
     }
 
     /// Tries the path that is meant, or each candidate that the search offers.
@@ -390,6 +411,14 @@ impl Work<'_, '_, '_> {
             return Err(Kind::malformed(Rule::DynamicMissing, 0, 0).of(Stage::Map, &parts.name));
         }
         let id = self.adopt(parts)?;
+        if let Some(libc) = self.roster().find(&Module::is_libc_of_its_own).map(|libc| libc.id)
+            && libc != id
+            && self.roster().get(id).is_some_and(is_a_libc)
+        {
+            // Another copy, or another kind: a process has one libc.
+            self.batch.modules.pop();
+            return Ok(libc);
+        }
         let Some(near) = self.too_far_from(id) else {
             return Ok(id);
         };
@@ -639,6 +668,32 @@ fn starts_itself(module: &Module) -> bool {
         && module.layout.interpreter.is_none()
         && module.needed_names.is_empty()
         && (module.layout.dynamic.is_none() || module.dynamic.flags_1.contains(Flags1::PIE))
+}
+
+/// The name that all names of musl's libc stand for.
+const MUSL: &[u8] = b"libc.so";
+
+/// What follows `lib` in them. Behind it may stand anything: libraries of glibc have such names too.
+const MUSL_NAMES: &str = "c.\npthread.\nrt.\nm.\ndl.\nutil.\nxnet.";
+
+/// Whether musl's libc is meant by a name.
+fn is_musl_name(name: &[u8]) -> bool {
+    let rest = name.strip_prefix(b"lib");
+    rest.is_some_and(|rest| MUSL_NAMES.lines().any(|known| rest.starts_with(known.as_bytes())))
+}
+
+/// Whether a file is musl's libc, which is its own loader, and exports the second and the third stage of it.
+pub fn is_musl(module: &Module) -> bool {
+    defines(module, b"__dls2b") && defines(module, b"__dls3")
+}
+
+/// Whether a file is some libc.
+fn is_a_libc(module: &Module) -> bool {
+    defines(module, b"__libc_start_main") && defines(module, b"stdin")
+}
+
+fn defines(module: &Module, name: &[u8]) -> bool {
+    module.symbols.find(&Wanted::new(name, None, Use::Call)).is_some()
 }
 
 /// What a search for `wanted` needs of one module.

@@ -101,8 +101,8 @@ pub struct Binding<'a> {
     pub now: bool,
     /// lode's own code.
     pub entries: Entries,
-    /// A definition of libc that lode's own takes the place of.
-    pub substitute: Option<Substitute>,
+    /// Definitions of libc that lode's own take the place of.
+    pub substitutes: &'a [Substitute],
     /// What is done though it is refused otherwise.
     pub allow: Allow,
 }
@@ -574,8 +574,9 @@ impl<'a> Work<'a> {
 
     fn address(&self, found: &Definition<'_>) -> Address {
         self.binding
-            .substitute
-            .and_then(|substitute| substitute.of(found))
+            .substitutes
+            .iter()
+            .find_map(|substitute| substitute.of(found))
             .unwrap_or_else(|| found.address())
     }
 

@@ -144,6 +144,7 @@ global_asm!(
     "push rsi",
     "mov rdi, [rax + 8]",
     "mov rsi, fs:[8]",
+    "5:",
     "mov rax, [rip + {generation}]",
     "cmp rax, [rsi]",
     "jne 2f",
@@ -162,6 +163,16 @@ global_asm!(
     "pop rsi",
     "pop rdi",
     "ret",
+    // Where libc has a vector of its own.
+    ".globl lode_tls_dynamic_apart", ".hidden lode_tls_dynamic_apart", ".type lode_tls_dynamic_apart, @function",
+    "lode_tls_dynamic_apart:",
+    "push rdi",
+    "push rsi",
+    "mov rdi, [rax + 8]",
+    "mov rsi, [rip + {place}]",
+    "mov rsi, fs:[rsi]",
+    "test rsi, rsi",
+    "jnz 5b",
     "2:",
     "mov rax, rdi",
     "pop rsi",
@@ -194,6 +205,7 @@ global_asm!(
     compact = sym VECTOR_COMPACT,
     packed = sym tls_block_of_descriptor,
     generation = sym crate::thread::GENERATION,
+    place = sym crate::thread::VECTOR_PLACE,
     lazy = sym lazy_from_stack,
 );
 
@@ -201,6 +213,7 @@ unsafe extern "C" {
     fn lode_tls_static();
     fn lode_tls_undefined();
     fn lode_tls_dynamic();
+    fn lode_tls_dynamic_apart();
     fn lode_lazy();
 }
 
@@ -243,13 +256,17 @@ fn address_of(function: unsafe extern "C" fn()) -> Address {
     Address(function as usize as u64)
 }
 
-/// The addresses that relocated words may point to.
-pub fn entries() -> Entries {
+/// The addresses that relocated words may point to. The vector of blocks is where glibc has its own, or `apart`.
+pub fn entries(apart: bool) -> Entries {
     Entries {
         lazy: address_of(lode_lazy),
         pending: Address(pending as extern "C" fn() -> ! as usize as u64),
         tls_static: address_of(lode_tls_static),
-        tls_dynamic: address_of(lode_tls_dynamic),
+        tls_dynamic: address_of(if apart {
+            lode_tls_dynamic_apart
+        } else {
+            lode_tls_dynamic
+        }),
         tls_undefined: address_of(lode_tls_undefined),
     }
 }
@@ -260,6 +277,16 @@ pub fn thread_pointer() -> u64 {
     // SAFETY: reads the word at the thread pointer, which is the pointer itself (psABI, TLS variant II). Callers run after it was set.
     unsafe { asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags)) };
     pointer
+}
+
+/// The first two words of what the word behind the thread pointer leads to: the vector of blocks of a libc that started itself.
+pub fn vector() -> [u64; 2] {
+    let vector: *const [u64; 2];
+    // SAFETY: as in `thread_pointer`; libc keeps the address of its vector there, which has these two words when there is a block.
+    unsafe {
+        asm!("mov {}, fs:[8]", out(reg) vector, options(nostack, readonly, preserves_flags));
+        vector.read()
+    }
 }
 
 /// Who called the function that asks, and who called that, as link-time addresses behind the calls. Ends where the caller is not `code`, which is the loader's from
@@ -320,6 +347,66 @@ pub unsafe fn jump(stack: *const usize, entry: Address, finaliser: usize) -> ! {
     }
 }
 
+/// Where lode's stack is while libc starts itself.
+static OWN_STACK: AtomicU64 = AtomicU64::new(0);
+
+/// Enters a libc that starts itself, on a stack below this one that holds `words` as the kernel would have left them, and comes back when libc
+/// jumps to [`entered`].
+pub fn enter(words: &[usize], entry: Address) {
+    // SAFETY: the entry was checked to be the code that the kernel would enter, and finds what the kernel would leave.
+    unsafe { lode_enter(words.as_ptr(), words.len(), entry.0) }
+}
+
+/// What libc is told to be the program's entry.
+pub fn entered() -> usize {
+    lode_entered as *const () as usize
+}
+
+#[unsafe(naked)]
+#[unsafe(link_section = ".text.lode_doors")]
+unsafe extern "C" fn lode_enter(words: *const usize, count: usize, entry: u64) {
+    core::arch::naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "sub rsp, 8",
+        "mov [rip + {own}], rsp",
+        "mov rcx, rsi",
+        "lea rax, [rcx * 8 + 15]",
+        "and rax, -16",
+        "sub rsp, rax",
+        "mov rsi, rdi",
+        "mov rdi, rsp",
+        "mov rax, rdx",
+        "rep movsq",
+        "xor edx, edx",
+        "xor ebp, ebp",
+        "jmp rax",
+        own = sym OWN_STACK,
+    )
+}
+
+#[unsafe(naked)]
+#[unsafe(link_section = ".text.lode_leaves")]
+unsafe extern "C" fn lode_entered() {
+    core::arch::naked_asm!(
+        "mov rsp, [rip + {own}]",
+        "add rsp, 8",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        own = sym OWN_STACK,
+    )
+}
+
 /// Defines `__tls_get_addr` in the binary that uses it: looks into the dtv if that is of the process's generation, and asks only for blocks that
 /// do not exist.
 ///
@@ -330,10 +417,21 @@ macro_rules! tls_get_addr {
         core::arch::global_asm!(
             ".pushsection .text.__tls_get_addr, \"ax\", @progbits",
             ".p2align 4",
+            ".globl lode_tls_get_addr_apart",
+            ".hidden lode_tls_get_addr_apart",
+            ".type lode_tls_get_addr_apart, @function",
+            "lode_tls_get_addr_apart:",
+            "mov rdx, [rip + {place}]",
+            "mov rdx, fs:[rdx]",
+            "test rdx, rdx",
+            "jnz 3f",
+            "jmp 2f",
+            ".size lode_tls_get_addr_apart, . - lode_tls_get_addr_apart",
             ".globl __tls_get_addr",
             ".type __tls_get_addr, @function",
             "__tls_get_addr:",
             "mov rdx, fs:[8]",
+            "3:",
             "mov rax, [rip + {generation}]",
             "cmp rax, [rdx]",
             "jne 2f",
@@ -357,6 +455,7 @@ macro_rules! tls_get_addr {
             ".popsection",
             block = sym $crate::sys::machine::tls_block,
             generation = sym $crate::thread::GENERATION,
+            place = sym $crate::thread::VECTOR_PLACE,
         );
     };
 }

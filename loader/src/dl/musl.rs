@@ -1,0 +1,112 @@
+//! What is different in a process of musl's: constructors run when libc calls for them, nothing is unloaded, threads say when they end.
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use spin::Mutex;
+
+use super::constructors::{finalise, initialise};
+use super::published::with_module_of_map;
+use super::{answer, call_error, failure, runtime, with_musl};
+use crate::error::{Kind, Result};
+use crate::sys::machine;
+use crate::thread;
+use crate::world::Module;
+
+/// The modules of the start, whose constructors wait for libc to call.
+static WAITING: Mutex<Vec<Arc<Module>>> = Mutex::new(Vec::new());
+
+/// The key by which libc tells that a thread ends; [`NO_KEY`] before there is one.
+static KEY: AtomicU32 = AtomicU32::new(NO_KEY);
+const NO_KEY: u32 = u32::MAX;
+
+/// The destructors run: nothing is opened any more.
+static EXITING: AtomicBool = AtomicBool::new(false);
+
+/// How often libc goes through the keys of a thread that ends (`PTHREAD_DESTRUCTOR_ITERATIONS`).
+const ROUNDS: usize = 4;
+
+/// Whether musl is the libc of the process.
+pub(super) fn is_musl() -> bool {
+    with_musl(|_| ()).is_some()
+}
+
+/// Takes the modules of the start, dependencies first, until libc calls [`run_constructors`], whose address this returns.
+pub fn come_to_life(modules: Vec<Arc<Module>>) {
+    *WAITING.lock() = modules;
+}
+
+/// What libc takes for the constructor of the program: it is called in `__libc_start_main`, once.
+///
+/// The destructors are a function that runs at the exit and was told of first, so that it runs last, where libc's own list of destructors would come.
+/// That list holds only programs whose constructors are through: none, if one of them calls `exit`.
+pub extern "C" fn run_constructors() {
+    let Some(runtime) = runtime() else { return };
+    let around = &runtime.around_fork;
+    let mut key = NO_KEY;
+    with_musl(|musl| {
+        let functions = &musl.functions;
+        functions
+            .at_exit
+            .call([finalise_at_exit as *const () as usize, 0, 0, 0]);
+        let handlers = [around.before, around.after, around.in_the_child].map(|handler| handler as *const () as usize);
+        let [before, after, child] = handlers;
+        functions.at_fork.call([before, after, child, 0]);
+        // A thread asks for its blocks anywhere, so the key is made before.
+        let place = (&raw mut key) as usize;
+        functions
+            .create_key
+            .call([place, thread_ends as *const () as usize, 0, 0]);
+    });
+    KEY.store(key, Ordering::Release);
+    let modules = core::mem::take(&mut *WAITING.lock());
+    initialise(&modules, runtime, runtime.arguments, None);
+}
+
+extern "C-unwind" fn finalise_at_exit() {
+    EXITING.store(true, Ordering::Release);
+    finalise();
+}
+
+/// Asks libc to tell of the end of the calling thread, which has something of lode's now.
+pub fn announce_thread() {
+    note_round(1);
+}
+
+fn note_round(round: usize) {
+    let key = KEY.load(Ordering::Acquire);
+    if key != NO_KEY {
+        with_musl(|musl| musl.functions.set_specific.call([key as usize, round, 0, 0]));
+    }
+}
+
+/// libc calls this for a thread that ends, in each of its rounds. The destructors of other keys may touch thread-local data, so that only the last
+/// one takes it away.
+extern "C" fn thread_ends(round: usize) {
+    if round < ROUNDS {
+        note_round(round + 1);
+        return;
+    }
+    failure::forget_thread(machine::thread_pointer());
+    thread::release_own();
+}
+
+/// Nothing is opened while the process exits.
+pub(super) fn check_not_exiting() -> Result<()> {
+    match EXITING.load(Ordering::Acquire) {
+        true => Err(call_error(
+            Kind::Unsupported("Cannot dlopen while program is exiting."),
+            b"",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// `dlclose(3)`: a library stays, because functions that it registered for the exit may be called.
+pub(super) fn close_as_musl(handle: *const c_void) -> c_int {
+    let known = with_module_of_map(handle as usize, |_| ());
+    answer(known.map(|()| 0).ok_or_else(|| call_error(Kind::InvalidHandle, b"")), 1)
+}
