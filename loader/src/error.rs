@@ -13,6 +13,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::elf::Vaddr;
 use crate::elf::dynamic::tag;
@@ -523,7 +524,7 @@ pub enum Kind {
         version: Option<Name>,
     },
     /// A handle that `dlopen` did not return.
-    InvalidHandle,
+    InvalidHandle(u64),
     /// lode is busy: the call came from a signal handler or a resolver.
     Busy,
     /// Memory ran out.
@@ -646,11 +647,17 @@ impl Error {
     }
 }
 
+/// The familiar words are musl's. Set before anything fails in a process of musl's.
+pub static MUSL_WORDS: AtomicBool = AtomicBool::new(false);
+
 /// One line in the familiar words, without the name of the program: what `dlerror` returns.
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if MUSL_WORDS.load(Ordering::Relaxed) {
+            return self.in_musl_words(out);
+        }
         match &self.kind {
-            Kind::InvalidHandle | Kind::Busy | Kind::OutOfMemory | Kind::Usage(_) => {}
+            Kind::InvalidHandle(_) | Kind::Busy | Kind::OutOfMemory | Kind::Usage(_) => {}
             _ if self.culprit.is_empty() => {}
             _ => write!(out, "{}: ", self.culprit)?,
         }
@@ -814,7 +821,12 @@ impl fmt::Display for Kind {
             ),
             Kind::NotThreadLocal(ref symbol) => write!(out, "`{symbol}', which is not thread-local"),
             Kind::UnknownLibc { ref version, .. } => write!(out, "({version}) is not one that lode knows"),
-            Kind::UnknownMusl { ref version, ref lacks } => write!(out, " ({version}): it lacks {lacks}"),
+            Kind::UnknownMusl { ref version, ref lacks } => {
+                if !version.is_empty() {
+                    write!(out, " ({version})")?;
+                }
+                write!(out, ": it lacks {lacks}")
+            }
             Kind::Unsupported(what) => out.write_str(what),
             Kind::Usage(ref text) => text.fmt(out),
             Kind::NoSymbol {
@@ -1023,6 +1035,37 @@ impl Kind {
 }
 
 impl Error {
+    /// What musl's loader and its `dlerror` say. What it has no words for is as under glibc.
+    #[inline(never)]
+    fn in_musl_words(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let culprit = &self.culprit;
+        match &self.kind {
+            Kind::Undefined(list) => match list.first() {
+                Some(one) => write!(out, "Error relocating {}: {}: symbol not found", one.module, one.symbol),
+                None => Ok(()),
+            },
+            Kind::NoSymbol { symbol, .. } => write!(out, "Symbol not found: {symbol}"),
+            Kind::InvalidHandle(handle) => write!(out, "Invalid library handle {handle:#x}"),
+            Kind::Unsupported(what) if self.stage == Stage::Call => out.write_str(what),
+            kind => {
+                match self.stage {
+                    Stage::Start | Stage::Map | Stage::Call => write!(out, "Error loading shared library {culprit}: ")?,
+                    _ => write!(out, "Error relocating {culprit}: ")?,
+                }
+                match kind {
+                    Kind::Missing { .. } => Errno::ENOENT.fmt(out)?,
+                    Kind::Os { errno, .. } => errno.fmt(out)?,
+                    Kind::NotElf { .. } => Errno::ENOEXEC.fmt(out)?,
+                    kind => kind.fmt(out)?,
+                }
+                match &self.asked_by {
+                    Some(asker) if self.stage == Stage::Map && !asker.is_empty() => write!(out, " (needed by {asker})"),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
     /// The fix, if there is one, with what stands around it. Its `@` is the culprit.
     #[inline(never)]
     fn fix(&self, out: &mut fmt::Formatter<'_>, before: &str, behind: &str) -> fmt::Result {
@@ -1085,11 +1128,15 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.error;
         let program = Lossy(self.program);
+        let is_musl = MUSL_WORDS.load(Ordering::Relaxed);
         match &error.kind {
             Kind::Usage(text) => return writeln!(out, "{program}: {text}\nTry 'ld-lode --help'."),
             Kind::Undefined(list) => {
                 for one in list {
-                    writeln!(out, "{program}: symbol lookup error: {}: {one}", one.module)?;
+                    match is_musl {
+                        true => writeln!(out, "Error relocating {}: {}: symbol not found", one.module, one.symbol)?,
+                        false => writeln!(out, "{program}: symbol lookup error: {}: {one}", one.module)?,
+                    }
                 }
             }
             Kind::NoVersion(list) => {
@@ -1097,6 +1144,7 @@ impl fmt::Display for Report<'_> {
                     writeln!(out, "{program}: {}: {one}", one.provider)?;
                 }
             }
+            _ if is_musl => writeln!(out, "{error}")?,
             _ => writeln!(out, "{program}: error while loading shared libraries: {error}")?,
         }
         write!(out, "lode[{}]: {}", error.kind.code(), error.culprit)?;

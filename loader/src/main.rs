@@ -38,7 +38,7 @@ use lode::elf::dynamic::{Dyn, tag};
 use lode::elf::note::LevelFeatures;
 use lode::elf::segment::{Access, kind};
 use lode::elf::{Address, Vaddr};
-use lode::error::{Fault, Kind, Lossy, Name, Result, Stage, text};
+use lode::error::{Fault, Kind, Lossy, MUSL_WORDS, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log, Silence};
 use lode::image::{TEXT_CHANGES, Table};
 use lode::process::{self, Allow, DebugHelp, Help, Mode, Options};
@@ -323,13 +323,14 @@ impl Launch {
         }
         let is_musl = is_for_musl(&program);
         if is_musl {
+            MUSL_RULES.store(true, Ordering::Relaxed);
+            MUSL_WORDS.store(true, Ordering::Relaxed);
             self.search_as_musl(&program, options, &mut searcher);
         } else if needs_something(&program) || !options.preload.is_empty() {
             searcher.cache = cache(options);
         }
         let mut world = ManuallyDrop::new(self.what_is_there(&program, log)?);
         if is_musl {
-            MUSL_RULES.store(true, Ordering::Relaxed);
             world.tls.own_size = 24;
             world.tls.most_zeros = MOST_ZEROS;
         }
@@ -422,7 +423,7 @@ impl Launch {
     /// What a program that is for musl searches: musl's own list of directories, which stands beside the directory of the interpreter.
     #[inline(never)]
     fn search_as_musl(&self, program: &Parts, options: &Options<'_>, searcher: &mut Searcher<'static>) {
-        let interpreter = interpreter_path(program).filter(|path| is_musl_loader(path.bytes()));
+        let interpreter = interpreter_path(program).filter(|path| last_part(path.bytes()).starts_with(MUSL_LOADER));
         let prefix = interpreter.as_ref().and_then(|path| {
             let mut slashes = path.bytes().iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
             path.bytes().get(..slashes.nth(1)?.0)
@@ -915,6 +916,7 @@ fn list_order(batch: &Batch, world: &World, is_musl: bool) -> Vec<ModuleId> {
         list.push(vdso.id);
     }
     list.extend_from_slice(libraries);
+    // lode is the first of these, unless it stands above.
     for module in &world.modules {
         if !list.contains(&module.id) {
             list.push(module.id);
@@ -957,16 +959,22 @@ const MUSL_DIRECTORIES: &[u8] = b"/lib:/usr/local/lib:/usr/lib";
 /// Zeros of thread-local storage that are cheaper made for each thread at its start, with those of the other libraries, than when it touches them.
 const MOST_ZEROS: u64 = 4096;
 
-fn is_musl_loader(path: &[u8]) -> bool {
-    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    name.starts_with(b"ld-musl-")
+/// How the name of musl's loader begins.
+const MUSL_LOADER: &[u8] = b"ld-musl-";
+
+/// A path without its directory.
+fn last_part(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
 /// Whether a program was linked for musl: it names musl's loader; or, where it names another one than glibc's, libc as only musl's programs do.
 fn is_for_musl(program: &Parts) -> bool {
-    if let Some(path) = interpreter_path(program)
-        && is_musl_loader(path.bytes())
-    {
+    let interpreter = interpreter_path(program);
+    let name = interpreter.as_ref().map_or(&b""[..], |path| last_part(path.bytes()));
+    if name.starts_with(b"ld-linux") {
+        return false;
+    }
+    if name.starts_with(MUSL_LOADER) {
         return true;
     }
     let Some((at, size)) = program.layout.dynamic else {

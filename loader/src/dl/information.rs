@@ -124,7 +124,8 @@ const RTLD_DI_PHDR: c_int = 11;
 /// `argument` has the room that the request states.
 pub unsafe extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, argument: *mut c_void) -> c_int {
     let result = with_world(|world, roster| {
-        let module = module_of_map(world, handle as usize).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?;
+        let module =
+            module_of_map(world, handle as usize).ok_or_else(|| call_error(Kind::InvalidHandle(handle as u64), b""))?;
         // SAFETY: the caller's promise.
         unsafe { inform(module, roster, request, argument) }
     });
@@ -243,6 +244,7 @@ pub unsafe extern "C-unwind" fn visit(
     world: &World,
     namespace: Namespace,
 ) -> c_int {
+    let nameless = if is_musl() { Role::Vdso } else { Role::Program };
     for id in &world.list {
         let Some(module) = world.get(*id).filter(|module| module.is_in(namespace)) else {
             continue;
@@ -251,7 +253,7 @@ pub unsafe extern "C-unwind" fn visit(
         let slot = module.tls();
         let mut info = PhdrInfo {
             address: module.image.bias().0,
-            name: if module.role == Role::Program && !is_musl() {
+            name: if module.role == nameless {
                 c"".as_ptr()
             } else {
                 file_name(module)

@@ -108,5 +108,10 @@ pub(super) fn check_not_exiting() -> Result<()> {
 /// `dlclose(3)`: a library stays, because functions that it registered for the exit may be called.
 pub(super) fn close_as_musl(handle: *const c_void) -> c_int {
     let known = with_module_of_map(handle as usize, |_| ());
-    answer(known.map(|()| 0).ok_or_else(|| call_error(Kind::InvalidHandle, b"")), 1)
+    answer(
+        known
+            .map(|()| 0)
+            .ok_or_else(|| call_error(Kind::InvalidHandle(handle as u64), b"")),
+        1,
+    )
 }

@@ -207,11 +207,14 @@ fn load(
         module.binds_deep = mode & RTLD_DEEPBIND != 0;
     }
     let Some(root) = mapped.root else {
-        return Err(call_error(Kind::InvalidHandle, file));
+        return Err(call_error(Kind::InvalidHandle(0), file));
     };
     if !mapped.batch.modules.is_empty() && mode & RTLD_NOLOAD != 0 {
         // What was mapped to look at it is dropped again.
-        return Ok(0);
+        return match is_musl() {
+            true => Err(call_error(Kind::Unsupported("Library is not already loaded"), file)),
+            false => Ok(0),
+        };
     }
     let order = &mapped.batch.order;
     // A library that this thread is opening waits for its turn.

@@ -156,7 +156,7 @@ fn search_list<'w>(
 ) -> Result<(Vec<ModuleId>, Option<&'w Arc<Module>>)> {
     let named = match handle {
         0 | NEXT => None,
-        _ => Some(module_of_map(world, handle).ok_or_else(|| call_error(Kind::InvalidHandle, b""))?),
+        _ => Some(module_of_map(world, handle).ok_or_else(|| call_error(Kind::InvalidHandle(handle as u64), b""))?),
     };
     if let Some(module) = named
         && module.role != Role::Program

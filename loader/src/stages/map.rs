@@ -259,7 +259,9 @@ impl Work<'_, '_, '_> {
             true => self.musl(asked, purpose, asker, role),
             false => self.find(name, purpose, asker, role),
         };
-        let found = found.map_err(|error| error.asked_by(&asker_name))?;
+        // musl says who needs a library, and not who calls for it.
+        let is_call = purpose == Purpose::Open && self.context.searcher.musl().is_some();
+        let found = found.map_err(|error| if is_call { error } else { error.asked_by(&asker_name) })?;
         let known = self
             .roster()
             .get(found)
@@ -274,16 +276,24 @@ impl Work<'_, '_, '_> {
     fn musl(&mut self, asked: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
         let searcher = self.context.searcher;
         let others = searcher.musl().unwrap_or_default().iter().map(Vec::as_slice);
-        let mut missing = None;
-        for name in others.chain([asked]) {
+        let mut first = None;
+        for name in others.chain([asked, MUSL, b"ld-musl-x86_64.so.1"]) {
             let before = self.batch.modules.len();
-            match self.find(name, purpose, asker, role) {
-                Ok(found) if self.roster().get(found).is_some_and(is_musl) => return Ok(found),
-                Ok(_) => self.batch.modules.truncate(before),
-                Err(error) => missing = Some(error),
+            let found = self
+                .find(name, purpose, asker, role)
+                .and_then(|id| match self.roster().get(id) {
+                    Some(libc) if !is_musl(libc) => Err(libc.fault(Stage::Map, not_musl())),
+                    _ => Ok(id),
+                });
+            match found {
+                Ok(id) => return Ok(id),
+                Err(error) => {
+                    self.batch.modules.truncate(before);
+                    first.get_or_insert(error);
+                }
             }
         }
-        Err(missing.unwrap_or_else(|| Kind::OutOfMemory.of(Stage::Map, &Name::new(asked))))
+        Err(first.unwrap_or_else(|| Kind::OutOfMemory.of(Stage::Map, &Name::new(asked))))
     }
 
     /// Tries the path that is meant, or each candidate that the search offers.
@@ -685,6 +695,14 @@ fn is_musl_name(name: &[u8]) -> bool {
 /// Whether a file is musl's libc, which is its own loader, and exports the second and the third stage of it.
 pub fn is_musl(module: &Module) -> bool {
     defines(module, b"__dls2b") && defines(module, b"__dls3")
+}
+
+#[cold]
+fn not_musl() -> Kind {
+    Kind::UnknownMusl {
+        version: Name::new(b""),
+        lacks: Name::from("__dls2b, __dls3"),
+    }
 }
 
 /// Whether a file is some libc.
