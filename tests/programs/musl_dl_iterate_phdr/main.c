@@ -36,6 +36,14 @@ static const char *last(const char *path)
     return slash ? slash + 1 : path;
 }
 
+// lode is a module of its own, whose code may stand in a stack trace; musl's loader is libc.
+static int is_loader(struct dl_phdr_info *info)
+{
+    Dl_info loader;
+    dladdr(dlopen, &loader);
+    return info->dlpi_addr == (unsigned long)loader.dli_fbase;
+}
+
 static int show(struct dl_phdr_info *info, size_t size, void *data)
 {
     int loads = 0, own_headers = 0, thread_local_data = 0;
@@ -47,8 +55,12 @@ static int show(struct dl_phdr_info *info, size_t size, void *data)
     const char *what = info->dlpi_addr + (unsigned long)0 == getauxval(AT_SYSINFO_EHDR) ? "vDSO" : last(info->dlpi_name);
     if (!strncmp(what, "main", 4))
         what = "main";
-    if (strstr(what, "musl"))
+    Dl_info libc;
+    dladdr(dlsym(RTLD_DEFAULT, "qsort"), &libc);
+    if (info->dlpi_addr == (unsigned long)libc.dli_fbase)
         what = "libc.so";
+    else if (is_loader(info))
+        return 0;
     printf("%s: segments %d, thread-local %d, module %d, block %d, whole %d, unloaded %d\n", what, loads > 0, thread_local_data, info->dlpi_tls_modid > 0,
            info->dlpi_tls_data != 0, size >= sizeof *info, (int)info->dlpi_subs);
     char *block = info->dlpi_tls_data;

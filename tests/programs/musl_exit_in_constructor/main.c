@@ -2,16 +2,17 @@
 //# libc: musl
 //# lib: part.c -> libfirst.so -DNAME="first"
 //# lib: part.c -> libexits.so -DNAME="exits" -DEXITS libfirst.so
+//# lib: part.c -> libbefore.so -DNAME="before"
 //# lib: part.c -> libnever.so -DNAME="never"
-//# flags: libnever.so libexits.so
-//# stdout: never constructor
+//# flags: libbefore.so libexits.so libnever.so
+//# stdout: before constructor
 //# stdout: first constructor
 //# stdout: exits constructor
 //# stdout: exits atexit
 //# stdout: first atexit
-//# stdout: never atexit
+//# stdout: before atexit
 //# stdout: first destructor
-//# stdout: never destructor
+//# stdout: before destructor
 //# exit: 5
 #include <stdio.h>
 

@@ -3,7 +3,14 @@
 //# lib: allocator.c -> liballocator.so
 //# lib: plug.c -> libplug.so
 //# flags: liballocator.so
-//# stdout: 22 22 22 22 22 22 22 22 
+//# stdout: 22
+//# stdout: 22
+//# stdout: 22
+//# stdout: 22
+//# stdout: 22
+//# stdout: 22
+//# stdout: 22
+//# stdout: 22
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -28,8 +35,7 @@ int main(void)
         pthread_create(&threads[i], 0, thread, 0);
     for (int i = 0; i < 8; i++) {
         pthread_join(threads[i], &result);
-        printf("%ld ", (long)result);
+        printf("%ld\n", (long)result);
     }
-    printf("\n");
     return 0;
 }

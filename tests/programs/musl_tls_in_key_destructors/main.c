@@ -1,9 +1,9 @@
 // Destructors of keys run in rounds and use thread-local data of an opened library: it keeps its value over all of them.
 //# libc: musl
 //# lib: counter.c -> libcounter.so
-//# stdout: 102 103 104 105 106 107 108 109 
-//# stdout: 102 103 104 105 106 107 108 109 110 111 112 
-//# stdout: 101 102 103 104 105 106 107 108 109 110 111 
+//# stdout: 102 103 104 105 106 107 108 109
+//# stdout: 102 103 104 105 106 107 108 109 110 111 112
+//# stdout: 101 102 103 104 105 106 107 108 109 110 111
 //# stdout: main thread 101
 #include <dlfcn.h>
 #include <pthread.h>
@@ -37,8 +37,7 @@ static void run(void *use)
     pthread_create(&id, 0, thread, use);
     pthread_join(id, 0);
     for (int i = 0; i < count; i++)
-        printf("%d ", values[i]);
-    printf("\n");
+        printf("%d%c", values[i], i + 1 < count ? ' ' : '\n');
 }
 
 int main(void)
