@@ -112,7 +112,7 @@ fn start(host: &Memory, now: bool) -> Result<Ready> {
         machine: &MACHINE,
         now,
         entries: ENTRIES,
-        substitute: None,
+        substitutes: &[],
         allow: Allow::empty(),
     };
     let relocated = mapped.link(&world, LOG)?.relocate(&world, how, host, LOG)?;

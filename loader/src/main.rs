@@ -332,10 +332,15 @@ impl Launch {
         let mut world = ManuallyDrop::new(self.what_is_there(&program, log)?);
         if is_musl {
             world.tls.own_size = 24;
+            world.tls.align = 8;
             world.tls.most_zeros = MOST_ZEROS;
         }
         log.reached(Stage::Start);
-        let preload_file = linux::read_file(b"/etc/ld.so.preload", 1 << 16).unwrap_or_default();
+        let preload_file = match is_musl {
+            true => None,
+            false => linux::read_file(b"/etc/ld.so.preload", 1 << 16),
+        };
+        let preload_file = preload_file.unwrap_or_default();
         let wishes = wishes(options, &preload_file);
         let mut directories = ManuallyDrop::new(Directories::new());
         let mut context = Context {
@@ -814,7 +819,7 @@ fn verify(program: &Parts) -> ! {
 /// `--check-libc`: looks at a libc as a start would.
 fn check_libc(mapped: &Mapped) -> Result<core::convert::Infallible> {
     let libc = mapped.batch.modules.first();
-    match libc.map(|libc| abi::row_of(libc)).transpose()? {
+    match libc.map(|libc| abi::supported(libc)).transpose()? {
         Some(row) => say(&text(format_args!("supported: {row}\n"))),
         None => call::exit_group(1),
     }

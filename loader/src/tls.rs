@@ -88,7 +88,7 @@ impl TlsPlan {
 
     /// Takes room for lode's own words. The program's block has to be placed before: its code knows the distance.
     pub fn place_own(&mut self) {
-        self.used = (self.used + self.own_size).next_multiple_of(16);
+        self.used = (self.used + self.own_size).next_multiple_of(8);
         self.own = self.used;
     }
 

@@ -181,14 +181,11 @@ fn libcs(cases: &mut Vec<Case>) {
         folder.write("program", &folder.program().needed("libc.so.6").forge().bytes);
         Run::new(&["ld-lode", "--library-path", ".", "./program"])
     }));
-    cases.push(Case {
-        needs: &[MUSL],
-        ..case("unsupported", "E0604", |folder| {
-            folder.copy(MUSL, "libc.so");
-            folder.write("program", &folder.program().needed("libc.so").forge().bytes);
-            Run::new(&["ld-lode", "--library-path", ".", "./program"])
-        })
-    });
+    cases.push(case("not-musl", "E0212", |folder| {
+        folder.write("libc.so", &plain_library("libc.so").forge().bytes);
+        folder.write("program", &folder.program().needed("libc.so").forge().bytes);
+        Run::new(&["ld-lode", "--library-path", ".", "./program"])
+    }));
 }
 
 /// What is asked about a program that only the lock-out keeps from starting.

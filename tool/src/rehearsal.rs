@@ -278,7 +278,7 @@ impl Stage<'_> {
             machine: &MACHINE,
             now: self.now,
             entries: ENTRIES,
-            substitute: None,
+            substitutes: &[],
             allow: Allow::empty(),
         };
         let linked = mapped.link(world, self.log())?;

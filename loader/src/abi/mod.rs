@@ -57,10 +57,14 @@ impl Abi {
     }
 }
 
-/// The row of a file that is a libc.
+/// What lode calls a file that is a libc it can start.
 ///
 /// # Errors
 /// As [`Abi::recognise`].
-pub fn row_of(libc: &Module) -> Result<&'static glibc::layout::Row> {
-    glibc::recognised(libc)
+pub fn supported(libc: &Module) -> Result<Name> {
+    if is_musl(libc) {
+        return musl::Musl::recognise(libc)
+            .map(|_| Name::from(text(format_args!("musl {}", musl::version(libc))).as_str()));
+    }
+    glibc::recognised(libc).map(|row| Name::from(text(format_args!("{row}")).as_str()))
 }

@@ -1212,7 +1212,7 @@ mod tests {
         };
         let file = cache_file();
         let mut searcher = Searcher::new(&settings, Some(Cache::parse(&file).unwrap()));
-        searcher.search_only(b"/lib\n/usr/local/lib:/usr/lib\n");
+        searcher.search_as_musl(b"/lib\n/usr/local/lib:/usr/lib\n", &[]);
         let request = needed("libx.so", &[]);
         assert_eq!(lists(&searcher, &request), ["system search path"]);
         assert_eq!(

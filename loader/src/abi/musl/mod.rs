@@ -121,7 +121,7 @@ impl Musl {
         plan: &mut TlsPlan,
         handed: &Handed<'_>,
     ) -> Result<(), Fault> {
-        let align = plan.align.max(64);
+        let align = plan.align;
         let size = plan.used.checked_next_multiple_of(align).ok_or(Kind::OutOfMemory)?;
         plan.used = size;
         plan.capacity = Some(size);
@@ -220,7 +220,7 @@ fn lacking(libc: &Module) -> Vec<u8> {
 }
 
 /// The version that stands as a string of its own in libc's constants; empty where none does.
-fn version(libc: &Module) -> Name {
+pub fn version(libc: &Module) -> Name {
     for extent in libc.image.extents() {
         let bytes = libc.image.fixed_bytes(extent.start, extent.length).unwrap_or_default();
         let is_version = |text: &&[u8]| {
