@@ -7,7 +7,7 @@
 //# after: rm libb.so
 //# after: rm libd.so
 //# exit: 127
-//# stderr: Error loading shared library libd.so: No such file or directory (needed by ./main)
+//# stderr: Error loading shared library libd.so: No such file or directory (needed by 
 //# stderr: Error loading shared library libb.so: No such file or directory (needed by 
 #include <stdio.h>
 
