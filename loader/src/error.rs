@@ -1047,15 +1047,29 @@ impl Error {
             Kind::NoSymbol { symbol, .. } => write!(out, "Symbol not found: {symbol}"),
             Kind::InvalidHandle(handle) => write!(out, "Invalid library handle {handle:#x}"),
             Kind::Unsupported(what) if self.stage == Stage::Call => out.write_str(what),
+            Kind::Usage(text) => text.fmt(out),
             kind => {
                 match self.stage {
                     Stage::Start | Stage::Map | Stage::Call => write!(out, "Error loading shared library {culprit}: ")?,
                     _ => write!(out, "Error relocating {culprit}: ")?,
                 }
                 match kind {
-                    Kind::Missing { .. } => Errno::ENOENT.fmt(out)?,
+                    Kind::Missing { tried, .. } => match tried.as_slice() {
+                        [
+                            Tried {
+                                why: Rejected::Os(errno),
+                                ..
+                            },
+                        ] => errno.fmt(out)?,
+                        _ => Errno::ENOENT.fmt(out)?,
+                    },
                     Kind::Os { errno, .. } => errno.fmt(out)?,
-                    Kind::NotElf { .. } => Errno::ENOEXEC.fmt(out)?,
+                    Kind::NotElf { .. }
+                    | Kind::Malformed {
+                        rule: Rule::HeaderTruncated,
+                        ..
+                    } => Errno::ENOEXEC.fmt(out)?,
+                    Kind::StaticTls { .. } => out.write_str("initial-exec TLS resolves to dynamic definition")?,
                     kind => kind.fmt(out)?,
                 }
                 match &self.asked_by {

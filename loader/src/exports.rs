@@ -9,7 +9,6 @@
 #![allow(unsafe_code, non_upper_case_globals)]
 
 use core::ffi::{c_char, c_int, c_void};
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use lode::abi::glibc::{Exports, entries};
 use lode::{debugger, dl};
@@ -75,17 +74,13 @@ unsafe extern "C" {
 #[unsafe(no_mangle)]
 static __rtld_version_placeholder: u32 = 0;
 
-/// What musl's libc has under the name `_dl_debug_addr`: the address of the structure for debuggers.
-static DEBUG_ADDRESS: AtomicPtr<debugger::RDebug> = AtomicPtr::new(core::ptr::null_mut());
-
 unsafe extern "C" {
     fn lode_tls_get_addr_apart();
 }
 
 /// What lode has in place of definitions of musl's libc.
-pub fn substitutes_of_musl() -> [(&'static [u8], usize); 10] {
+pub fn substitutes_of_musl() -> [(&'static [u8], usize); 9] {
     use dl::doors;
-    DEBUG_ADDRESS.store(&raw mut _r_debug, Ordering::Relaxed);
     let stop_at = _dl_debug_state as extern "C" fn() as usize;
     [
         (b"dlopen", doors::dlopen_here as *const () as usize),
@@ -96,7 +91,6 @@ pub fn substitutes_of_musl() -> [(&'static [u8], usize); 10] {
         (b"dlinfo", dl::dlinfo as *const () as usize),
         (b"dl_iterate_phdr", doors::iterate_phdr as *const () as usize),
         (b"__tls_get_addr", lode_tls_get_addr_apart as *const () as usize),
-        (b"_dl_debug_addr", (&raw const DEBUG_ADDRESS).addr()),
         (b"_dl_debug_state", stop_at),
     ]
 }

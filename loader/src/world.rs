@@ -140,8 +140,8 @@ pub struct Module {
     pub is_used: AtomicBool,
     /// Opened with RTLD_DEEPBIND: its references look into its own group before the global scope.
     pub binds_deep: bool,
-    /// All its constructors have returned.
-    pub is_constructed: AtomicBool,
+    /// When all its constructors had returned: 1 for the first module of the process; 0 before that.
+    pub constructed: AtomicU32,
     /// How often `dlopen` returned it and `dlclose` did not take it back.
     pub opened: AtomicU32,
     /// Stays for ever: see [`Module::pin`].
@@ -232,7 +232,7 @@ impl Module {
                 records: Mutex::new(None),
                 is_used: AtomicBool::new(false),
                 binds_deep: false,
-                is_constructed: AtomicBool::new(false),
+                constructed: AtomicU32::new(0),
                 opened: AtomicU32::new(0),
                 pinned: AtomicBool::new(false),
                 bound: Default::default(),

@@ -5,10 +5,9 @@
 #![allow(unsafe_code)]
 
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::locks::LongLock;
-use super::musl::is_musl;
 use super::published::Visiting;
 use super::{Arguments, Runtime, runtime};
 use crate::elf::Address;
@@ -30,6 +29,9 @@ pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments, 
     }
 }
 
+/// How many modules have been constructed.
+static CONSTRUCTED: AtomicU32 = AtomicU32::new(0);
+
 /// Runs the constructors of published modules, each module's once: one whose constructor is running (this is a `dlopen` in it) counts as initialised.
 pub fn initialise(modules: &[Arc<Module>], runtime: &Runtime, arguments: Arguments, skip: Option<ModuleId>) {
     for module in modules {
@@ -45,7 +47,8 @@ pub fn initialise(modules: &[Arc<Module>], runtime: &Runtime, arguments: Argumen
         }
         runtime.log.emit(Interest::FILES, || Event::Initialising(&module.name));
         call_all(init::constructors(module), arguments, runtime.log);
-        module.is_constructed.store(true, Ordering::Release);
+        let turn = CONSTRUCTED.fetch_add(1, Ordering::AcqRel);
+        module.constructed.store(turn.saturating_add(1), Ordering::Release);
     }
 }
 
@@ -72,7 +75,7 @@ pub(super) fn leaves(module: &Module, state: u32) -> bool {
     let was = module
         .state
         .compare_exchange(INITIALISED, state, Ordering::AcqRel, Ordering::Acquire);
-    was.is_ok() && !module.is_final && (!is_musl() || module.is_constructed.load(Ordering::Acquire))
+    was.is_ok() && !module.is_final
 }
 
 /// Runs the destructors of a module.

@@ -244,9 +244,13 @@ pub unsafe extern "C-unwind" fn visit(
     world: &World,
     namespace: Namespace,
 ) -> c_int {
-    let nameless = if is_musl() { Role::Vdso } else { Role::Program };
+    let is_musl = is_musl();
+    let nameless = if is_musl { Role::Vdso } else { Role::Program };
     for id in &world.list {
-        let Some(module) = world.get(*id).filter(|module| module.is_in(namespace)) else {
+        let Some(module) = world
+            .get(*id)
+            .filter(|module| module.is_in(namespace) && !(is_musl && module.role == Role::Loader))
+        else {
             continue;
         };
         let headers = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);

@@ -8,13 +8,13 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use spin::Mutex;
 
-use super::constructors::{finalise, initialise};
-use super::published::with_module_of_map;
+use super::constructors::{destroy, initialise, leaves};
+use super::published::{Visiting, with_module_of_map};
 use super::{answer, call_error, failure, runtime, with_musl};
 use crate::error::{Kind, Result};
 use crate::sys::machine;
 use crate::thread;
-use crate::world::Module;
+use crate::world::{FINALISED, Module};
 
 /// The modules of the start, whose constructors wait for libc to call.
 static WAITING: Mutex<Vec<Arc<Module>>> = Mutex::new(Vec::new());
@@ -66,9 +66,19 @@ pub extern "C" fn run_constructors() {
     initialise(&modules, runtime, runtime.arguments, None);
 }
 
+/// The destructors of all modules whose constructors are through, in the reverse order.
 extern "C-unwind" fn finalise_at_exit() {
     EXITING.store(true, Ordering::Release);
-    finalise();
+    let visiting = Visiting::start();
+    let Some(world) = visiting.0.world() else { return };
+    let turn = |module: &&Arc<Module>| module.constructed.load(Ordering::Acquire);
+    let mut modules: Vec<&Arc<Module>> = world.modules.iter().filter(|module| turn(module) != 0).collect();
+    modules.sort_unstable_by_key(turn);
+    for module in modules.iter().rev() {
+        if leaves(module, FINALISED) {
+            destroy(module);
+        }
+    }
 }
 
 /// Asks libc to tell of the end of the calling thread, which has something of lode's now.

@@ -26,7 +26,7 @@ use crate::abi::{Abi, bare};
 use crate::debugger::{self, State};
 use crate::elf::Address;
 use crate::elf::dynamic::Flags1;
-use crate::error::{Errno, Kind, Result, Stage};
+use crate::error::{Errno, Error, Kind, Lossy, Name, Result, Stage, text};
 use crate::search::{Directories, Purpose};
 use crate::stages::link::dependencies_first;
 use crate::stages::map::{Context, Mapped, Wish};
@@ -212,7 +212,7 @@ fn load(
     if !mapped.batch.modules.is_empty() && mode & RTLD_NOLOAD != 0 {
         // What was mapped to look at it is dropped again.
         return match is_musl() {
-            true => Err(call_error(Kind::Unsupported("Library is not already loaded"), file)),
+            true => Err(not_loaded(file)),
             false => Ok(0),
         };
     }
@@ -343,6 +343,13 @@ fn namespace_of(number: isize, own: Namespace, world: &World) -> core::result::R
             .filter(|namespace| world.has(*namespace))
             .ok_or("invalid target namespace in dlmopen()"),
     }
+}
+
+/// What musl says of a library that is only looked for.
+#[cold]
+fn not_loaded(file: &[u8]) -> Box<Error> {
+    let text = text(format_args!("Library {} is not already loaded", Lossy(file)));
+    call_error(Kind::Usage(Name::from(text.as_str())), b"")
 }
 
 /// Why a file that could be mapped is no library to open.

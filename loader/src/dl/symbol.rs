@@ -85,7 +85,8 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
     let (address, is_resolver) = with_world(|world, roster| {
         let asker = world.at(caller).or(world.program());
         let (list, whose) = search_list(world, roster, handle, asker)?;
-        let mut wanted = Wanted::new(name, None, Use::Call);
+        // Where a program at a fixed address has a slot that stands for a function, that is its address for everybody.
+        let mut wanted = Wanted::new(name, None, Use::Address);
         wanted.newest = true;
         // A version that libc's callers name is a definition's: it must be met exactly.
         let wanted_version = version.map(|version| crate::symbols::Version {

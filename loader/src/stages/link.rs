@@ -272,7 +272,17 @@ fn providers_first(roster: Roster<'_>, order: &[ModuleId], first_new: ModuleId, 
         return sorted;
     };
     visit(*first);
-    for root in rest.iter().rev().chain([first]) {
+    // musl walks from the first of the list, whose needs begin with the preloads, and along the needs in their order.
+    let is_musl = MUSL_RULES.load(Ordering::Relaxed);
+    let is_preload = |id: &&ModuleId| roster.get(**id).is_some_and(|module| module.asked_by.is_none());
+    let in_order = rest.iter().filter(is_preload).chain([first]).chain(rest);
+    let backwards = rest.iter().rev().chain([first]);
+    let mut roots: Vec<&ModuleId> = Vec::with_capacity(order.len() + 1);
+    match is_musl {
+        true => roots.extend(in_order),
+        false => roots.extend(backwards),
+    }
+    for root in roots {
         if root != first && !visit(*root) {
             continue;
         }
