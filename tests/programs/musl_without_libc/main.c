@@ -9,8 +9,8 @@ static __thread int own = 4;
 __attribute__((used)) static void with_stack(void)
 {
     int answered = answer();
-    // musl runs constructors in __libc_start_main only, which nobody calls here.
-    long status = own + (answered == 5 ? 5 : 100);
+    // Whether the constructor has run is not asked: musl's are run by __libc_start_main, which nobody calls here; lode runs them.
+    long status = own + (answered % 10 == 5 ? 5 : 100);
     __asm__ volatile("syscall" : : "a"(231), "D"(status));
 }
 
