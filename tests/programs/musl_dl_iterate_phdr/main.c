@@ -1,5 +1,6 @@
-// dl_iterate_phdr: load order, the program first and the vDSO last; thread-local data by block and only where it is; counts grow with each load. A callback's answer ends it.
+// dl_iterate_phdr: load order, the program first and the vDSO last; thread-local data by block (since 1.2.3) and only where it is; counts grow with each load. A callback's answer ends it.
 //# libc: musl
+//# oracle-since: 1.2.3
 //# lib: library.c -> liblibrary.so
 //# lib: plain.c -> libplain.so
 //# lib: library.c -> libopened.so -Wl,-Bsymbolic

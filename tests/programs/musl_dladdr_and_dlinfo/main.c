@@ -54,7 +54,7 @@ int main(void)
     find("of the program", of_the_program);
     find("of libc", dlsym(RTLD_DEFAULT, "qsort"));
     find("stack", &local);
-    find("heap", malloc(10));
+    find("heap", malloc(1 << 20));
     find("null", 0);
     struct link_map *map = 0;
     void *handle = dlopen("./liblibrary.so", RTLD_NOW);

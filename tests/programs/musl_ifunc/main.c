@@ -1,8 +1,11 @@
-// IFUNC, which musl's own loader does not know: an extension. The resolver finds relocated data and thread-local data, and libc started.
+// IFUNC, which musl's own loader does not know: an extension. The resolver finds relocated data and thread-local data, and libc started with the environment.
 //# libc: musl
 //# lib: library.c -> liblibrary.so
 //# flags: liblibrary.so
 //# oracle: no
+//# env: A=1
+//# env: B=2
+//# env: GREETING=hello
 //# stdout: called 42, inside 42, by a table 42, looked up 42
 //# stdout: own 8
 #include <dlfcn.h>

@@ -6,8 +6,8 @@
 //# lib: gone.c -> other/libgone.so -DGONE=other
 //# env: LD_LIBRARY_PATH=@DIR@/other
 //# exit: 127
-//# stderr: main: gone: symbol not found
-//# stderr: main: gone_too: symbol not found
+//# stderr: : gone: symbol not found
+//# stderr: : gone_too: symbol not found
 //# stderr: libneeds.so: gone_as_well: symbol not found
 #include <stdio.h>
 
