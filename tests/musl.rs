@@ -13,9 +13,9 @@
 mod oracle;
 
 #[path = "musl/packages.rs"]
-mod packages;
+mod musl_packages;
+#[path = "musl/surroundings.rs"]
+mod musl_surroundings;
 #[path = "musl/stand.rs"]
 mod stand;
-#[path = "musl/surroundings.rs"]
-mod surroundings;
 mod tools;
