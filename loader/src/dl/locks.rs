@@ -4,10 +4,9 @@
 //! the same thread is in the middle of loading (from a resolver, from a signal handler) is refused with a text.
 //!
 //! # Safety
-//! Calls libc's functions on libc's mutex, both found by name in a relocated libc.
+//! Reads the words of libc's mutex, which is found by the row of that libc.
 #![allow(unsafe_code)]
 
-use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::close::{CLOSED_MEANWHILE, CLOSING, LEFT_BEHIND};
@@ -15,8 +14,8 @@ use super::failure;
 use super::musl::is_musl;
 use super::published::forget_readers;
 use super::with_glibc;
-use crate::elf::Address;
 use crate::error::{Fault, Kind};
+use crate::foreign::Code;
 use crate::sys::machine;
 use crate::thread;
 
@@ -31,7 +30,7 @@ enum Lock {
     /// Nothing: there is no libc, and no second thread.
     Nothing,
     /// libc's mutex, with the function that frees it.
-    Mutex(Address, u64),
+    Mutex(Code, u64),
     /// lode's own, where libc has none to lend.
     Own,
 }
@@ -138,7 +137,7 @@ mod own {
 /// Calls `function`, unless this is a signal handler that would wait for its own thread: [`INSIDE`] says that it interrupted such a call, and the
 /// mutex is taken without an owner (it has become one's, or ceases to be). A jump out of a handler leaves the mark behind; so a mutex that
 /// another thread is taking right now is looked at again, until that is done.
-fn call_mutex(function: Address, mutex: u64) -> bool {
+fn call_mutex(function: Code, mutex: u64) -> bool {
     const LOOKS: u32 = 100;
     let word = thread_word();
     let before = word.load(Ordering::Relaxed);
@@ -146,9 +145,7 @@ fn call_mutex(function: Address, mutex: u64) -> bool {
         return false;
     }
     word.store(before | INSIDE, Ordering::Relaxed);
-    // SAFETY: libc's pthread_mutex_lock or pthread_mutex_unlock, found by name and relocated, and libc's own mutex.
-    let function: extern "C" fn(u64) -> c_int = unsafe { core::mem::transmute(function.0 as usize) };
-    function(mutex);
+    function.call([mutex as usize, 0, 0, 0]);
     word.store(before, Ordering::Relaxed);
     true
 }
