@@ -4,6 +4,7 @@
 //! `dlinfo` gets room for what the request states. A link_map is a structure that lode made; a door has the type of what it enters.
 #![allow(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::Ordering;
@@ -13,7 +14,7 @@ use super::published::{Reading, Visiting, module_of_map, with_module_at, with_wo
 use super::{answer, call_error, doors, runtime, too_early};
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Name, Result, text};
 use crate::foreign::Answer;
 use crate::stages::map::search_directories;
 use crate::thread;
@@ -157,10 +158,19 @@ unsafe fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: 
                 let directories = search_directories(module.id, roster, &runtime.searcher, &runtime.linux);
                 search_information(&directories, argument, request == RTLD_DI_SERINFO);
             }
-            _ => return Err(call_error(Kind::Unsupported("unsupported dlinfo request"), b"")),
+            _ => return Err(unknown_request(request)),
         }
     }
     Ok(0)
+}
+
+#[cold]
+fn unknown_request(request: c_int) -> Box<Error> {
+    let kind = match is_musl() {
+        true => Kind::Usage(Name::from(text(format_args!("Unsupported request {request}")).as_str())),
+        false => Kind::Unsupported("unsupported dlinfo request"),
+    };
+    call_error(kind, b"")
 }
 
 /// `Dl_serinfo`: size and count, and if asked for, the directories of a search.

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use super::{Batch, demands};
 use crate::arch::Machine;
@@ -17,6 +18,7 @@ use crate::error::{Errno, Error, Fault, Kind, Name, Rejected, Result, Rule, Stag
 use crate::event::{Event, Interest, Log};
 use crate::image::Table;
 use crate::layout::{Layout, within_reach};
+use crate::scope::MUSL_RULES;
 use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, tokens};
 use crate::symbols::{Use, Wanted};
 use crate::world::{File, Host, Module, ModuleId, NOWHERE, Namespace, Parts, Role, Roster, Tie, World};
@@ -113,6 +115,12 @@ impl Mapped {
         }
         let root = work.batch.order.first().copied();
         work.needs()?;
+        if world.program().is_none() && work.context.searcher.musl().is_some() {
+            // A program for musl has a libc, also if nothing of it needs one.
+            let libc = work.library(MUSL, Purpose::Needed, root, Role::Library)?;
+            work.list(libc);
+            work.needs()?;
+        }
         Ok(Mapped {
             root,
             batch: work.batch,
@@ -185,6 +193,8 @@ impl Work<'_, '_, '_> {
     /// Goes through the order and appends what each module needs, until nothing new comes.
     fn needs(&mut self) -> Result<()> {
         let mut next = 0;
+        let is_musl = self.context.searcher.musl().is_some();
+        let mut missing: Option<Box<Error>> = None;
         while let Some(id) = self.batch.order.get(next).copied() {
             next += 1;
             let Some(module) = self.roster().get(id) else { continue };
@@ -217,6 +227,13 @@ impl Work<'_, '_, '_> {
                         }
                         NOWHERE
                     }
+                    Err(error) if is_musl && role != Role::Opened && matches!(error.kind, Kind::Missing { .. }) => {
+                        // All that is missing is told in one run; the last one when nothing else is to be looked for.
+                        if let Some(before) = missing.replace(error) {
+                            self.context.log.say(format_args!("{before}"));
+                        }
+                        NOWHERE
+                    }
                     Err(error) => return Err(error),
                 };
                 if found != NOWHERE && tie == Tie::Needed {
@@ -231,7 +248,7 @@ impl Work<'_, '_, '_> {
                 }
             }
         }
-        Ok(())
+        missing.map_or(Ok(()), Err)
     }
 
     /// The module that `name` stands for: one that is loaded, or a file that is mapped now.
@@ -266,7 +283,8 @@ impl Work<'_, '_, '_> {
             .roster()
             .get(found)
             .is_some_and(|module| module.name.bytes() == name || module.soname == Some(name));
-        if !known {
+        let is_path = has_byte(name, b'/');
+        if !known || (self.context.searcher.musl().is_some() && !is_path) {
             self.batch.names.push((Name::new(name), found));
         }
         Ok(found)
@@ -509,7 +527,10 @@ pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
             && (module.soname == Some(name) || module.name.bytes() == name)
     };
     let roster = batch.roster(world);
-    if let Some(module) = roster.find(&has_name) {
+    // To musl a library has the name that it was searched by, and no other.
+    if !MUSL_RULES.load(Ordering::Relaxed)
+        && let Some(module) = roster.find(&has_name)
+    {
         return Some(module.id);
     }
     let mut names = world.names.iter().chain(&batch.names);

@@ -24,7 +24,7 @@ use crate::error::{Entry, Fault, Kind, Name, Result, Rule, Stage, Unresolved};
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Table};
 pub use crate::process::Allow;
-use crate::scope::{Definition, Scope, breadth_first, note_binding};
+use crate::scope::{Definition, MUSL_RULES, Scope, breadth_first, note_binding};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
 use crate::world::{Host, Identity, Module, ModuleId, Role, Roster, TlsSlot, Unique, World};
@@ -242,6 +242,8 @@ impl<'a> Work<'a> {
     fn relocate(&mut self, module: &'a Module) -> Result<()> {
         let dynamic = &module.dynamic;
         let now = self.binding.now || dynamic.binds_now();
+        // musl leaves only what is opened later unbound.
+        let is_strict = MUSL_RULES.load(Ordering::Relaxed);
         let mut tables = Tables {
             module,
             patch: module.image.patch(),
@@ -262,7 +264,7 @@ impl<'a> Work<'a> {
             doubts: 0,
             memo: None,
             is_open: false,
-            lazy: !now && dynamic.pltgot.is_some(),
+            lazy: !now && dynamic.pltgot.is_some() && (!is_strict || module.role == Role::Opened),
             kept: None,
         };
         let mut applied = self.tables(&mut tables);

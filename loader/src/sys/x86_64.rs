@@ -345,11 +345,14 @@ pub unsafe fn jump(stack: *const usize, entry: Address, finaliser: usize) -> ! {
 /// Where lode's stack is while libc starts itself.
 static OWN_STACK: AtomicU64 = AtomicU64::new(0);
 
-/// Enters a libc that starts itself, on a stack below this one that holds `words` as the kernel would have left them, and comes back when libc
-/// jumps to [`entered`].
-pub fn enter(words: &[usize], entry: Address) {
-    // SAFETY: the entry was checked to be the code that the kernel would enter, and finds what the kernel would leave.
-    unsafe { lode_enter(words.as_ptr(), words.len(), entry.0) }
+/// Enters a libc that starts itself, and comes back when libc jumps to [`entered`].
+///
+/// # Safety
+/// `stack` is the top of a stack for libc's loader, with words there as the kernel leaves them for an interpreter, aligned to 16 bytes. `entry` is the code that the
+/// kernel would enter.
+pub unsafe fn enter(stack: u64, entry: Address) {
+    // SAFETY: the caller's promises.
+    unsafe { lode_enter(stack, entry.0) }
 }
 
 /// What libc is told to be the program's entry.
@@ -359,7 +362,7 @@ pub fn entered() -> usize {
 
 #[unsafe(naked)]
 #[unsafe(link_section = ".text.lode_doors")]
-unsafe extern "C" fn lode_enter(words: *const usize, count: usize, entry: u64) {
+unsafe extern "C" fn lode_enter(stack: u64, entry: u64) {
     core::arch::naked_asm!(
         "push rbp",
         "mov rbp, rsp",
@@ -370,14 +373,8 @@ unsafe extern "C" fn lode_enter(words: *const usize, count: usize, entry: u64) {
         "push r15",
         "sub rsp, 8",
         "mov [rip + {own}], rsp",
-        "mov rcx, rsi",
-        "lea rax, [rcx * 8 + 15]",
-        "and rax, -16",
-        "sub rsp, rax",
-        "mov rsi, rdi",
-        "mov rdi, rsp",
-        "mov rax, rdx",
-        "rep movsq",
+        "mov rsp, rdi",
+        "mov rax, rsi",
         "xor edx, edx",
         "xor ebp, ebp",
         "jmp rax",

@@ -5,6 +5,9 @@
 //! without having seen any real module. Of libc's private structures lode uses none, so one way serves every release.
 //!
 //! The constructors of the real modules are that program's constructor: libc calls it in `__libc_start_main`, as it would call theirs.
+//!
+//! # Safety
+//! Blocks of thread-local storage are filled where the plan placed them. libc is entered once, as the kernel would enter it, after its structure was checked.
 #![allow(unsafe_code)]
 
 pub mod application;
@@ -26,7 +29,7 @@ use crate::image::Table;
 use crate::stages::Batch;
 use crate::stages::relocate::scope_of;
 use crate::symbols::{Use, Wanted};
-use crate::sys::machine;
+use crate::sys::{linux, machine};
 use crate::thread::StaticTls;
 use crate::tls::TlsPlan;
 use crate::world::{Module, ModuleId, Role, Roster};
@@ -143,8 +146,10 @@ impl Musl {
         for module in roster.iter() {
             self.refill(module, None);
         }
-        let stack = stack(&application, roster.get(self.libc), handed);
-        machine::enter(&stack, self.entry);
+        let words = stack(&application, roster.get(self.libc), handed);
+        let stack = place_on_a_stack(&words).ok_or(Kind::OutOfMemory)?;
+        // SAFETY: these are the words that the kernel would leave, and the entry is that of libc's loader, whose structure was checked.
+        unsafe { machine::enter(stack, self.entry) };
         // A variable of libc's, which crash reporters read: it leads to the structure that describes the application.
         if let Some(libc) = roster.get(self.libc)
             && let Some((_, place)) = libc.symbols.find(&Wanted::new(b"_dl_debug_addr", None, Use::Call))
@@ -184,11 +189,11 @@ impl Musl {
     pub fn refill(&self, module: &Module, pointer: Option<u64>) {
         if let Some(image) = self.image {
             let pointer = image.address() + image.size() as u64;
-            // SAFETY: tmp
+            // SAFETY: the image has a place for every block that the plan counted, and only threads that begin read it.
             unsafe { StaticTls { pointer }.fill_one(module) };
         }
         if let Some(pointer) = pointer {
-            // SAFETY: tmp
+            // SAFETY: the calling thread's own blocks, of modules none of whose code has run.
             unsafe { StaticTls { pointer }.fill_one(module) };
         }
     }
@@ -274,6 +279,22 @@ fn stack_size(module: &Module) -> u64 {
     let headers = module.headers.iter();
     let sizes = headers.filter(|header| header.kind == kind::GNU_STACK);
     sizes.map(|header| header.memory_size).max().unwrap_or(0)
+}
+
+/// Bytes of stack for libc's loader, which has nothing to load.
+const ROOM: usize = 32 << 10;
+
+/// Puts words on top of a stack that stays: until the program's own start, libc looks into them for the environment and the auxiliary vector, and so may
+/// resolvers. Returns the stack pointer.
+fn place_on_a_stack(words: &[usize]) -> Option<u64> {
+    let size = ROOM.checked_add(words.len().checked_mul(8)?)?;
+    let base = linux::allocate(size)?;
+    // SAFETY: inside a new mapping, which is never given back, and to which nothing of Rust refers.
+    let top = unsafe { Span::at((base + ROOM) as *mut u8, words.len() * 8) };
+    for (index, word) in words.iter().enumerate() {
+        top.store(index * 8, *word as u64)?;
+    }
+    Some(top.address())
 }
 
 /// The words that libc finds at its stack pointer: what the kernel would leave for the application.
