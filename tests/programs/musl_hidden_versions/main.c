@@ -1,9 +1,9 @@
-// musl knows no versions but one rule: what is marked as not the default is not there. dlsym too takes the default one.
+// What a version marks as not the default is not there for who asks without a version; dlsym too takes the default one.
 //# libc: musl
 //# lib: versions.c -> libversions.so -Wl,--version-script=@SOURCE@/map.txt
 //# lib: plain.c -> libplain.so
-//# lib: user.c -> libuser.so libversions.so libplain.so
-//# flags: libuser.so
+//# lib: user.c -> libuser.so libplain.so
+//# flags: libversions.so libuser.so
 //# stdout: default 2
 //# stdout: only hidden 30
 //# stdout: looked up 2

@@ -7,16 +7,16 @@
 //# env: LD_LIBRARY_PATH=@DIR@/other
 //# exit: 127
 //# stderr: : gone: symbol not found
-//# stderr: : gone_too: symbol not found
+//# stderr: libneeds.so: gone_too: symbol not found
 //# stderr: libneeds.so: gone_as_well: symbol not found
 #include <stdio.h>
 
-extern int gone(void), gone_too, needs(void);
+extern int gone(void), needs(void);
 
 __attribute__((constructor)) static void init(void) { printf("constructor\n"); }
 
 int main(void)
 {
-    printf("%d\n", gone() + gone_too + needs());
+    printf("%d\n", gone() + needs());
     return 0;
 }
