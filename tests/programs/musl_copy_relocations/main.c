@@ -12,6 +12,7 @@
 //# stdout: name ./main main
 //# stdout: name by other names ./main main
 //# stdout: library's pointer 33, the library's too 1
+//# stdout: looked up 1 1
 //# stdout: library's numbers 30, one place 1
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -41,6 +42,7 @@ int main(int argc, char **argv)
     printf("name %s %s\n", program_invocation_name, program_invocation_short_name);
     printf("name by other names %s %s\n", __progname_full, __progname);
     printf("library's pointer %d, the library's too %d\n", *pointer_of_the_library, pointer_seen_inside() == pointer_of_the_library);
+    printf("looked up %d %d\n", dlsym(RTLD_DEFAULT, "stdout") == (void *)&stdout, dlsym(RTLD_DEFAULT, "environ") == (void *)&environ);
     numbers[2] = 30;
     printf("library's numbers %d, one place %d\n", numbers_seen_inside()[2], numbers_seen_inside() == numbers);
     return 0;

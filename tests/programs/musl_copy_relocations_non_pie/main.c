@@ -12,5 +12,6 @@
 //# stdout: name ./main main
 //# stdout: name by other names ./main main
 //# stdout: library's pointer 33, the library's too 1
+//# stdout: looked up 1 1
 //# stdout: library's numbers 30, one place 1
 #include "../musl_copy_relocations/main.c"

@@ -16,6 +16,7 @@
 //# stdout: libdl.so.2: 1 1
 //# stdout: libutil.so.1: 1 1
 //# stdout: libxnet.so: 1 1
+//# stdout: libc.musl-x86_64.so.1: 1 1
 //# stdout: libnsl.so.1: 0
 //# stdout: libresolv.so.2: 0
 //# stdout: libcrypt.so.1: 0
@@ -29,7 +30,7 @@
 
 extern double root(double);
 
-static const char *const names[] = {"libc.so", "libc.so.6", "libm.so.6", "libm.so", "libpthread.so.0", "librt.so.1", "libdl.so.2", "libutil.so.1", "libxnet.so"};
+static const char *const names[] = {"libc.so", "libc.so.6", "libm.so.6", "libm.so", "libpthread.so.0", "librt.so.1", "libdl.so.2", "libutil.so.1", "libxnet.so", "libc.musl-x86_64.so.1"};
 static const char *const others[] = {"libnsl.so.1", "libresolv.so.2", "libcrypt.so.1", "libmvec.so.1"};
 
 static int mapped(const char *word)
