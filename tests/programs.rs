@@ -1,5 +1,5 @@
 //! Runs the test programs of `tests/programs/`: each is compiled with every linker it names and started by
-//! lode, as PT_INTERP and as a command, binding lazily and at once. The system's own loader starts the same file, and
+//! lode, as PT_INTERP and as a command, binding lazily and at once. The system's own loader (musl's for a program of musl) starts the same file, and
 //! both must agree in standard output and in how the program ends.
 //!
 //! A folder below `tests/programs/` is one behaviour; the first lines of its `main.c` (`main.cc`, `main.S`) say
@@ -9,6 +9,8 @@
 //! |---|---|
 //! | `LODE_LOADER` | the loader under test; without it the one that `cargo xtask build` left |
 //! | `LODE_LIBCRT` | `libcrt.a`, for the programs that link it |
+//! | `LODE_MUSL` | the libc.so of musl to run musl's programs with, separated by colons; without it the machine's |
+//! | `LODE_ZIG` | `zig`, which links C++ with musl; without it there are no such programs |
 //! | `CI` | `true`: a missing tool is a failure; otherwise its tests are skipped with a word |
 
 #![forbid(unsafe_code)]
@@ -21,18 +23,16 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use runner::directives::{Behaviour, Language, Libc};
+use runner::directives::{Behaviour, Binding, Language, Libc, Linker, Mode};
 use runner::workshop::{Product, Workshop};
-
-/// The loader whose answers count as right.
-const ORACLE: &str = "/lib64/ld-linux-x86-64.so.2";
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Programs with threads need a core of their own to meet one another; two is what CI has.
     arguments.test_threads.get_or_insert(2);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let workshop = match Workshop::open(&loader(folder), env_path("LODE_LIBCRT"), Path::new(ORACLE)) {
+    let musls: Vec<PathBuf> = (env::var_os("LODE_MUSL").iter()).flat_map(env::split_paths).collect();
+    let workshop = match Workshop::open(&loader(folder), env_path("LODE_LIBCRT"), &musls) {
         Ok(workshop) => Arc::new(workshop),
         Err(error) => {
             eprintln!("programs: {error}");
@@ -78,53 +78,76 @@ fn behaviours(programs: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// One trial for each linker, mode and time of binding; they share what one linker built.
+/// One trial for each linker, mode, time of binding and release of the libc; they share what one linker built.
 fn trials_of(behaviour: Behaviour, workshop: &Arc<Workshop>, strict: bool, trials: &mut Vec<Trial>) {
     let behaviour = Arc::new(behaviour);
+    let releases = workshop.oracles(behaviour.libc).len();
     for &linker in &behaviour.linkers {
         let missing = missing_tool(&behaviour, workshop, linker);
         let product = Arc::new(Product::new(linker));
-        for &mode in &behaviour.modes {
-            for &binding in &behaviour.bindings {
-                let name = format!("{}::{linker}::{mode}::{binding}", behaviour.name);
-                let trial = match &missing {
-                    Some(tool) if strict => failing(&name, format!("{tool} is missing")),
-                    Some(tool) => Trial::test(name, || Ok(()))
-                        .with_kind(format!("no {tool}"))
-                        .with_ignored_flag(true),
-                    None => {
-                        let (behaviour, workshop, product) =
-                            (Arc::clone(&behaviour), Arc::clone(workshop), Arc::clone(&product));
-                        Trial::test(name, move || {
-                            workshop
-                                .examine(&behaviour, &product, mode, binding)
-                                .map_err(Failed::from)
-                        })
-                    }
-                };
-                trials.push(trial);
+        for (&mode, &binding, release) in runs(&behaviour, releases) {
+            let mut name = format!("{}::{linker}::{mode}::{binding}", behaviour.name);
+            if releases > 1 {
+                name = format!("{name}::{}", workshop.oracles(behaviour.libc)[release].release);
             }
+            let trial = match &missing {
+                Some(Missing { tool, optional: false }) if strict => failing(&name, format!("{tool} is missing")),
+                Some(Missing { tool, .. }) => Trial::test(name, || Ok(()))
+                    .with_kind(format!("no {tool}"))
+                    .with_ignored_flag(true),
+                None => {
+                    let (behaviour, workshop, product) =
+                        (Arc::clone(&behaviour), Arc::clone(workshop), Arc::clone(&product));
+                    Trial::test(name, move || {
+                        let oracle = &workshop.oracles(behaviour.libc)[release];
+                        workshop
+                            .examine(&behaviour, &product, mode, binding, oracle)
+                            .map_err(Failed::from)
+                    })
+                }
+            };
+            trials.push(trial);
         }
     }
+}
+
+/// Each way of running what one linker built: mode, time of binding, and the number of the oracle.
+fn runs(behaviour: &Behaviour, oracles: usize) -> impl Iterator<Item = (&Mode, &Binding, usize)> {
+    behaviour.modes.iter().flat_map(move |mode| {
+        (behaviour.bindings.iter()).flat_map(move |binding| (0..oracles).map(move |oracle| (mode, binding, oracle)))
+    })
 }
 
 fn failing(name: &str, reason: String) -> Trial {
     Trial::test(name, move || Err(Failed::from(reason)))
 }
 
+/// A tool that is not there.
+struct Missing {
+    tool: String,
+    /// Whether CI, which installs Debian's packages, does without.
+    optional: bool,
+}
+
 /// What this machine lacks to build and run a behaviour.
-fn missing_tool(behaviour: &Behaviour, workshop: &Workshop, linker: runner::directives::Linker) -> Option<String> {
+fn missing_tool(behaviour: &Behaviour, workshop: &Workshop, linker: Linker) -> Option<Missing> {
+    let missing = |tool: &str, optional| {
+        let tool = tool.to_owned();
+        Some(Missing { tool, optional })
+    };
     if !workshop.loader_exists() {
-        return Some("loader (cargo xtask build makes it)".to_owned());
+        return missing("loader (cargo xtask build makes it)", false);
     }
     if !workshop.can_link(linker) {
-        return Some(linker.to_string());
+        return missing(&linker.to_string(), false);
     }
-    if behaviour.language == Language::Cxx && !workshop.has_cxx() {
-        return Some("g++".to_owned());
+    match (behaviour.libc, behaviour.language) {
+        (Libc::Musl, Language::C) if !workshop.has_musl_gcc() => missing("musl-gcc", false),
+        (Libc::Musl, Language::C) => None,
+        (Libc::Musl, Language::Cxx) if !workshop.has_zig() => missing("zig (LODE_ZIG)", true),
+        (Libc::Musl, Language::Cxx) => None,
+        (_, Language::Cxx) if !workshop.has_cxx() => missing("g++", false),
+        (Libc::Crt, _) if workshop.libcrt().is_none() => missing("libcrt.a (LODE_LIBCRT)", false),
+        _ => None,
     }
-    if behaviour.libc == Libc::Crt && workshop.libcrt().is_none() {
-        return Some("libcrt.a (LODE_LIBCRT)".to_owned());
-    }
-    None
 }

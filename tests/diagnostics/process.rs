@@ -9,8 +9,6 @@ use super::stand::{
 };
 
 const R_64: u32 = 1;
-/// musl's libc, where Debian has it.
-const MUSL: &str = "/usr/lib/x86_64-linux-musl/libc.so";
 
 pub fn cases(cases: &mut Vec<Case>) {
     missing(cases);

@@ -378,11 +378,6 @@ impl Folder {
         fs::set_permissions(self.path.join(name), Permissions::from_mode(0o644)).unwrap();
     }
 
-    /// Copies a file of the machine.
-    pub fn copy(&self, from: &str, name: &str) {
-        fs::copy(from, self.path.join(name)).unwrap();
-    }
-
     /// Copies the loader under test.
     pub fn copy_loader(&self, name: &str) {
         fs::copy(&self.interpreter, self.path.join(name)).unwrap();

@@ -4,14 +4,14 @@
 //!
 //! | key | meaning | without it |
 //! |---|---|---|
-//! | `libc` | `bare` (no library at all), `crt` (libcrt.a), `glibc` | `bare` |
+//! | `libc` | `bare` (no library at all), `crt` (libcrt.a), `glibc`, `musl` | `bare` |
 //! | `lib` | `SOURCE -> FILE FLAGS…`: a library, linked in this order; flags may name earlier ones | none |
 //! | `flags` | compiler and linker flags of the main program, such as `libb.so` | none |
 //! | `flags-bfd`, `flags-lld` | flags of everything that this linker links | none |
 //! | `rpath` | `no`: no `-rpath=$ORIGIN` in the program and its libraries | `yes` |
 //! | `after` | `rm F`, `cp F G`, `mkdir D`, `ln TARGET NAME`, `poke F OFFSET BYTE`, `truncate F LENGTH` or `swap F HEX HEX` (bytes that occur once), when all is linked | none |
 //! | `linkers` | `bfd`, `lld` | both |
-//! | `bind` | `lazy`, `now` (LD_BIND_NOW=1) | both |
+//! | `bind` | `lazy`, `now` (LD_BIND_NOW=1) | both; with musl, which reads no such variable, `lazy` |
 //! | `modes` | `interp` (as PT_INTERP), `command` (LOADER ./main) | both |
 //! | `args`, `env` | arguments; one variable `K=V` | none |
 //! | `exit`, `signal` | how it ends: a status, or the number of a signal | `exit: 0` |
@@ -21,6 +21,7 @@
 //! | `stderr` | text that standard error contains, under both loaders | anything |
 //! | `lode-stderr` | text that standard error contains under lode | anything |
 //! | `oracle` | `no`: the system's loader is not asked | `yes` |
+//! | `oracle-since` | the first release of musl whose loader can do it; older ones are not asked | all can |
 //!
 //! `@DIR@` in a value stands for the folder that everything is built in, which is also the working directory.
 
@@ -57,6 +58,7 @@ pub enum Libc {
     Bare,
     Crt,
     Glibc,
+    Musl,
 }
 
 /// Which compiler driver builds the program and its libraries.
@@ -111,6 +113,7 @@ pub struct Behaviour {
     pub stderr: Vec<String>,
     pub lode_stderr: Vec<String>,
     pub oracle: bool,
+    pub oracle_since: String,
 }
 
 impl Behaviour {
@@ -142,7 +145,7 @@ impl Behaviour {
             rpath: true,
             after: Vec::new(),
             linkers: vec![Linker::Bfd, Linker::Lld],
-            bindings: vec![Binding::Lazy, Binding::Now],
+            bindings: Vec::new(),
             modes: vec![Mode::Interp, Mode::Command],
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -151,6 +154,7 @@ impl Behaviour {
             stderr: Vec::new(),
             lode_stderr: Vec::new(),
             oracle: true,
+            oracle_since: String::new(),
         };
         for line in text.lines().take_while(|line| line.starts_with("//")) {
             if let Some(directive) = line.strip_prefix("//#") {
@@ -158,6 +162,12 @@ impl Behaviour {
                     .obey(directive.trim())
                     .map_err(|error| format!("{}: `{line}`: {error}", behaviour.source.display()))?;
             }
+        }
+        if behaviour.bindings.is_empty() {
+            behaviour.bindings = match behaviour.libc {
+                Libc::Musl => vec![Binding::Lazy],
+                _ => vec![Binding::Lazy, Binding::Now],
+            };
         }
         Ok(behaviour)
     }
@@ -170,7 +180,12 @@ impl Behaviour {
             "libc" => {
                 self.libc = choice(
                     value,
-                    &[("bare", Libc::Bare), ("crt", Libc::Crt), ("glibc", Libc::Glibc)],
+                    &[
+                        ("bare", Libc::Bare),
+                        ("crt", Libc::Crt),
+                        ("glibc", Libc::Glibc),
+                        ("musl", Libc::Musl),
+                    ],
                 )?;
             }
             "lib" => self.libraries.push(library(value)?),
@@ -207,6 +222,7 @@ impl Behaviour {
             "stderr" => self.stderr.push(value.to_owned()),
             "lode-stderr" => self.lode_stderr.push(value.to_owned()),
             "oracle" => self.oracle = yes_or_no(value)?,
+            "oracle-since" => value.clone_into(&mut self.oracle_since),
             _ => return Err("no such directive".to_owned()),
         }
         Ok(())

@@ -2,4 +2,5 @@
 
 pub mod directives;
 pub mod execution;
+pub mod oracle;
 pub mod workshop;

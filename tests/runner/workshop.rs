@@ -11,20 +11,24 @@ use temp_dir::TempDir;
 
 use super::directives::{After, Behaviour, Binding, Language, Libc, Linker, Mode};
 use super::execution::{Outcome, execute};
+use super::oracle::{MUSL, Oracle};
 
 /// What this machine offers, and where things are built.
 pub struct Workshop {
     folder: TempDir,
-    /// The name that programs carry as PT_INTERP: a link to the loader under test. It is longer than the oracle's, so
-    /// that a copy of the program can name the oracle in its place.
+    /// The name that programs carry as PT_INTERP: a link to the loader under test. It is longer than the oracles', so
+    /// that a copy of the program can name an oracle in its place.
     interpreter: PathBuf,
     loader: PathBuf,
-    oracle: PathBuf,
+    glibc: Vec<Oracle>,
+    musls: Vec<Oracle>,
     libcrt: Option<PathBuf>,
     /// The folder in which the compiler driver finds `ld.lld`.
     lld_folder: Option<PathBuf>,
     bfd: bool,
     cxx: bool,
+    musl_gcc: bool,
+    zig: Option<PathBuf>,
 }
 
 /// What one linker made of a behaviour; the first run that needs it builds it.
@@ -44,24 +48,33 @@ impl Product {
 }
 
 impl Workshop {
-    /// Makes the temporary folder and looks which tools there are.
+    /// Makes the temporary folder and looks which tools there are. `musls` are the libc.so of musl to test with; none are the machine's own.
     ///
     /// # Errors
-    /// The folder cannot be made.
-    pub fn open(loader: &Path, libcrt: Option<PathBuf>, oracle: &Path) -> Result<Workshop, String> {
+    /// The folder cannot be made, or one of `musls` is none.
+    pub fn open(loader: &Path, libcrt: Option<PathBuf>, musls: &[PathBuf]) -> Result<Workshop, String> {
         let folder = TempDir::with_prefix("lode-programs-").map_err(|error| format!("no temporary folder: {error}"))?;
         let loader = loader.canonicalize().unwrap_or_else(|_| loader.to_path_buf());
         let interpreter = folder.path().join("loader-under-test-x86_64.so.1");
         symlink(&loader, &interpreter).map_err(|error| error.to_string())?;
         let lld_folder = lld_folder();
+        let musls = match musls {
+            [] => vec![Oracle::of_musl()],
+            named => (named.iter().enumerate())
+                .map(|(index, libc)| Oracle::named(folder.path(), index, libc))
+                .collect::<Result<_, _>>()?,
+        };
         Ok(Workshop {
             bfd: succeeds(Command::new("gcc").args(["-fuse-ld=bfd", "-Wl,--version"])),
             cxx: succeeds(Command::new("g++").arg("--version")),
+            musl_gcc: succeeds(Command::new("musl-gcc").arg("--version")) && Path::new(MUSL).exists(),
+            zig: std::env::var_os("LODE_ZIG").map(PathBuf::from),
             lld_folder,
             folder,
             interpreter,
             loader,
-            oracle: oracle.to_path_buf(),
+            glibc: vec![Oracle::of_glibc()],
+            musls,
             libcrt: libcrt.filter(|path| path.exists()),
         })
     }
@@ -84,6 +97,24 @@ impl Workshop {
         self.cxx
     }
 
+    /// Whether C programs can be linked with musl.
+    pub fn has_musl_gcc(&self) -> bool {
+        self.musl_gcc
+    }
+
+    /// Whether C++ programs can be linked with musl.
+    pub fn has_zig(&self) -> bool {
+        self.zig.is_some()
+    }
+
+    /// The loaders that a program with this libc is compared with.
+    pub fn oracles(&self, libc: Libc) -> &[Oracle] {
+        match libc {
+            Libc::Musl => &self.musls,
+            _ => &self.glibc,
+        }
+    }
+
     /// The start-up library for programs without libc.
     pub fn libcrt(&self) -> Option<&Path> {
         self.libcrt.as_deref()
@@ -99,49 +130,54 @@ impl Workshop {
         product: &Product,
         mode: Mode,
         binding: Binding,
+        oracle: &Oracle,
     ) -> Result<(), String> {
         let folder = product
             .folder
             .get_or_init(|| self.build(behaviour, product.linker))
             .clone()?;
-        let oracle = if behaviour.oracle && self.oracle.exists() {
-            let outcome = self.start(behaviour, &folder, mode, binding, true)?;
+        let asked = behaviour.oracle && oracle.is_since(&behaviour.oracle_since) && oracle.loader.exists();
+        let system = if asked {
+            let outcome = self.start(behaviour, &folder, mode, binding, oracle, false)?;
             judge(behaviour, &folder, &outcome).map_err(|error| format!("under the system's loader: {error}"))?;
             Some(outcome)
         } else {
             None
         };
-        let outcome = self.start(behaviour, &folder, mode, binding, false)?;
+        let outcome = self.start(behaviour, &folder, mode, binding, oracle, true)?;
         judge(behaviour, &folder, &outcome)?;
         for text in &behaviour.lode_stderr {
             contains(&outcome, &text.replace("@DIR@", &folder.to_string_lossy()))?;
         }
-        if let Some(oracle) = oracle
-            && (oracle.stdout != outcome.stdout || oracle.ending != outcome.ending)
+        if let Some(system) = system
+            && (system.stdout != outcome.stdout || system.ending != outcome.ending)
         {
-            return Err(format!("the loaders differ.\nsystem's: {oracle}\ntested: {outcome}"));
+            return Err(format!("the loaders differ.\nsystem's: {system}\ntested: {outcome}"));
         }
         Ok(())
     }
 
-    /// Starts the program in its folder.
+    /// Starts the program in its folder, by the loader under test or by the oracle.
     fn start(
         &self,
         behaviour: &Behaviour,
         folder: &Path,
         mode: Mode,
         binding: Binding,
-        oracle: bool,
+        oracle: &Oracle,
+        tested: bool,
     ) -> Result<Outcome, String> {
         let mut command = match mode {
             Mode::Interp => {
-                let file = if oracle { "main.oracle" } else { "main" };
-                let mut command = Command::new(folder.join(file));
+                let mut command = Command::new(folder.join(if tested { tested_copy(behaviour) } else { &oracle.copy }));
                 command.arg0("./main");
                 command
             }
             Mode::Command => {
-                let mut command = Command::new(if oracle { &self.oracle } else { &self.interpreter });
+                let mut command = Command::new(if tested { &self.interpreter } else { &oracle.loader });
+                if let (true, Some(libc)) = (tested, &oracle.libc) {
+                    command.arg("--libc").arg(libc);
+                }
                 command.arg("./main");
                 command
             }
@@ -166,6 +202,10 @@ impl Workshop {
             );
         if binding == Binding::Now {
             command.env("LD_BIND_NOW", "1");
+        }
+        if let (Mode::Interp, Some(libc)) = (mode, &oracle.libc) {
+            // The oracle does not read it, but the program may show what it was given.
+            command.env("LODE_OPTIONS", format!("libc={}", libc.display()));
         }
         execute(&mut command)
     }
@@ -199,23 +239,36 @@ impl Workshop {
         for after in &behaviour.after {
             apply(after, &folder).map_err(|error| format!("{after:?}: {error}"))?;
         }
-        self.copy_for_oracle(&folder)?;
+        if behaviour.libc == Libc::Musl {
+            // `main` itself is as the compiler makes it without our help: as a command, lode finds musl by its PT_INTERP.
+            fs::rename(folder.join("main"), folder.join(tested_copy(behaviour))).map_err(io)?;
+            self.copy(behaviour, &folder, Path::new(MUSL), "main")?;
+        }
+        for oracle in self.oracles(behaviour.libc) {
+            self.copy(behaviour, &folder, &oracle.loader, &oracle.copy)?;
+        }
         Ok(folder)
     }
 
     /// The compiler driver with what every program and library of a behaviour has in common.
     fn compiler(&self, behaviour: &Behaviour, linker: Linker, folder: &Path) -> Command {
-        let mut command = Command::new(match behaviour.language {
-            Language::C => "gcc",
-            Language::Cxx => "g++",
-        });
+        let mut command = match (behaviour.libc, behaviour.language) {
+            (Libc::Musl, Language::C) => Command::new("musl-gcc"),
+            (Libc::Musl, Language::Cxx) => {
+                let mut zig = Command::new(self.zig.as_deref().unwrap_or(Path::new("zig")));
+                zig.args(["c++", "-target", "x86_64-linux-musl", "-dynamic"]);
+                zig
+            }
+            (_, Language::C) => Command::new("gcc"),
+            (_, Language::Cxx) => Command::new("g++"),
+        };
         // Compiler messages in one language: they are part of our own report.
         command.current_dir(folder).env("LC_ALL", "C");
         command.args(["-O1", "-g0", "-w", "-Wl,-z,lazy", "-Wl,--no-as-needed"]);
         command
             .arg("-I")
             .arg(behaviour.folder.parent().unwrap_or(&behaviour.folder));
-        if behaviour.libc != Libc::Glibc {
+        if matches!(behaviour.libc, Libc::Bare | Libc::Crt) {
             // Plain loops must stay loops: nobody defines memset in a program without libc.
             command.args(["-nostdlib", "-ffreestanding", "-fno-stack-protector"]);
             command.args(["-fno-tree-loop-distribute-patterns", "-fcf-protection=none"]);
@@ -236,22 +289,31 @@ impl Workshop {
         command
     }
 
-    /// Makes `main.oracle`: the same program, with the oracle's name in the place of the loader's.
-    fn copy_for_oracle(&self, folder: &Path) -> Result<(), String> {
-        let mut bytes = fs::read(folder.join("main")).map_err(|error| error.to_string())?;
+    /// Makes `copy`: the same program, with the name of an oracle in the place of the loader's.
+    fn copy(&self, behaviour: &Behaviour, folder: &Path, oracle: &Path, copy: &str) -> Result<(), String> {
+        let tested = folder.join(tested_copy(behaviour));
+        let mut bytes = fs::read(&tested).map_err(|error| error.to_string())?;
         let old = self.interpreter.as_os_str().as_encoded_bytes();
-        let new = self.oracle.as_os_str().as_encoded_bytes();
+        let new = oracle.as_os_str().as_encoded_bytes();
         // A program without PT_INTERP is for the command mode alone.
         if let Some(at) = bytes.windows(old.len()).position(|window| window == old) {
             for (index, byte) in bytes.iter_mut().skip(at).take(old.len()).enumerate() {
                 *byte = new.get(index).copied().unwrap_or(0);
             }
         }
-        let copy = folder.join("main.oracle");
+        let copy = folder.join(copy);
         // The copy keeps the mode bits of the file that it is made from.
-        fs::copy(folder.join("main"), &copy)
+        fs::copy(tested, &copy)
             .and_then(|_| fs::write(&copy, bytes))
             .map_err(|error| error.to_string())
+    }
+}
+
+/// The program that names the loader under test.
+fn tested_copy(behaviour: &Behaviour) -> &'static str {
+    match behaviour.libc {
+        Libc::Musl => "main.lode",
+        _ => "main",
     }
 }
 

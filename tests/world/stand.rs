@@ -157,7 +157,7 @@ impl Stand {
             machine: &MACHINE,
             now: self.bind_now,
             entries: ENTRIES,
-            substitute: None,
+            substitutes: &[],
             allow: self.allow,
         };
         linked.relocate(&self.world, binding, &self.host, self.log())

@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod coverage;
 mod interpreter;
+mod libcs;
 mod musl;
 mod mutate;
 mod run;

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{build, coverage, mutate, trees, workspace};
+use crate::{build, coverage, libcs, mutate, trees, workspace};
 
 /// The suite that takes rows out and makes them anew. It builds the loader twice, so it runs by its name only.
 const ROWS: &str = "rows";
@@ -22,11 +22,12 @@ const HOSTILE: &str = "hostile";
 pub struct Arguments {
     /// Run only the tests whose name contains this
     filter: Option<String>,
-    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of five that run by their name only. `trees`:
+    /// Run one suite: `unit` (beside the code), a test target of tests/, such as `programs`, or one of those that run by their name only. `trees`:
     /// programs of Debian releases in trees that LODE_TREES lists or that debootstrap makes. `upstream`: the same under a loader with the rows of
     /// glibc's own releases only. `rows`: the table without the installed glibc, and how it gets there. `soak`: an hour of threads, forks and
     /// signals (tests/soak.rs names the variables that shorten it). `faults` runs always, and by its name all of its cases. `packages`: the files of
-    /// 300 native packages, fetched into the folder that LODE_PACKAGES names. `hostile` (damaged files in every mode of use) and `fuzz` (the decoders)
+    /// 300 native packages, fetched into the folder that LODE_PACKAGES names. `musl`: programs of musl with the libc of each release of Debian, and
+    /// with programs of packages. `hostile` (damaged files in every mode of use) and `fuzz` (the decoders)
     /// make more when they are asked to
     #[arg(long)]
     suite: Option<String>,
@@ -123,6 +124,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if suite == Some(SOAK) {
         command.env("LODE_SOAK", "1");
     }
+    let mut every_musl = None;
+    if suite == Some(libcs::SUITE) {
+        command.env(libcs::VARIABLE, libcs::ready()?);
+        command.env(libcs::PACKAGES, libcs::packages()?);
+        // Part of the name of each program of musl and of each test of this target.
+        every_musl = Some("musl_");
+    }
     if suite == Some(FAULTS) {
         command.env("LODE_FAULTS", "1");
     }
@@ -144,6 +152,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             "--bin",
             "lode-tool",
         ]),
+        Some(libcs::SUITE) => command.args(["--package", "lode-tests", "--test", "programs", "--test", libcs::SUITE]),
         Some(suite) => command.args(["--package", "lode-tests", "--test", suite]),
     };
     if arguments.suite.as_deref() == Some(trees::SUITE) {
@@ -154,7 +163,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     // What it measured is the answer, not only whether that was enough.
     let tells = arguments.mutants.is_some() || arguments.suite.as_deref() == Some(SOAK);
     command.args(tells.then_some("--nocapture"));
-    command.args(&arguments.filter);
+    command.args(arguments.filter.as_deref().or(every_musl));
     command
         .env("LODE_LOADER", &loader)
         .env("LODE_LIBCRT", workspace::libcrt())

@@ -33,7 +33,7 @@ const FOLDER: &str = "LODE_TREES_FOLDER";
 const MIRROR: &str = "LODE_MIRROR";
 
 /// The releases: glibc 2.31, 2.36, 2.41 and the newest.
-const RELEASES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
+pub const RELEASES: [&str; 4] = ["bullseye", "bookworm", "trixie", "sid"];
 
 /// What a tree has beyond the minimum; python's own tests come in a package that is named after its version. libc6-amd64-cross is an older build of the
 /// release's glibc, beside that of the tree.
@@ -202,8 +202,11 @@ fn python_tests(release: &str, folder: &Path, mirror: &str) -> Result<String> {
     Ok(format!("libpython{version}-testsuite"))
 }
 
-/// The mirror that debootstrap shall use.
-fn mirror() -> Result<String> {
+/// The mirror that debootstrap and apt shall use.
+///
+/// # Errors
+/// None is named, and the machine is not Debian.
+pub fn mirror() -> Result<String> {
     if let Ok(named) = env::var(MIRROR) {
         return Ok(named);
     }

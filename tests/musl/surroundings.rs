@@ -1,0 +1,111 @@
+//! Debuggers, set-user-ID programs, the file with the search path.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use nix::unistd::geteuid;
+
+use crate::stand::Stand;
+use crate::tools::{has, run, skip, text};
+
+#[test]
+fn gdb_stops_in_the_constructor_of_a_library() {
+    let Some(stand) = Stand::open() else { return };
+    if !has("gdb") {
+        return;
+    }
+    let library = "int value; __attribute__((constructor)) void in_constructor(void) { value = 1; }\nint answer(void) { return value; }\n";
+    stand.compile("liblibrary.so", library, &["-shared", "-fPIC"]);
+    let plug = "int plug(void) { return 5; }\n";
+    stand.compile("libplug.so", plug, &["-shared", "-fPIC"]);
+    let program = "#include <dlfcn.h>\nint answer(void);\nint main(void) { int (*plug)(void) = dlsym(dlopen(\"./libplug.so\", RTLD_NOW), \"plug\"); return answer() + plug(); }\n";
+    stand.compile("program", program, &["liblibrary.so", "-Wl,-rpath,$ORIGIN"]);
+    let script = "gdb -q -nx -batch -ex 'set breakpoint pending on' -ex 'set debuginfod enabled off' -ex 'break in_constructor' -ex 'break plug' \
+                  -ex run -ex 'info sharedlibrary' -ex continue -ex bt -ex continue ./program 2>/dev/null \
+                  | grep -oE '^Breakpoint [0-9]+, [a-z_]+|^#[0-9]+ .*(plug|main) |lib(library|plug)\\.so$|exited.*' | sed -E 's/0x[0-9a-f]+ in //'";
+    let expected =
+        "Breakpoint 1, in_constructor\nliblibrary.so\nBreakpoint 2, plug\n#0  plug \n#1  main \nexited with code 06]\n";
+    stand.agree(script, expected);
+}
+
+#[test]
+fn a_set_user_id_program_takes_nothing_from_its_caller() {
+    let Some(stand) = Stand::open() else { return };
+    if !geteuid().is_root() {
+        return skip("only root can make a set-user-ID program");
+    }
+    if !has("setpriv") {
+        return;
+    }
+    let library = |number: &str| {
+        format!(
+            "#include <unistd.h>\nint which(void) {{ return {number}; }}\nint getppid(void) {{ return {number}; }}\n"
+        )
+    };
+    fs::create_dir(stand.path("callers")).unwrap();
+    stand.compile("libwhich.so", &library("1"), &["-shared", "-fPIC"]);
+    stand.compile("callers/libwhich.so", &library("2"), &["-shared", "-fPIC"]);
+    let program = "#include <stdio.h>\n#include <unistd.h>\n#include <sys/auxv.h>\nint which(void);\n\
+                   int main(void) { printf(\"secure %lu, user %d, which %d, preloaded %d\\n\", getauxval(AT_SECURE), (int)geteuid(), which(), getppid() == 2); return 0; }\n";
+    let here = stand.folder.path().display();
+    let lode = format!("-Wl,--dynamic-linker={}", stand.lode.display());
+    let rpath = format!("-Wl,-rpath,{here}");
+    stand.compile("system", program, &["libwhich.so", &rpath]);
+    stand.compile("tested", program, &["libwhich.so", &rpath, &lode]);
+    let mut told = Vec::new();
+    for name in ["system", "tested"] {
+        fs::set_permissions(stand.path(name), fs::Permissions::from_mode(0o4755)).unwrap();
+        let output = run(Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "env"])
+            .arg(format!("LD_PRELOAD={here}/callers/libwhich.so"))
+            .arg(format!("LD_LIBRARY_PATH={here}/callers"))
+            .arg("LODE_OPTIONS=libc=/absent")
+            .arg(stand.path(name)));
+        told.push((text(&output.stdout), text(&output.stderr)));
+    }
+    if !told[0].0.starts_with("secure 1") {
+        return skip("set-user-ID does nothing where temporary folders are");
+    }
+    assert_eq!(told[0].0, "secure 1, user 0, which 1, preloaded 0\n", "{}", told[0].1);
+    assert_eq!(told[0].0, told[1].0, "{}", told[1].1);
+}
+
+#[test]
+fn libraries_are_searched_where_the_file_of_the_system_says() {
+    let Some(stand) = Stand::open() else { return };
+    for (folder, number) in [("one", "1"), ("two", "2"), ("three", "3")] {
+        fs::create_dir(stand.path(folder)).unwrap();
+        for library in if folder == "one" {
+            &["libfirst.so"][..]
+        } else {
+            &["libfirst.so", "libsecond.so"]
+        } {
+            let name = format!("{folder}/{library}");
+            let function = &library[3..library.len() - 3];
+            stand.compile(
+                &name,
+                &format!("int {function}(void) {{ return {number}; }}\n"),
+                &["-shared", "-fPIC"],
+            );
+        }
+    }
+    let program = "#include <stdio.h>\nint first(void), second(void);\nint main(void) { printf(\"%d %d\\n\", first(), second()); return 0; }\n";
+    stand.compile("program", program, &["-Lone", "-Ltwo", "-lfirst", "-lsecond"]);
+    let here = stand.folder.path().display().to_string();
+    // Entries end with a colon or with the line.
+    stand.write(
+        "path",
+        &format!("{here}/absent:{here}/one\n{here}/two\n{here}/three:/lib/x86_64-linux-musl\n"),
+    );
+    stand.write("empty", "");
+    stand.agree("mount --bind path /etc/ld-musl-x86_64.path && ./program", "1 2\n");
+    stand.agree(
+        "mount --bind empty /etc/ld-musl-x86_64.path && ./program 2>/dev/null; echo $?",
+        "127\n",
+    );
+    stand.agree(
+        "mount --bind empty /etc/ld-musl-x86_64.path && LD_LIBRARY_PATH=$PWD/three:$PWD/one ./program",
+        "3 3\n",
+    );
+}

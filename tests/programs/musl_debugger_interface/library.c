@@ -1,0 +1,2 @@
+// In the chain.
+int answer(void) { return 1; }

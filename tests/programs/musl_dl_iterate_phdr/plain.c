@@ -1,0 +1,2 @@
+// A library without.
+int plain(void) { return 1; }

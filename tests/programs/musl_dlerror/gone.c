@@ -1,0 +1,2 @@
+// Removed before anything is opened.
+int gone(void) { return 1; }

@@ -1,0 +1,2 @@
+// Needs a library that is not there.
+int needs(void) { return 2; }

@@ -1,0 +1,2 @@
+// Has thread-local data.
+__thread int opened_variable = 4;

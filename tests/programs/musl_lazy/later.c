@@ -1,0 +1,2 @@
+// Comes later.
+int later(void) { return 77; }

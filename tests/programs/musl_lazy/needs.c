@@ -1,0 +1,5 @@
+// Calls, and refers to, what may come later.
+extern int later_function(void) __attribute__((weak)), later(void);
+extern int there(void);
+int call_there(void) { return there(); }
+int call_later(void) { return later(); }

@@ -1,0 +1,2 @@
+// Is there from the start.
+int there(void) { return 11; }

@@ -1,0 +1,2 @@
+// Removed.
+int answer(void) { return 1; }

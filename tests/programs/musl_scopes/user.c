@@ -1,0 +1,3 @@
+// Refers to `value`, of its own dependency or of whom is global.
+extern int value(void);
+int use(void) { return value(); }

@@ -1,0 +1,2 @@
+// The right one.
+int answer(void) { return 1; }

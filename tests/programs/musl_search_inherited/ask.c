@@ -1,0 +1,3 @@
+// Has a path of its own.
+extern int own(void);
+int ask(void) { return own(); }

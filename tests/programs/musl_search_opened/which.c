@@ -1,0 +1,2 @@
+// Says which copy it is.
+int WHICH(void) { return NUMBER; }

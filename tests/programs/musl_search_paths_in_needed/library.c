@@ -1,0 +1,2 @@
+// Needed by a name with a slash.
+int answer(void) { return 6; }

@@ -1,0 +1,3 @@
+// Thread-local data of an opened library.
+__thread int count = 1000;
+int counted(void) { return count++; }

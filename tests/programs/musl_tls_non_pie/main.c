@@ -1,0 +1,17 @@
+// The same as musl_tls_main in a program at a fixed address.
+//# libc: musl
+//# flags: -fno-pie -no-pie ../musl_tls_main/variables.c
+//# stdout: main thread 0
+//# stdout: its values 0
+//# stdout: 100 threads 0
+//# stdout: child of fork 0
+//# stdout: its threads 0
+//# stdout: child ended with 0
+//# stdout: values after that 0
+#include "../musl_tls_main/check.h"
+
+int main(void)
+{
+    check();
+    return 0;
+}
