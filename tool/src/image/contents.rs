@@ -81,7 +81,7 @@ impl Contents {
                 }
                 Entry::File(Source::Path(outside), mode & PERMISSIONS)
             }
-            () => bail!("{}: neither a file nor a folder nor a link", path.display()),
+            () => bail!("neither a file nor a folder nor a link"),
         };
         self.entries.insert(path.to_owned(), entry);
         Ok(())

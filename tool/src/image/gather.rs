@@ -12,7 +12,7 @@ use super::cache;
 use super::contents::Contents;
 use super::interpreter;
 use super::later::Later;
-use crate::closure::{Closure, Flavour, Means, Rule, Surroundings, musl};
+use crate::closure::{self, Closure, Flavour, Means, Rule, Surroundings, musl};
 use crate::elf::{self, Binary, EM_X86_64, recognise};
 use crate::installation::{self, Build};
 use crate::spelling;
@@ -92,7 +92,7 @@ impl<'a> Gathering<'a> {
 
     fn started(&mut self, path: &Path, scripts: usize) -> Result<()> {
         let tree = &self.wish.surroundings.tree;
-        let real = self.contents.add(tree, path)?;
+        let real = self.contents.add(tree, path).map_err(plainly)?;
         let bytes = recognise::read(&tree.outside(&real))?;
         if let Some(line) = bytes.strip_prefix(b"#!") {
             let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -114,7 +114,7 @@ impl<'a> Gathering<'a> {
         let mut words = line.split_ascii_whitespace();
         let first = words.next().context("a script whose first line names no program")?;
         self.started(Path::new(first), scripts + 1)
-            .with_context(|| format!("which the script is for, {first}"))?;
+            .with_context(|| format!("a script for {first}"))?;
         if first.rsplit('/').next() != Some("env") {
             return Ok(());
         }
@@ -123,9 +123,9 @@ impl<'a> Gathering<'a> {
         let tree = &self.wish.surroundings.tree;
         let mut paths = PATH.split(':').map(|folder| Path::new(folder).join(name));
         let found = paths.find(|path| tree.resolve(path).is_ok());
-        let found = found.with_context(|| format!("{name}, which the script is for, is nowhere in {PATH}"))?;
+        let found = found.with_context(|| format!("a script for {name}, which is nowhere in {PATH}"))?;
         self.started(&found, scripts + 1)
-            .with_context(|| format!("which the script is for, {name}"))
+            .with_context(|| format!("a script for {name}"))
     }
 
     /// Adds what will be opened: a file, or a folder with all that is in it. ELF files bring along what they need.
@@ -137,6 +137,7 @@ impl<'a> Gathering<'a> {
         let real = self
             .contents
             .add(tree, path)
+            .map_err(plainly)
             .with_context(|| path.display().to_string())?;
         let outside = tree.outside(&real);
         if !outside.is_dir() {
@@ -257,10 +258,13 @@ impl<'a> Gathering<'a> {
                 self.wanted.entry(edge.name.clone()).or_insert_with(|| asker.clone());
                 continue;
             }
+            let asker = match edge.asker {
+                0 => "it".to_owned(),
+                _ => format!("its library {asker}"),
+            };
             bail!(
-                "{asker} needs {}, which is not found; `lode-tool check {}` says more",
-                edge.name,
-                program.path
+                "{asker} needs {}, which is not found; `lode-tool check` says more",
+                edge.name
             );
         }
         Ok(())
@@ -373,5 +377,13 @@ impl<'a> Gathering<'a> {
         let tree = &self.wish.surroundings.tree;
         self.warnings.extend(self.later.warnings(&self.contents, tree));
         Ok(())
+    }
+}
+
+/// What the kernel said of a path that is named already.
+fn plainly(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(error) => anyhow::anyhow!("{}", closure::words(error)),
+        None => error,
     }
 }

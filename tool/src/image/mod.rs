@@ -77,8 +77,8 @@ pub struct Arguments {
     /// An argument of the image's program, unless it is started with others; may be given again
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     cmd: Vec<String>,
-    /// A variable of the image's program, NAME=VALUE; may be given again
-    #[arg(long, value_name = "VARIABLE")]
+    /// A variable of the image's program; may be given again
+    #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
     /// The name of the image in its folder
     #[arg(long, value_name = "NAME", default_value = "latest")]
@@ -193,7 +193,7 @@ fn inside(from: &Path, path: &Path) -> Result<PathBuf> {
 /// The folder that the output will be in. It has to be there, and the output not.
 fn room_for(output: &Path) -> Result<PathBuf> {
     if fs::symlink_metadata(output).is_ok() {
-        bail!("{} is there already; nothing is written over it", output.display());
+        bail!("{} exists already, and nothing is written over it", output.display());
     }
     let output = std::path::absolute(output)?;
     let beside = output.parent().context("no name of a folder")?;

@@ -3,7 +3,7 @@
 //! What an archive says is not believed: names never leave the folder, whatever links it has made before, and sums, sizes and forms are checked.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Take};
+use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
@@ -21,6 +21,8 @@ const MOST_TEXT: u64 = 4 << 20;
 /// Bytes that all layers of an image may have when they are unpacked, and names: what would be more is made to fill a disk.
 const MOST_BYTES: u64 = 16 << 30;
 const MOST_NAMES: usize = 2_000_000;
+/// Bytes of a block of an archive
+const BLOCK: u64 = 512;
 /// How deep an index may stand in another.
 const DEPTH: usize = 4;
 /// Marks of what a layer takes away (image specification, "Whiteouts").
@@ -195,7 +197,9 @@ impl Unpacking {
     }
 
     fn archive(&mut self, from: impl Read) -> Result<()> {
-        let mut archive = Archive::new(from.take(MOST_BYTES));
+        // Some tools leave out what pads the last file and ends the archive.
+        let end = io::repeat(0).take(3 * BLOCK);
+        let mut archive = Archive::new(from.take(MOST_BYTES).chain(end));
         for entry in archive.entries()? {
             let mut entry = entry.context("the archive is damaged")?;
             self.names += 1;
@@ -210,7 +214,7 @@ impl Unpacking {
         Ok(())
     }
 
-    fn entry(&self, entry: &mut Entry<'_, Take<impl Read>>, name: &Path) -> Result<()> {
+    fn entry(&self, entry: &mut Entry<'_, impl Read>, name: &Path) -> Result<()> {
         let Some((folder, file)) = self.split(name)? else {
             return Ok(());
         };
@@ -317,5 +321,106 @@ impl<R: Read> Read for Summing<R> {
         let read = self.from.read(buffer)?;
         self.sum.update(buffer.get(..read).unwrap_or_default());
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tar::{Builder, Header};
+
+    /// An archive of entries: kind, name, target or content.
+    fn archive(entries: &[(EntryType, &str, &str)]) -> Vec<u8> {
+        let mut builder = Builder::new(Vec::new());
+        for (kind, name, content) in entries {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.set_mode(0o755);
+            header.set_size(0);
+            // Whoever builds an archive well refuses such names.
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            match kind {
+                EntryType::Symlink | EntryType::Link => {
+                    header.as_old_mut().linkname[..content.len()].copy_from_slice(content.as_bytes());
+                }
+                _ => header.set_size(content.len() as u64),
+            }
+            header.set_cksum();
+            builder
+                .append(&header, content.as_bytes().take(header.size().unwrap()))
+                .unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn unpacked(archives: &[Vec<u8>]) -> (tempfile::TempDir, Result<()>) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("root")).unwrap();
+        let mut unpacking = Unpacking {
+            tree: Tree::open(&folder.path().join("root")).unwrap(),
+            bytes: 0,
+            names: 0,
+        };
+        let result = archives.iter().try_for_each(|bytes| unpacking.archive(&**bytes));
+        (folder, result)
+    }
+
+    const FILE: EntryType = EntryType::Regular;
+    const LINK: EntryType = EntryType::Symlink;
+
+    #[test]
+    fn no_name_leaves_the_folder() {
+        let (folder, result) = unpacked(&[archive(&[(FILE, "../out", "x")])]);
+        assert!(format!("{:#}", result.unwrap_err()).contains("`..`"));
+        assert!(!folder.path().join("out").exists());
+        let escape = [
+            (LINK, "a", "../.."),
+            (FILE, "a/out", "x"),
+            (LINK, "b", "/"),
+            (FILE, "b/etc/out", "y"),
+        ];
+        let (folder, result) = unpacked(&[archive(&escape)]);
+        result.unwrap();
+        assert_eq!(fs::read(folder.path().join("root/out")).unwrap(), b"x");
+        assert_eq!(fs::read(folder.path().join("root/etc/out")).unwrap(), b"y");
+        let (_, result) = unpacked(&[archive(&[(EntryType::Link, "a", "../../etc/passwd")])]);
+        assert!(result.is_err());
+    }
+
+    #[test]
+    fn a_file_is_written_over_a_link_and_not_through_it() {
+        let (folder, result) = unpacked(&[archive(&[(FILE, "kept", "1"), (LINK, "a", "kept"), (FILE, "a", "2")])]);
+        result.unwrap();
+        assert_eq!(fs::read(folder.path().join("root/kept")).unwrap(), b"1");
+    }
+
+    #[test]
+    fn a_layer_takes_away_what_it_marks() {
+        let first = archive(&[(FILE, "d/one", "1"), (FILE, "d/two", "2"), (FILE, "e/three", "3")]);
+        let second = archive(&[
+            (FILE, "d/.wh.one", ""),
+            (FILE, "e/.wh..wh..opq", ""),
+            (FILE, "e/four", "4"),
+        ]);
+        let (folder, result) = unpacked(&[first, second]);
+        result.unwrap();
+        let is_there = |name: &str| folder.path().join("root").join(name).exists();
+        assert_eq!(
+            ["d/one", "d/two", "e/three", "e/four"].map(is_there),
+            [false, true, false, true]
+        );
+    }
+
+    #[test]
+    fn damaged_archives_are_errors() {
+        let whole = archive(&[(FILE, "a", "text"), (LINK, "b", "a")]);
+        for seed in 0..2000_usize {
+            let mut bytes = whole.clone();
+            let at = seed * 7919 % bytes.len();
+            bytes[at] ^= (seed % 255) as u8 + 1;
+            // Whatever comes out, nothing leaves the folder, and nothing panics.
+            let (folder, _) = unpacked(&[bytes]);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
     }
 }
