@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
-use tempfile::TempDir;
+
+use crate::files::Scratch;
 
 /// Symbolic links that are followed in one path: as many as the kernel would follow (path_resolution(7)).
 const LINKS: usize = 40;
@@ -25,7 +26,7 @@ pub struct Tree {
     /// What people call it
     called: PathBuf,
     /// The folder, if it goes with the tree
-    _kept: Option<Arc<TempDir>>,
+    _kept: Option<Arc<Scratch>>,
 }
 
 impl Tree {
@@ -58,7 +59,7 @@ impl Tree {
     ///
     /// # Errors
     /// As of [`Tree::open`].
-    pub fn kept(folder: TempDir, called: &Path) -> Result<Tree> {
+    pub fn kept(folder: Scratch, called: &Path) -> Result<Tree> {
         let tree = Tree::open(folder.path())?.named(called);
         Ok(Tree {
             _kept: Some(Arc::new(folder)),

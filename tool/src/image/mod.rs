@@ -21,16 +21,17 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use tempfile::TempDir;
 
 use crate::ask::Output;
 use crate::ask::check;
 use crate::closure::{Closure, Flavour, Surroundings};
+use crate::files::Scratch;
 use crate::report::{Answer, give};
 use crate::spelling;
 use crate::tree::Tree;
@@ -143,7 +144,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     gathering.finish()?;
     let time = time()?;
-    let staged = folder(&beside)?;
+    let staged = Scratch::new(&beside)?;
     let bytes = gathering.contents.write(staged.path(), i64::try_from(time)?)?;
     let first = inside(&arguments.program[0])?;
     let start = start(arguments, &first);
@@ -157,7 +158,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let made = match is_tree {
         true => staged,
         false => {
-            let made = folder(&beside)?;
+            let made = Scratch::new(&beside)?;
             layout::write(
                 made.path(),
                 staged.path(),
@@ -203,21 +204,10 @@ fn room_for(output: &Path) -> Result<PathBuf> {
     Ok(beside.to_owned())
 }
 
-/// A new folder in the one that the output will be in, so that it only has to be renamed.
-fn folder(beside: &Path) -> Result<TempDir> {
-    let mut builder = tempfile::Builder::new();
-    let folder = builder.prefix(".lode-image-").tempdir_in(beside);
-    folder.with_context(|| format!("cannot write into {}", beside.display()))
-}
-
 /// Gives a folder its name, and what any other has of permissions.
-fn place(made: TempDir, output: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
+fn place(made: Scratch, output: &Path) -> Result<()> {
     fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755))?;
-    fs::rename(made.path(), output).with_context(|| format!("cannot make {}", output.display()))?;
-    // It is not there any more under the name that would be removed.
-    let _ = made.keep();
-    Ok(())
+    made.rename(output)
 }
 
 /// The time of all files: SOURCE_DATE_EPOCH of reproducible builds, or the first second.

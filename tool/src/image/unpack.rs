@@ -2,6 +2,7 @@
 //!
 //! What an archive says is not believed: names never leave the folder, whatever links it has made before, and sums, sizes and forms are checked.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tar::{Archive, Entry, EntryType};
 
 use super::layout::{MARK, Start};
+use crate::files::Scratch;
 use crate::tree::Tree;
 
 /// Bytes of a manifest, a configuration or an index: 4 MiB is the most that registries have to take.
@@ -66,7 +68,7 @@ fn image(called: &Path, folder: &Path, tag: Option<&str>) -> Result<Image> {
     let index: ImageIndex = serde_json::from_slice(&text(&folder.join("index.json"), MOST_TEXT)?)?;
     let manifest: ImageManifest = serde_json::from_slice(&blob(folder, &chosen(folder, &index, tag)?)?)?;
     let config: ImageConfiguration = serde_json::from_slice(&blob(folder, manifest.config())?)?;
-    let place = tempfile::Builder::new().prefix("lode-image-").tempdir()?;
+    let place = Scratch::new(&env::temp_dir())?;
     let mut unpacking = Unpacking {
         tree: Tree::open(place.path())?,
         bytes: 0,
@@ -328,6 +330,7 @@ impl<R: Read> Read for Summing<R> {
 mod tests {
     use super::*;
     use tar::{Builder, Header};
+    use temp_dir::TempDir;
 
     /// An archive of entries: kind, name, target or content.
     fn archive(entries: &[(EntryType, &str, &str)]) -> Vec<u8> {
@@ -353,8 +356,8 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
-    fn unpacked(archives: &[Vec<u8>]) -> (tempfile::TempDir, Result<()>) {
-        let folder = tempfile::tempdir().unwrap();
+    fn unpacked(archives: &[Vec<u8>]) -> (TempDir, Result<()>) {
+        let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("root")).unwrap();
         let mut unpacking = Unpacking {
             tree: Tree::open(&folder.path().join("root")).unwrap(),
