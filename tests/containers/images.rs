@@ -228,6 +228,37 @@ fn a_library_that_only_the_cache_leads_to_is_found_in_the_image_too() {
     assert_eq!(bench.run(&root, &["/bin/user"]), "7\n");
 }
 
+#[test]
+fn libraries_for_newer_cpus_come_along() {
+    let Some(bench) = Bench::new() else { return };
+    let from = bench.path("from");
+    let newer = "lib64/glibc-hwcaps/x86-64-v2";
+    fs::create_dir_all(from.join(newer)).unwrap();
+    let library = ["-shared", "-fPIC", "-Wl,-soname,libown.so"];
+    bench.link(
+        "gcc",
+        "other.so",
+        "int other(void) { return 0; }",
+        &["-shared", "-fPIC"],
+    );
+    let own = bench.link("gcc", "libown.so", "int own(void) { return 7; }", &library);
+    fs::copy(&own, from.join("lib64/libown.so")).unwrap();
+    // One that needs more than the other.
+    let variant = [&library[..], &["-Wl,--no-as-needed", "other.so"]].concat();
+    let variant = bench.link("gcc", "variant/libown.so", "int own(void) { return 7; }", &variant);
+    fs::copy(variant, from.join(newer).join("libown.so")).unwrap();
+    fs::copy(bench.path("other.so"), from.join("lib64/other.so")).unwrap();
+    let user = "int own(void); int main(void) { return own() != 7; }";
+    let user = bench.link("gcc", "user", user, &["libown.so"]);
+    fs::copy(user, from.join("user")).unwrap();
+    let libc = succeed(Command::new("gcc").arg("-print-file-name=libc.so.6"));
+    fs::copy(libc.trim(), from.join("lib64/libc.so.6")).unwrap();
+    let (root, _) = bench.unpacked("image", &["/user", "--from", from.to_str().unwrap()]);
+    assert!(root.join(newer).join("libown.so").exists());
+    assert!(root.join("lib64/other.so").exists());
+    bench.run(&root, &["/user"]);
+}
+
 /// All files of a folder with their bytes.
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();

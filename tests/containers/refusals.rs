@@ -148,6 +148,11 @@ fn check_says_what_is_missing_wrong_or_too_new_in_an_image() {
     let check = || bench.said(&mut bench.tool(&["check", "--root", "image"]));
     let said = check();
     assert!(said.starts_with("ok: ") && said.ends_with("[exit 0]\n"), "{said}");
+    // The same from an archive of the image.
+    let archive = ["-C", "image", "-cf", "image.tar", "."];
+    succeed(Command::new("tar").current_dir(bench.folder.path()).args(archive));
+    let archived = bench.said(&mut bench.tool(&["check", "--root", "image.tar"]));
+    assert_eq!(archived, said);
     let inside = bench.path("user").display().to_string().replace("user", "libown.so");
     let umoci = |words: &[&str]| {
         let image = format!("{}:latest", bench.path("image").display());
@@ -179,4 +184,7 @@ fn check_says_what_is_missing_wrong_or_too_new_in_an_image() {
     assert!(said.contains("is damaged: it has another digest"), "{said}");
     let random = bench.folder.path().file_name().unwrap().to_string_lossy().into_owned();
     golden("check.txt", &text.replace(&random, "FOLDER"));
+    fs::write(bench.path("text"), "words").unwrap();
+    let said = bench.said(&mut bench.tool(&["check", "--root", "text"]));
+    assert!(said.ends_with("[exit 3]\n"), "{said}");
 }

@@ -32,7 +32,7 @@ use crate::tree::Tree;
 /// Switches of every question about what a program brings along.
 #[derive(clap::Args)]
 pub struct Search {
-    /// The root folder of the tree that the program lives in, or an OCI image layout (DIR or DIR:TAG); its paths, links and /etc/ld.so.cache
+    /// The root folder of the tree that the program lives in, or an OCI image layout (DIR, DIR:TAG or an archive of it); its paths, links and /etc/ld.so.cache
     /// count from there
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,

@@ -42,16 +42,37 @@ pub struct Image {
     pub start: Start,
 }
 
-/// The image that `path` names, `FOLDER` or `FOLDER:TAG`, if it names one.
+/// The image that `path` names, if it names one: `FOLDER` or `FOLDER:TAG`, or an archive of such a folder (`docker save` since 25, `podman save --format oci-archive`).
 ///
 /// # Errors
 /// It is an image that cannot be read.
 pub fn open(path: &Path) -> Result<Option<Image>> {
+    let context = || path.display().to_string();
+    if path.is_file() {
+        let outer = archived(path).with_context(context)?;
+        return image(path, outer.path(), None).with_context(context).map(Some);
+    }
     let Some((folder, tag)) = named(path) else {
         return Ok(None);
     };
-    let context = || path.display().to_string();
     image(path, &folder, tag.as_deref()).with_context(context).map(Some)
+}
+
+/// The layout in an archive.
+fn archived(path: &Path) -> Result<Scratch> {
+    let folder = Scratch::new(&env::temp_dir())?;
+    let mut unpacking = Unpacking {
+        tree: Tree::open(folder.path())?,
+        bytes: 0,
+        names: 0,
+    };
+    unpacking
+        .archive(File::open(path)?)
+        .context("no folder, and no archive of an image")?;
+    if !folder.path().join(MARK).is_file() {
+        bail!("an archive without {MARK}; only archives of OCI image layouts are read");
+    }
+    Ok(folder)
 }
 
 /// The folder and the tag of a layout.
