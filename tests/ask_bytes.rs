@@ -360,7 +360,7 @@ fn a_plan_is_what_readelf_says_of_the_segments() {
     );
     let (refused, status) = ask(&tool, &["plan", path, "--page-size", "0x10000"]);
     assert_eq!(status, 3);
-    assert!(refused.contains("no plan: "), "{refused}");
+    assert!(refused.contains("no plan[E0119]: "), "{refused}");
 }
 
 #[test]

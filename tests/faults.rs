@@ -7,8 +7,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+#[path = "faults/about.rs"]
+mod about;
 #[path = "faults/calls.rs"]
 mod calls;
+#[path = "faults/growth.rs"]
+mod growth;
 #[path = "faults/run.rs"]
 mod run;
 #[path = "faults/secure.rs"]

@@ -5,10 +5,13 @@
 //!
 //! | variable | what it says |
 //! |---|---|
-//! | `LODE_PACKAGES` | the folder, which is kept; without it there is nothing to do |
+//! | `LODE_PACKAGES` | the folder, which is kept; without it there is nothing to do but a few altered copies |
+//! | `LODE_ALTERED` | how many files of the system are altered in each way; 400, or 12 without the folder |
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
+#[path = "packages/altered.rs"]
+mod altered;
 #[path = "corpus/reading.rs"]
 mod reading;
 mod tools;

@@ -19,6 +19,7 @@
 //! | [`stack`] | argc, argv, envp and auxv as the kernel left them |
 //! | [`auxv`] | the names of the auxiliary vector's entries |
 //! | [`syscall`] | raw system calls and the typed ones that a loader needs |
+//! | [`mapping`] | address space that has an owner |
 //! | [`errno`] | error numbers with names and texts |
 //! | [`packed`] | texts that take less room |
 //! | [`print`] | formatted text to standard error |
@@ -39,11 +40,13 @@ mod arch;
 pub mod auxv;
 mod entry;
 pub mod errno;
+pub mod mapping;
 pub mod packed;
 pub mod print;
 pub mod stack;
 pub mod syscall;
 
 pub use errno::Errno;
+pub use mapping::{Content, Mapping};
 pub use print::{Stderr, line};
 pub use stack::Stack;

@@ -9,15 +9,16 @@
 //! Everything is read through the one pointer that [`Stack::new`] was given, within the bounds that it measured.
 
 use core::ffi::{CStr, c_char};
+use core::marker::PhantomData;
 
-use crate::auxv::AT_NULL;
+use crate::auxv::{AT_BASE_PLATFORM, AT_EXECFN, AT_NULL, AT_PLATFORM, AT_RANDOM};
 
 const WORD: usize = size_of::<usize>();
 
 /// The initial stack of a process, measured once.
 ///
 /// The words belong to the program as soon as it runs. Use the views before that, or on a copy.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Stack {
     base: *mut usize,
     arguments: usize,
@@ -30,7 +31,8 @@ impl Stack {
     ///
     /// # Safety
     /// `base` is aligned to a word and points to an initial stack as described above, which stays in place
-    /// and is not written by others while the result is in use. Its strings stay for ever.
+    /// and is neither read nor written but through the result while that is in use. Its strings stay for ever, and so does
+    /// what its auxiliary entries say the address of: strings, and the 16 bytes of AT_RANDOM.
     pub unsafe fn new(base: *const usize) -> Stack {
         let base = base.cast_mut();
         // SAFETY: the caller vouches for argc.
@@ -88,18 +90,20 @@ impl Stack {
     }
 
     /// The arguments, argv\[0\] first.
-    pub fn arguments(&self) -> Strings {
+    pub fn arguments(&self) -> Strings<'_> {
         Strings {
             next: self.argv(),
             left: self.arguments,
+            stack: PhantomData,
         }
     }
 
     /// The environment, as `NAME=value`.
-    pub fn environment(&self) -> Strings {
+    pub fn environment(&self) -> Strings<'_> {
         Strings {
             next: self.envp(),
             left: self.variables,
+            stack: PhantomData,
         }
     }
 
@@ -114,10 +118,11 @@ impl Stack {
     }
 
     /// The auxiliary vector as (kind, value), without AT_NULL.
-    pub fn auxiliaries(&self) -> Auxiliaries {
+    pub fn auxiliaries(&self) -> Auxiliaries<'_> {
         Auxiliaries {
             next: self.auxv(),
             left: self.auxiliaries,
+            stack: PhantomData,
         }
     }
 
@@ -127,36 +132,37 @@ impl Stack {
             .find_map(|(found, value)| (found == kind).then_some(value))
     }
 
-    /// The string at the address that the auxiliary entry of `kind` holds (AT_PLATFORM, AT_EXECFN,
-    /// AT_BASE_PLATFORM).
-    ///
-    /// # Safety
-    /// The value of an entry of this kind is null or the address of a string that stays in place.
-    pub unsafe fn auxiliary_string(&self, kind: usize) -> Option<&'static CStr> {
+    /// The string at the address that the auxiliary entry of `kind` holds: AT_PLATFORM, AT_EXECFN or
+    /// AT_BASE_PLATFORM. `None` for any other.
+    pub fn auxiliary_string(&self, kind: usize) -> Option<&'static CStr> {
+        if !matches!(kind, AT_PLATFORM | AT_EXECFN | AT_BASE_PLATFORM) {
+            return None;
+        }
         let address = self.auxiliary(kind).filter(|&address| address != 0)?;
-        // SAFETY: the caller vouches for the string.
+        // SAFETY: an entry of this kind points to a string that stays, as `new` demands.
         Some(unsafe { CStr::from_ptr(address as *const c_char) })
     }
 
+    /// The 16 bytes of AT_RANDOM, as two words.
+    pub fn random(&self) -> Option<[u64; 2]> {
+        let address = self.auxiliary(AT_RANDOM).filter(|&address| address != 0)?;
+        // SAFETY: the entry points to 16 bytes that stay, as `new` demands.
+        Some(unsafe { (address as *const [u64; 2]).read_unaligned() })
+    }
+
     /// Overwrites the value of the first auxiliary entry of `kind`; false if there is none.
-    ///
-    /// # Safety
-    /// No one else reads or writes the vector meanwhile.
-    pub unsafe fn set_auxiliary(&mut self, kind: usize, value: usize) -> bool {
+    pub fn set_auxiliary(&mut self, kind: usize, value: usize) -> bool {
         let Some(index) = self.auxiliaries().position(|(found, _)| found == kind) else {
             return false;
         };
         let place = self.auxv().wrapping_add(index.wrapping_mul(2)).wrapping_add(1);
-        // SAFETY: `new` found the pair in place, and the caller has it for itself.
+        // SAFETY: `new` found the pair in place, and nobody else uses it.
         unsafe { place.write(value) };
         true
     }
 
     /// Points argument `index` to another string; false if there is no such argument.
-    ///
-    /// # Safety
-    /// `string` stays in place for ever, and no one else reads or writes argv meanwhile.
-    pub unsafe fn set_argument(&mut self, index: usize, string: &'static CStr) -> bool {
+    pub fn set_argument(&mut self, index: usize, string: &'static CStr) -> bool {
         if index >= self.arguments {
             return false;
         }
@@ -169,10 +175,7 @@ impl Stack {
     ///
     /// argc moves up by an even number of words, so that the stack pointer keeps its alignment to 16; for an
     /// odd `count` the arrays and the auxiliary vector move down by one word. The strings stay.
-    ///
-    /// # Safety
-    /// No one else reads or writes these words meanwhile, and no pointer into the arrays is used after.
-    pub unsafe fn shift_arguments(&mut self, count: usize) -> *mut usize {
+    pub fn shift_arguments(&mut self, count: usize) -> *mut usize {
         let count = count.min(self.arguments);
         let new_base = self.base.wrapping_add(count & !1);
         if count % 2 == 1 {
@@ -190,13 +193,15 @@ impl Stack {
 
     /// Removes the environment entries for which `keep` is false; the auxiliary vector moves down behind
     /// what is left, where programs look for it. The stack pointer does not change.
-    ///
-    /// # Safety
-    /// No one else reads or writes these words meanwhile, and no pointer into the arrays is used after.
-    pub unsafe fn retain_environment(&mut self, mut keep: impl FnMut(&'static CStr) -> bool) {
+    pub fn retain_environment(&mut self, mut keep: impl FnMut(&'static CStr) -> bool) {
         let (envp, vector) = (self.envp(), self.auxv());
         let mut kept = 0usize;
-        for entry in self.environment() {
+        let entries = Strings {
+            next: envp,
+            left: self.variables,
+            stack: PhantomData,
+        };
+        for entry in entries {
             if keep(entry) {
                 // SAFETY: `kept` is not above the index that the iterator has just read.
                 unsafe { envp.wrapping_add(kept).write(entry.as_ptr()) };
@@ -214,12 +219,13 @@ impl Stack {
 
 /// The strings of argv or envp.
 #[derive(Clone, Debug)]
-pub struct Strings {
+pub struct Strings<'a> {
     next: *mut *const c_char,
     left: usize,
+    stack: PhantomData<&'a Stack>,
 }
 
-impl Iterator for Strings {
+impl Iterator for Strings<'_> {
     type Item = &'static CStr;
 
     fn next(&mut self) -> Option<&'static CStr> {
@@ -242,12 +248,13 @@ impl Iterator for Strings {
 
 /// The pairs (kind, value) of the auxiliary vector.
 #[derive(Clone, Debug)]
-pub struct Auxiliaries {
+pub struct Auxiliaries<'a> {
     next: *mut usize,
     left: usize,
+    stack: PhantomData<&'a Stack>,
 }
 
-impl Iterator for Auxiliaries {
+impl Iterator for Auxiliaries<'_> {
     type Item = (usize, usize);
 
     fn next(&mut self) -> Option<(usize, usize)> {
@@ -310,8 +317,7 @@ mod tests {
         let mut stack = measure(&mut words);
         assert_eq!(stack.arguments().count(), 0);
         assert_eq!(stack.auxiliary(AT_PAGESZ), Some(4096));
-        // SAFETY: the words are this test's own.
-        let top = unsafe { stack.shift_arguments(3) };
+        let top = stack.shift_arguments(3);
         assert_eq!(top, stack.address());
         assert_eq!(stack.argument_count(), 0);
     }
@@ -323,8 +329,7 @@ mod tests {
             let mut words = forge(&all, &[c"A=1"]);
             let mut stack = measure(&mut words);
             let before = stack.address() as usize;
-            // SAFETY: the words are this test's own.
-            let top = unsafe { stack.shift_arguments(count) };
+            let top = stack.shift_arguments(count);
             assert_eq!((top as usize - before) % 16, 0);
             // SAFETY: shifting leaves an initial stack.
             let again = unsafe { Stack::new(top) };
@@ -339,13 +344,10 @@ mod tests {
     fn auxiliary_values_and_arguments_are_replaced_in_place() {
         let mut words = forge(&[c"prog"], &[]);
         let mut stack = measure(&mut words);
-        // SAFETY: the words are this test's own.
-        unsafe {
-            assert!(stack.set_auxiliary(AT_ENTRY, 7));
-            assert!(!stack.set_auxiliary(AT_BASE, 7));
-            assert!(stack.set_argument(0, c"other"));
-            assert!(!stack.set_argument(1, c"other"));
-        }
+        assert!(stack.set_auxiliary(AT_ENTRY, 7));
+        assert!(!stack.set_auxiliary(AT_BASE, 7));
+        assert!(stack.set_argument(0, c"other"));
+        assert!(!stack.set_argument(1, c"other"));
         assert_eq!(stack.auxiliary(AT_ENTRY), Some(7));
         assert_eq!(stack.arguments().next(), Some(c"other"));
     }
@@ -354,8 +356,7 @@ mod tests {
     fn removed_variables_leave_no_gap_before_the_auxiliary_vector() {
         let mut words = forge(&[c"prog"], &[c"LD_PRELOAD=x", c"A=1", c"LD_DEBUG=all"]);
         let mut stack = measure(&mut words);
-        // SAFETY: the words are this test's own.
-        unsafe { stack.retain_environment(|entry| !entry.to_bytes().starts_with(b"LD_")) };
+        stack.retain_environment(|entry| !entry.to_bytes().starts_with(b"LD_"));
         // SAFETY: an initial stack is left.
         let again = unsafe { Stack::new(stack.address()) };
         assert_eq!(again.environment().collect::<Vec<_>>(), [c"A=1"]);

@@ -472,6 +472,15 @@ pub unsafe fn madvise(address: usize, length: usize, advice: i32) -> Result<(), 
     unsafe { syscall3(number::MADVISE, address, length, advice as usize) }.map(drop)
 }
 
+/// Makes the pages of a range present, as reading them would ([`MADV_POPULATE_READ`]).
+///
+/// # Errors
+/// `madvise(2)`: ENOMEM where nothing is mapped, EFAULT behind the end of a file; EINVAL on older kernels.
+pub fn populate_read(address: usize, length: usize) -> Result<(), Errno> {
+    // SAFETY: neither contents nor protection change.
+    unsafe { madvise(address, length, MADV_POPULATE_READ) }
+}
+
 /// Seals a range: no later call may unmap it or change its protection (Linux 6.10).
 ///
 /// # Errors
@@ -502,12 +511,9 @@ pub unsafe fn set_thread_pointer(address: usize) -> Result<(), Errno> {
 }
 
 /// Names the word that the kernel clears and wakes when the thread ends; returns the thread's id.
-///
-/// # Safety
-/// `address` is 0 or a word that stays mapped until the thread ends or the call is made again.
-pub unsafe fn set_tid_address(address: usize) -> i32 {
-    // SAFETY: the caller answers for the word; the call cannot fail.
-    unsafe { syscall1(number::SET_TID_ADDRESS, address) }.map_or(0, |id| id as i32)
+pub fn set_tid_address(word: &'static core::sync::atomic::AtomicU32) -> i32 {
+    // SAFETY: the kernel stores 0 in the word once, which stays and may be changed by others; the call cannot fail.
+    unsafe { syscall1(number::SET_TID_ADDRESS, word.as_ptr() as usize) }.map_or(0, |id| id as i32)
 }
 
 /// Names the thread's list of robust mutexes (`struct robust_list_head`, `length` bytes).

@@ -2,31 +2,30 @@
 //! `rtld`. gdb takes the probes when it finds all of them, because they say which part of the list is new; others stop at the function.
 //!
 //! # Safety
-//! Writes the one exported `r_debug` and those of other namespaces, which nobody else writes, under the long lock.
+//! Follows the list of link_maps, which only the holder of the long lock changes.
 #![allow(unsafe_code)]
 
-use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 use crate::sys::probe;
 use crate::world::Namespace;
 
-/// `struct r_debug`, with what version 2 of the protocol adds (`struct r_debug_extended`).
+/// `struct r_debug`, with what version 2 of the protocol adds (`struct r_debug_extended`). Debuggers read it while the process is stopped.
 #[repr(C)]
 #[derive(Debug)]
 pub struct RDebug {
     /// Version of the protocol: 1, and 2 as soon as there is another namespace.
-    pub version: i32,
+    version: AtomicI32,
     /// First link_map; 0: the list is empty.
-    pub map: u64,
+    map: AtomicU64,
     /// Address of the function at which to stop.
-    pub stop_at: u64,
+    stop_at: AtomicU64,
     /// [`State`].
-    pub state: i32,
+    state: AtomicI32,
     /// Where the loader is.
-    pub loader_base: u64,
+    loader_base: AtomicU64,
     /// Address of the structure of the next namespace; 0: there is none.
-    pub next: u64,
+    next: AtomicU64,
 }
 
 /// `r_state`.
@@ -41,33 +40,49 @@ pub enum State {
 }
 
 impl RDebug {
-    /// Of an empty list.
-    const fn new(version: i32, stop_at: u64, loader_base: u64) -> RDebug {
+    /// Nothing yet.
+    const fn new() -> RDebug {
         RDebug {
-            version,
-            map: 0,
-            stop_at,
-            state: State::Consistent as i32,
-            loader_base,
-            next: 0,
+            version: AtomicI32::new(0),
+            map: AtomicU64::new(0),
+            stop_at: AtomicU64::new(0),
+            state: AtomicI32::new(State::Consistent as i32),
+            loader_base: AtomicU64::new(0),
+            next: AtomicU64::new(0),
         }
+    }
+
+    /// Makes it one of an empty list.
+    fn begin(&self, version: i32, stop_at: u64, loader_base: u64) {
+        self.stop_at.store(stop_at, Ordering::Release);
+        self.loader_base.store(loader_base, Ordering::Release);
+        self.version.store(version, Ordering::Release);
+    }
+
+    fn address(&self) -> u64 {
+        &raw const *self as u64
     }
 }
 
-static PLACE: AtomicPtr<RDebug> = AtomicPtr::new(core::ptr::null_mut());
+/// What the binary exports for debuggers.
+#[derive(Debug)]
+pub struct Exported {
+    /// The structure of the program's namespace.
+    pub structure: &'static RDebug,
+    /// Does nothing; debuggers have their breakpoint there.
+    pub stop: extern "C" fn(),
+}
+
+/// Null, or what [`announce`] got: read without a lock, because a signal handler may come here in the middle of it.
+static EXPORTED: AtomicPtr<Exported> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Whether the start has been told of completely.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Those of further namespaces, from the first to the last possible one.
-struct Others(UnsafeCell<[RDebug; OTHERS]>);
+/// Those of further namespaces, from the first to the last possible one, written under the long lock.
+static FURTHER: [RDebug; OTHERS] = [const { RDebug::new() }; OTHERS];
 
 const OTHERS: usize = Namespace::MOST as usize - 1;
-
-// SAFETY: written under the long lock; debuggers read it while the process is stopped.
-unsafe impl Sync for Others {}
-
-static FURTHER: Others = Others(UnsafeCell::new([const { RDebug::new(0, 0, 0) }; OTHERS]));
 
 /// The last link_map of the list before modules were added.
 static LAST: AtomicU64 = AtomicU64::new(0);
@@ -75,51 +90,38 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 /// Where `struct link_map` has the address of the next one (`link.h`).
 const NEXT: u64 = 24;
 
-/// Sets up the exported structure at `place`.
-///
-/// # Safety
-/// `place` is the binary's export and stays.
-pub unsafe fn announce(place: *mut RDebug, stop_at: u64, loader_base: u64) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        place.write(RDebug::new(1, stop_at, loader_base));
-    }
-    PLACE.store(place, Ordering::Release);
+/// Sets up the exported structure.
+pub fn announce(exported: &'static Exported, loader_base: u64) {
+    exported.structure.begin(1, exported.stop as usize as u64, loader_base);
+    EXPORTED.store((&raw const *exported).cast_mut(), Ordering::Release);
+}
+
+fn exported() -> Option<&'static Exported> {
+    // SAFETY: null, or a reference that `announce` got.
+    unsafe { EXPORTED.load(Ordering::Acquire).as_ref() }
 }
 
 /// The address of the structure: what DT_DEBUG of the program gets.
 pub fn address() -> u64 {
-    PLACE.load(Ordering::Acquire) as u64
+    exported().map_or(0, |exported| exported.structure.address())
 }
 
-/// Where the structure of a namespace is or would be. Null: nothing was announced.
-fn place_of(namespace: Namespace) -> *mut RDebug {
-    let base = PLACE.load(Ordering::Acquire);
+/// Where the structure of a namespace is or would be.
+fn place_of(namespace: Namespace, base: &'static RDebug) -> &'static RDebug {
     let index = usize::from(namespace.0).wrapping_sub(1);
-    if base.is_null() || index >= OTHERS {
-        return base;
-    }
-    FURTHER.0.get().cast::<RDebug>().wrapping_add(index)
+    FURTHER.get(index).unwrap_or(base)
 }
 
-/// The structure of a namespace, which is made when it is first asked for, and stands behind all others from then on. Null: nothing was announced.
-fn structure_of(namespace: Namespace) -> *mut RDebug {
-    let base = PLACE.load(Ordering::Acquire);
-    let place = place_of(namespace);
-    if place == base {
-        return base;
-    }
-    // SAFETY: `announce` set the base's; the others stay, and only the holder of the long lock writes them.
-    unsafe {
-        if (*place).version == 0 {
-            place.write(RDebug::new(2, (*base).stop_at, (*base).loader_base));
-            let mut last = base;
-            while (*last).next != 0 {
-                last = (*last).next as *mut RDebug;
-            }
-            (&raw mut (*last).next).write_volatile(place as u64);
-            (&raw mut (*base).version).write_volatile(2);
-        }
+/// The structure of a namespace, which is made when it is first asked for, and stands behind all others from then on.
+fn structure_of(namespace: Namespace, base: &'static RDebug) -> &'static RDebug {
+    let place = place_of(namespace, base);
+    if place.version.load(Ordering::Relaxed) == 0 {
+        let word = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        let is_last = |other: &&RDebug| other.version.load(Ordering::Relaxed) != 0 && word(&other.next) == 0;
+        let last = FURTHER.iter().find(is_last).unwrap_or(base);
+        place.begin(2, word(&base.stop_at), word(&base.loader_base));
+        last.next.store(place.address(), Ordering::Release);
+        base.version.store(2, Ordering::Release);
     }
     place
 }
@@ -127,28 +129,14 @@ fn structure_of(namespace: Namespace) -> *mut RDebug {
 /// Tells a debugger that the list of a namespace starts at `first` (0: it is empty) and is in `state`.
 #[inline(never)]
 pub fn tell(namespace: Namespace, first: usize, state: State) {
-    let place = structure_of(namespace);
-    if place.is_null() {
-        return;
-    }
+    let Some(exported) = exported() else { return };
+    let place = structure_of(namespace, exported.structure);
     let (namespace, first) = (u64::from(namespace.0), first as u64);
-    // SAFETY: `announce` set it; writers hold the long lock. Debuggers read it while the process is stopped.
-    let before = unsafe {
-        let before = (&raw const (*place).state).read_volatile();
-        (&raw mut (*place).map).write_volatile(first);
-        (&raw mut (*place).state).write_volatile(state as i32);
-        before
-    };
-    // The binary's exported function, by its address: where the debugger's breakpoint is.
-    // SAFETY: `announce` stored the address of that function, which does nothing.
-    unsafe {
-        let stop_at = (&raw const (*place).stop_at).read_volatile();
-        if stop_at != 0 {
-            let stop: extern "C" fn() = core::mem::transmute(stop_at as usize);
-            stop();
-        }
-    }
-    let r_debug = place as u64;
+    let before = place.state.load(Ordering::Relaxed);
+    place.map.store(first, Ordering::Release);
+    place.state.store(state as i32, Ordering::Release);
+    (exported.stop)();
+    let r_debug = place.address();
     let started = STARTED.load(Ordering::Relaxed);
     match state {
         State::Add if !started => probe::init_start(namespace, r_debug),
@@ -176,7 +164,8 @@ pub fn tell(namespace: Namespace, first: usize, state: State) {
 
 /// Tells a tracer that a library could not be opened in a namespace, which may not have been made.
 pub fn tell_of_failure(namespace: Namespace) {
-    probe::map_failed(namespace.0.into(), place_of(namespace) as u64);
+    let place = exported().map_or(0, |exported| place_of(namespace, exported.structure).address());
+    probe::map_failed(namespace.0.into(), place);
 }
 
 /// The link_map behind the one at `map`; 0: there is none.
@@ -206,43 +195,44 @@ mod tests {
     /// `struct link_map` of `link.h`: address, name, dynamic table, next, previous.
     type LinkMap = [u64; 5];
 
+    /// What a debugger reads: version, first link_map, state, loader's base, next structure.
+    fn read(place: &RDebug) -> (i32, u64, i32, u64, u64) {
+        let word = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        (
+            place.version.load(Ordering::Relaxed),
+            word(&place.map),
+            place.state.load(Ordering::Relaxed),
+            word(&place.loader_base),
+            word(&place.next),
+        )
+    }
+
+    /// The one test that announces anything.
     #[test]
     fn each_namespace_has_a_structure_behind_the_base_one() {
-        let place: &'static mut RDebug = Box::leak(Box::new(RDebug::new(0, 0, 0)));
-        let base = &raw mut *place;
+        extern "C" fn stop() {}
+        static BASE: RDebug = RDebug::new();
+        static EXPORTED: Exported = Exported { structure: &BASE, stop };
         let second: LinkMap = [2, 0, 0, 0, 0];
         let first: LinkMap = [1, 0, 0, (&raw const second) as u64, 0];
-        // SAFETY: leaked; the one test that announces anything.
-        let read = |place: *const RDebug| unsafe { place.read_volatile() };
-        // SAFETY: as above.
-        unsafe { announce(base, 0, 0x1000) };
+        announce(&EXPORTED, 0x1000);
         let program = first.as_ptr().addr();
         tell(Namespace::BASE, program, State::Add);
         tell(Namespace::BASE, program, State::Consistent);
-        assert_eq!(
-            (read(base).version, read(base).map, read(base).next),
-            (1, program as u64, 0)
-        );
+        assert_eq!(read(&BASE), (1, program as u64, 0, 0x1000, 0));
         assert_eq!(last_map(program as u64), (&raw const second) as u64);
 
         for number in [3, 1] {
             tell(Namespace(number), 0, State::Add);
             tell(Namespace(number), program, State::Consistent);
         }
-        assert_eq!((read(base).version, read(base).map), (2, program as u64));
-        let third = read(base).next as *const RDebug;
-        assert_eq!(
-            (read(third).version, read(third).map, read(third).loader_base),
-            (2, program as u64, 0x1000)
-        );
-        let last = read(third).next as *const RDebug;
-        assert_eq!(
-            (last as u64, third as u64),
-            (place_of(Namespace(1)) as u64, place_of(Namespace(3)) as u64)
-        );
-        assert_eq!(read(last).next, 0);
+        let [third, last] = [3, 1].map(|number| place_of(Namespace(number), &BASE));
+        assert_eq!(read(&BASE), (2, program as u64, 0, 0x1000, third.address()));
+        assert_eq!(read(third), (2, program as u64, 0, 0x1000, last.address()));
+        assert_eq!(read(last), (2, program as u64, 0, 0x1000, 0));
         tell(Namespace(3), 0, State::Delete);
-        assert_eq!((read(third).map, read(third).state), (0, State::Delete as i32));
-        assert_eq!(read(base).state, State::Consistent as i32);
+        let deleted = State::Delete as i32;
+        assert_eq!(read(third), (2, 0, deleted, 0x1000, last.address()));
+        assert_eq!(read(&BASE).2, State::Consistent as i32);
     }
 }

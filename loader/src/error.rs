@@ -224,6 +224,7 @@ rules! {
     SegmentTwice = 122, "a segment type that may stand once stands twice";
     SegmentWritableExecutable = 123, "a segment is both writable and executable",
         fix: "link with -z separate-code, or split the segment";
+    SegmentCodeOfZeros = 141, "an executable segment has fewer bytes in the file than in memory";
     DynamicMissing = 130, "the file has no dynamic section",
         glibc: "object file has no dynamic section";
     DynamicOutside = 131, "the dynamic section is not inside a mapped segment";

@@ -4,13 +4,15 @@
 //! of the real loader's objects in its own process. Which version node each name belongs to is in `exports.map`.
 //!
 //! # Safety
-//! The data objects are plain memory that libc and lode share by contract; nothing here reads them through references. The functions are called
-//! by C code with the arguments that the interface states.
+//! The names are those of the interface, and the data objects are words that libc and lode share by contract. The functions are called by C code with the
+//! arguments that the interface states.
 #![allow(unsafe_code, non_upper_case_globals)]
 
 use core::ffi::{c_char, c_int, c_void};
+use core::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, AtomicU64};
 
 use lode::abi::glibc::{Exports, entries};
+use lode::foreign::{Answer, Given, Span, Text};
 use lode::{debugger, dl};
 
 /// Room for every glibc's `_rtld_global` (2.31 to 2.43: 2120 to 4336 bytes).
@@ -20,39 +22,39 @@ const GLOBAL_WORDS: usize = 544;
 const GLOBAL_RO_WORDS: usize = 128;
 
 #[unsafe(no_mangle)]
-static mut _rtld_global: [u64; GLOBAL_WORDS] = [0; GLOBAL_WORDS];
+static _rtld_global: [AtomicU64; GLOBAL_WORDS] = [const { AtomicU64::new(0) }; GLOBAL_WORDS];
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".bss.rel.ro")]
-static mut _rtld_global_ro: [u64; GLOBAL_RO_WORDS] = [0; GLOBAL_RO_WORDS];
+static _rtld_global_ro: [AtomicU64; GLOBAL_RO_WORDS] = [const { AtomicU64::new(0) }; GLOBAL_RO_WORDS];
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.rel.ro")]
-static mut __libc_enable_secure: i32 = 0;
+static __libc_enable_secure: AtomicI32 = AtomicI32::new(0);
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.rel.ro")]
-static mut _dl_argv: u64 = 0;
+static _dl_argv: AtomicU64 = AtomicU64::new(0);
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.rel.ro")]
-static mut __libc_stack_end: u64 = 0;
+static __libc_stack_end: AtomicU64 = AtomicU64::new(0);
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.rel.ro")]
-static mut __rseq_size: u32 = 0;
+static __rseq_size: AtomicU32 = AtomicU32::new(0);
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.rel.ro")]
-static mut __rseq_offset: i64 = 0;
+static __rseq_offset: AtomicI64 = AtomicI64::new(0);
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.rel.ro")]
-static mut __rseq_flags: u32 = 0;
+static __rseq_flags: AtomicU32 = AtomicU32::new(0);
 
 /// Written by libthread_db when a debugger attaches before the first thread starts.
 #[unsafe(no_mangle)]
-static mut __nptl_initial_report_events: u8 = 0;
+static __nptl_initial_report_events: AtomicU8 = AtomicU8::new(0);
 
 // The symbol has the size of the first version of the protocol, which programs copy; debuggers find the rest behind it.
 core::arch::global_asm!(
@@ -66,8 +68,9 @@ core::arch::global_asm!(
     size = const size_of::<debugger::RDebug>(),
 );
 
+// SAFETY: defined above, with room for the structure, which may be zero.
 unsafe extern "C" {
-    static mut _r_debug: debugger::RDebug;
+    safe static _r_debug: debugger::RDebug;
 }
 
 /// Exists so that libraries may require the version node GLIBC_2.34 of the loader.
@@ -77,22 +80,24 @@ static __rtld_version_placeholder: u32 = 0;
 /// The addresses of the data objects.
 pub fn objects() -> Exports {
     Exports {
-        rtld_global: ((&raw mut _rtld_global).cast(), GLOBAL_WORDS * 8),
-        rtld_global_ro: ((&raw mut _rtld_global_ro).cast(), GLOBAL_RO_WORDS * 8),
-        enable_secure: &raw mut __libc_enable_secure,
-        argv: &raw mut _dl_argv,
-        stack_end: &raw mut __libc_stack_end,
-        rseq_size: &raw mut __rseq_size,
-        rseq_offset: &raw mut __rseq_offset,
-        report_events: &raw const __nptl_initial_report_events,
+        rtld_global: Span::of(&_rtld_global),
+        rtld_global_ro: Span::of(&_rtld_global_ro),
+        enable_secure: &__libc_enable_secure,
+        argv: &_dl_argv,
+        stack_end: &__libc_stack_end,
+        rseq_size: &__rseq_size,
+        rseq_offset: &__rseq_offset,
+        report_events: &__nptl_initial_report_events,
     }
 }
 
 /// Announces `_r_debug` to debuggers.
 pub fn announce(loader_base: u64) {
-    let stop_at = _dl_debug_state as extern "C" fn() as usize as u64;
-    // SAFETY: the exported object, which stays.
-    unsafe { debugger::announce(&raw mut _r_debug, stop_at, loader_base) };
+    static EXPORTED: debugger::Exported = debugger::Exported {
+        structure: &_r_debug,
+        stop: _dl_debug_state,
+    };
+    debugger::announce(&EXPORTED, loader_base);
 }
 
 /// Where debuggers put their breakpoint.
@@ -145,32 +150,28 @@ extern "C" fn _dl_find_dso_for_object(address: *const c_void) -> *const c_void {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn _dl_allocate_tls(tcb: *mut c_void) -> *mut c_void {
-    // SAFETY: libc's promise.
-    unsafe { entries::allocate_tls(tcb) }
+extern "C" fn _dl_allocate_tls(tcb: Given) -> *mut c_void {
+    entries::allocate_tls(tcb)
 }
 
 // libc 2.35 and later pass a second argument, of changing value; it does not matter here.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn _dl_allocate_tls_init(tcb: *mut c_void) -> *mut c_void {
-    // SAFETY: libc's promise.
-    unsafe { entries::renew_tls(tcb) }
+extern "C" fn _dl_allocate_tls_init(tcb: Given) -> *mut c_void {
+    entries::renew_tls(tcb)
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn _dl_deallocate_tls(tcb: *mut c_void, _free_tcb: bool) {
-    // SAFETY: libc's promise.
-    unsafe { entries::deallocate_tls(tcb) }
+extern "C" fn _dl_deallocate_tls(tcb: Given, _free_tcb: bool) {
+    entries::deallocate_tls(tcb);
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn __tunable_get_val(
+extern "C-unwind" fn __tunable_get_val(
     id: c_int,
-    value: *mut c_void,
+    value: Answer<c_void>,
     callback: Option<extern "C-unwind" fn(*mut c_void)>,
 ) {
-    // SAFETY: libc's promise.
-    unsafe { entries::tunable_get_val(id, value, callback) }
+    entries::tunable_get_val(id, value, callback);
 }
 
 #[unsafe(no_mangle)]
@@ -179,9 +180,8 @@ extern "C" fn __tunable_is_initialized(id: c_int) -> bool {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn __nptl_change_stack_perm(pthread: *mut c_void) -> c_int {
-    // SAFETY: libc's promise.
-    unsafe { entries::change_stack_perm(pthread) }
+extern "C" fn __nptl_change_stack_perm(pthread: Given) -> c_int {
+    entries::change_stack_perm(pthread)
 }
 
 /// Auditing is not supported, so there is nothing to tell.
@@ -201,7 +201,7 @@ extern "C" fn _dl_audit_symbind_alt(
 extern "C" fn _dl_mcount(_from: usize, _to: usize) {}
 
 #[unsafe(no_mangle)]
-extern "C" fn _dl_get_tls_static_info(size: *mut usize, align: *mut usize) {
+extern "C" fn _dl_get_tls_static_info(size: Answer<usize>, align: Answer<usize>) {
     let (bytes, alignment) = dl::with_glibc(|glibc| {
         // Asked by the libpthread.so.0 of releases up to 2.33, which have the members here.
         let global = glibc.global?;
@@ -210,20 +210,15 @@ extern "C" fn _dl_get_tls_static_info(size: *mut usize, align: *mut usize) {
     })
     .flatten()
     .unwrap_or((0, 64));
-    // SAFETY: the caller passes the addresses of two words.
-    unsafe {
-        size.write(bytes as usize);
-        align.write(alignment as usize);
-    }
+    size.put(bytes as usize);
+    align.put(alignment as usize);
 }
 
 /// Prints a message of libc and ends the process. The format knows %s, %d, %u and %x; lode prints it as it stands, since
 /// C's variable arguments cannot be read here.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn _dl_fatal_printf(format: *const c_char) -> ! {
-    // SAFETY: libc passes a C string.
-    let text = unsafe { core::ffi::CStr::from_ptr(format) };
-    crt::Stderr.write_bytes(text.to_bytes());
+extern "C" fn _dl_fatal_printf(format: Text<'_>) -> ! {
+    crt::Stderr.write_bytes(format.bytes().unwrap_or_default());
     crt::syscall::exit_group(127)
 }
 

@@ -13,22 +13,49 @@
 //! that *claims* run-time addresses. Both are the same type, so the same code links both.
 //!
 //! # Safety
-//! This file may use raw pointers because each one is made from an [`Extent`], whose maker promised
-//! (in [`Image::new`]) that `length` bytes from `host` stay mapped, with at least the stated access,
-//! as long as the image lives.
+//! Module memory is touched by the methods of [`Place`] and [`Writable`] and in [`Image::fixed_bytes`], nowhere else. A place is part of an [`Extent`],
+//! whose maker promised (in [`Image::new`]) that `length` bytes from `host` stay mapped, with at least the stated access, as long as the image lives.
 #![allow(unsafe_code)]
 
 use alloc::alloc::{Layout as Shape, alloc_zeroed, dealloc};
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use crate::elf::dynamic::Dyn;
+use crate::elf::reloc::{Rel, Rela};
 use crate::elf::segment::Access;
+use crate::elf::symbol::Symbol;
 use crate::elf::{Address, Bias, Vaddr};
 
 /// Relocations of segments that are not writable are allowed: what stands there may still change after the file is decoded. Set before the first
 /// module is.
 pub static TEXT_CHANGES: AtomicBool = AtomicBool::new(false);
+
+/// Where the first byte of some memory of a module lies in this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Pointer(NonNull<u8>);
+
+// SAFETY: an address means the same in every thread. What lies there is read and written by value, through a [`Place`].
+unsafe impl Send for Pointer {}
+// SAFETY: as above.
+unsafe impl Sync for Pointer {}
+
+impl Pointer {
+    /// Where the first byte of a range without any lies.
+    const NOWHERE: Pointer = Pointer(NonNull::dangling());
+
+    /// That of an address; nothing lies at the address 0.
+    pub fn new(first: *mut u8) -> Pointer {
+        NonNull::new(first).map_or(Pointer::NOWHERE, Pointer)
+    }
+
+    #[inline(always)]
+    fn plus(self, bytes: usize) -> *mut u8 {
+        self.0.as_ptr().wrapping_add(bytes)
+    }
+}
 
 /// A contiguous mapped range of a module.
 #[derive(Clone, Copy, Debug)]
@@ -38,9 +65,138 @@ pub struct Extent {
     /// Length in bytes.
     pub length: u64,
     /// Where byte 0 of the range lies in this process.
-    pub host: *mut u8,
+    pub host: Pointer,
     /// What the module's segment allows (before RELRO takes the write access away).
     pub access: Access,
+}
+
+impl Extent {
+    /// The `length` bytes at `at`, if all of them are in the extent.
+    #[inline(always)]
+    fn place(&self, at: Vaddr, length: u64) -> Option<Place> {
+        let offset = at.0.wrapping_sub(self.start.0);
+        (offset <= self.length && self.length - offset >= length).then_some(Place {
+            first: self.pointer(at),
+            length: length as usize,
+        })
+    }
+
+    /// Where the byte at `at` lies, if it is in the extent.
+    #[inline(always)]
+    fn pointer(&self, at: Vaddr) -> *mut u8 {
+        self.host.plus(at.0.wrapping_sub(self.start.0) as usize)
+    }
+}
+
+/// Bytes that were found to lie in one extent, which the program may read.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    first: *mut u8,
+    length: usize,
+}
+
+impl Place {
+    /// Fills `bytes` with what stands `offset` bytes on. `None` when the place ends before.
+    #[inline(always)]
+    fn read(self, offset: usize, bytes: &mut [u8]) -> Option<()> {
+        if self.length.checked_sub(offset)? < bytes.len() {
+            return None;
+        }
+        // SAFETY: the source is mapped and ends with the place at the latest; no extent is made of lode's own memory, in which `bytes` lies.
+        unsafe { core::ptr::copy_nonoverlapping(self.first.wrapping_add(offset), bytes.as_mut_ptr(), bytes.len()) };
+        Some(())
+    }
+
+    /// The `N` bytes that stand `offset` bytes on. `None` when the place ends before.
+    #[inline(always)]
+    fn bytes<const N: usize>(self, offset: usize) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.read(offset, &mut bytes)?;
+        Some(bytes)
+    }
+}
+
+/// A place that takes stores, too.
+#[derive(Clone, Copy, Debug)]
+struct Writable(Place);
+
+impl Writable {
+    /// Stores `bytes` at its beginning. `None` when it has no room for them.
+    #[inline(always)]
+    fn write(self, bytes: &[u8]) -> Option<()> {
+        let Writable(place) = self;
+        if place.length < bytes.len() {
+            return None;
+        }
+        // SAFETY: the destination is mapped and writable and has the room; nothing refers to it. No extent is made of lode's own memory, in which
+        // `bytes` lies.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place.first, bytes.len()) };
+        Some(())
+    }
+
+    /// Writes to the first byte what stands there.
+    fn touch(self) {
+        let Writable(place) = self;
+        if place.length != 0 {
+            // SAFETY: the byte is mapped and writable. An exchange of 0 for 0 changes nothing; to the kernel it is a write.
+            let _ =
+                unsafe { AtomicU8::from_ptr(place.first) }.compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A value as it stands in module memory: whatever its bytes are, they are one.
+pub trait Plain: Copy {
+    /// The one that stands `offset` bytes on; `None` when the place ends before.
+    fn at(place: Place, offset: usize) -> Option<Self>;
+}
+
+/// A number that relocations store.
+pub trait Word: Plain {
+    /// As many bytes as it has.
+    type Bytes: AsRef<[u8]>;
+
+    /// The bytes as they stand in memory.
+    fn bytes(self) -> Self::Bytes;
+}
+
+macro_rules! words {
+    ($($word:ty),*) => {$(
+        impl Plain for $word {
+            #[inline(always)]
+            fn at(place: Place, offset: usize) -> Option<$word> {
+                Some(<$word>::from_ne_bytes(place.bytes(offset)?))
+            }
+        }
+
+        impl Word for $word {
+            type Bytes = [u8; size_of::<$word>()];
+
+            #[inline(always)]
+            fn bytes(self) -> Self::Bytes {
+                self.to_ne_bytes()
+            }
+        }
+    )*};
+}
+words!(u8, u16, u32, u64);
+
+/// How a structure stands in memory: each member with its offset in bytes.
+macro_rules! structures {
+    ($($structure:ident { $($member:ident: $offset:literal),* })*) => {$(
+        impl Plain for $structure {
+            #[inline(always)]
+            fn at(place: Place, offset: usize) -> Option<$structure> {
+                Some($structure { $($member: Plain::at(place, offset.wrapping_add($offset))?),* })
+            }
+        }
+    )*};
+}
+structures! {
+    Symbol { name: 0, info: 4, other: 5, section: 6, value: 8, size: 16 }
+    Rela { offset: 0, info: 8, addend: 16 }
+    Rel { offset: 0, info: 8 }
+    Dyn { tag: 0, value: 8 }
 }
 
 /// The mapped memory of one module.
@@ -51,34 +207,13 @@ pub struct Image {
     owner: Option<Reservation>,
 }
 
-/// Plain values that any byte pattern may represent, as they stand in module memory.
-///
-/// # Safety
-/// Only for types without padding and without invalid bit patterns.
-pub unsafe trait Plain: Copy {}
-// SAFETY: integers have neither padding nor invalid patterns.
-unsafe impl Plain for u8 {}
-// SAFETY: as above.
-unsafe impl Plain for u16 {}
-// SAFETY: as above.
-unsafe impl Plain for u32 {}
-// SAFETY: as above.
-unsafe impl Plain for u64 {}
-// SAFETY: a `repr(C)` struct of 4+1+1+2+8+8 bytes: 24, no padding.
-unsafe impl Plain for crate::elf::symbol::Symbol {}
-// SAFETY: three 64-bit words.
-unsafe impl Plain for crate::elf::reloc::Rela {}
-// SAFETY: two 64-bit words.
-unsafe impl Plain for crate::elf::reloc::Rel {}
-// SAFETY: two 64-bit words.
-unsafe impl Plain for crate::elf::dynamic::Dyn {}
-
 /// A run of `T` in module memory whose whole range has been checked. Reads are by value and need no
-/// alignment.
+/// alignment. The memory outlives it because modules own their image beside their tables.
 #[derive(Debug)]
 pub struct Table<T: Plain> {
-    first: *const T,
+    first: Pointer,
     count: usize,
+    entries: PhantomData<fn() -> T>,
 }
 
 impl<T: Plain> Clone for Table<T> {
@@ -88,17 +223,12 @@ impl<T: Plain> Clone for Table<T> {
 }
 impl<T: Plain> Copy for Table<T> {}
 
-// SAFETY: a table is an address and a count; reads through it are by value. The memory outlives it because modules
-// own their image beside their tables.
-unsafe impl<T: Plain> Send for Table<T> {}
-// SAFETY: as above.
-unsafe impl<T: Plain> Sync for Table<T> {}
-
 impl<T: Plain> Table<T> {
     /// A table of nothing.
     pub const EMPTY: Table<T> = Table {
-        first: core::ptr::null(),
+        first: Pointer::NOWHERE,
         count: 0,
+        entries: PhantomData,
     };
 
     /// Number of whole entries.
@@ -119,8 +249,12 @@ impl<T: Plain> Table<T> {
         if index >= self.count {
             return None;
         }
-        // SAFETY: index < count, and the whole range was checked when the table was made.
-        Some(unsafe { self.first.add(index).read_unaligned() })
+        // Part of the place that the table was made of.
+        let entry = Place {
+            first: self.first.plus(index.wrapping_mul(size_of::<T>())),
+            length: size_of::<T>(),
+        };
+        T::at(entry, 0)
     }
 
     /// All entries in order.
@@ -133,8 +267,8 @@ impl<T: Plain> Table<T> {
     #[inline]
     pub fn first(&self, count: usize) -> Table<T> {
         Table {
-            first: self.first,
             count: self.count.min(count),
+            ..*self
         }
     }
 
@@ -143,9 +277,9 @@ impl<T: Plain> Table<T> {
     pub fn skip(&self, count: usize) -> Table<T> {
         let count = count.min(self.count);
         Table {
-            // SAFETY: count is at most the number of entries, so the pointer stays inside or one past the range.
-            first: unsafe { self.first.add(count) },
+            first: Pointer::new(self.first.plus(count.wrapping_mul(size_of::<T>()))),
             count: self.count - count,
+            ..*self
         }
     }
 }
@@ -163,48 +297,46 @@ pub struct Patch<'a> {
 
 impl Patch<'_> {
     #[inline(always)]
-    fn place(&mut self, at: Vaddr, length: u64) -> Option<*mut u8> {
-        let offset = at.0.wrapping_sub(self.last.start.0);
-        if offset <= self.last.length && self.last.length - offset >= length {
-            return Some(self.last.host.wrapping_add(offset as usize));
-        }
-        self.place_elsewhere(at, length)
+    fn place(&mut self, at: Vaddr, length: u64) -> Option<Writable> {
+        let first = match self.last.place(at, length) {
+            Some(place) => place.first,
+            None => self.turn_to(at, length)?.0.as_ptr(),
+        };
+        // To the compiler the length is a constant then, and no later look at it costs anything.
+        let length = length as usize;
+        Some(Writable(Place { first, length }))
     }
 
+    /// Makes the extent that holds `length` bytes at `at` the one at hand, if it takes stores, and says where they are.
     #[cold]
-    fn place_elsewhere(&mut self, at: Vaddr, length: u64) -> Option<*mut u8> {
+    fn turn_to(&mut self, at: Vaddr, length: u64) -> Option<Pointer> {
         let extent = *self.image.extent(at, length)?;
         if !extent.access.contains(Access::WRITE) && !self.all {
             return None;
         }
         self.last = extent;
-        Some(extent.host.wrapping_add((at.0 - extent.start.0) as usize))
+        NonNull::new(extent.pointer(at)).map(Pointer)
     }
 
     /// The value at `at`, or `None` when it is not wholly in a writable extent.
     #[inline(always)]
     pub fn load<T: Plain>(&mut self, at: Vaddr) -> Option<T> {
-        let place = self.place(at, size_of::<T>() as u64)?;
-        // SAFETY: `place` proved that the bytes lie in a live extent; the read is unaligned and by value.
-        Some(unsafe { place.cast::<T>().read_unaligned() })
+        let Writable(place) = self.place(at, size_of::<T>() as u64)?;
+        T::at(place, 0)
     }
 
     /// Stores `value` at `at`; `None` when the place is not wholly in a writable extent.
     #[inline(always)]
-    pub fn store<T: Plain>(&mut self, at: Vaddr, value: T) -> Option<()> {
-        let place = self.place(at, size_of::<T>() as u64)?;
-        // SAFETY: `place` proved that the bytes lie in a live, writable extent; no reference to them exists.
-        unsafe { place.cast::<T>().write_unaligned(value) };
-        Some(())
+    pub fn store<T: Word>(&mut self, at: Vaddr, value: T) -> Option<()> {
+        self.place(at, size_of::<T>() as u64)?.write(value.bytes().as_ref())
     }
 
     /// Adds `bias` to the 64-bit word at `at`: what one RELR place asks.
     #[inline(always)]
     pub fn add(&mut self, at: Vaddr, bias: Bias) -> Option<()> {
-        let place = self.place(at, 8)?.cast::<u64>();
-        // SAFETY: as in `load` and `store`.
-        unsafe { place.write_unaligned(place.read_unaligned().wrapping_add(bias.0)) };
-        Some(())
+        let place = self.place(at, 8)?;
+        let word = u64::at(place.0, 0)?.wrapping_add(bias.0);
+        place.write(word.bytes().as_ref())
     }
 
     /// Has the kernel make the page of `at` the process's own, if it is writable.
@@ -213,18 +345,13 @@ impl Patch<'_> {
     /// the process.
     pub fn make_own(&mut self, at: Vaddr) {
         if let Some(place) = self.place(at, 1) {
-            // SAFETY: as in `store`. An exchange of 0 for 0 changes nothing; to the kernel it is a write.
-            let _ = unsafe { AtomicU8::from_ptr(place) }.compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
+            place.touch();
         }
     }
 
     /// Stores `bytes` at `at`.
     pub fn store_bytes(&mut self, at: Vaddr, bytes: &[u8]) -> Option<()> {
-        let place = self.place(at, bytes.len() as u64)?;
-        // SAFETY: as in `store`; `bytes` is lode's own memory and cannot overlap a module's writable extent, of which
-        // no reference exists.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
-        Some(())
+        self.place(at, bytes.len() as u64)?.write(bytes)
     }
 }
 
@@ -245,17 +372,12 @@ impl Drop for Reservation {
     }
 }
 
-/// Zeroed memory for C structures, given back when its owner goes. Nothing of Rust refers into it.
+/// Zeroed memory for C structures, given back when its owner goes. Nothing of Rust refers into it; who writes to it, and when, is its users' business.
 #[derive(Debug)]
 pub struct Memory {
-    base: NonNull<u128>,
+    base: Pointer,
     words: usize,
 }
-
-// SAFETY: an owned range of memory; who writes to it, and when, is its users' business.
-unsafe impl Send for Memory {}
-// SAFETY: as above.
-unsafe impl Sync for Memory {}
 
 impl Memory {
     fn shape(words: usize) -> Option<Shape> {
@@ -267,13 +389,13 @@ impl Memory {
         let words = size.div_ceil(16).max(1);
         // SAFETY: the shape is not empty.
         let base = unsafe { alloc_zeroed(Memory::shape(words)?) };
-        let base = NonNull::new(base)?.cast();
+        let base = Pointer(NonNull::new(base)?);
         Some(Memory { base, words })
     }
 
     /// Its first byte.
     pub fn base(&self) -> *mut u8 {
-        self.base.as_ptr().cast()
+        self.base.0.as_ptr()
     }
 
     /// Its length in bytes.
@@ -291,15 +413,10 @@ impl Drop for Memory {
     fn drop(&mut self) {
         if let Some(shape) = Memory::shape(self.words) {
             // SAFETY: allocated by `zeroed` with this shape.
-            unsafe { dealloc(self.base.as_ptr().cast(), shape) };
+            unsafe { dealloc(self.base.0.as_ptr(), shape) };
         }
     }
 }
-
-// SAFETY: an image is a description of memory that is valid for every thread; access is by value.
-unsafe impl Send for Image {}
-// SAFETY: as above.
-unsafe impl Sync for Image {}
 
 impl Image {
     /// Describes mapped memory.
@@ -351,36 +468,57 @@ impl Image {
         })
     }
 
+    /// Where `length` bytes at `at` lie, if all of them are mapped with this access.
     #[inline(never)]
-    fn place(&self, at: Vaddr, length: u64, access: Access) -> Option<*mut u8> {
-        let extent = self.extent(at, length)?;
-        if !extent.access.contains(access) {
-            return None;
-        }
-        Some(extent.host.wrapping_add((at.0 - extent.start.0) as usize))
+    fn pointer(&self, at: Vaddr, length: u64, access: Access) -> Option<Pointer> {
+        let extent = self
+            .extent(at, length)
+            .filter(|extent| extent.access.contains(access))?;
+        NonNull::new(extent.pointer(at)).map(Pointer)
     }
 
     /// A table of `count` entries at `at`, if all of it is mapped and readable.
+    #[inline(always)]
     pub fn table<T: Plain>(&self, at: Vaddr, count: usize) -> Option<Table<T>> {
-        let first = self.readable(at, count, size_of::<T>())?;
         Some(Table {
-            first: first.cast(),
+            first: self.readable(at, count, size_of::<T>())?,
             count,
+            entries: PhantomData,
         })
     }
 
     /// Where `count` times `size` bytes at `at` lie, if all of them are mapped and readable.
     #[inline(never)]
-    fn readable(&self, at: Vaddr, count: usize, size: usize) -> Option<*mut u8> {
+    fn readable(&self, at: Vaddr, count: usize, size: usize) -> Option<Pointer> {
         let bytes = count.checked_mul(size)?;
-        self.place(at, bytes as u64, Access::READ)
+        self.pointer(at, bytes as u64, Access::READ)
     }
 
-    /// The longest table of `T` that starts at `at` and ends in the same extent.
+    /// The longest table of `T` that starts at `at` and ends in the same extent, or in one that goes on where that ends: patchelf parts tables.
     pub fn table_to_end<T: Plain>(&self, at: Vaddr) -> Option<Table<T>> {
+        let (first, bytes) = self.to_end(at)?;
+        Some(Table {
+            first,
+            count: bytes / size_of::<T>(),
+            entries: PhantomData,
+        })
+    }
+
+    /// Where the readable bytes from `at` on lie, and how many there are before a gap.
+    #[inline(never)]
+    fn to_end(&self, at: Vaddr) -> Option<(Pointer, usize)> {
+        let first = self.pointer(at, 0, Access::READ)?;
         let extent = self.extent(at, 0)?;
-        let bytes = extent.length.checked_sub(at.0.checked_sub(extent.start.0)?)?;
-        self.table(at, bytes as usize / size_of::<T>())
+        let mut length = extent.length.checked_sub(at.0.checked_sub(extent.start.0)?)?;
+        // They ascend.
+        for next in &self.extents {
+            let follows =
+                next.start.0.wrapping_sub(at.0) == length && next.host.0.as_ptr() == first.plus(length as usize);
+            if follows && next.access.contains(Access::READ) {
+                length = length.checked_add(next.length)?;
+            }
+        }
+        Some((first, length as usize))
     }
 
     /// The value at `at`, if mapped and readable.
@@ -405,10 +543,10 @@ impl Image {
         if extent.access.contains(Access::WRITE) || !extent.access.contains(Access::READ) {
             return None;
         }
-        let first = extent.host.wrapping_add((at.0 - extent.start.0) as usize);
+        let place = extent.place(at, length)?;
         // SAFETY: the range is mapped, readable and not writable by the module while the image lives. The
         // lifetime is that of the mapping: holders keep the module, and with it the image, alive.
-        Some(unsafe { core::slice::from_raw_parts(first, length as usize) })
+        Some(unsafe { core::slice::from_raw_parts(place.first, place.length) })
     }
 
     /// A copy of `length` bytes at `at`. They may lie across extents: two segments that share a page of the file meet within what stood in one.
@@ -416,23 +554,22 @@ impl Image {
         let mut bytes: Vec<u8> = Vec::new();
         while bytes.len() < length {
             let next = at.plus(bytes.len() as u64)?;
-            let extent = self.extent(next, 1)?;
+            let extent = self
+                .extent(next, 1)
+                .filter(|extent| extent.access.contains(Access::READ))?;
             let inside = extent.length - (next.0 - extent.start.0);
             let part = inside.min((length - bytes.len()) as u64);
-            let first = self.place(next, part, Access::READ)?;
+            let done = bytes.len();
             bytes.try_reserve_exact(part as usize).ok()?;
-            // SAFETY: source range checked by `place`; the destination has the capacity and is fresh memory.
-            unsafe {
-                core::ptr::copy_nonoverlapping(first, bytes.as_mut_ptr().add(bytes.len()), part as usize);
-                bytes.set_len(bytes.len() + part as usize);
-            }
+            bytes.resize(done + part as usize, 0);
+            extent.place(next, part)?.read(0, bytes.get_mut(done..)?)?;
         }
         Some(bytes)
     }
 
     /// Where the bytes at `at` lie in this process (the claimed run-time address may differ in tests).
     pub fn host_range(&self, at: Vaddr, length: u64) -> Option<*mut u8> {
-        self.place(at, length, Access::empty())
+        Some(self.pointer(at, length, Access::empty())?.0.as_ptr())
     }
 
     /// Whether a jump to `at` lands in an executable extent.
@@ -446,7 +583,7 @@ impl Image {
         let nothing = Extent {
             start: Vaddr(0),
             length: 0,
-            host: core::ptr::null_mut(),
+            host: Pointer::NOWHERE,
             access: Access::empty(),
         };
         let last = self
@@ -478,12 +615,37 @@ mod tests {
     use alloc::vec;
 
     #[test]
+    fn a_table_goes_on_where_the_next_extent_does() {
+        let mut bytes = [0u8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+        let first = bytes.as_mut_ptr();
+        let extent = |at: usize, length, access| Extent {
+            start: Vaddr(0x1000 + at as u64),
+            length,
+            host: Pointer::new(first.wrapping_add(at)),
+            access,
+        };
+        let (read, write) = (Access::READ, Access::READ | Access::WRITE);
+        let extents = vec![extent(0, 4, write), extent(4, 4, read), extent(9, 3, read)];
+        // SAFETY: the array outlives the image, and nothing else refers to it meanwhile.
+        let image = unsafe { Image::new(Bias(0), extents, None) };
+        for (at, count, last) in [(0x1002, 3, 0x0706), (0x1004, 2, 0x0706), (0x1009, 1, 0x0a09)] {
+            let table = image.table_to_end::<u16>(Vaddr(at)).unwrap();
+            assert_eq!((table.get(count - 1), table.get(count)), (Some(last), None));
+        }
+        assert!(
+            image
+                .table_to_end::<u16>(Vaddr(0x100c))
+                .is_none_or(|table| table.get(0).is_none())
+        );
+    }
+
+    #[test]
     fn a_copy_reaches_across_extents_that_meet() {
         let (mut first, mut second, mut apart) = ([1u8; 4], [2u8; 4], [3u8; 4]);
         let extent = |start, bytes: &mut [u8; 4]| Extent {
             start: Vaddr(start),
             length: 4,
-            host: bytes.as_mut_ptr(),
+            host: Pointer::new(bytes.as_mut_ptr()),
             access: Access::READ,
         };
         let extents = vec![

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 
 use crate::elf::header::{FileKind, Header};
@@ -430,7 +431,7 @@ impl Planner {
                 at: Vaddr(zero_start),
                 length,
                 source: Source::Zero,
-                access: segment.access & Access::all(),
+                access: bounds.access,
                 clear: None,
             });
         }
@@ -438,7 +439,7 @@ impl Planner {
         self.extents.push(Range {
             start: Vaddr(start),
             length: bounds.end - start,
-            access: segment.access & Access::all(),
+            access: bounds.access,
         });
         self.before = Some(Before {
             distance: bounds.distance,
@@ -452,17 +453,25 @@ impl Planner {
 
     /// Every field of a PT_LOAD by itself, and its place behind the ones before.
     fn check(&mut self, segment: &ProgramHeader) -> Result<Bounds, Fault> {
-        if segment.file_size > segment.memory_size {
-            return Err(Kind::malformed(
-                Rule::SegmentFileSize,
-                segment.file_size,
-                segment.memory_size,
-            ));
+        // What the file has nothing of is no code, as in separate debug files.
+        let access = match segment.file_size {
+            0 => segment.access & (Access::READ | Access::WRITE),
+            _ => segment.access & Access::all(),
+        };
+        let broken = match segment.file_size.cmp(&segment.memory_size) {
+            Ordering::Greater => Some(Rule::SegmentFileSize),
+            // Code would run off its end into zeros.
+            Ordering::Less if access.contains(Access::EXECUTE) => Some(Rule::SegmentCodeOfZeros),
+            _ => None,
+        };
+        if let Some(rule) = broken {
+            return Err(Kind::malformed(rule, segment.file_size, segment.memory_size));
         }
         check_in_file(segment, self.file_length)?;
         let address = |value| Kind::malformed(Rule::SegmentAddress, value, ADDRESS_SPACE);
         let end = segment.end().ok_or_else(|| address(segment.vaddr.0))?.0;
         let bounds = Bounds {
+            access,
             first_page: self.pages.down(segment.vaddr.0),
             end,
             distance: segment.vaddr.0.wrapping_sub(segment.offset.0),
@@ -538,7 +547,7 @@ impl Planner {
             source: Source::File {
                 offset: FileOffset(offset),
             },
-            access: segment.access & Access::all(),
+            access: bounds.access,
             clear,
         }))
     }
@@ -569,6 +578,8 @@ impl Planner {
 
 /// The addresses of one segment.
 struct Bounds {
+    /// What its memory allows
+    access: Access,
     first_page: u64,
     /// First byte behind the segment
     end: u64,
@@ -872,6 +883,21 @@ mod tests {
             broken(&[load(READ, 0, 0x2000, 8), load(CODE, 0, 0x1000, 8)]),
             Some(Rule::SegmentOrder)
         );
+    }
+
+    #[test]
+    fn code_is_what_the_file_has() {
+        let code = |file_size| ProgramHeader {
+            file_size,
+            ..load(CODE, 0x1000, 0x1000, 0x100)
+        };
+        for file_size in [1, 0xff] {
+            assert_eq!(broken(&[code(file_size)]), Some(Rule::SegmentCodeOfZeros));
+        }
+        // As in separate debug files.
+        let layout = plan(&[code(0)]).unwrap();
+        assert_eq!((layout.pieces[0].access, layout.extents[0].access), (READ, READ));
+        assert_eq!(plan(&[code(0x100)]).unwrap().extents[0].access, CODE);
     }
 
     #[test]

@@ -53,8 +53,8 @@ use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
 use lode::stages::{demands, init};
 use lode::symbols::{Use, Wanted};
 use lode::sys::c_string;
-use lode::sys::heap::Heap;
-use lode::sys::linux::{self, Linux};
+use lode::sys::heap::{Heap, refusal};
+use lode::sys::linux::{self, Linux, OF_MODULE};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
 use lode::sys::present::{self, Given};
 use lode::view::debug::{DebugText, STREAM};
@@ -100,7 +100,8 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
             // SAFETY: a string that the kernel wrote, which stays.
             crt::Stderr.write_bytes(unsafe { CStr::from_ptr(name) }.to_bytes());
         }
-        crt::Stderr.write_bytes(b": error while loading shared libraries: cannot allocate memory\n");
+        crt::Stderr.write_bytes(b": error while loading shared libraries: cannot create shared object descriptor: ");
+        let _ = writeln!(crt::Stderr, "{}", refusal());
     } else {
         // Messages and names of source files would be much text that nobody reads; addr2line finds them from the image with symbols.
         crt::Stderr.write_bytes(b"lode: internal error");
@@ -164,8 +165,7 @@ impl Launch {
             if linux::open_standard_descriptors().is_err() {
                 call::exit_group(127);
             }
-            // SAFETY: the environment is lode's until the program runs.
-            unsafe { stack.retain_environment(|entry| !process::is_unsecure(entry.to_bytes())) };
+            stack.retain_environment(|entry| !process::is_unsecure(entry.to_bytes()));
         }
         let arguments: Vec<&[u8]> = stack.arguments().map(CStr::to_bytes).collect();
         let environment: Vec<&[u8]> = stack.environment().map(CStr::to_bytes).collect();
@@ -249,8 +249,7 @@ impl Launch {
             let _ = match row.as_bytes().last() {
                 Some(b'd') => writeln!(text, "{value}"),
                 Some(b'h') => writeln!(text, "{value:x}"),
-                // SAFETY: an entry whose value is the address of a string that the kernel wrote.
-                Some(b's') => match unsafe { self.stack.auxiliary_string(kind) } {
+                Some(b's') => match self.stack.auxiliary_string(kind) {
                     Some(string) => writeln!(text, "{}", Lossy(string.to_bytes())),
                     None => Ok(()),
                 },
@@ -263,13 +262,9 @@ impl Launch {
     /// Started as a command: the program's arguments move to where the program expects them.
     #[inline(never)]
     fn become_the_program(&mut self, options: &Options<'static>) {
-        // SAFETY: the stack is lode's until the program runs.
-        unsafe {
-            let moved = self.stack.shift_arguments(options.consumed);
-            self.stack = Stack::new(moved);
-            if let Some(name) = options.argv0 {
-                self.stack.set_argument(0, c_string(name));
-            }
+        self.stack.shift_arguments(options.consumed);
+        if let Some(name) = options.argv0 {
+            self.stack.set_argument(0, c_string(name));
         }
         self.program_name = options.argv0.or(options.program).unwrap_or(self.program_name);
         // An entry of argv, to its end: a null byte follows.
@@ -312,6 +307,7 @@ impl Launch {
             program: options.program.filter(|_| self.as_command),
             origin_path: options.origin_path,
             cpu_lacks: LevelFeatures(cpu.lacking()),
+            at_hand: 0,
         };
         let mut searcher = ManuallyDrop::new(Searcher::new(&self.search_settings(options, &cpu, &linux), None));
         let program = self.program(options, &mut searcher, &linux, &cpu, log)?;
@@ -372,7 +368,10 @@ impl Launch {
         log.emit(Interest::STREAM, || Event::Awake(Address(machine::thread_pointer())));
         log.reached(Stage::Wake);
         let runtime = dl::set_runtime(Runtime {
-            linux,
+            linux: Linux {
+                at_hand: OF_MODULE,
+                ..linux
+            },
             searcher: ManuallyDrop::into_inner(searcher),
             cpu_level: cpu.isa_level(),
             bind_now: options.bind_now,
@@ -422,8 +421,7 @@ impl Launch {
             hwcaps_prepend: options.hwcaps_prepend,
             hwcaps_mask: options.hwcaps_mask,
             cpu_level: cpu.isa_level(),
-            // SAFETY: AT_PLATFORM is the address of a string that the kernel wrote.
-            platform: unsafe { self.stack.auxiliary_string(auxv::AT_PLATFORM) }.map(CStr::to_bytes),
+            platform: self.stack.auxiliary_string(auxv::AT_PLATFORM).map(CStr::to_bytes),
             program_origin: origin.map(|origin| &*origin.bytes().to_vec().leak()),
         }
     }
@@ -470,16 +468,13 @@ impl Launch {
             return Err(Kind::malformed(lode::error::Rule::ProgramHeadersOutsideFile, 0, 0).of(Stage::Map, &parts.name));
         };
         let bias = parts.image.bias();
-        // SAFETY: the auxiliary vector is lode's until the program runs.
-        unsafe {
-            for (kind, value) in [
-                (auxv::AT_PHDR, phdr.at(bias).0),
-                (auxv::AT_PHENT, 56),
-                (auxv::AT_PHNUM, parts.headers.len() as u64),
-                (auxv::AT_ENTRY, parts.layout.entry.at(bias).0),
-            ] {
-                self.stack.set_auxiliary(kind, value as usize);
-            }
+        for (kind, value) in [
+            (auxv::AT_PHDR, phdr.at(bias).0),
+            (auxv::AT_PHENT, 56),
+            (auxv::AT_PHNUM, parts.headers.len() as u64),
+            (auxv::AT_ENTRY, parts.layout.entry.at(bias).0),
+        ] {
+            self.stack.set_auxiliary(kind, value as usize);
         }
         Ok(parts)
     }
@@ -586,10 +581,8 @@ impl Launch {
 
     /// 16 bytes for the guards: the kernel's, or drawn now.
     fn random(&self) -> [u64; 2] {
-        let given = self.auxiliary(auxv::AT_RANDOM);
-        if given != 0 {
-            // SAFETY: the kernel wrote 16 bytes there.
-            return unsafe { (given as *const [u64; 2]).read_unaligned() };
+        if let Some(given) = self.stack.random() {
+            return given;
         }
         let mut bytes = [0u8; 16];
         // Without AT_RANDOM and without getrandom the guards are zero, as on kernels of old.

@@ -17,7 +17,7 @@ use lode::elf::note::LevelFeatures;
 use lode::elf::segment::Access;
 use lode::elf::{Address, Bias, FileOffset, Vaddr};
 use lode::error::{Errno, Fault, KernelVersion, Kind, Name};
-use lode::image::{Extent, Image, Reservation};
+use lode::image::{Extent, Image, Pointer, Reservation};
 use lode::layout::{Layout, Source};
 use lode::world::{File, Host, Identity};
 
@@ -267,7 +267,7 @@ impl Host for Memory {
             .map(|(range, memory)| Extent {
                 start: range.start,
                 length: range.length,
-                host: memory.as_mut_ptr(),
+                host: Pointer::new(memory.as_mut_ptr()),
                 access: range.access,
             })
             .collect();

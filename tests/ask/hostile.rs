@@ -204,7 +204,7 @@ fn what_stands_in_a_librarys_place_is_said() {
         ("libdevice.so", "a device, not a regular file"),
         ("libcircle.so", "Too many levels of symbolic links"),
     ] {
-        let line = format!("{name} not found (DIR/{name}: {what})");
+        let line = format!("{name} not found [E0201] (DIR/{name}: {what})");
         assert!(tree.text.contains(&line), "{line}\n{}", tree.text);
         let line = match name {
             "libcircle.so" => {

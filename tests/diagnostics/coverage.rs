@@ -39,7 +39,7 @@ rules! {
     InterpreterPath TagTwin TagEntrySize TagTableSize TagTableOutside TagPltRel StringTable StringOffset HashTable HashBuckets
     GnuHashTable SymbolIndex SymbolValue VersionNeed VersionDefinition VersionIndex RelrLockout RelrBitmapFirst RelrOutside
     RelocationOutside RelocationReadOnly RelativeCount AndroidRelocations TextRelocations RelocatedTwice IfuncNoPlt ThreadLocalAddress EntryOutside ArraySize CodeOutside
-    FileTruncated
+    FileTruncated SegmentCodeOfZeros
 }
 
 all!(kinds: Kind {

@@ -206,11 +206,14 @@ fn segments(cases: &mut Vec<Case>) {
         library("segment-file-size", "E0115", nothing, |file| {
             set_load(file, 3, Memsz, 8);
         }),
+        library("segment-code-of-zeros", "E0141", nothing, |file| {
+            set_load(file, 1, Memsz, 0x1000);
+        }),
         library("segment-order", "E0116", nothing, |file| {
             set_load(file, 3, Vaddr, 0x5_0000);
         }),
         library("segment-order-overlap", "E0116", nothing, |file| {
-            set_load(file, 1, Memsz, DATA - TEXT);
+            set_load(file, 0, Memsz, TEXT + 1);
         }),
         library("segment-order-one-page-twice", "E0116", nothing, |file| {
             let end = file.segment(load(file, 0), Memsz).next_multiple_of(16);

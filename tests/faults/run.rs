@@ -17,6 +17,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, execve, setgid, setgroups, setuid};
 
+use super::about::{About, Places};
+
 /// Seconds after which a run counts as one that hangs. A machine with much else to do needs ten for fifty thousand preloads that nobody finds.
 const PATIENCE: u32 = 60;
 
@@ -104,6 +106,15 @@ pub struct Left {
     pub errors: String,
     /// The numbers of the system calls that counted, in order.
     pub calls: Vec<u64>,
+    /// What the calls that met the fault were about, in order.
+    pub met: Vec<About>,
+}
+
+/// What was seen of the system calls of a run.
+#[derive(Default)]
+struct Seen {
+    calls: Vec<u64>,
+    met: Vec<About>,
 }
 
 impl Run {
@@ -175,28 +186,31 @@ impl Run {
             return Left::nothing();
         };
         let process = Pid::from_raw(child.id() as i32);
-        let (end, calls) = match self.user {
+        let (end, seen) = match self.user {
             None => self.follow(process),
-            Some(_) => (wait(process), Vec::new()),
+            Some(_) => (wait(process), Seen::default()),
         };
         Left {
             end,
             output: content(output),
             errors: content(errors),
-            calls,
+            calls: seen.calls,
+            met: seen.met,
         }
     }
 
-    fn follow(&self, process: Pid) -> (End, Vec<u64>) {
+    fn follow(&self, process: Pid) -> (End, Seen) {
         match waitpid(process, None).unwrap() {
             WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
             // The kernel found no room for the program.
-            _ => return (End::NotStarted, Vec::new()),
+            _ => return (End::NotStarted, Seen::default()),
         }
         let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL;
         ptrace::setoptions(process, options).unwrap();
         self.edit_stack(process);
-        let (mut calls, mut writes, mut inside, mut result) = (Vec::new(), 0, false, None);
+        let mut places = Places::read(process);
+        let mut about = About::Process;
+        let (mut seen, mut writes, mut inside, mut result) = (Seen::default(), 0, false, None);
         let mut signal = None;
         loop {
             // One that has been killed meanwhile is waited for.
@@ -205,12 +219,12 @@ impl Run {
                 false => ptrace::cont(process, signal.take()),
             };
             match waitpid(process, None).unwrap() {
-                WaitStatus::Exited(_, status) => return (End::Status(status), calls),
-                WaitStatus::Signaled(_, signal, _) => return (End::Signal(signal), calls),
+                WaitStatus::Exited(_, status) => return (End::Status(status), seen),
+                WaitStatus::Signaled(_, signal, _) => return (End::Signal(signal), seen),
                 WaitStatus::Stopped(_, Signal::SIGALRM) => {
                     ptrace::kill(process).unwrap();
                     waitpid(process, None).unwrap();
-                    return (End::Hangs, calls);
+                    return (End::Hangs, seen);
                 }
                 WaitStatus::Stopped(_, other) => signal = Some(other),
                 WaitStatus::PtraceSyscall(_) => {
@@ -220,17 +234,21 @@ impl Run {
                     };
                     if inside {
                         writes += usize::from(registers.orig_rax == WRITE && registers.rdi == 1);
+                        about = places.of(&registers, process);
                         if writes == usize::from(self.between_writes) && registers.orig_rax != WRITE {
-                            result = self.meet(&mut registers, &calls);
-                            calls.push(registers.orig_rax);
-                            if result.is_some() {
-                                *calls.last_mut().unwrap() = self.fault.unwrap().number;
+                            let number = registers.orig_rax;
+                            if self.meets(number, &seen.calls) {
+                                seen.met.push(about.clone());
+                                result = self.meet(&mut registers);
+                                ptrace::setregs(process, registers).unwrap();
                             }
-                            ptrace::setregs(process, registers).unwrap();
+                            seen.calls.push(number);
                         }
                     } else if let Some(value) = result.take() {
                         registers.rax = value;
                         ptrace::setregs(process, registers).unwrap();
+                    } else {
+                        places.note(&registers, about.clone());
                     }
                 }
                 _ => {}
@@ -238,15 +256,18 @@ impl Run {
         }
     }
 
+    /// Whether the next call of this number meets the fault.
+    fn meets(&self, number: u64, before: &[u64]) -> bool {
+        self.fault.is_some_and(|fault| {
+            let nth = before.iter().filter(|one| **one == number).count();
+            fault.number == number && (nth == fault.nth || fault.lasts && nth > fault.nth)
+        })
+    }
+
     /// Lets a call that is about to be made meet its fault. Returns what it is to return, unless that is the kernel's answer.
-    fn meet(&self, registers: &mut nix::libc::user_regs_struct, calls: &[u64]) -> Option<u64> {
-        let fault = self.fault.filter(|fault| fault.number == registers.orig_rax)?;
-        let before = calls.iter().filter(|number| **number == fault.number).count();
-        if before != fault.nth && !(fault.lasts && before > fault.nth) {
-            return None;
-        }
+    fn meet(&self, registers: &mut nix::libc::user_regs_struct) -> Option<u64> {
         let failure = |errno: Errno| (-i64::from(errno as i32)).cast_unsigned();
-        let value = match fault.outcome {
+        let value = match self.fault?.outcome {
             Outcome::Answers(errno) => return Some(failure(errno)),
             Outcome::Fails(errno) => failure(errno),
             Outcome::Returns(value) => value,
@@ -320,6 +341,7 @@ impl Left {
             output: String::new(),
             errors: String::new(),
             calls: Vec::new(),
+            met: Vec::new(),
         }
     }
 }

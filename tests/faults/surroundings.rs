@@ -486,7 +486,7 @@ fn a_start_without_any_memory_names_the_program() {
         outcome: super::run::Outcome::Fails(nix::errno::Errno::ENOMEM),
     });
     let left = run.go();
-    let text = "error while loading shared libraries: cannot allocate memory\n";
+    let text = "error while loading shared libraries: cannot create shared object descriptor: Cannot allocate memory\n";
     assert_eq!(left.errors, format!("{}: {text}", program.display()));
     assert_eq!(left.end, End::Status(127));
 }

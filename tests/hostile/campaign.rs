@@ -15,8 +15,8 @@ use temp_dir::TempDir;
 
 use super::mutant::{Anatomy, Mutant};
 use super::specimens::{Specimen, Specimens};
-use super::verdict::{Verdict, judge, ran};
-use super::watched::{Run, run};
+use super::verdict::{MARKER, Verdict, judge, ran};
+use super::watched::{End, Place, Run, run, step};
 
 /// How a damaged file is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ const MUSL: &str = "/lib/ld-musl-x86_64.so.1";
 
 /// Seconds that a run may take, and that it may take when it took too long once.
 const LIMITS: [u32; 2] = [3, 15];
+/// Seconds for a run instruction by instruction.
+const STEPS_LIMIT: u32 = 120;
 
 /// Everything that does not depend on the mode.
 pub struct Stand {
@@ -72,6 +74,7 @@ pub struct Tally {
     other: u64,
     objects_crashed: u64,
     not_taken: u64,
+    without_loader: u64,
     refused: BTreeMap<String, u64>,
     /// One text each.
     pub bad: Vec<String>,
@@ -217,13 +220,23 @@ impl Desk<'_> {
         let mut last = None;
         for limit in LIMITS {
             let done = run(&mut self.stand.command(mode, loader, &self.folder), loader, limit);
-            let hung = matches!(done.end, super::watched::End::Hang(_));
+            let hung = matches!(done.end, End::Hang(_));
             last = Some(done);
             if !hung {
                 break;
             }
         }
-        last.unwrap()
+        let mut run = last.unwrap();
+        if let End::Signal(signal, Place::Nowhere) = run.end
+            && !run.output.contains(MARKER)
+        {
+            // Who jumped there: the damaged file's own code, or the loader?
+            let stepped = step(&mut self.stand.command(mode, loader, &self.folder), loader, STEPS_LIMIT);
+            if matches!(stepped.end, End::Signal(_, Place::Object)) {
+                run.end = End::Signal(signal, Place::Object);
+            }
+        }
+        run
     }
 
     /// The other loaders that can be asked about a pair, in the order of [`Wholes`].
@@ -243,7 +256,7 @@ impl Desk<'_> {
                 self.put("libspec.so", &library.bytes);
                 let whole = self.under(mode, &self.stand.loader);
                 if matches!(mode, Mode::Run | Mode::Interpreted | Mode::Dlopen) {
-                    let end = super::watched::End::Status(42);
+                    let end = End::Status(42);
                     assert_eq!(whole.end, end, "{} {}: {}", program.name, library.name, whole.errors);
                 }
                 let [system, musl] = self.others(mode, index, number);
@@ -323,6 +336,7 @@ impl Tally {
             Verdict::Other => self.other += 1,
             Verdict::ObjectCrashed => self.objects_crashed += 1,
             Verdict::NotTaken => self.not_taken += 1,
+            Verdict::WithoutLoader => self.without_loader += 1,
             Verdict::Bad(_) => {}
         }
         if others_run && matches!(verdict, Verdict::Other | Verdict::ObjectCrashed) {
@@ -336,12 +350,13 @@ impl fmt::Display for Tally {
         let sum: u64 = self.refused.values().sum();
         write!(
             out,
-            "{} bad; {} ran, {sum} refused, {} with another result, {} crashed by their own code, {} not taken by the kernel",
+            "{} bad; {} ran, {sum} refused, {} with another result, {} crashed by their own code, {} not taken by the kernel, {} started by it without lode",
             self.bad.len(),
             self.ran,
             self.other,
             self.objects_crashed,
-            self.not_taken
+            self.not_taken,
+            self.without_loader
         )?;
         if let Some(percent) = (self.others_run_and_lode * 1000).checked_div(self.others_run) {
             let list = |codes: &BTreeMap<String, u64>| {

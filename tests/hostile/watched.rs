@@ -3,9 +3,10 @@
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, thread, time::Duration};
 
@@ -35,12 +36,13 @@ pub enum End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Loader,
+    /// The loader, before the first instruction of a frame, in a function that an object called: the top of the stack leads back there. That is the function of a
+    /// TLS descriptor, which the object gave another argument than its descriptor.
+    LoaderCalled,
     /// Executable memory of something else.
     Object,
     /// Memory that cannot be executed, or none.
     Nowhere,
-    /// Anywhere in a process into which no loader was mapped.
-    NoLoader,
 }
 
 /// What a run left.
@@ -48,10 +50,31 @@ pub struct Run {
     pub end: End,
     pub output: String,
     pub errors: String,
+    /// Whether the kernel had mapped the loader when it gave the process away. One that it did not map then never runs.
+    pub has_loader: bool,
+}
+
+/// How much of a run is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Signals
+    Signals,
+    /// Every instruction
+    Instructions,
 }
 
 /// Runs a command, whose environment is what it says and no more, for at most `seconds`. `loader` is the loader's path, without symbolic links.
 pub fn run(command: &mut Command, loader: &Path, seconds: u32) -> Run {
+    run_at(Pace::Signals, command, loader, seconds)
+}
+
+/// As [`run`], instruction by instruction: the place of a signal is that of the last instruction which was executed before, so that a jump to nowhere is
+/// its who jumped.
+pub fn step(command: &mut Command, loader: &Path, seconds: u32) -> Run {
+    run_at(Pace::Instructions, command, loader, seconds)
+}
+
+fn run_at(pace: Pace, command: &mut Command, loader: &Path, seconds: u32) -> Run {
     let file = || File::from(memfd_create(c"output", MFdFlags::MFD_CLOEXEC).unwrap());
     let (mut output, mut errors) = (file(), file());
     command
@@ -79,9 +102,10 @@ pub fn run(command: &mut Command, loader: &Path, seconds: u32) -> Run {
     };
     // SAFETY: the closure makes system calls, which is allowed between fork and exec, and allocates two short lists, which glibc's malloc allows there.
     unsafe { command.pre_exec(start) };
-    let end = watch(command, loader);
+    let (end, has_loader) = watch(pace, command, loader);
     Run {
         end,
+        has_loader,
         output: text(&mut output),
         errors: text(&mut errors),
     }
@@ -95,7 +119,8 @@ fn text(file: &mut File) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn watch(command: &mut Command, loader: &Path) -> End {
+/// How it ended, and whether the loader was there.
+fn watch(pace: Pace, command: &mut Command, loader: &Path) -> (End, bool) {
     let busy = |error: &io::Error| error.raw_os_error() == Some(Errno::ETXTBSY as i32);
     #[allow(clippy::zombie_processes, reason = "waited for below")]
     let child = loop {
@@ -103,59 +128,85 @@ fn watch(command: &mut Command, loader: &Path) -> End {
             Ok(child) => break child,
             // Another thread's child, between fork and exec, still has the file open that this thread has just written.
             Err(error) if busy(&error) => thread::sleep(Duration::from_millis(1)),
-            Err(_) => return End::NotTaken,
+            Err(_) => return (End::NotTaken, false),
         }
     };
     let process = Pid::from_raw(child.id() as i32);
-    let (mut begun, mut place) = (false, Place::NoLoader);
-    loop {
+    // One that was killed meanwhile is not there to go on.
+    let go_on = |signal| match pace {
+        Pace::Signals => drop(ptrace::cont(process, signal)),
+        Pace::Instructions => drop(ptrace::step(process, signal)),
+    };
+    let at = || ptrace::getregs(process).map_or(0, |registers| registers.rip);
+    let (mut begun, mut has_loader, mut place, mut before, mut here) = (false, false, Place::Nowhere, 0, 0);
+    let end = loop {
         match waitpid(process, None).unwrap() {
-            WaitStatus::Exited(_, status) => return End::Status(status),
-            WaitStatus::Signaled(..) if !begun => return End::NotTaken,
-            WaitStatus::Signaled(_, Signal::SIGALRM, _) => return End::Hang(place),
-            WaitStatus::Signaled(_, signal, _) => return End::Signal(signal, place),
+            WaitStatus::Exited(_, status) => break End::Status(status),
+            WaitStatus::Signaled(..) if !begun => break End::NotTaken,
+            WaitStatus::Signaled(_, Signal::SIGALRM, _) => break End::Hang(place),
+            WaitStatus::Signaled(_, signal, _) => break End::Signal(signal, place),
             WaitStatus::Stopped(_, Signal::SIGTRAP) if !begun => {
                 begun = true;
+                has_loader = maps(process).iter().any(|map| map.path == loader);
                 ptrace::setoptions(process, Options::PTRACE_O_EXITKILL).unwrap();
-                ptrace::cont(process, None).unwrap();
+                go_on(None);
+            }
+            WaitStatus::Stopped(_, Signal::SIGTRAP) if pace == Pace::Instructions => {
+                (before, here) = (here, at());
+                go_on(None);
             }
             WaitStatus::Stopped(_, signal) => {
-                place = whereabouts(process, loader);
-                // One that was killed meanwhile is not there to go on.
-                let _ = ptrace::cont(process, signal);
+                // A signal comes before the instruction at which it is told of was executed.
+                let executed = if pace == Pace::Instructions { before } else { at() };
+                place = whereabouts(process, executed, loader);
+                if place == Place::Loader
+                    && caller(process).map(|at| whereabouts(process, at, loader)) == Some(Place::Object)
+                {
+                    place = Place::LoaderCalled;
+                }
+                go_on(Some(signal));
             }
             _ => {}
         }
-    }
+    };
+    (end, has_loader)
 }
 
-/// In whose memory a stopped process executes.
-fn whereabouts(process: Pid, loader: &Path) -> Place {
-    let Ok(registers) = ptrace::getregs(process) else {
-        return Place::NoLoader;
-    };
-    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
-    let (mut place, mut has_loader, mut runs_off) = (Place::Nowhere, false, false);
-    for line in maps.lines() {
-        let is_loader = line.get(73..).is_some_and(|path| Path::new(path) == loader);
-        has_loader |= is_loader;
+/// A mapping of a process.
+struct Map {
+    range: Range<u64>,
+    is_code: bool,
+    path: PathBuf,
+}
+
+fn maps(process: Pid) -> Vec<Map> {
+    let text = fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
+    let map = |line: &str| {
         let (range, rest) = line.split_once(' ').unwrap();
         let (start, end) = range.split_once('-').unwrap();
         let number = |text| u64::from_str_radix(text, 16).unwrap();
-        let is_code = rest.as_bytes()[2] == b'x' && !is_loader;
-        runs_off |= is_code && number(end) == registers.rip;
-        if (number(start)..number(end)).contains(&registers.rip) {
-            place = match (is_loader, rest.as_bytes()[2]) {
-                (true, _) => Place::Loader,
-                (false, b'x') => Place::Object,
-                (false, _) => Place::Nowhere,
-            };
+        Map {
+            range: number(start)..number(end),
+            is_code: rest.as_bytes()[2] == b'x',
+            // proc_pid_maps(5): the path stands in a column of its own.
+            path: line.get(73..).unwrap_or_default().into(),
         }
-    }
-    match (has_loader, runs_off) {
-        (false, _) => Place::NoLoader,
-        // Code that the damage filled with zeros is executed up to its end.
-        (true, true) => Place::Object,
-        (true, false) => place,
+    };
+    text.lines().map(map).collect()
+}
+
+/// Where a function without a frame returns to.
+fn caller(process: Pid) -> Option<u64> {
+    let top = ptrace::getregs(process).ok()?.rsp;
+    let word = ptrace::read(process, top as ptrace::AddressType).ok()?;
+    Some(word as u64)
+}
+
+/// In whose memory an address of a stopped process lies.
+fn whereabouts(process: Pid, at: u64, loader: &Path) -> Place {
+    match maps(process).iter().find(|map| map.range.contains(&at)) {
+        Some(map) if map.path == loader => Place::Loader,
+        Some(map) if map.is_code => Place::Object,
+        _ => Place::Nowhere,
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::elf::NoElf;
 use crate::spelling;
 
 /// Version of the JSON that every command writes. It grows when a member changes its meaning or goes; new members may come without it.
@@ -168,5 +169,6 @@ pub fn fail(command: &str, error: &anyhow::Error, format: Format) -> ExitCode {
 
 /// Writes to standard error, if that is possible.
 pub fn complain(error: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "lode-tool: {error:#}");
+    let code = error.downcast_ref::<NoElf>().map(|no_elf| format!("[{}]", no_elf.code));
+    let _ = writeln!(io::stderr(), "lode-tool{}: {error:#}", code.unwrap_or_default());
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask check`: what a reviewer would otherwise have to look for by hand. Formatting, lints, which
-//! room imports which, where `unsafe` stands and why, and the form of the built file.
+//! room imports which, where `unsafe` stands and why, the form of the built file, and which system calls a start makes.
 
+mod calls;
 mod image;
 mod source;
 
@@ -31,6 +32,8 @@ enum Part {
     Source,
     /// the built loader
     Image,
+    /// the system calls of a start, against those under glibc's loader
+    Calls,
 }
 
 /// What a room of `loader/src` may import, besides itself and `ANYWHERE`. A room is a file or a folder there.
@@ -144,6 +147,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             build::SIZE_AIM
         );
         findings += print_findings("image", &image::examine(&bytes, &exports)?);
+    }
+    if wanted(Part::Calls) {
+        match calls::examine(&build::release()?)? {
+            Some(list) => findings += print_findings("calls", &list),
+            None => println!("calls: skipped, strace is not installed"),
+        }
     }
     println!("check: {findings} findings");
     Ok(if findings == 0 {

@@ -1,21 +1,20 @@
 //! Programs without a libc: the thread pointer, and the blocks below it.
-//!
-//! # Safety
-//! Writes the memory that it has just allocated, and sets the thread pointer of a process that has one thread and none set.
-#![allow(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use crate::error::{Errno, Fault, Kind};
-use crate::sys::{c_string, linux};
-use crate::thread::{Dtv, StaticTls};
+use super::head::ThreadHead;
+use crate::error::{Fault, Kind};
+use crate::sys::c_string;
+use crate::sys::heap::refusal;
+use crate::thread::Dtv;
 use crate::tls::TlsPlan;
 use crate::world::{ModuleId, Role, Roster};
 
 /// Bytes at and above the thread pointer: its own address (psABI), the dtv, and the words that compilers' stack protectors read
 /// (`fs:0x28`) rounded up.
-const HEAD: u64 = 64;
+const HEAD: usize = 64;
 
 /// Byte of the thread head at which the stack protector's value lies (psABI of gcc for x86-64).
 const STACK_GUARD: usize = 0x28;
@@ -28,24 +27,14 @@ pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Fault>
     let memory = |errno| Kind::os("cannot create TLS data structures", errno);
     let align = plan.align.max(64);
     let below = plan.used.checked_next_multiple_of(align).ok_or(Kind::OutOfMemory)?;
-    let total = below.checked_add(HEAD + align).ok_or(Kind::OutOfMemory)?;
-    let base =
-        linux::allocate(usize::try_from(total).map_err(|_| Kind::OutOfMemory)?).ok_or(memory(Errno::ENOMEM))? as u64;
-    let pointer = (base + below).next_multiple_of(align);
+    let size = below.checked_add(HEAD as u64).ok_or(Kind::OutOfMemory)?;
+    let head = ThreadHead::allocate(size, HEAD, align).ok_or_else(|| memory(refusal()))?;
     let dtv = Dtv::allocate(plan.modules, 0);
     if dtv.address() == 0 {
         return Err(Kind::OutOfMemory.into());
     }
-    // SAFETY: `below` bytes before and HEAD bytes from `pointer` lie in the fresh allocation.
-    unsafe {
-        let head = pointer as *mut u64;
-        head.write(pointer);
-        head.add(1).write(dtv.address());
-        head.add(2).write(pointer);
-        head.byte_add(STACK_GUARD).write(guard);
-        StaticTls { pointer }.fill(roster, dtv);
-        crt::syscall::set_thread_pointer(pointer as usize).map_err(memory)
-    }
+    head.span().store(STACK_GUARD, guard);
+    head.enter(roster, dtv).map_err(memory)
 }
 
 /// The public members of a link_map (`link.h`).

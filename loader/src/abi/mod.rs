@@ -6,6 +6,7 @@
 
 pub mod bare;
 pub mod glibc;
+pub mod head;
 
 use alloc::boxed::Box;
 
@@ -33,7 +34,7 @@ impl Abi {
         let named = |name: &[u8]| roster.find(&|module| module.soname == Some(name));
         if let Some(libc) = named(glibc::LIBC) {
             return glibc::Glibc::recognise(libc)
-                .map(|glibc| Abi::Glibc(Box::new(glibc)))
+                .map(Abi::Glibc)
                 .map_err(|error| roster.with_asker(error));
         }
         match roster.find(&is_musl) {

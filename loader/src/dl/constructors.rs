@@ -16,17 +16,20 @@ use crate::stages::init;
 use crate::stages::link::dependents_first;
 use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId};
 
-type Constructor = extern "C-unwind" fn(usize, usize, usize);
-
-/// Calls functions of the program with argc, argv and envp.
+/// Calls functions that tables of a module name, with argc, argv and envp.
 pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments, log: Log<'_>) {
     for function in functions {
         log.emit(Interest::STREAM, || Event::Calling(function));
-        // SAFETY: an address that DT_INIT, DT_INIT_ARRAY or DT_PREINIT_ARRAY of a relocated module names: code by the ABI.
-        let function: Constructor = unsafe { core::mem::transmute(function.0 as usize) };
-        function(arguments.count, arguments.values, arguments.environment);
+        call(function, [arguments.count, arguments.values, arguments.environment]);
         log.emit(Interest::STREAM, || Event::Returned);
     }
+}
+
+#[inline(always)]
+fn call(function: Address, [first, second, third]: [usize; 3]) {
+    // SAFETY: an address that DT_INIT, DT_FINI or an array of a relocated module names: code by the ABI. A destructor takes no arguments, and does not look.
+    let function: extern "C-unwind" fn(usize, usize, usize) = unsafe { core::mem::transmute(function.0 as usize) };
+    function(first, second, third);
 }
 
 /// Runs the constructors of published modules, each module's once: one whose constructor is running (this is a `dlopen` in it) counts as initialised.
@@ -79,8 +82,6 @@ pub(super) fn destroy(module: &Module) {
         runtime.log.emit(Interest::FILES, || Event::Finalising(&module.name));
     }
     for function in init::destructors(module) {
-        // SAFETY: an address that DT_FINI or DT_FINI_ARRAY of an initialised module names.
-        let function: extern "C-unwind" fn() = unsafe { core::mem::transmute(function.0 as usize) };
-        function();
+        call(function, [0; 3]);
     }
 }

@@ -1,8 +1,7 @@
 //! What is where: `dladdr`, `dlinfo`, `dl_iterate_phdr`.
 //!
 //! # Safety
-//! The C functions take what C callers pass: structures with the room that the interface states. Addresses and handles may be
-//! anything; they are looked up, never followed.
+//! `dlinfo` gets room for what the request states. A link_map is a structure that lode made; a door has the type of what it enters.
 #![allow(unsafe_code)]
 
 use alloc::vec::Vec;
@@ -14,6 +13,7 @@ use super::{answer, call_error, doors, runtime, too_early};
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Kind, Result};
+use crate::foreign::Answer;
 use crate::stages::map::search_directories;
 use crate::thread;
 use crate::world::{Host, Module, Namespace, Role, Roster, World};
@@ -31,23 +31,16 @@ pub struct Info {
 const RTLD_DL_SYMENT: c_int = 1;
 const RTLD_DL_LINKMAP: c_int = 2;
 
-/// `dladdr(3)`.
-///
-/// # Safety
-/// `info` has room for the structure.
-pub unsafe extern "C" fn dladdr(address: *const c_void, info: *mut Info) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { dladdr1(address, info, core::ptr::null_mut(), 0) }
+/// `dladdr(3)`. An address, as a handle below, may be anything: it is looked up, never followed.
+pub extern "C" fn dladdr(address: *const c_void, info: Answer<Info>) -> c_int {
+    dladdr1(address, info, Answer::NOWHERE, 0)
 }
 
 /// `dladdr1(3)`.
-///
-/// # Safety
-/// `info` has room for the structure, `extra` for a pointer when `flags` ask for one.
-pub unsafe extern "C" fn dladdr1(
+pub extern "C" fn dladdr1(
     address: *const c_void,
-    info: *mut Info,
-    extra: *mut *const c_void,
+    info: Answer<Info>,
+    extra: Answer<*const c_void>,
     flags: c_int,
 ) -> c_int {
     let reading = Reading::start();
@@ -60,19 +53,16 @@ pub unsafe extern "C" fn dladdr1(
         place = module.at(Vaddr(symbol.value)).0;
         entry = module.symbol_address(index).map_or(0, |entry| entry.0);
     }
-    // SAFETY: the caller's promises.
-    unsafe {
-        info.write(Info {
-            file: file_name(module),
-            base: module.range().0.0 as *const c_void,
-            symbol: name,
-            address: place as *const c_void,
-        });
-        match flags {
-            RTLD_DL_SYMENT => extra.write(entry as *const c_void),
-            RTLD_DL_LINKMAP => extra.write(module.link_map.load(Ordering::Acquire) as *const c_void),
-            _ => {}
-        }
+    info.put(Info {
+        file: file_name(module),
+        base: module.range().0.0 as *const c_void,
+        symbol: name,
+        address: place as *const c_void,
+    });
+    match flags {
+        RTLD_DL_SYMENT => extra.put(entry as *const c_void),
+        RTLD_DL_LINKMAP => extra.put(module.link_map.load(Ordering::Acquire) as *const c_void),
+        _ => {}
     }
     1
 }
@@ -215,11 +205,8 @@ pub struct PhdrInfo {
 type Visitor = extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_int;
 
 /// `dl_iterate_phdr(3)` over the caller's namespace: lode's own, which takes no lock. libc's takes one that `fork` does not reset.
-///
-/// # Safety
-/// `visitor` is a function of the interface's type.
-pub unsafe extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void, caller: *const c_void) -> c_int {
-    type Visit = unsafe extern "C-unwind" fn(Visitor, *mut c_void, &World, Namespace) -> c_int;
+pub extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void, caller: *const c_void) -> c_int {
+    type Visit = extern "C-unwind" fn(Visitor, *mut c_void, &World, Namespace) -> c_int;
     let visiting = Visiting::start();
     let Some(world) = visiting.0.world() else { return 0 };
     let caller = world.at(Address(caller as u64));
@@ -230,18 +217,13 @@ pub unsafe extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void
     } else {
         doors::visit_second
     };
-    // SAFETY: both are doors of `visit`, whose type this is, and the world is the one that was read.
-    unsafe { core::mem::transmute::<*const (), Visit>(door as *const ())(visitor, data, world, namespace) }
+    // SAFETY: both are doors of `visit`, whose type this is.
+    let visit = unsafe { core::mem::transmute::<*const (), Visit>(door as *const ()) };
+    visit(visitor, data, world, namespace)
 }
 
-/// # Safety
-/// As [`iterate_phdr`].
-pub unsafe extern "C-unwind" fn visit(
-    visitor: Visitor,
-    data: *mut c_void,
-    world: &World,
-    namespace: Namespace,
-) -> c_int {
+/// What [`iterate_phdr`] enters by a door.
+pub extern "C-unwind" fn visit(visitor: Visitor, data: *mut c_void, world: &World, namespace: Namespace) -> c_int {
     for id in &world.list {
         let Some(module) = world.get(*id).filter(|module| module.is_in(namespace)) else {
             continue;

@@ -4,18 +4,17 @@
 //! the same thread is in the middle of loading (from a resolver, from a signal handler) is refused with a text.
 //!
 //! # Safety
-//! Calls libc's functions on libc's mutex, both found by name in a relocated libc.
+//! Reads the words of libc's mutex, which is found by the row of that libc.
 #![allow(unsafe_code)]
 
-use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::close::{CLOSED_MEANWHILE, CLOSING, LEFT_BEHIND};
 use super::failure;
 use super::published::forget_readers;
 use super::with_glibc;
-use crate::elf::Address;
 use crate::error::{Fault, Kind};
+use crate::foreign::Code;
 use crate::sys::machine;
 use crate::thread;
 
@@ -23,7 +22,7 @@ use crate::thread;
 pub(super) static LOADING: AtomicU64 = AtomicU64::new(0);
 
 /// The lock that orders operations which load. Recursive.
-pub(super) struct LongLock(Option<(Address, u64)>);
+pub(super) struct LongLock(Option<(Code, u64)>);
 
 impl LongLock {
     /// `None` for a signal handler that interrupted its own thread inside libc's mutex, which is not recursive there.
@@ -56,7 +55,7 @@ impl Drop for LongLock {
 /// Calls `function`, unless this is a signal handler that would wait for its own thread: [`INSIDE`] says that it interrupted such a call, and the
 /// mutex is taken without an owner (it has become one's, or ceases to be). A jump out of a handler leaves the mark behind; so a mutex that
 /// another thread is taking right now is looked at again, until that is done.
-fn call_mutex(function: Address, mutex: u64) -> bool {
+fn call_mutex(function: Code, mutex: u64) -> bool {
     const LOOKS: u32 = 100;
     let word = thread_word();
     let before = word.load(Ordering::Relaxed);
@@ -64,9 +63,7 @@ fn call_mutex(function: Address, mutex: u64) -> bool {
         return false;
     }
     word.store(before | INSIDE, Ordering::Relaxed);
-    // SAFETY: libc's pthread_mutex_lock or pthread_mutex_unlock, found by name and relocated, and libc's own mutex.
-    let function: extern "C" fn(u64) -> c_int = unsafe { core::mem::transmute(function.0 as usize) };
-    function(mutex);
+    function.call([mutex as usize, 0, 0, 0]);
     word.store(before, Ordering::Relaxed);
     true
 }

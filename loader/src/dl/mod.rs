@@ -4,7 +4,7 @@
 //! long lock ([`locks`]), makes the next world from a copy, and publishes it.
 //!
 //! # Safety
-//! See the files of this room; here only the doors (`door!`) stand for unsafe code.
+//! See the files of this room; here only the doors (`door!`) are unsafe, which are machine code.
 #![allow(unsafe_code)]
 
 mod close;
@@ -13,6 +13,7 @@ mod failure;
 mod information;
 mod locks;
 mod open;
+mod owned;
 mod published;
 mod symbol;
 mod threads;
@@ -20,9 +21,8 @@ mod threads;
 use alloc::boxed::Box;
 use core::ffi::CStr;
 use core::fmt::Write;
-use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
 
+use self::owned::AtomicRef;
 use crate::abi::Abi;
 use crate::abi::glibc::{AroundFork, Glibc};
 use crate::error::{Error, Fault, Kind, Lossy, Name, Result, Stage};
@@ -35,9 +35,9 @@ pub use constructors::{call_all, initialise};
 pub use failure::{clear_thread, dlerror, forget_thread, set_own_words};
 pub use information::{dladdr, dladdr1, dlinfo, find_dso_for_object};
 pub use locks::{Loading, in_the_child};
-pub use published::{publish, with_module_at, with_module_of_map, with_world};
+pub use published::{code_at, publish, with_module_at, with_module_of_map, with_world};
 pub use symbol::bind_slot;
-pub use threads::{allocate_thread_head, is_initial_dtv, prepare_malloc, refill_tls, tls_block};
+pub use threads::{is_initial_dtv, prepare_malloc, refill_tls, tls_block};
 
 /// What the start decided and later operations need.
 #[derive(Debug)]
@@ -81,19 +81,15 @@ pub struct Arguments {
     pub environment: usize,
 }
 
-/// Null, or what [`set_runtime`] left.
-static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
+static RUNTIME: AtomicRef<Runtime> = AtomicRef::empty();
 
 /// Stores what the start decided. Called once.
 pub fn set_runtime(runtime: Runtime) -> &'static Runtime {
-    let runtime = Box::leak(Box::new(runtime));
-    RUNTIME.store(runtime, Ordering::Release);
-    runtime
+    RUNTIME.set(Box::leak(Box::new(runtime)))
 }
 
 fn runtime() -> Option<&'static Runtime> {
-    // SAFETY: a pointer that is not null is to a value that is never freed and never changes.
-    unsafe { RUNTIME.load(Ordering::Acquire).as_ref() }
+    RUNTIME.get()
 }
 
 /// Calls `body` with glibc's state. `None` in a process of another libc.

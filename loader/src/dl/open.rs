@@ -3,19 +3,20 @@
 //! A batch that fails anywhere is dropped, and nothing of it was visible.
 //!
 //! # Safety
-//! The C functions take what C callers pass: names that end in NUL.
+//! A variable that POSIX names has the type that it states.
 #![allow(unsafe_code)]
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ffi::{CStr, c_char, c_int, c_void};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::Ordering;
 
 use super::answer;
 use super::close::take_away;
 use super::constructors::initialise;
 use super::locks::{Loading, LongLock};
+use super::owned::AtomicBox;
 use super::published::{free_former, publish, with_world, world_of};
 use super::symbol::look_up;
 use super::threads::refill_tls;
@@ -26,24 +27,19 @@ use crate::debugger::{self, State};
 use crate::elf::Address;
 use crate::elf::dynamic::Flags1;
 use crate::error::{Errno, Kind, Result, Stage};
+use crate::foreign::Text;
 use crate::search::{Directories, Purpose};
 use crate::stages::link::dependencies_first;
 use crate::stages::map::{Context, Mapped, Wish};
 use crate::stages::protect::seal;
 use crate::stages::relocate::Binding;
 use crate::stages::{demands, init};
+use crate::sys::linux::{OF_LINKED, OF_MODULE, have_at_hand};
 use crate::sys::machine;
 use crate::world::{FRESH, Module, ModuleId, Namespace, Role, World};
 
-/// The directories that searches have met, for whoever loads; null while it has them. What a `fork` finds there is whole.
-static DIRECTORIES: AtomicPtr<Directories> = AtomicPtr::new(core::ptr::null_mut());
-
-/// Exchanges the known directories for those at `new`, which are a box or null.
-fn exchange_directories(new: *mut Directories) -> Option<Box<Directories>> {
-    let known = DIRECTORIES.swap(new, Ordering::AcqRel);
-    // SAFETY: only boxes are put there, and each is taken out once.
-    (!known.is_null()).then(|| unsafe { Box::from_raw(known) })
-}
+/// The directories that searches have met, for whoever loads; empty while it has them. What a `fork` finds there is whole.
+static DIRECTORIES: AtomicBox<Directories> = AtomicBox::empty();
 
 const RTLD_LAZY: c_int = 1;
 const RTLD_NOW: c_int = 2;
@@ -60,42 +56,19 @@ const LM_ID_NEWLM: isize = -1;
 const OF_CALLER: isize = -2;
 
 /// `dlopen(3)`, with the address of the caller.
-///
-/// # Safety
-/// `file` is null or a C string.
-pub unsafe extern "C-unwind" fn dlopen(file: *const c_char, mode: c_int, caller: *const c_void) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let file = (!file.is_null()).then(|| unsafe { CStr::from_ptr(file) }.to_bytes());
-    answer(open(file, mode, OF_CALLER, Address(caller as u64)), 0) as *mut c_void
+pub extern "C-unwind" fn dlopen(file: Text<'_>, mode: c_int, caller: *const c_void) -> *mut c_void {
+    answer(open(file.bytes(), mode, OF_CALLER, Address(caller as u64)), 0) as *mut c_void
 }
 
 /// libc's own dlopen, for NSS, character sets and the unwinder.
-///
-/// # Safety
-/// `name` is a C string.
-pub unsafe extern "C-unwind" fn libc_dlopen_mode(
-    name: *const c_char,
-    mode: c_int,
-    caller: *const c_void,
-) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+pub extern "C-unwind" fn libc_dlopen_mode(name: Text<'_>, mode: c_int, caller: *const c_void) -> *mut c_void {
     // libc looks at the answer only; the program's dlerror is none of its business.
-    open(Some(name), mode, OF_CALLER, Address(caller as u64)).unwrap_or(0) as *mut c_void
+    open(Some(name.name()), mode, OF_CALLER, Address(caller as u64)).unwrap_or(0) as *mut c_void
 }
 
 /// `dlmopen(3)`, with the address of the caller.
-///
-/// # Safety
-/// `file` is null or a C string.
-pub unsafe extern "C-unwind" fn dlmopen(
-    namespace: isize,
-    file: *const c_char,
-    mode: c_int,
-    caller: *const c_void,
-) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let name = (!file.is_null()).then(|| unsafe { CStr::from_ptr(file) }.to_bytes());
+pub extern "C-unwind" fn dlmopen(namespace: isize, file: Text<'_>, mode: c_int, caller: *const c_void) -> *mut c_void {
+    let name = file.bytes();
     let refused = match name {
         _ if namespace == LM_ID_BASE => None,
         None => Some("invalid namespace"),
@@ -220,6 +193,8 @@ fn load(
         return Ok(reopen(runtime, world, root, mode, order));
     }
     check_new(runtime, world, &mapped)?;
+    // From here on the heap is asked for what has no way to fail.
+    have_at_hand(OF_MODULE + mapped.batch.modules.len() * OF_LINKED).map_err(|fault| call_error(fault.kind(), file))?;
     link(runtime, mapped, root, world, mode, opening)
 }
 
@@ -301,8 +276,7 @@ fn link(
 
 /// Maps what is wished and all that it needs, with what earlier searches learnt of directories.
 fn map(runtime: &Runtime, wish: &Wish<'_>, namespace: Namespace, world: &World) -> Result<Mapped> {
-    let known = exchange_directories(core::ptr::null_mut());
-    let mut directories = known.unwrap_or_else(|| Box::new(Directories::new()));
+    let mut directories = DIRECTORIES.swap(None).unwrap_or_else(|| Box::new(Directories::new()));
     let mut context = Context {
         host: &runtime.linux,
         searcher: &runtime.searcher,
@@ -315,7 +289,7 @@ fn map(runtime: &Runtime, wish: &Wish<'_>, namespace: Namespace, world: &World) 
         log: runtime.log,
     };
     let mapped = Mapped::load(None, core::slice::from_ref(wish), namespace, world, &mut context);
-    drop(exchange_directories(Box::into_raw(directories)));
+    drop(DIRECTORIES.swap(Some(directories)));
     mapped
 }
 

@@ -8,33 +8,40 @@
 //! A world is freed by whoever unpublished it and saw that no reader is left that could have met it.
 #![allow(unsafe_code)]
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::locks::{INSIDE, Loading, thread_word};
+use super::owned::{AtomicArc, Linked};
 use super::with_glibc;
 use crate::elf::Address;
+use crate::foreign::Code;
 use crate::world::{Module, Roster, World};
 
 /// A world with what its end takes.
 struct Published {
     world: World,
     /// In [`FORMER`]: the one that was replaced before.
-    next: *mut Published,
+    next: AtomicArc<Published>,
     /// Whether [`FIRST`] has been empty since it was replaced.
-    left_by_first: bool,
+    left_by_first: AtomicBool,
     /// Whether [`SECOND`] has.
-    left_by_second: bool,
+    left_by_second: AtomicBool,
 }
 
-/// The published world. Null before the start has one.
-static WORLD: AtomicPtr<Published> = AtomicPtr::new(core::ptr::null_mut());
+impl Linked for Published {
+    fn next(&self) -> &AtomicArc<Published> {
+        &self.next
+    }
+}
+
+/// The published world, once the start has one.
+static WORLD: AtomicArc<Published> = AtomicArc::empty();
 
 /// Worlds that are no longer published but may still be read: a list that one pushes to, or takes whole, in one instruction, so that
 /// neither a signal handler nor the child of a `fork` finds it half done.
-static FORMER: AtomicPtr<Published> = AtomicPtr::new(core::ptr::null_mut());
+static FORMER: AtomicArc<Published> = AtomicArc::empty();
 
 /// How many worlds were replaced since [`FORMER`] was looked through, and how many were left in it then.
 static REPLACED: AtomicUsize = AtomicUsize::new(0);
@@ -61,28 +68,15 @@ static TO_SECOND: AtomicBool = AtomicBool::new(false);
 
 /// Makes `world` the one that everybody reads. Called under the long lock; the one that it replaces goes with [`free_former`].
 pub fn publish(world: World) {
-    let new = Box::into_raw(Box::new(Published {
+    let new = Arc::new(Published {
         world,
-        next: core::ptr::null_mut(),
-        left_by_first: false,
-        left_by_second: false,
-    }));
-    let old = WORLD.swap(new, Ordering::SeqCst);
-    if !old.is_null() {
-        push_former(old);
+        next: AtomicArc::empty(),
+        left_by_first: AtomicBool::new(false),
+        left_by_second: AtomicBool::new(false),
+    });
+    if let Some(old) = WORLD.swap(Some(new)) {
+        FORMER.push(old);
         REPLACED.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn push_former(one: *mut Published) {
-    let mut head = FORMER.load(Ordering::Relaxed);
-    loop {
-        // SAFETY: a former world belongs to whoever holds its pointer, until it is in the list; readers do not look at this member.
-        unsafe { (&raw mut (*one).next).write(head) };
-        match FORMER.compare_exchange_weak(head, one, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => return,
-            Err(other) => head = other,
-        }
     }
 }
 
@@ -109,8 +103,8 @@ pub(super) fn free_former() {
 /// Returns how many are left.
 fn free_some_former() -> usize {
     REPLACED.store(0, Ordering::Relaxed);
-    let mut next = FORMER.swap(core::ptr::null_mut(), Ordering::AcqRel);
-    if next.is_null() {
+    let mut next = FORMER.swap(None);
+    if next.is_none() {
         return 0;
     }
     // Whoever counts itself from here on reads a world that was published later than those of the list.
@@ -121,22 +115,20 @@ fn free_some_former() -> usize {
         TO_SECOND.store(second_is_empty, Ordering::Relaxed);
     }
     let mut left = 0;
-    while !next.is_null() {
-        let one = next;
-        // SAFETY: the list was taken whole, so its elements are this call's. Readers may still look at the world in one, not at these members.
-        let is_read = unsafe {
-            next = (*one).next;
-            (*one).left_by_first |= first_is_empty;
-            (*one).left_by_second |= second_is_empty;
-            !((*one).left_by_first && (*one).left_by_second)
-        };
-        if is_read {
-            left += 1;
-            push_former(one);
-        } else {
-            // SAFETY: made by `Box::into_raw` in `publish`, replaced, and read by nobody: both counts were empty since.
-            drop(unsafe { Box::from_raw(one) });
+    while let Some(one) = next {
+        next = one.next.swap(None);
+        if first_is_empty {
+            one.left_by_first.store(true, Ordering::Relaxed);
         }
+        if second_is_empty {
+            one.left_by_second.store(true, Ordering::Relaxed);
+        }
+        let is_left = one.left_by_first.load(Ordering::Relaxed) && one.left_by_second.load(Ordering::Relaxed);
+        if !is_left {
+            left += 1;
+            FORMER.push(one);
+        }
+        // Else this was its last owner, and nobody reads it: both counts were empty since it was replaced.
     }
     left
 }
@@ -159,11 +151,15 @@ impl Reading {
         core::ptr::eq(self.0, &FIRST.0)
     }
     pub(super) fn world(&self) -> Option<&World> {
-        let published = WORLD.load(Ordering::SeqCst);
-        // SAFETY: a world is freed only when both counts were empty after another one was published, and this reader was counted before it looked.
-        (!published.is_null()).then(|| unsafe { &(*published).world })
+        world_of(self)
     }
 }
+
+/// Who keeps the published world from being freed: a reader, which was counted before it looks; and the mark of a thread that loads, which holds the long lock,
+/// so that nobody else publishes, nor does a signal handler in this thread, until the caller itself publishes another world.
+pub(super) trait Keeper {}
+impl Keeper for Reading {}
+impl Keeper for Loading {}
 
 impl Drop for Reading {
     /// In the child of a `fork` that a signal handler made in the middle of reading, the count may be 0 already.
@@ -238,17 +234,20 @@ pub fn with_world<T>(body: impl FnOnce(&World, Roster<'_>) -> T) -> Option<T> {
     reading.world().map(|world| body(world, world.roster()))
 }
 
-/// The published world, for a thread that holds the long lock and has the mark: nobody else publishes, nor does a signal handler in this thread, so it
-/// stays without a count until the caller itself publishes another one.
-pub(super) fn world_of(_mark: &Loading) -> Option<&World> {
-    let published = WORLD.load(Ordering::Acquire);
-    // SAFETY: a world is freed only after another one was published.
-    (!published.is_null()).then(|| unsafe { &(*published).world })
+/// The published world.
+pub(super) fn world_of<K: Keeper>(_keeper: &K) -> Option<&World> {
+    // SAFETY: a world is freed when both counts were empty after another one was published: not while a keeper is there.
+    unsafe { WORLD.address().as_ref() }.map(|published| &published.world)
 }
 
 /// Calls `body` with the module whose mapping holds `address`.
 pub fn with_module_at<T>(address: Address, body: impl FnOnce(&Module) -> T) -> Option<T> {
     with_world(|world, _| world.at(address).map(|module| body(module))).flatten()
+}
+
+/// The function at `address`, if that is in an executable segment of a module.
+pub fn code_at(address: Address) -> Option<Code> {
+    with_module_at(address, |module| Code::of(&module.image, address))?
 }
 
 /// Calls `body` with the module whose link_map is at `map`; `None` when there is none.

@@ -1,12 +1,12 @@
 //! `dlsym` and the lazy binder: an address for a name, on the published world.
 //!
 //! # Safety
-//! The C functions take what C callers pass: names that end in NUL, handles that may be anything (they are looked up, never followed).
+//! The name of a version that a caller passes is used within the call.
 #![allow(unsafe_code)]
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::c_void;
 
 use super::answer;
 use super::open::add_new;
@@ -15,6 +15,7 @@ use super::{Runtime, call_error, runtime, stop, too_early};
 use crate::elf::Address;
 use crate::elf::symbol::STT_TLS;
 use crate::error::{Kind, Name, Result, text};
+use crate::foreign::Text;
 use crate::scope::{Definition, Scope, breadth_first, note_binding};
 use crate::stages::relocate;
 use crate::symbols::{Use, Wanted};
@@ -24,57 +25,35 @@ use crate::world::{Host, Module, ModuleId, Namespace, Role, Roster, World};
 /// RTLD_NEXT
 const NEXT: usize = usize::MAX;
 
-/// `dlsym(3)`.
-///
-/// # Safety
-/// `name` is a C string.
-pub unsafe extern "C-unwind" fn dlsym(
-    handle: *const c_void,
-    name: *const c_char,
-    caller: *const c_void,
-) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+/// `dlsym(3)`. A handle may be anything: it is looked up, never followed.
+pub extern "C-unwind" fn dlsym(handle: *const c_void, name: Text<'_>, caller: *const c_void) -> *mut c_void {
+    let name = name.name();
     answer(look_up(handle as usize, name, None, Address(caller as u64)), 0) as *mut c_void
 }
 
 /// `dlvsym(3)`.
-///
-/// # Safety
-/// `name` and `version` are C strings.
-pub unsafe extern "C-unwind" fn dlvsym(
+pub extern "C-unwind" fn dlvsym(
     handle: *const c_void,
-    name: *const c_char,
-    version: *const c_char,
+    name: Text<'_>,
+    version: Text<'_>,
     caller: *const c_void,
 ) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let (name, version) = unsafe { (CStr::from_ptr(name).to_bytes(), CStr::from_ptr(version).to_bytes()) };
-    answer(look_up(handle as usize, name, Some(version), Address(caller as u64)), 0) as *mut c_void
+    let name = name.name();
+    answer(
+        look_up(handle as usize, name, Some(version.name()), Address(caller as u64)),
+        0,
+    ) as *mut c_void
 }
 
 /// libc's own dlsym.
-///
-/// # Safety
-/// `name` is a C string.
-pub unsafe extern "C-unwind" fn libc_dlsym(map: *const c_void, name: *const c_char) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
-    look_up(map as usize, name, None, Address(0)).unwrap_or(0) as *mut c_void
+pub extern "C-unwind" fn libc_dlsym(map: *const c_void, name: Text<'_>) -> *mut c_void {
+    look_up(map as usize, name.name(), None, Address(0)).unwrap_or(0) as *mut c_void
 }
 
 /// libc's own dlvsym.
-///
-/// # Safety
-/// `name` and `version` are C strings.
-pub unsafe extern "C-unwind" fn libc_dlvsym(
-    map: *const c_void,
-    name: *const c_char,
-    version: *const c_char,
-) -> *mut c_void {
-    // SAFETY: the caller's promise.
-    let (name, version) = unsafe { (CStr::from_ptr(name).to_bytes(), CStr::from_ptr(version).to_bytes()) };
-    look_up(map as usize, name, Some(version), Address(0)).unwrap_or(0) as *mut c_void
+pub extern "C-unwind" fn libc_dlvsym(map: *const c_void, name: Text<'_>, version: Text<'_>) -> *mut c_void {
+    let name = name.name();
+    look_up(map as usize, name, Some(version.name()), Address(0)).unwrap_or(0) as *mut c_void
 }
 
 pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller: Address) -> Result<usize> {

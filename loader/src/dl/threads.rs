@@ -1,7 +1,7 @@
-//! What threads need of the world: blocks of thread-local storage on first touch, and memory for a thread that libc is about to make.
+//! What threads need of the world: blocks of thread-local storage on first touch, and a `malloc` that is ready for a second thread.
 //!
 //! # Safety
-//! Stores into fresh memory of a thread that does not run yet, and calls the process's own allocator.
+//! Stores into the calling thread's own blocks, and calls the process's own allocator.
 #![allow(unsafe_code)]
 
 use core::ffi::c_void;
@@ -48,23 +48,6 @@ pub fn is_initial_dtv(address: u64) -> bool {
             .is_some_and(|global| global.get(glibc.layout.rtld_global.dl_initial_dtv) == address)
     })
     .unwrap_or(true)
-}
-
-/// Memory for a thread of which libc brings none: blocks and struct pthread. Returns the thread pointer.
-pub fn allocate_thread_head() -> Option<*mut c_void> {
-    with_glibc(|glibc| {
-        let ro = glibc.global_ro?;
-        let at = &glibc.layout.rtld_global_ro;
-        let (size, align) = (ro.get(at.dl_tls_static_size?), ro.get(at.dl_tls_static_align?));
-        let pointer = glibc.thread_memory(size, align)?;
-        // SAFETY: the head lies in the fresh allocation.
-        unsafe {
-            (pointer as *mut u64).write(pointer);
-            (pointer as *mut u64).add(2).write(pointer);
-        }
-        Some(pointer as *mut c_void)
-    })
-    .flatten()
 }
 
 /// Asks the process's `malloc` for a byte, once, before its first new thread runs.

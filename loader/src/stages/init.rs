@@ -108,7 +108,8 @@ pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Fault> {
         return Ok(());
     }
     let check = |at: Address| {
-        if is_code(module, at) || roster.find(&|other| is_function(other, at)).is_some() {
+        let is_here = is_code(module, at) || may_become_code(module, at);
+        if is_here || roster.find(&|other| is_function(other, at)).is_some() {
             return Ok(());
         }
         let place = at.in_image(module.image.bias());
@@ -126,6 +127,13 @@ pub fn check_code(roster: Roster<'_>, module: &Module) -> Result<(), Fault> {
         function(module, at).map_or(Ok(()), check)?;
     }
     Ok(())
+}
+
+/// Whether DT_INIT, which runs before the arrays, may yet put code there: between the segments of its module, where a packed library unpacks itself (UPX).
+fn may_become_code(module: &Module, at: Address) -> bool {
+    let (start, end) = module.range();
+    let is_after_init = module.dynamic.init.is_some_and(|init| module.at(init) != at);
+    is_after_init && (start..end).contains(&at) && !module.contains(at)
 }
 
 fn is_code(module: &Module, at: Address) -> bool {

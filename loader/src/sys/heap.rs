@@ -7,16 +7,19 @@
 //! back is left for the one that it interrupted. So an edit costs no system call, as blocking signals would.
 //!
 //! # Safety
-//! The range is lode's alone. Blocks are handed out by the allocator, which keeps them apart.
+//! The range is lode's alone. Blocks are handed out by the allocator, which keeps them apart. One that was given back is a [`Block`], a value with one owner.
 #![allow(unsafe_code)]
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use super::machine;
+use crate::error::Errno;
 use crt::syscall as call;
+use crt::{Content, Mapping};
 
 /// Address space that the heap may grow into, in bytes. Halved until it fits under RLIMIT_AS.
 ///
@@ -31,10 +34,23 @@ const LEAST: usize = 256 << 10;
 const STEP: usize = 256 << 10;
 
 /// Every block has a multiple of this many bytes, and is aligned to it.
-const UNIT: usize = 16;
+const UNIT: usize = size_of::<Unit>();
 
 /// The largest blocks that are kept by their size, in units.
 const LARGEST_KEPT: usize = 128;
+
+/// What the kernel answered when it last refused memory to lode, for people.
+static REFUSAL: AtomicI32 = AtomicI32::new(Errno::ENOMEM.0);
+
+/// Notes why the kernel gives no memory.
+pub fn refused(why: Errno) {
+    REFUSAL.store(why.0, Ordering::Relaxed);
+}
+
+/// Why there is no more memory: what the kernel said when it was last asked in vain.
+pub fn refusal() -> Errno {
+    Errno(REFUSAL.load(Ordering::Relaxed))
+}
 
 /// The heap, to be made the global allocator by the binary.
 #[derive(Debug)]
@@ -44,7 +60,7 @@ pub struct Heap {
     /// The thread that edits the lists, by its pointer; 0 when there is none.
     holder: AtomicU64,
     /// Blocks that signal handlers gave back while the thread that they interrupted edited the list.
-    left: AtomicPtr<Free>,
+    left: AtomicPtr<Unit>,
     /// First address of the range and the first behind it; blocks elsewhere are mappings of their own.
     range: [AtomicUsize; 2],
     /// [`Heap::hold`] found the lock taken by its own thread.
@@ -55,25 +71,59 @@ pub struct Heap {
     exhausted: AtomicBool,
 }
 
-/// What stands in a block that nobody uses and that is not in the list of holes. No block is smaller.
+/// A block that nobody uses, whose owner is whoever has this.
+type Block = &'static mut [MaybeUninit<Unit>];
+
+/// What stands in the first unit of a block that is in a list.
 #[derive(Debug)]
-struct Free {
-    next: *mut Free,
-    size: usize,
+#[repr(align(16))]
+struct Unit {
+    next: *mut Unit,
+    /// Units of the block.
+    count: usize,
+}
+
+/// Writes into a block which one comes behind it in a list. What is returned is the block from now on.
+fn linked(block: &mut [MaybeUninit<Unit>], next: *mut Unit) -> *mut Unit {
+    let count = block.len();
+    if let Some(first) = block.first_mut() {
+        first.write(Unit { next, count });
+    }
+    block.as_mut_ptr().cast()
+}
+
+/// A list of blocks. It owns them.
+#[derive(Debug)]
+struct Blocks(*mut Unit);
+
+impl Blocks {
+    fn push(&mut self, block: Block) {
+        self.0 = linked(block, self.0);
+    }
+
+    fn pop(&mut self) -> Option<Block> {
+        let first = NonNull::new(self.0)?;
+        // SAFETY: `linked` wrote it into the block, which is the list's since.
+        let Unit { next, count } = unsafe { first.read() };
+        self.0 = next;
+        // SAFETY: the block is as long as it was then, and no longer the list's.
+        Some(unsafe { core::slice::from_raw_parts_mut(first.as_ptr().cast(), count) })
+    }
 }
 
 struct State {
     list: linked_list_allocator::Heap,
     /// Blocks that were given back, by their size in units.
-    kept: [*mut Free; LARGEST_KEPT + 1],
-    /// First address that is reserved but not usable, and the end of the reservation.
-    next: usize,
+    kept: [Blocks; LARGEST_KEPT + 1],
+    /// What is reserved and not usable, behind all that is.
+    reserved: Mapping,
+    /// The end of the reservation; 0 before there is one.
     end: usize,
 }
 
 impl core::fmt::Debug for State {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(out, "{:#x} to {:#x}", self.next, self.end)
+        write!(out, "{:#x} to {:#x}", self.reserved.start(), self.end)
     }
 }
 
@@ -89,8 +139,8 @@ impl Heap {
         Heap {
             state: UnsafeCell::new(State {
                 list: linked_list_allocator::Heap::empty(),
-                kept: [null_mut(); LARGEST_KEPT + 1],
-                next: 0,
+                kept: [const { Blocks(null_mut()) }; LARGEST_KEPT + 1],
+                reserved: Mapping::EMPTY,
                 end: 0,
             }),
             holder: AtomicU64::new(0),
@@ -171,10 +221,22 @@ impl Heap {
         let state = unsafe { &mut *self.state.get() };
         let answer = body(state);
         if !self.left.load(Ordering::Relaxed).is_null() {
-            state.take_back(self.left.swap(null_mut(), Ordering::Acquire));
+            state.take_back(Blocks(self.left.swap(null_mut(), Ordering::Acquire)));
         }
         self.holder.store(0, Ordering::Release);
         Some(answer)
+    }
+
+    /// Leaves a block for the thread that edits the lists.
+    #[cold]
+    fn leave(&self, block: Block) {
+        let mut next = self.left.load(Ordering::Relaxed);
+        while let Err(other) =
+            self.left
+                .compare_exchange(next, linked(block, next), Ordering::Release, Ordering::Relaxed)
+        {
+            next = other;
+        }
     }
 
     fn holds(&self, block: NonNull<u8>) -> bool {
@@ -186,17 +248,17 @@ impl Heap {
 impl State {
     fn reserve(&mut self) -> Option<()> {
         let mut size = RESERVE;
-        let flags = call::MAP_PRIVATE | call::MAP_ANONYMOUS | call::MAP_NORESERVE;
-        let start = loop {
-            // SAFETY: a new mapping, wherever the kernel likes.
-            match unsafe { call::mmap(0, size, call::PROT_NONE, flags, -1, 0) } {
-                Ok(start) => break start,
+        self.reserved = loop {
+            match Mapping::new(0, size, call::PROT_NONE, Content::RESERVED) {
+                Ok(range) => break range,
                 Err(_) if size > LEAST => size /= 2,
-                Err(_) => return None,
+                Err(errno) => {
+                    refused(errno);
+                    return None;
+                }
             }
         };
-        self.next = start;
-        self.end = start.checked_add(size)?;
+        self.end = self.reserved.start().checked_add(size)?;
         Some(())
     }
 
@@ -206,35 +268,28 @@ impl State {
             self.reserve()?;
         }
         let wanted = bytes.checked_add(STEP)?.checked_next_multiple_of(STEP)?;
-        let length = wanted.min(self.end - self.next);
+        let length = wanted.min(self.reserved.length());
         if length < bytes || length == 0 {
             return None;
         }
-        // SAFETY: pages of the reservation that nobody uses yet.
-        unsafe { call::mprotect(self.next, length, call::PROT_READ | call::PROT_WRITE) }.ok()?;
+        let memory = self.reserved.take_memory(length).map_err(refused).ok()?;
         if self.list.size() == 0 {
-            // SAFETY: the range is usable, stays, and is lode's alone.
-            unsafe { self.list.init(self.next as *mut u8, length) };
+            self.list = linked_list_allocator::Heap::from_slice(memory);
         } else {
-            // SAFETY: the range follows the heap's directly and has just become usable.
+            // SAFETY: the memory follows the heap's directly, because all of it is taken from one reservation in order, and is given to it for good.
             unsafe { self.list.extend(length) };
         }
-        self.next += length;
         Some(())
     }
 
     /// What is kept of blocks of this shape, if such blocks are kept.
-    fn kept(&mut self, shape: Layout) -> Option<&mut *mut Free> {
+    fn kept(&mut self, shape: Layout) -> Option<&mut Blocks> {
         self.kept.get_mut(shape.size() / UNIT).filter(|_| shape.align() == UNIT)
     }
 
     fn allocate(&mut self, shape: Layout) -> *mut u8 {
-        if let Some(kept) = self.kept(shape)
-            && let Some(block) = NonNull::new(*kept)
-        {
-            // SAFETY: `give_back` wrote it into the block.
-            *kept = unsafe { block.read() }.next;
-            return block.as_ptr().cast();
+        if let Some(block) = self.kept(shape).and_then(Blocks::pop) {
+            return block.as_mut_ptr().cast();
         }
         if self.list.size() != 0
             && let Ok(block) = self.list.allocate_first_fit(shape)
@@ -254,31 +309,23 @@ impl State {
     }
 
     /// Takes a block of this shape back.
-    ///
-    /// # Safety
-    /// It was handed out with this shape, and nobody uses it.
-    unsafe fn give_back(&mut self, block: NonNull<u8>, shape: Layout) {
-        let Some(kept) = self.kept(shape) else {
-            // SAFETY: the caller's promise.
-            return unsafe { self.list.deallocate(block, shape) };
-        };
-        let block = block.as_ptr().cast::<Free>();
-        let (next, size) = (*kept, shape.size());
-        *kept = block;
-        // SAFETY: the caller's promise; a unit has room for both words.
-        unsafe { block.write(Free { next, size }) };
+    fn give_back(&mut self, block: Block, shape: Layout) {
+        match self.kept(shape) {
+            Some(kept) => kept.push(block),
+            // SAFETY: the list handed it out, with this size, and whoever had it gives it away here.
+            None => unsafe {
+                self.list
+                    .deallocate(NonNull::from(&mut *block).cast(), Layout::for_value(block))
+            },
+        }
     }
 
     /// Takes blocks back that were left by [`Heap::dealloc`].
     #[cold]
-    fn take_back(&mut self, mut left: *mut Free) {
-        while let Some(block) = NonNull::new(left) {
-            // SAFETY: `dealloc` wrote it into a block that nobody uses, which was handed out with this size.
-            unsafe {
-                let Free { next, size } = block.read();
-                self.give_back(block.cast(), Layout::from_size_align_unchecked(size, UNIT));
-                left = next;
-            }
+    fn take_back(&mut self, mut left: Blocks) {
+        while let Some(block) = left.pop() {
+            let shape = Layout::for_value(block);
+            self.give_back(block, shape);
         }
     }
 }
@@ -290,17 +337,15 @@ fn shape(layout: Layout) -> Layout {
 
 // SAFETY: whoever looks at the state is its holder.
 unsafe impl Sync for Heap {}
-// SAFETY: the blocks are the process's.
-unsafe impl Send for Heap {}
 
 // SAFETY: blocks come from `linked_list_allocator`, which gives each byte to one owner; the lock keeps its list whole. Others are mappings of
 // their own.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let block = self.with(|state| {
-            let reserved = state.end;
+            let end = state.end;
             let block = state.allocate(shape(layout));
-            if reserved != state.end {
+            if end != state.end {
                 let [start, end] = &self.range;
                 start.store(state.list.bottom() as usize, Ordering::Relaxed);
                 end.store(state.end, Ordering::Relaxed);
@@ -316,32 +361,19 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        let Some(block) = NonNull::new(block) else { return };
-        if !self.holds(block) {
+        let Some(start) = NonNull::new(block) else { return };
+        if !self.holds(start) {
             // SAFETY: a mapping that `alloc` made for this block alone. One that cannot be given back stays.
-            let _ = unsafe { call::munmap(block.addr().get(), layout.size()) };
+            let _ = unsafe { call::munmap(start.addr().get(), layout.size()) };
             return;
         }
-        let given_back = self.with(|state| {
-            // SAFETY: the caller's promise: allocated here with this layout.
-            unsafe { state.give_back(block, shape(layout)) };
-        });
-        if given_back.is_some() {
-            return;
-        }
-        let block = block.cast::<Free>();
-        let size = shape(layout).size();
-        let mut next = self.left.load(Ordering::Relaxed);
-        loop {
-            // SAFETY: nobody uses the block any longer, and a unit has room for both words.
-            unsafe { block.write(Free { next, size }) };
-            match self
-                .left
-                .compare_exchange(next, block.as_ptr(), Ordering::Release, Ordering::Relaxed)
-            {
-                Ok(_) => return,
-                Err(other) => next = other,
-            }
+        let shape = shape(layout);
+        // SAFETY: the caller's promise: handed out here for this layout, so with this shape, and used no longer.
+        let block: Block = unsafe { core::slice::from_raw_parts_mut(block.cast(), shape.size() / UNIT) };
+        let mut block = Some(block);
+        self.with(|state| block.take().map(|block| state.give_back(block, shape)));
+        if let Some(block) = block {
+            self.leave(block);
         }
     }
 }
@@ -359,12 +391,12 @@ mod tests {
         // SAFETY: the tests that ask have one thread.
         let state = unsafe { &*heap.state.get() };
         let mut free = state.list.free();
-        for first in state.kept {
-            let mut next = first;
+        for kept in &state.kept {
+            let mut next = kept.0;
             while let Some(block) = NonNull::new(next) {
                 // SAFETY: the heap wrote it.
                 let block = unsafe { block.read() };
-                free += block.size;
+                free += block.count * UNIT;
                 next = block.next;
             }
         }

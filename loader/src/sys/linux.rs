@@ -1,20 +1,22 @@
 //! [`Host`] on Linux: system calls, nothing else.
 //!
 //! # Safety
-//! See [`super`]: fixed mappings are made only inside a reservation of the same call, and only a reservation is unmapped.
+//! See [`super`]: a module's address space is a [`Mapping`], and so are its pieces made and given back.
 #![allow(unsafe_code)]
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use crt::syscall as call;
+use crt::{Content, Mapping};
 
 use crate::elf::note::LevelFeatures;
 use crate::elf::segment::Access;
 use crate::elf::{Address, Bias, FileOffset, Vaddr};
 use crate::error::{Errno, Fault, KernelVersion, Kind, Name};
-use crate::image::{Extent, Image, Reservation};
+use crate::image::{Extent, Image, Pointer, Reservation};
 use crate::layout::{Layout, Source};
+use crate::sys::heap::{refusal, refused};
 use crate::world::{File, Host, Identity};
 
 /// Longest path that the kernel takes, with its NUL (`PATH_MAX`).
@@ -31,7 +33,15 @@ pub struct Linux {
     pub origin_path: Option<&'static [u8]>,
     /// What the CPU lacks of the x86-64 levels.
     pub cpu_lacks: LevelFeatures,
+    /// Bytes that the heap has to have before a file is mapped. A start that runs out of memory ends; a running program is told.
+    pub at_hand: usize,
 }
+
+/// Bytes of the heap that mapping a module takes at most; files with thousands of needed names apart.
+pub const OF_MODULE: usize = 64 << 10;
+
+/// Bytes of the heap that each module of a batch takes at most from then on until it is published.
+pub const OF_LINKED: usize = 4 << 10;
 
 /// A file's bytes cannot be mapped. EPERM is what a file system that is mounted noexec answers to PROT_EXEC (mmap(2)).
 #[cold]
@@ -50,8 +60,7 @@ pub fn may_execute(path: &[u8], file: &File) -> Result<(), Fault> {
     let Err(Errno::EACCES) = with_path(path, &mut |path| call::faccessat(call::AT_FDCWD, path, call::X_OK)) else {
         return Ok(());
     };
-    // SAFETY: a new mapping, wherever the kernel likes. The process is about to end.
-    match unsafe { call::mmap(0, 1, call::PROT_EXEC, call::MAP_PRIVATE, file.descriptor, 0) } {
+    match Mapping::new(0, 1, call::PROT_EXEC, of_file(file, FileOffset(0))) {
         Err(errno) => Err(not_mapped(errno)),
         Ok(_) => Err(Kind::NotExecutable.into()),
     }
@@ -90,6 +99,10 @@ fn unmap(start: Address, length: u64) {
     let _ = unsafe { call::munmap(start.0 as usize, length as usize) };
 }
 
+fn of_file(file: &File, offset: FileOffset) -> Content {
+    Content::of_file(file.descriptor, offset.0)
+}
+
 /// mmap's protection bits for a segment's access.
 pub fn protection(access: Access) -> u32 {
     let mut bits = call::PROT_NONE;
@@ -112,6 +125,7 @@ pub fn read_file(path: &[u8], limit: usize) -> Option<Vec<u8>> {
         program: None,
         origin_path: None,
         cpu_lacks: LevelFeatures(0),
+        at_hand: 0,
     };
     let file = linux.open(path).ok()?;
     let length = usize::try_from(file.length).ok()?.min(limit);
@@ -139,11 +153,14 @@ pub fn map_whole_file(path: &[u8]) -> Option<&'static [u8]> {
         program: None,
         origin_path: None,
         cpu_lacks: LevelFeatures(0),
+        at_hand: 0,
     };
     let file = linux.open(path).ok()?;
     let length = usize::try_from(file.length).ok().filter(|length| *length > 0)?;
-    // SAFETY: a new private mapping, wherever the kernel likes.
-    let at = unsafe { call::mmap(0, length, call::PROT_READ, call::MAP_PRIVATE, file.descriptor, 0) }.ok()?;
+    let Ok(mapping) = Mapping::new(0, length, call::PROT_READ, of_file(&file, FileOffset(0))) else {
+        return None;
+    };
+    let at = mapping.leak();
     // SAFETY: the mapping has `length` readable bytes and stays. If somebody truncates the file meanwhile, reading it is SIGBUS:
     // a stated limit; package managers replace such files by rename.
     Some(unsafe { core::slice::from_raw_parts(at as *const u8, length) })
@@ -173,89 +190,63 @@ pub fn open_standard_descriptors() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Anonymous memory for lode's own use; `None` when the kernel has none.
+/// Anonymous memory for lode's own use; `None` when the kernel has none, and [`refusal`] is why.
 pub fn allocate(length: usize) -> Option<usize> {
-    // SAFETY: a new private mapping, wherever the kernel likes.
-    unsafe {
-        call::mmap(
-            0,
-            length,
-            call::PROT_READ | call::PROT_WRITE,
-            call::MAP_PRIVATE | call::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
+    match Mapping::new(0, length, call::PROT_READ | call::PROT_WRITE, Content::ZEROS) {
+        Ok(mapping) => Some(mapping.leak()),
+        Err(errno) => {
+            refused(errno);
+            None
+        }
     }
-    .ok()
+}
+
+/// Makes sure that the heap has this many bytes in one piece, which are not taken; says so in glibc's words for such memory. What cannot be told where it happens is so told before it can happen.
+///
+/// # Errors
+/// [`Kind::Os`] with the kernel's reason.
+#[inline(never)]
+pub fn have_at_hand(bytes: usize) -> Result<(), Fault> {
+    let mut room = Vec::<u8>::new();
+    let got = room.try_reserve_exact(bytes);
+    // Else the compiler leaves out what nobody uses.
+    core::hint::black_box(&room);
+    got.map_err(|_| Kind::os("cannot create shared object descriptor", refusal()))
 }
 
 impl Linux {
     /// Reserves the address range of a module. Nothing in it is accessible yet, or its first piece is mapped as far as the range goes
     /// ([`Layout::reserving_piece`]).
-    fn reserve(&self, file: &File, layout: &Layout) -> Result<Reservation, Fault> {
+    fn reserve(&self, file: &File, layout: &Layout) -> Result<Mapping, Errno> {
         let (start, length) = layout.span;
-        let fault = not_mapped;
-        let flags = call::MAP_PRIVATE | call::MAP_ANONYMOUS | call::MAP_NORESERVE;
         if layout.fixed {
-            let flags = flags | call::MAP_FIXED_NOREPLACE;
-            // SAFETY: MAP_FIXED_NOREPLACE replaces nothing; an old kernel takes the address as a hint, which is checked.
-            let at = unsafe { call::mmap(start.0 as usize, length as usize, call::PROT_NONE, flags, -1, 0) }
-                .map_err(fault)?;
-            let reservation = Reservation {
-                start: Address(at as u64),
-                length,
-                release: unmap,
-            };
-            if at as u64 != start.0 {
-                return Err(fault(Errno::EEXIST));
-            }
-            return Ok(reservation);
+            return Mapping::reserve_at(start.0 as usize, length as usize);
         }
         // A larger alignment than the page's: reserve enough to find an aligned start inside, give the rest back.
-        let total = layout.reservation_length();
-        let (access, flags, descriptor, offset) = match layout.reserving_piece() {
-            Some((offset, access)) => (protection(access), call::MAP_PRIVATE, file.descriptor, offset.0),
-            None => (call::PROT_NONE, flags, -1, 0),
+        let total = layout.reservation_length() as usize;
+        let (access, content) = match layout.reserving_piece() {
+            Some((offset, access)) => (protection(access), of_file(file, offset)),
+            None => (call::PROT_NONE, Content::RESERVED),
         };
         let mut attempts = 0..;
-        let at = loop {
+        loop {
             let hint = attempts.next().and_then(|attempt| layout.hint(attempt));
-            let address = hint.map_or(0, |hint| hint.0 as usize);
-            // SAFETY: a new mapping, wherever the kernel likes: an address is only a wish.
-            let at =
-                unsafe { call::mmap(address, total as usize, access, flags, descriptor, offset) }.map_err(fault)?;
-            if hint.is_none() || layout.is_near(Address(at as u64)) {
-                break at as u64;
+            let wish = hint.map_or(0, |hint| hint.0 as usize);
+            let mapping = Mapping::new(wish, total, access, content)?;
+            let at = Address(mapping.start() as u64);
+            if hint.is_none() || layout.is_near(at) {
+                let first = layout.place_in(at).ok_or(Errno::ENOMEM)?;
+                let inside = first.0.wrapping_sub(at.0) as usize;
+                return mapping.trimmed(inside, length as usize).map_err(|_| Errno::ENOMEM);
             }
-            unmap(Address(at as u64), total);
-        };
-        let end = at + total;
-        let first = match layout.place_in(Address(at)) {
-            Some(first) if first.0.checked_add(length).is_some_and(|last| last <= end) => first.0,
-            _ => {
-                unmap(Address(at), total);
-                return Err(fault(Errno::ENOMEM));
-            }
-        };
-        if first > at {
-            unmap(Address(at), first - at);
         }
-        if end > first + length {
-            unmap(Address(first + length), end - first - length);
-        }
-        Ok(Reservation {
-            start: Address(first),
-            length,
-            release: unmap,
-        })
     }
 
-    fn fill(&self, file: &File, layout: &Layout, bias: Bias) -> Result<(), Fault> {
+    fn fill(&self, file: &File, layout: &Layout, mapping: &mut Mapping) -> Result<(), Fault> {
         let fault = |what| move |errno| Kind::os(what, errno);
         let mapped_already = usize::from(layout.reserving_piece().is_some());
         for piece in layout.pieces.iter().skip(mapped_already) {
-            let at = piece.at.at(bias).0 as usize;
-            let length = piece.length as usize;
+            let at = piece.at.0.wrapping_sub(layout.span.0.0) as usize;
             let clears = piece.clear.is_some();
             let wanted = protection(piece.access);
             // Bytes behind the file's part of a page have to be zeroed even where the segment is not writable.
@@ -265,40 +256,23 @@ impl Linux {
             } else {
                 first
             };
+            let length = piece.length as usize;
+            let cleared = piece.clear.map_or(0..0, |(clear, bytes)| {
+                let start = clear.0.wrapping_sub(piece.at.0) as usize;
+                start..start.wrapping_add(bytes as usize)
+            });
             match piece.source {
-                // SAFETY: the range lies inside the reservation of this call, as the layout's plan promises.
-                Source::File { offset } => unsafe {
-                    call::mmap(
-                        at,
-                        length,
-                        first,
-                        call::MAP_PRIVATE | call::MAP_FIXED,
-                        file.descriptor,
-                        offset.0,
-                    )
-                }
-                .map_err(not_mapped)?,
-                // SAFETY: as above.
-                Source::Zero => unsafe {
-                    call::mmap(
-                        at,
-                        length,
-                        wanted,
-                        call::MAP_PRIVATE | call::MAP_ANONYMOUS | call::MAP_FIXED,
-                        -1,
-                        0,
-                    )
-                }
-                .map_err(fault("cannot map zero-fill pages"))?,
-            };
-            if let Some((clear, bytes)) = piece.clear {
-                let place = clear.at(bias).0 as *mut u8;
-                // SAFETY: the bytes lie in the piece that has just been mapped writable.
-                unsafe { core::ptr::write_bytes(place, 0, bytes as usize) };
-                if first != wanted {
-                    // SAFETY: the piece that has just been mapped.
-                    unsafe { call::mprotect(at, length, wanted) }.map_err(fault("cannot change memory protections"))?;
-                }
+                Source::File { offset } => mapping
+                    .put(at, length, first, of_file(file, offset), cleared)
+                    .map_err(not_mapped)?,
+                Source::Zero => mapping
+                    .put(at, length, wanted, Content::ZEROS, cleared)
+                    .map_err(fault("cannot map zero-fill pages"))?,
+            }
+            if first != wanted {
+                mapping
+                    .protect(at, length, wanted)
+                    .map_err(fault("cannot change memory protections"))?;
             }
         }
         Ok(())
@@ -312,7 +286,7 @@ pub fn extents(layout: &Layout, bias: Bias) -> Vec<Extent> {
         extents.push(Extent {
             start: extent.start,
             length: extent.length,
-            host: extent.start.at(bias).0 as *mut u8,
+            host: Pointer::new(extent.start.at(bias).0 as *mut u8),
             access: extent.access,
         });
     }
@@ -358,9 +332,15 @@ impl Host for Linux {
     }
 
     fn map(&self, file: &File, layout: &Layout) -> Result<Image, Fault> {
-        let reservation = self.reserve(file, layout)?;
+        have_at_hand(self.at_hand)?;
+        let mut mapping = self.reserve(file, layout).map_err(not_mapped)?;
+        self.fill(file, layout, &mut mapping)?;
+        let reservation = Reservation {
+            length: mapping.length() as u64,
+            start: Address(mapping.leak() as u64),
+            release: unmap,
+        };
         let bias = Bias(reservation.start.0.wrapping_sub(layout.span.0.0));
-        self.fill(file, layout, bias)?;
         let extents = extents(layout, bias);
         // SAFETY: `fill` has mapped every extent with its access; the reservation keeps the range for as long as the image lives.
         Ok(unsafe { Image::new(bias, extents, Some(reservation)) })

@@ -43,11 +43,14 @@ pub struct Given {
     pub page_size: u64,
 }
 
-/// # Safety
-/// `length` bytes at `at` must be readable and stay.
-unsafe fn bytes(at: Address, length: usize) -> &'static [u8] {
-    // SAFETY: the caller's promise.
-    unsafe { core::slice::from_raw_parts(at.0 as *const u8, length) }
+/// `length` bytes of the program at `at`, if they can be read.
+#[inline(always)]
+fn bytes(at: Address, length: usize, page_size: u64) -> Option<&'static [u8]> {
+    if !readable(at, length as u64, page_size) {
+        return None;
+    }
+    // SAFETY: the kernel has just said that it is readable memory. It stays and stays as it is, because the program does not run yet, and nobody unmaps it.
+    Some(unsafe { core::slice::from_raw_parts(at.0 as *const u8, length) })
 }
 
 /// The program that the kernel mapped.
@@ -74,11 +77,9 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Box<Parts>> {
         return Err(fault(Kind::Unsupported("the page size that the kernel states").into()));
     }
     let size = usize::from(given.count) * PROGRAM_HEADER_SIZE;
-    if !readable(given.headers, size as u64, given.page_size) {
+    let Some(table) = bytes(given.headers, size, given.page_size) else {
         return Err(fault(LOST.into()));
-    }
-    // SAFETY: readable memory, which the kernel says holds the program headers; it stays, because nobody unmaps the program.
-    let table = unsafe { bytes(given.headers, size) };
+    };
     let headers = ProgramHeader::table(table, given.count).map_err(fault)?;
     let first = headers
         .iter()
@@ -98,10 +99,10 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Box<Parts>> {
         },
     };
     let header = match first.map(|first| first.vaddr.at(bias)) {
-        Some(at) if !readable(at, HEADER_SIZE as u64, given.page_size) => return Err(fault(LOST.into())),
         Some(at) => {
-            // SAFETY: readable memory where the kernel mapped a segment that is at least as long as the header.
-            let start = unsafe { bytes(at, HEADER_SIZE) };
+            let Some(start) = bytes(at, HEADER_SIZE, given.page_size) else {
+                return Err(fault(LOST.into()));
+            };
             Header::decode(start, None, MACHINE).map_err(fault)?
         }
         // The kernel has read the header; it is only not mapped.
@@ -137,11 +138,11 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Box<Parts>> {
 /// `base` is the address of such an image.
 pub unsafe fn image_at(base: Address, name: Name, role: Role, page_size: u64) -> Result<Box<Parts>> {
     let fault = |fault: Fault| fault.of(Stage::Map, &name);
-    // SAFETY: the caller's promise.
-    let header = Header::decode(unsafe { bytes(base, HEADER_SIZE) }, None, MACHINE).map_err(fault)?;
-    let size = usize::from(header.phnum) * PROGRAM_HEADER_SIZE;
-    // SAFETY: such images have their headers right behind.
-    let table = unsafe { bytes(Address(base.0.wrapping_add(header.phoff.0)), size) };
+    // SAFETY: the caller's promise; the kernel maps whole pages.
+    let start = unsafe { core::slice::from_raw_parts(base.0 as *const u8, SMALLEST_PAGE as usize) };
+    let header = Header::decode(start, None, MACHINE).map_err(fault)?;
+    // Such images have their headers right behind.
+    let table = start.get(header.phoff.0 as usize..).unwrap_or_default();
     let headers = ProgramHeader::table(table, header.phnum).map_err(fault)?;
     let first = headers
         .iter()
@@ -202,8 +203,7 @@ fn readable(at: Address, length: u64, page_size: u64) -> bool {
     else {
         return false;
     };
-    // SAFETY: only makes pages present, as reading them would.
-    match unsafe { call::madvise(first as usize, (end - first) as usize, call::MADV_POPULATE_READ) } {
+    match call::populate_read(first as usize, (end - first) as usize) {
         // Before Linux 5.14.
         Err(Errno::EINVAL) => readable_by_pipe(at.0) && readable_by_pipe(at.0 + length.max(1) - 1),
         // Behind the end of the file, and not mapped.

@@ -209,13 +209,8 @@ extern "C" fn tls_block_of_descriptor(packed: u64) -> u64 {
     crate::dl::tls_block(packed >> 40).wrapping_add_signed((packed << 24).cast_signed() >> 24)
 }
 
-/// The slow half of `__tls_get_addr`.
-///
-/// # Safety
-/// `index` points to a module's number and an offset, as R_X86_64_DTPMOD64 and R_X86_64_DTPOFF64 store them.
-pub unsafe extern "C" fn tls_block(index: *const [u64; 2]) -> u64 {
-    // SAFETY: the caller's promise.
-    let [module, offset] = unsafe { index.read() };
+/// The slow half of `__tls_get_addr`, with the address of a module's number and an offset, as R_X86_64_DTPMOD64 and R_X86_64_DTPOFF64 stored them.
+pub extern "C" fn tls_block(&[module, offset]: &[u64; 2]) -> u64 {
     crate::dl::tls_block(module).wrapping_add(offset)
 }
 

@@ -52,6 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         machine: binary.header.machine_name(),
         has_table: machine.is_some(),
         page_size,
+        code: layout.as_ref().err().map(|refusal| refusal.code.to_string()),
         refusal: layout.as_ref().err().map(|refusal| refusal.line.clone()),
         layout: layout.ok().map(|layout| Planned::of(&binary, &layout)),
         counts: Counts::of(&binary),
@@ -134,6 +135,8 @@ struct Plan {
     /// Whether lode has a table for the machine. Without one only what is the same for all machines is planned
     has_table: bool,
     page_size: u64,
+    /// The code of the loader's refusal, if there is no plan
+    code: Option<String>,
     /// Why there is no plan
     refusal: Option<String>,
     layout: Option<Planned>,
@@ -330,8 +333,8 @@ impl Display for Plan {
                 "for {machine}, which lode has no table for: what is the same for all machines"
             )?;
         }
-        if let Some(refusal) = &self.refusal {
-            writeln!(out, "no plan: {refusal}")?;
+        if let (Some(code), Some(refusal)) = (&self.code, &self.refusal) {
+            writeln!(out, "no plan[{code}]: {refusal}")?;
         }
         if let Some(layout) = &self.layout {
             layout.fmt(out)?;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use lode::error::{Code, Kind, Name};
 use serde::Serialize;
 
+use super::check::finding::NO_INTERPRETER;
 use super::{Output, Search};
-use crate::closure::{Attempt, Closure, Edge, Possibility, Rule};
+use crate::closure::{Attempt, Closure, Edge, Means, Possibility, Rule};
 use crate::report::{Answer, Verdict, give};
 
 /// Show what a program needs, as a tree, with the rule that found each library
@@ -87,6 +89,8 @@ struct Node {
     rule: Option<Rule>,
     /// Whether it stands, with what it needs, further up
     again: bool,
+    /// The code of that nothing was found
+    code: Option<String>,
     /// What is there under the name though it is no file that can be loaded, if nothing was found
     instead: Option<String>,
     /// What of the file could not be read, so that it may need more
@@ -126,6 +130,7 @@ impl Node {
             path: Some(program.path.clone()),
             rule: Some(program.rule.clone()),
             again: false,
+            code: None,
             instead: None,
             notes: program.binary.damage.clone(),
             cut: false,
@@ -145,6 +150,7 @@ impl Node {
             path: None,
             rule: None,
             again: false,
+            code: None,
             instead: None,
             notes: Vec::new(),
             cut: false,
@@ -152,6 +158,7 @@ impl Node {
             optional: Vec::new(),
         };
         let Some(target) = edge.target else {
+            node.code = missing(edge).map(|code| code.to_string());
             node.instead = instead(edge);
             return node;
         };
@@ -200,11 +207,25 @@ impl Node {
             (Some(_), _) if self.again => format!("{name} (again)"),
             (Some(path), Some(rule)) if path == name => format!("{name} [{rule}]"),
             (Some(path), Some(rule)) => format!("{name} => {path} [{rule}]"),
-            _ => match &self.instead {
-                Some(instead) => format!("{name} not found ({instead})"),
-                None => format!("{name} not found"),
-            },
+            _ => {
+                let code = self.code.iter().map(|code| format!(" [{code}]"));
+                let instead = self.instead.iter().map(|instead| format!(" ({instead})"));
+                format!("{name} not found{}", code.chain(instead).collect::<String>())
+            }
         }
+    }
+}
+
+/// The code of that an edge leads nowhere; a preload may.
+fn missing(edge: &Edge) -> Option<Code> {
+    let library = || Kind::Missing {
+        library: Name::from(edge.name.as_str()),
+        tried: Vec::new(),
+    };
+    match edge.means {
+        Means::Interpreter => Some(NO_INTERPRETER),
+        Means::Preload => None,
+        Means::Needed(_) => Some(library().code()),
     }
 }
 

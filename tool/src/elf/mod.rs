@@ -10,6 +10,8 @@ mod read;
 pub mod recognise;
 pub mod words;
 
+pub use read::NoElf;
+
 use std::path::Path;
 
 use anyhow::{Context, Result};

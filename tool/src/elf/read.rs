@@ -4,8 +4,12 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::fmt::{self, Display};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use lode::arch::x86_64::MACHINE;
+use lode::elf::header::Header as Identity;
+use lode::error::{Code, Fault, Kind};
 use object::elf::{FileHeader32, FileHeader64, SHT_DYNSYM};
 use object::read::elf::{Dyn, FileHeader, GnuHashTable, HashTable, ProgramHeader, SectionHeader, Sym};
 use object::{Endianness, ReadRef};
@@ -44,21 +48,52 @@ pub fn binary(bytes: Vec<u8>) -> Result<Binary> {
         .then(|| recognise::identity(&bytes))
         .flatten()
     {
-        bail!("{wrong}");
+        return Err(NoElf::of(&bytes, wrong).into());
     }
     let header = match bytes.get(4) {
         Some(1) => size_of::<FileHeader32<Endianness>>(),
         _ => size_of::<FileHeader64<Endianness>>(),
     };
+    let stranger = |bytes: &[u8]| NoElf::of(bytes, format!("not an ELF file: {}", recognise::bytes(bytes)));
     if bytes.len() < header {
-        bail!("not an ELF file: {}", recognise::bytes(&bytes));
+        return Err(stranger(&bytes).into());
     }
     match bytes.get(..5) {
         Some(b"\x7fELF\x01") => parse::<FileHeader32<Endianness>>(bytes),
         Some(b"\x7fELF\x02") => parse::<FileHeader64<Endianness>>(bytes),
-        _ => bail!("not an ELF file: {}", recognise::bytes(&bytes)),
+        _ => Err(stranger(&bytes).into()),
     }
 }
+
+/// Bytes that are no ELF file of any machine.
+#[derive(Debug)]
+pub struct NoElf {
+    /// The code that lode refuses them with
+    pub code: Code,
+    words: String,
+}
+
+impl NoElf {
+    fn of(bytes: &[u8], words: String) -> NoElf {
+        let other = || {
+            let (start, is_short) = ([0; 16], false);
+            Kind::NotElf { start, is_short }
+        };
+        let fault = Identity::check_identity(bytes, &MACHINE).err();
+        NoElf {
+            code: fault.map_or_else(other, Fault::kind).code(),
+            words,
+        }
+    }
+}
+
+impl Display for NoElf {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.words)
+    }
+}
+
+impl std::error::Error for NoElf {}
 
 fn parse<E: FileHeader<Endian = Endianness>>(bytes: Vec<u8>) -> Result<Binary> {
     let data = bytes.as_slice();

@@ -4,17 +4,19 @@
 //! their name, so that a mistake is seen rather than guessed at.
 //!
 //! # Safety
-//! The arguments come from libc and are what the interface says: a link_map is one that lode made, a thread pointer one of a thread that does
-//! not run.
+//! The arguments come from libc and are what the interface says.
 #![allow(unsafe_code)]
 
-use core::ffi::{c_char, c_int, c_void};
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::AtomicPtr;
 
 use super::layout::{self, Layout};
 use super::record::Record;
+use crate::abi::head::ThreadHead;
 use crate::dl::{self, doors};
 use crate::elf::segment::Access;
 use crate::elf::{Address, Vaddr};
+use crate::foreign::{Answer, Given, Text};
 use crate::symbols::{Use, Wanted};
 use crate::thread::{self, Dtv};
 use crate::world::Module;
@@ -40,17 +42,15 @@ pub fn fill(layout: &Layout, global: Record, ro: Record) {
     ] {
         global.set_if(lock, nothing as *const () as u64);
     }
-    ro.set_if(at.dl_dlfcn_hook, DLFCN_HOOK.0.as_ptr() as u64);
+    ro.set_if(at.dl_dlfcn_hook, DLFCN_HOOK.as_ptr() as u64);
 }
 
-/// Addresses of functions, in memory that nobody writes.
-pub struct Functions<const N: usize>([*const (); N]);
-
-// SAFETY: the addresses of functions, which every thread may read.
-unsafe impl<const N: usize> Sync for Functions<N> {}
+/// The address of a function. The tables of them lie in memory that is read-only when the program runs; nobody writes them before either.
+type Function = AtomicPtr<()>;
 
 /// `struct dlfcn_hook`: takes over every function of `dlfcn.h`, and libc's own ways to open a library. In the order of [`layout::DLFCN_HOOK`].
-static DLFCN_HOOK: Functions<{ layout::DLFCN_HOOK.len() }> = Functions([
+#[unsafe(link_section = ".data.rel.ro")]
+static DLFCN_HOOK: [Function; layout::DLFCN_HOOK.len()] = functions([
     doors::dlopen as *const (),
     doors::dlclose as *const (),
     doors::dlsym as *const (),
@@ -67,12 +67,23 @@ static DLFCN_HOOK: Functions<{ layout::DLFCN_HOOK.len() }> = Functions([
 ]);
 
 /// `struct dl_open_hook` (2.31 to 2.33): libc's own ways to open a library.
-static DL_OPEN_HOOK: Functions<4> = Functions([
+#[unsafe(link_section = ".data.rel.ro")]
+static DL_OPEN_HOOK: [Function; 4] = functions([
     doors::libc_dlopen_mode as *const (),
     doors::libc_dlsym as *const (),
     doors::dlclose as *const (),
     doors::libc_dlvsym as *const (),
 ]);
+
+const fn functions<const N: usize>(addresses: [*const (); N]) -> [Function; N] {
+    let mut table = [const { Function::new(core::ptr::null_mut()) }; N];
+    let mut index = 0;
+    while index < N {
+        table[index] = Function::new(addresses[index].cast_mut());
+        index += 1;
+    }
+    table
+}
 
 /// Up to 2.33 the hooks are pointers in libc.so.6 and in libdl.so.2, which count while `_dl_init_all_dirs` is null. Only these two libraries have such names.
 #[inline(never)]
@@ -104,7 +115,7 @@ extern "C" fn behind_a_hook() -> ! {
 }
 
 /// The block of a module in the calling thread, if it exists: `dl_iterate_phdr` asks this of every module.
-unsafe extern "C" fn tls_get_addr_soft(map: *const c_void) -> *mut c_void {
+extern "C" fn tls_get_addr_soft(map: *const c_void) -> *mut c_void {
     dl::with_module_of_map(map as usize, thread::existing_block)
         .flatten()
         .map_or(core::ptr::null_mut(), |block| block as *mut c_void)
@@ -113,25 +124,22 @@ unsafe extern "C" fn tls_get_addr_soft(map: *const c_void) -> *mut c_void {
 /// Up to 2.40 libc's `gettimeofday` and `time` look their vDSO function up through this, while they are resolved.
 ///
 /// Returns the link_map and stores the symbol's address in `*reference`; null when there is none.
-unsafe extern "C" fn lookup_symbol_x(
-    name: *const c_char,
+extern "C" fn lookup_symbol_x(
+    name: Text<'_>,
     map: *const c_void,
-    reference: *mut *const c_void,
+    reference: Answer<Address>,
     _scope: *const c_void,
     _version: *const c_void,
     _class: c_int,
     _flags: c_int,
     _skip: *const c_void,
 ) -> *const c_void {
-    // SAFETY: libc passes a C string.
-    let name = unsafe { core::ffi::CStr::from_ptr(name) }.to_bytes();
     let found = dl::with_module_of_map(map as usize, |module| {
-        let (index, _) = module.symbols.find(&Wanted::new(name, None, Use::Call))?;
+        let (index, _) = module.symbols.find(&Wanted::new(name.bytes()?, None, Use::Call))?;
         module.symbol_address(index)
     })
     .flatten();
-    // SAFETY: libc passes the address of its pointer.
-    unsafe { reference.write(found.map_or(core::ptr::null(), |address| address.0 as *const c_void)) };
+    reference.put(found.unwrap_or(Address(0)));
     if found.is_some() { map } else { core::ptr::null() }
 }
 
@@ -162,104 +170,78 @@ pub struct FindObject {
 }
 
 /// Which module an address belongs to, and where its unwind table is: asked by unwinders for every frame. Takes no lock.
-///
-/// # Safety
-/// `result` must have room for the structure.
-pub unsafe extern "C" fn find_object(address: *const c_void, result: *mut FindObject) -> c_int {
+pub extern "C" fn find_object(address: *const c_void, result: Answer<FindObject>) -> c_int {
     let found = dl::with_module_at(Address(address as u64), |module| {
         let (start, end) = module.range();
         let (eh_frame, _) = module.layout.eh_frame_hdr?;
-        Some(FindObject {
+        result.put(FindObject {
             flags: 0,
             map_start: start.0 as *const c_void,
             map_end: end.0 as *const c_void,
             link_map: module.link_map.load(core::sync::atomic::Ordering::Acquire) as *const c_void,
             eh_frame: module.at(eh_frame).0 as *const c_void,
             reserved: [0; 7],
-        })
+        });
+        Some(())
     });
     match found.flatten() {
-        Some(found) => {
-            // SAFETY: the caller's promise.
-            unsafe { result.write(found) };
-            0
-        }
+        Some(()) => 0,
         None => -1,
     }
 }
 
-/// `_dl_allocate_tls(tcb)`: blocks and vector for a new thread whose stack libc has made; null when memory ran out.
-///
-/// # Safety
-/// `tcb` is null, or the thread pointer of a thread that does not run yet, with static TLS writable below it.
-pub unsafe fn allocate_tls(tcb: *mut c_void) -> *mut c_void {
+/// `_dl_allocate_tls(tcb)`: blocks and vector for a new thread whose stack libc has made, static TLS below the pointer; null when memory ran out. Null asks
+/// for a head too.
+pub fn allocate_tls(tcb: Given) -> *mut c_void {
     dl::prepare_malloc();
     let generation = thread::generation();
     dl::with_world(|world, roster| {
-        let tcb = if tcb.is_null() {
-            dl::allocate_thread_head()?
-        } else {
-            tcb
-        };
+        let head = ThreadHead::given(tcb).or_else(new_head)?;
         let dtv = Dtv::allocate(world.tls.modules, generation);
         if dtv.address() == 0 {
             return None;
         }
-        // SAFETY: the head's second word is the dtv's place; the blocks lie below.
-        unsafe {
-            tcb.cast::<u64>().add(1).write(dtv.address());
-            dl::clear_thread(tcb as u64);
-            thread::StaticTls { pointer: tcb as u64 }.fill(roster, dtv);
-        }
-        Some(tcb)
+        dl::clear_thread(head.pointer());
+        head.fill(roster, dtv);
+        Some(head.pointer() as *mut c_void)
     })
     .flatten()
     .unwrap_or(core::ptr::null_mut())
 }
 
-/// `_dl_allocate_tls_init(tcb)`: the same for a stack that was used before.
-///
-/// # Safety
-/// As [`allocate_tls`]; the head holds the former thread's vector.
-pub unsafe fn renew_tls(tcb: *mut c_void) -> *mut c_void {
-    if tcb.is_null() {
-        return tcb;
-    }
-    dl::forget_thread(tcb as u64);
-    let generation = thread::generation();
-    dl::with_world(|world, roster| {
-        // SAFETY: the caller's promise.
-        unsafe { thread::renew(tcb as u64, roster, world.tls.modules, generation) }
+/// A head of which libc brings none: blocks and struct pthread.
+fn new_head() -> Option<ThreadHead> {
+    dl::with_glibc(|glibc| {
+        let ro = glibc.global_ro?;
+        let at = &glibc.layout.rtld_global_ro;
+        glibc.thread_memory(ro.get(at.dl_tls_static_size?), ro.get(at.dl_tls_static_align?))
     })
     .flatten()
-    .map_or(core::ptr::null_mut(), |_| tcb)
+}
+
+/// `_dl_allocate_tls_init(tcb)`: the same for a stack that was used before; the head holds the former thread's vector.
+pub fn renew_tls(tcb: Given) -> *mut c_void {
+    let null = core::ptr::null_mut();
+    let Some(head) = ThreadHead::given(tcb) else {
+        return null;
+    };
+    dl::forget_thread(head.pointer());
+    let generation = thread::generation();
+    dl::with_world(|world, roster| head.renew(roster, world.tls.modules, generation))
+        .flatten()
+        .map_or(null, |()| head.pointer() as *mut c_void)
 }
 
 /// `_dl_deallocate_tls(tcb, free_tcb)`: a thread is gone.
-///
-/// # Safety
-/// No thread runs on `tcb`.
-pub unsafe fn deallocate_tls(tcb: *mut c_void) {
-    if tcb.is_null() {
-        return;
-    }
-    dl::forget_thread(tcb as u64);
-    // SAFETY: the head's second word holds the vector.
-    unsafe {
-        let head = tcb.cast::<u64>();
-        let dtv = head.add(1).read();
-        head.add(1).write(0);
-        if dtv != 0 {
-            Dtv::at(dtv).release();
-        }
+pub fn deallocate_tls(tcb: Given) {
+    if let Some(head) = ThreadHead::given(tcb) {
+        dl::forget_thread(head.pointer());
+        head.release();
     }
 }
 
 /// `__tunable_get_val(id, value, callback)`: stores the value with the width of its type; the callback runs if it was set explicitly.
-///
-/// # Safety
-/// `value` must have room for the tunable's type.
-pub unsafe fn tunable_get_val(id: c_int, value: *mut c_void, callback: Option<extern "C-unwind" fn(*mut c_void)>) {
+pub fn tunable_get_val(id: c_int, value: Answer<c_void>, callback: Option<extern "C-unwind" fn(*mut c_void)>) {
     use super::layout::TunableKind;
     let Some((kind, number, set)) = dl::with_glibc(|glibc| {
         let id = usize::try_from(id).ok()?;
@@ -270,34 +252,27 @@ pub unsafe fn tunable_get_val(id: c_int, value: *mut c_void, callback: Option<ex
     .flatten() else {
         return;
     };
-    let mut stored = number;
-    // SAFETY: the caller's promise.
-    unsafe {
-        match kind {
-            TunableKind::Int32 => value.cast::<u32>().write(number as u32),
-            TunableKind::Uint64 | TunableKind::SizeT => value.cast::<u64>().write(number),
-            TunableKind::String => value.cast::<u64>().write(0),
-        }
+    match kind {
+        TunableKind::Int32 => value.of().put(number as u32),
+        // The number of a text is 0: none is handed out.
+        TunableKind::Uint64 | TunableKind::SizeT | TunableKind::String => value.of().put(number),
     }
+    let mut stored = number;
     if set && let Some(callback) = callback {
         callback((&raw mut stored).cast());
     }
 }
 
 /// `__nptl_change_stack_perm(pd)`: makes a cached thread stack executable. Returns 0 or an error number.
-///
-/// # Safety
-/// `pthread` is a struct pthread of libc.
-pub unsafe fn change_stack_perm(pthread: *mut c_void) -> c_int {
+pub fn change_stack_perm(pthread: Given) -> c_int {
     dl::with_glibc(|glibc| {
         let at = &glibc.layout.pthread;
-        // SAFETY: the caller's promise.
-        let record = unsafe { Record::at(pthread.cast(), at.size()) };
+        let record = Record::of(pthread.span(at.size()));
         let guard = record.get(at.guardsize);
         let start = record.get(at.stackblock).wrapping_add(guard);
         let length = record.get(at.stackblock_size).wrapping_sub(guard);
         let all = crt::syscall::PROT_READ | crt::syscall::PROT_WRITE | crt::syscall::PROT_EXEC;
-        // SAFETY: the range is the thread's own stack.
+        // SAFETY: the range is the stack of a thread of libc, which asks for it; what may be read and written there before may be after.
         match unsafe { crt::syscall::mprotect(start as usize, length as usize, all) } {
             Ok(()) => 0,
             Err(errno) => errno.0,

@@ -4,7 +4,7 @@
 //! it is writable, because libc's symboliser and programs that walk `l_ld` take its addresses as run-time addresses.
 //!
 //! # Safety
-//! Writes records of its own, and the dynamic sections of modules that are not protected yet.
+//! A module's link_map is memory that the module owns. The blocks of a thread that runs are written where libc has left room for what comes later.
 #![allow(unsafe_code)]
 
 use alloc::sync::Arc;
@@ -15,9 +15,11 @@ use crt::syscall as call;
 use super::layout::Layout;
 use super::record::Record;
 use super::{Glibc, entries};
+use crate::dl;
 use crate::elf::dynamic::tag;
 use crate::elf::segment::Access;
-use crate::elf::{Vaddr, dynamic::Dyn};
+use crate::elf::{Address, Vaddr, dynamic::Dyn};
+use crate::foreign::Span;
 use crate::image::Memory;
 use crate::thread::StaticTls;
 use crate::world::{Module, Namespace, Role, Roster};
@@ -59,19 +61,15 @@ impl Glibc {
         let libname_at = at.size().next_multiple_of(16);
         let name_at = libname_at + layout.libname.size();
         let soname_at = name_at + name.len() + 1;
-        let memory = Memory::zeroed(soname_at + soname.len() + 1)?;
-        // SAFETY: fresh memory that lives as long as the module; its parts do not overlap.
-        let (map, libname) = unsafe {
-            core::ptr::copy_nonoverlapping(name.as_ptr(), memory.base().add(name_at), name.len());
-            core::ptr::copy_nonoverlapping(soname.as_ptr(), memory.base().add(soname_at), soname.len());
-            let libname = memory.base().add(libname_at);
-            (
-                Record::at(memory.base(), at.size()),
-                Record::at(libname, layout.libname.size()),
-            )
-        };
-        let name = map.address() + name_at as u64;
+        let size = soname_at + soname.len() + 1;
+        let memory = Memory::zeroed(size)?;
+        module.link_map.store(memory.base().addr(), Ordering::Release);
         *module.records.lock() = Some(memory);
+        let map = record_of(module, size)?;
+        map.set_bytes(name_at, name);
+        map.set_bytes(soname_at, soname);
+        let libname = map.part(libname_at, layout.libname.size())?;
+        let name = map.address() + name_at as u64;
         map.set(at.l_addr, module.image.bias().0);
         map.set(at.l_name, name);
         map.set(at.l_real, map.address());
@@ -107,7 +105,6 @@ impl Glibc {
         if let Some(asker) = module.asked_by.and_then(|id| roster.get(id)) {
             map.set(at.l_loader, asker.link_map.load(Ordering::Relaxed) as u64);
         }
-        module.link_map.store(map.address() as usize, Ordering::Release);
         entries::set_old_hooks(layout, module);
         Some(map)
     }
@@ -225,31 +222,28 @@ impl Glibc {
             last = Some(*map);
         }
     }
+}
 
-    /// The record of a link_map that this room made.
-    ///
-    /// # Safety
-    /// `address` must come from [`Module::link_map`].
-    pub unsafe fn record_of(&self, address: u64) -> Record {
-        // SAFETY: made by `map_of` with this size; the record goes with its module, which whoever passes the address keeps.
-        unsafe { Record::at(address as *mut u8, self.layout.link_map.size()) }
-    }
+/// The link_map of a module, with what goes with it: `size` bytes in all; `None` before it is made.
+fn record_of(module: &Module, size: usize) -> Option<Record> {
+    let address = module.link_map.load(Ordering::Acquire);
+    // SAFETY: `map_of` stored the address of as much memory or more, which goes with the module, and whoever asks keeps that. Nothing of Rust refers into it.
+    (address != 0).then(|| Record::of(unsafe { Span::at(address as *mut u8, size) }))
 }
 
 /// libc's lock over the lists of threads, which `fork` resets in the child: 0 free, 1 taken, 2 taken and waited for.
 struct StackLock(&'static AtomicU32);
 
 impl StackLock {
-    fn take(address: u64) -> Option<StackLock> {
-        // SAFETY: the member of `_rtld_global` that the row calls the lock: an aligned word that libc too changes by atomic instructions only.
-        let word = unsafe { AtomicU32::from_ptr(address as *mut u32) };
+    /// `word` is the member of `_rtld_global` that the row calls the lock.
+    fn take(word: &'static AtomicU32) -> StackLock {
         while word
             .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
             .is_err()
         {
             call::sched_yield();
         }
-        Some(StackLock(word))
+        StackLock(word)
     }
 }
 
@@ -279,35 +273,34 @@ impl Glibc {
         }
         let _lock = at
             .dl_stack_cache_lock
-            .and_then(|lock| StackLock::take(global.address_of(lock)?));
+            .and_then(|lock| global.shared(lock).map(StackLock::take));
         for list in [&at.dl_stack_used, &at.dl_stack_user] {
             let Some(head) = list.and_then(|list| global.inner(list)) else {
                 continue;
             };
-            let mut node = head.get(self.layout.list.next);
-            while node != head.address() && node != 0 {
-                let pointer = node - self.layout.pthread.list.offset() as u64;
-                for module in modules {
-                    // SAFETY: a thread of libc, whose surplus below the pointer belongs to nobody yet.
-                    unsafe { StaticTls { pointer }.fill_one(module) };
+            let list = &self.layout.list;
+            let mut node = head;
+            loop {
+                node = node.follow(list.next, list.size());
+                if !node.is_there() || node.address() == head.address() {
+                    break;
                 }
-                // SAFETY: a list node inside a struct pthread.
-                node = unsafe { Record::at(node as *mut u8, self.layout.list.size()) }.get(self.layout.list.next);
+                fill_blocks(node.address() - self.layout.pthread.list.offset() as u64, modules);
             }
         }
     }
 
     /// As [`Glibc::fill_threads`] up to 2.33, where the lists are libpthread's: it has left a function. Without it there is one thread.
     fn fill_threads_of_libpthread(&self, function: u64, modules: &[Arc<Module>]) {
+        if function == 0 {
+            return fill_blocks(crate::sys::machine::thread_pointer(), modules);
+        }
+        let Some(function) = dl::code_at(Address(function)) else {
+            return;
+        };
         for module in modules {
-            if function == 0 {
-                let pointer = crate::sys::machine::thread_pointer();
-                // SAFETY: the calling thread, whose surplus below the pointer belongs to nobody yet.
-                unsafe { StaticTls { pointer }.fill_one(module) };
-            } else if module.tls().is_some_and(|slot| slot.offset.is_some()) {
-                // SAFETY: libpthread's own function of this signature, and a link_map that this room made.
-                let function: extern "C-unwind" fn(usize) = unsafe { core::mem::transmute(function as usize) };
-                function(module.link_map.load(Ordering::Relaxed));
+            if module.tls().is_some_and(|slot| slot.offset.is_some()) {
+                function.call([module.link_map.load(Ordering::Relaxed), 0, 0, 0]);
             }
         }
     }
@@ -319,13 +312,12 @@ impl Glibc {
             return;
         };
         let at = &self.layout.link_namespaces;
+        let map = &self.layout.link_map;
         let mut last = None;
-        let mut next = namespace.get(at.ns_loaded);
-        while next != 0 {
-            // SAFETY: the list holds maps that this room made.
-            let map = unsafe { self.record_of(next) };
-            next = map.get(self.layout.link_map.l_next);
-            last = Some(map);
+        let mut next = namespace.follow(at.ns_loaded, map.size());
+        while next.is_there() {
+            last = Some(next);
+            next = next.follow(map.l_next, map.size());
         }
         self.chain(last, maps);
         if last.is_none() {
@@ -339,10 +331,9 @@ impl Glibc {
             global.get(members.dl_load_adds) + maps.len() as u64,
         );
         global.set(members.dl_tls_max_dtv_idx, tls_modules);
-        if let Some(list) = self.slot_list(global) {
-            for module in modules {
-                self.note_slot(list, module, module.link_map.load(Ordering::Relaxed) as u64);
-            }
+        let list = self.slot_list(global);
+        for module in modules {
+            self.note_slot(list, module, module.link_map.load(Ordering::Relaxed) as u64);
         }
     }
 }
@@ -350,11 +341,8 @@ impl Glibc {
 impl Glibc {
     /// How many destructors of thread-local objects libc has still to call in a module (`__cxa_thread_atexit_impl` counts them).
     pub fn thread_destructors(&self, module: &Module) -> u64 {
-        match module.link_map.load(Ordering::Acquire) {
-            0 => 0,
-            // SAFETY: the module's map, which lives as long as the module.
-            map => unsafe { self.record_of(map as u64) }.get(self.layout.link_map.l_tls_dtor_count),
-        }
+        let at = &self.layout.link_map;
+        record_of(module, at.size()).map_or(0, |map| map.get(at.l_tls_dtor_count))
     }
 
     /// Takes the maps of modules that are going out of the list that libc and debuggers walk, and their TLS numbers out of libc's list.
@@ -362,38 +350,39 @@ impl Glibc {
         let Some(global) = self.global else { return };
         let at = &self.layout.link_map;
         for module in gone {
-            let Some(namespace) = namespace(self.layout, global, module.namespace) else {
+            let namespace = namespace(self.layout, global, module.namespace);
+            let (Some(namespace), Some(map)) = (namespace, record_of(module, at.size())) else {
                 continue;
             };
-            let map = module.link_map.load(Ordering::Acquire) as u64;
-            // SAFETY: maps that this room made; those of modules that went before are out of the list. At null nothing is stored.
-            unsafe {
-                let (next, previous) = (self.record_of(map).get(at.l_next), self.record_of(map).get(at.l_prev));
-                self.record_of(next).set(at.l_prev, previous);
-                self.record_of(previous).set(at.l_next, next);
-                let lists = &self.layout.link_namespaces;
-                if previous == 0 {
-                    namespace.set(lists.ns_loaded, next);
-                }
-                namespace.set(lists.ns_nloaded, namespace.get(lists.ns_nloaded).saturating_sub(1));
+            let (next, previous) = (map.get(at.l_next), map.get(at.l_prev));
+            // Those of modules that went before are out of the list.
+            map.follow(at.l_next, at.size()).set(at.l_prev, previous);
+            map.follow(at.l_prev, at.size()).set(at.l_next, next);
+            let lists = &self.layout.link_namespaces;
+            if previous == 0 {
+                namespace.set(lists.ns_loaded, next);
             }
-            if let Some(list) = self.slot_list(global) {
-                self.note_slot(list, module, 0);
-            }
+            namespace.set(lists.ns_nloaded, namespace.get(lists.ns_nloaded).saturating_sub(1));
+            self.note_slot(self.slot_list(global), module, 0);
         }
         global.set(self.layout.rtld_global.dl_tls_max_dtv_idx, tls_modules);
     }
 
     /// libc's list of modules with TLS: the one element that `start` made, with room for libraries opened later.
-    fn slot_list(&self, global: Record) -> Option<Record> {
-        let list = global.get(self.layout.rtld_global.dl_tls_dtv_slotinfo_list);
+    fn slot_list(&self, global: Record) -> Record {
+        let list = self.layout.rtld_global.dl_tls_dtv_slotinfo_list;
         let head = &self.layout.dtv_slotinfo_list;
-        // SAFETY: made by `start` with its length in its first member; elements behind it are checked against that. At null nothing is read.
-        unsafe {
-            let length = Record::at(list as *mut u8, head.slotinfo.offset()).get(head.len) as usize;
-            let size = head.slotinfo.offset() + length * self.layout.dtv_slotinfo.size();
-            (list != 0).then(|| Record::at(list as *mut u8, size))
-        }
+        // Its first member is its length, which says how much more there is.
+        let length = global.follow(list, head.slotinfo.offset()).get(head.len) as usize;
+        global.follow(list, head.slotinfo.offset() + length * self.layout.dtv_slotinfo.size())
+    }
+}
+
+/// Fills the blocks of modules that were opened late in a thread that runs.
+fn fill_blocks(pointer: u64, modules: &[Arc<Module>]) {
+    for module in modules {
+        // SAFETY: the calling thread or one of libc's list, whose surplus below the pointer belongs to nobody yet.
+        unsafe { StaticTls { pointer }.fill_one(module) };
     }
 }
 

@@ -4,10 +4,9 @@
 //! ([`recognise`]), and anything unknown is refused. Then this room fills them: facts about the machine ([`facts`]), a link_map for each
 //! module ([`maps`]), the first thread ([`start`]). What libc calls back at run time is in [`entries`].
 //!
-//! # Safety
 //! This room writes memory that belongs to lode's exports, to records that it allocated, and to the dynamic sections of modules
 //! before they are protected; and it calls functions of libc: `__libc_early_init`, `__register_atfork`, up to 2.33 libpthread's for static blocks.
-#![allow(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod cpu;
 pub mod entries;
@@ -22,14 +21,16 @@ pub mod witness;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, AtomicU64};
 
 use self::layout::{Layout, Row};
 use self::recognise::{Definition, Evidence};
 use self::record::Record;
 use self::tunables::Tunables;
 use crate::arch::Ask;
-use crate::elf::{Address, SymbolIndex, Vaddr, note};
+use crate::elf::{SymbolIndex, Vaddr, note};
 use crate::error::{Error, Kind, Name, Stage};
+use crate::foreign::{Code, Span};
 use crate::symbols::{Use, Wanted};
 use crate::sys::machine::MACHINE;
 use crate::world::{Module, ModuleId};
@@ -40,22 +41,22 @@ pub const LIBC: &[u8] = b"libc.so.6";
 /// The data objects that lode exports to glibc: defined in the binary, filled here.
 #[derive(Clone, Copy, Debug)]
 pub struct Exports {
-    /// `_rtld_global` and its size.
-    pub rtld_global: (*mut u8, usize),
-    /// `_rtld_global_ro` and its size.
-    pub rtld_global_ro: (*mut u8, usize),
+    /// `_rtld_global`.
+    pub rtld_global: Span,
+    /// `_rtld_global_ro`.
+    pub rtld_global_ro: Span,
     /// `__libc_enable_secure`.
-    pub enable_secure: *mut i32,
+    pub enable_secure: &'static AtomicI32,
     /// `_dl_argv`.
-    pub argv: *mut u64,
+    pub argv: &'static AtomicU64,
     /// `__libc_stack_end`.
-    pub stack_end: *mut u64,
+    pub stack_end: &'static AtomicU64,
     /// `__rseq_size`.
-    pub rseq_size: *mut u32,
+    pub rseq_size: &'static AtomicU32,
     /// `__rseq_offset`.
-    pub rseq_offset: *mut i64,
+    pub rseq_offset: &'static AtomicI64,
     /// `__nptl_initial_report_events`.
-    pub report_events: *const u8,
+    pub report_events: &'static AtomicU8,
 }
 
 /// A process with a known glibc.
@@ -86,23 +87,26 @@ pub struct AroundFork {
     pub in_the_child: extern "C" fn(),
 }
 
-/// Functions of libc that lode calls once they are relocated. Link-time lookup, run-time addresses.
+/// Functions of libc that lode calls once they are relocated.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Functions {
     /// `__libc_early_init`.
-    pub early_init: Option<Address>,
+    pub early_init: Option<Code>,
     /// `pthread_mutex_lock`.
-    pub mutex_lock: Option<Address>,
+    pub mutex_lock: Option<Code>,
     /// `pthread_mutex_unlock`.
-    pub mutex_unlock: Option<Address>,
+    pub mutex_unlock: Option<Code>,
     /// `__register_atfork`, behind pthread_atfork.
-    pub register_atfork: Option<Address>,
+    pub register_atfork: Option<Code>,
 }
 
 impl Functions {
     /// Those of a copy of libc.so.6.
     pub fn of(libc: &Module) -> Functions {
-        let function = |name: &str| find(libc, name).map(|(_, symbol)| libc.at(Vaddr(symbol.value)));
+        let function = |name: &str| {
+            let (_, symbol) = find(libc, name)?;
+            Code::of(&libc.image, libc.at(Vaddr(symbol.value)))
+        };
         Functions {
             early_init: function("__libc_early_init"),
             mutex_lock: function("pthread_mutex_lock"),
@@ -112,27 +116,22 @@ impl Functions {
     }
 }
 
-// SAFETY: the records point to memory that lives as long as the process; writers hold the long lock.
-unsafe impl Send for Glibc {}
-// SAFETY: as above.
-unsafe impl Sync for Glibc {}
-
 impl Glibc {
     /// Decides which row `libc` belongs to, without running any of it.
     ///
     /// # Errors
     /// [`Kind::UnknownLibc`].
     #[inline(never)]
-    pub fn recognise(libc: &Module) -> Result<Glibc, Box<Error>> {
+    pub fn recognise(libc: &Module) -> Result<Box<Glibc>, Box<Error>> {
         let layout: &'static Layout = Box::leak(Layout::of(recognised(libc)?));
-        Ok(Glibc {
+        Ok(Box::new(Glibc {
             layout,
             libc: libc.id,
             global: None,
             global_ro: None,
             tunables: Tunables::from_environment(layout.tunables(), core::iter::empty(), true),
             functions: Functions::of(libc),
-        })
+        }))
     }
 }
 

@@ -1,14 +1,15 @@
 //! Writing named members at the offsets of a layout row.
 //!
 //! # Safety
-//! A [`Record`] is made from memory that lode owns and that has the size of the structure; every write is checked against that size.
+//! A [`Record`] is memory of the structure's size, against which every access is checked. Members that the row describes as pointers are followed.
 //!
 //! Hundreds of members are written, each once, so these functions stay calls: what counts is the size of their callers.
 #![allow(unsafe_code)]
 
-use core::ptr::NonNull;
+use core::sync::atomic::AtomicU32;
 
 use super::layout::{Bits, Member, Structures, WORDS};
+use crate::foreign::Span;
 use crate::image::Memory;
 
 /// The structures of a row in its words, of which the first are those of [`Structures`].
@@ -21,10 +22,7 @@ pub fn structures<const N: usize>(words: &[u32; N]) -> &Structures {
 
 /// A C structure in memory.
 #[derive(Clone, Copy, Debug)]
-pub struct Record {
-    base: NonNull<u8>,
-    size: usize,
-}
+pub struct Record(Span);
 
 /// A member as one word, low half the offset, high half the size: what a call passes in one register.
 #[derive(Clone, Copy)]
@@ -43,38 +41,25 @@ impl Place {
 }
 
 impl Record {
-    /// The structure at `base`.
-    ///
-    /// # Safety
-    /// `size` bytes at `base` must stay writable, and no reference may cover them. At null there is an empty structure.
-    pub unsafe fn at(base: *mut u8, size: usize) -> Record {
-        match NonNull::new(base) {
-            Some(base) => Record { base, size },
-            None => Record {
-                base: NonNull::dangling(),
-                size: 0,
-            },
-        }
+    /// The structure in this memory.
+    pub fn of(memory: Span) -> Record {
+        Record(memory)
     }
 
     /// A zeroed structure that lives as long as the process.
     #[inline(never)]
     pub fn allocate(size: usize) -> Option<Record> {
-        let memory = Memory::zeroed(size)?;
-        // SAFETY: fresh memory of that size, which is never given back.
-        let record = unsafe { Record::at(memory.base(), size) };
-        memory.leak();
-        Some(record)
+        Some(Record(Span::lasting(Memory::zeroed(size)?)))
     }
 
     /// Its address.
     pub fn address(self) -> u64 {
-        self.base.as_ptr() as u64
+        self.0.address()
     }
 
     /// The address of a member; `None` when the row does not fit the structure.
     pub fn address_of(self, member: Member) -> Option<u64> {
-        (member.offset() + member.size() <= self.size).then(|| self.address() + member.offset() as u64)
+        Some(self.inner(member)?.address())
     }
 
     /// The structure inside a member.
@@ -85,9 +70,28 @@ impl Record {
     /// The structure of `size` bytes at `offset` bytes.
     #[inline(never)]
     pub fn part(self, offset: usize, size: usize) -> Option<Record> {
-        let end = offset.checked_add(size)?;
-        let base = NonNull::new(self.base.as_ptr().wrapping_add(offset))?;
-        (end <= self.size).then_some(Record { base, size })
+        self.0.part(offset, size).map(Record)
+    }
+
+    /// The structure of `size` bytes that a member points to; at null an empty one, in which nothing is stored.
+    ///
+    /// Only for members that the row describes as pointers to such a structure.
+    #[inline(never)]
+    pub fn follow(self, member: Member, size: usize) -> Record {
+        // SAFETY: lode made what these members first point to; from then on it and libc store addresses of such structures there or null, and the caller
+        // has the lock under which they do.
+        Record(unsafe { Span::at(self.get(member) as *mut u8, size) })
+    }
+
+    /// Whether there is anything.
+    pub fn is_there(self) -> bool {
+        self.0.size() != 0
+    }
+
+    /// A member that others change by atomic instructions: 32 bits.
+    #[inline(never)]
+    pub fn shared(self, member: Member) -> Option<&'static AtomicU32> {
+        self.0.shared_half(member.offset())
     }
 
     /// Stores the low bytes of `value` that the member has room for (at most 8; the rest is left alone).
@@ -106,12 +110,9 @@ impl Record {
     #[inline(never)]
     fn store(self, place: Place, value: u64) {
         let (offset, length) = place.bytes();
-        if offset + length > self.size {
-            return;
+        if let Some(bytes) = value.to_le_bytes().get(..length) {
+            self.0.store_bytes(offset, bytes);
         }
-        let bytes = value.to_le_bytes();
-        // SAFETY: the range lies in the structure; see `at`.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.as_ptr().add(offset), length) };
     }
 
     /// The member's value, its low 8 bytes at most.
@@ -123,9 +124,8 @@ impl Record {
     fn load(self, place: Place) -> u64 {
         let (offset, length) = place.bytes();
         let mut bytes = [0u8; 8];
-        if offset + length <= self.size {
-            // SAFETY: as in `store`.
-            unsafe { core::ptr::copy_nonoverlapping(self.base.as_ptr().add(offset), bytes.as_mut_ptr(), length) };
+        if let Some(bytes) = bytes.get_mut(..length) {
+            self.0.load_bytes(offset, bytes);
         }
         u64::from_le_bytes(bytes)
     }
@@ -133,30 +133,26 @@ impl Record {
     /// Stores a bit field.
     #[inline(never)]
     pub fn set_bits(self, bits: Bits, value: u8) {
-        if bits.offset() < self.size {
-            // SAFETY: the byte lies in the structure.
-            unsafe {
-                let place = self.base.add(bits.offset());
-                place.write(bits.insert(place.read(), value));
-            }
+        if let Some(before) = self.0.load(bits.offset()) {
+            self.0.store(bits.offset(), bits.insert(before, value));
         }
     }
 
     /// Stores a word at an offset that an array in the row implies.
     #[inline(never)]
     pub fn set_word(self, offset: usize, value: u64) {
-        if offset.checked_add(8).is_some_and(|end| end <= self.size) {
-            // SAFETY: the range lies in the structure.
-            unsafe { self.base.add(offset).cast::<u64>().write_unaligned(value) };
-        }
+        self.0.store(offset, value);
+    }
+
+    /// Stores bytes at an offset behind the members.
+    #[inline(never)]
+    pub fn set_bytes(self, offset: usize, bytes: &[u8]) {
+        self.0.store_bytes(offset, bytes);
     }
 
     /// Stores 32 bits at an offset that an array in the row implies.
     #[inline(never)]
     pub fn set_half(self, offset: usize, value: u32) {
-        if offset.checked_add(4).is_some_and(|end| end <= self.size) {
-            // SAFETY: the range lies in the structure.
-            unsafe { self.base.add(offset).cast::<u32>().write_unaligned(value) };
-        }
+        self.0.store(offset, value);
     }
 }

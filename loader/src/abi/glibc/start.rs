@@ -1,11 +1,13 @@
 //! `Relocated` to `Awake`: the first thread, the shared structures, the list of modules. Then `__libc_early_init`.
 //!
 //! # Safety
-//! Writes lode's exports and the memory of the first thread, which runs this code and has no thread pointer yet.
+//! Gives the kernel places in the memory of the first thread, which is never given back.
 #![allow(unsafe_code)]
 
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+
+use crt::syscall as call;
 
 use super::cpu::CpuFacts;
 use super::facts::{self, Kernel};
@@ -13,12 +15,15 @@ use super::layout::{Member, Word};
 use super::maps::namespace;
 use super::record::Record;
 use super::{AroundFork, Exports, Functions, Glibc, entries};
+use crate::abi::head::ThreadHead;
 use crate::elf::Vaddr;
 use crate::elf::segment::Access;
-use crate::error::{Errno, Fault, Kind};
+use crate::error::{Fault, Kind};
+use crate::foreign::Span;
 use crate::layout::TlsTemplate;
+use crate::sys::heap::refusal;
 use crate::sys::linux;
-use crate::thread::{Dtv, StaticTls};
+use crate::thread::Dtv;
 use crate::tls::TlsPlan;
 use crate::world::{Module, Namespace, Role, Roster};
 
@@ -111,28 +116,20 @@ impl Glibc {
         let pthread_size = self.layout.pthread.size() as u64;
         plan.capacity = Some(shape.size - pthread_size);
         plan.floor = plan.used;
-        let pointer = self.first_thread(&shape)?;
+        let memory = || Kind::os("cannot create TLS data structures", refusal());
+        let head = self.thread_memory(shape.size, shape.align).ok_or_else(memory)?;
         let dtv = Dtv::allocate(plan.modules, 0);
         if dtv.address() == 0 {
             return Err(Kind::OutOfMemory.into());
         }
-        // SAFETY: `first_thread` allocated `shape.size` bytes, of which those of struct pthread are at and above the pointer.
-        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size()) };
+        let pthread = Record::of(head.span());
         self.fill_pthread(pthread, dtv, with);
-        // SAFETY: the blocks lie below the pointer, no thread uses them yet.
-        unsafe { StaticTls { pointer }.fill(roster, dtv) };
-        // SAFETY: the memory at the pointer is a thread head from now on.
-        unsafe { crt::syscall::set_thread_pointer(pointer as usize) }
+        head.enter(roster, dtv)
             .map_err(|errno| Kind::os("cannot set %fs base address for thread-local storage", errno))?;
-        // SAFETY: the exports have these sizes; nothing else refers to them.
-        let (global, global_ro) = unsafe {
-            (
-                Record::at(with.exports.rtld_global.0, with.exports.rtld_global.1),
-                Record::at(with.exports.rtld_global_ro.0, with.exports.rtld_global_ro.1),
-            )
-        };
-        if self.layout.rtld_global.size() > with.exports.rtld_global.1
-            || self.layout.rtld_global_ro.size() > with.exports.rtld_global_ro.1
+        let exports = &with.exports;
+        let (global, global_ro) = (Record::of(exports.rtld_global), Record::of(exports.rtld_global_ro));
+        if self.layout.rtld_global.size() > exports.rtld_global.size()
+            || self.layout.rtld_global_ro.size() > exports.rtld_global_ro.size()
         {
             return Err(
                 Kind::Unsupported("the structures of this glibc are larger than those that lode exports").into(),
@@ -146,24 +143,16 @@ impl Glibc {
         entries::fill(self.layout, global, global_ro);
         self.register_thread(pthread);
         if let Some(rseq) = rseq {
-            self.register_rseq(pointer, &rseq, with);
+            register_rseq(head, &rseq, exports);
         }
         self.fill_exports(with);
-        self.first_maps(global, roster, plan, with)
+        self.first_maps(global, pthread, roster, plan, with)
             .ok_or_else(|| Kind::OutOfMemory.into())
     }
 
-    /// Allocates the first thread's blocks and struct; returns the thread pointer.
-    fn first_thread(&self, shape: &Shape) -> Result<u64, Fault> {
-        let memory = || Kind::os("cannot create TLS data structures", Errno::ENOMEM);
-        self.thread_memory(shape.size, shape.align).ok_or_else(memory)
-    }
-
-    /// Memory for the blocks and the struct of a thread, `size` bytes in all; returns the thread pointer, aligned to `align`.
-    pub fn thread_memory(&self, size: u64, align: u64) -> Option<u64> {
-        let total = usize::try_from(size.checked_add(align)?).ok()?;
-        let below = size.checked_sub(self.layout.pthread.size() as u64)?;
-        Some((linux::allocate(total)? as u64 + below).next_multiple_of(align))
+    /// Memory for the blocks and the struct of a thread, `size` bytes in all; the thread pointer is a multiple of `align`.
+    pub fn thread_memory(&self, size: u64, align: u64) -> Option<ThreadHead> {
+        ThreadHead::allocate(size, self.layout.pthread.size(), align)
     }
 
     fn fill_pthread(&self, pthread: Record, dtv: Dtv, with: &Circumstances<'_>) {
@@ -185,8 +174,7 @@ impl Glibc {
         if let Some(block) = pthread.address_of(at.specific_1stblock) {
             pthread.set_word(at.specific.offset(), block);
         }
-        // SAFETY: the export is a byte.
-        let report = unsafe { with.exports.report_events.read_volatile() };
+        let report = with.exports.report_events.load(Ordering::Relaxed);
         pthread.set(at.report_events, report.into());
         pthread.set_if(at.user_stack, 1);
         pthread.set_if(at.stack_mode, 2);
@@ -198,14 +186,12 @@ impl Glibc {
     fn register_thread(&self, pthread: Record) {
         let at = &self.layout.pthread;
         let clear = at.joinstate.unwrap_or(at.tid);
-        if let Some(address) = pthread.address_of(clear) {
-            // SAFETY: the word lives as long as the process.
-            let tid = unsafe { crt::syscall::set_tid_address(address as usize) };
-            pthread.set(at.tid, tid as u64);
+        if let Some(word) = pthread.shared(clear) {
+            pthread.set(at.tid, call::set_tid_address(word) as u64);
         }
         if let Some(address) = pthread.address_of(at.robust_head) {
             // SAFETY: the list head was filled by `fill_pthread`. An old kernel without robust mutexes says no, as under glibc.
-            let _ = unsafe { crt::syscall::set_robust_list(address as usize, 24) };
+            let _ = unsafe { call::set_robust_list(address as usize, 24) };
         }
     }
 
@@ -238,34 +224,11 @@ impl Glibc {
         })
     }
 
-    fn register_rseq(&self, pointer: u64, rseq: &Rseq, with: &Circumstances<'_>) {
-        let area = pointer.wrapping_add_signed(rseq.offset);
-        // cpu_id: -1 not registered yet, -2 registration failed.
-        let state = (area + 4) as *mut i32;
-        // SAFETY: the area is zero, aligned, in the memory of the first thread, and lives as long as the thread. The size is the kernel's own.
-        let registered = unsafe {
-            state.write(-1);
-            rseq.wanted && crt::syscall::rseq(area as usize, rseq.size as u32, 0, RSEQ_SIGNATURE).is_ok()
-        };
-        // SAFETY: as above; the rest are lode's own exports.
-        unsafe {
-            if !registered {
-                state.write(-2);
-            }
-            with.exports
-                .rseq_size
-                .write(if registered { rseq.told as u32 } else { 0 });
-            with.exports.rseq_offset.write(rseq.offset);
-        }
-    }
-
     fn fill_exports(&self, with: &Circumstances<'_>) {
-        // SAFETY: lode's own exports, written before COPY relocations read them.
-        unsafe {
-            with.exports.enable_secure.write(i32::from(with.secure));
-            with.exports.argv.write(with.argv);
-            with.exports.stack_end.write(with.stack);
-        }
+        let exports = &with.exports;
+        exports.enable_secure.store(with.secure.into(), Ordering::Relaxed);
+        exports.argv.store(with.argv, Ordering::Relaxed);
+        exports.stack_end.store(with.stack, Ordering::Relaxed);
     }
 
     fn fill_global_ro(&self, ro: Record, shape: &Shape, roster: Roster<'_>) {
@@ -331,7 +294,14 @@ impl Glibc {
     }
 
     /// The link_maps of the start, in list order: the program, the vDSO, then breadth-first.
-    fn first_maps(&self, global: Record, roster: Roster<'_>, plan: &TlsPlan, with: &Circumstances<'_>) -> Option<()> {
+    fn first_maps(
+        &self,
+        global: Record,
+        pthread: Record,
+        roster: Roster<'_>,
+        plan: &TlsPlan,
+        with: &Circumstances<'_>,
+    ) -> Option<()> {
         let mut maps = Vec::with_capacity(with.order.len());
         for id in with.order {
             maps.push(self.map_of(roster.get(*id)?, roster)?);
@@ -355,7 +325,7 @@ impl Glibc {
         self.slot_info(global, roster, plan.modules)?;
         let user = self.layout.rtld_global.dl_stack_user;
         if let Some(list) = user {
-            self.join_list(global, list);
+            self.join_list(global, list, pthread);
         }
         Some(())
     }
@@ -399,10 +369,7 @@ impl Glibc {
     }
 
     /// Links the first thread into a list of threads.
-    fn join_list(&self, global: Record, list: Member) {
-        let pointer = crate::sys::machine::thread_pointer();
-        // SAFETY: the calling thread's struct pthread, made by `wake`.
-        let pthread = unsafe { Record::at(pointer as *mut u8, self.layout.pthread.size()) };
+    fn join_list(&self, global: Record, list: Member, pthread: Record) {
         let (Some(head), Some(node)) = (global.inner(list), pthread.inner(self.layout.pthread.list)) else {
             return;
         };
@@ -416,18 +383,39 @@ impl Glibc {
     /// Wakes a copy of libc.so.6, the first (`initial`) or that of another namespace: every resolver has run, no constructor has.
     pub fn early_init(functions: &Functions, initial: bool, around_fork: &AroundFork) {
         if let Some(function) = functions.early_init {
-            // SAFETY: libc's own function of this signature since 2.32, in a process that has all it reads.
-            let function: extern "C-unwind" fn(u8) = unsafe { core::mem::transmute(function.0 as usize) };
-            function(initial.into());
+            // Since 2.32; its argument says whether the copy is the first.
+            function.call([initial.into(), 0, 0, 0]);
         }
-        if let Some(function) = functions.register_atfork {
-            // SAFETY: libc's own function of this signature; the last argument names the object whose closing would take the handlers back.
-            let register: extern "C-unwind" fn(extern "C" fn(), extern "C" fn(), extern "C" fn(), usize) -> i32 =
-                unsafe { core::mem::transmute(function.0 as usize) };
-            // When it has no memory, a fork in a process with threads is less safe, as it is under other loaders.
-            register(around_fork.before, around_fork.after, around_fork.in_the_child, 0);
+        if let Some(register) = functions.register_atfork {
+            let AroundFork {
+                before,
+                after,
+                in_the_child,
+            } = *around_fork;
+            // The last argument names the object whose closing would take the handlers back. When libc has no memory, a fork in a process with threads
+            // is less safe, as it is under other loaders.
+            register.call([before as usize, after as usize, in_the_child as usize, 0]);
         }
     }
+}
+
+/// Tells the kernel of the first thread's area for restartable sequences, and the program whether it took it.
+fn register_rseq(head: ThreadHead, rseq: &Rseq, exports: &Exports) {
+    let address = head.pointer().wrapping_add_signed(rseq.offset);
+    // SAFETY: in the memory of the first thread, in its struct or where the plan reserved it below the pointer; aligned, and nothing else uses it.
+    let area = unsafe { Span::at(address as *mut u8, rseq.size as usize) };
+    // cpu_id: -1 not registered yet, -2 registration failed.
+    area.store(4, -1i32 as u32);
+    // SAFETY: all but that is zero. The area lives as long as the thread, and its size is the kernel's own.
+    let register = || unsafe { call::rseq(address as usize, rseq.size as u32, 0, RSEQ_SIGNATURE) };
+    let told = if rseq.wanted && register().is_ok() {
+        rseq.told as u32
+    } else {
+        area.store(4, -2i32 as u32);
+        0
+    };
+    exports.rseq_size.store(told, Ordering::Relaxed);
+    exports.rseq_offset.store(rseq.offset, Ordering::Relaxed);
 }
 
 #[inline(never)]

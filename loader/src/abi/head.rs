@@ -1,0 +1,91 @@
+//! A thread that does not run yet: its head at the thread pointer, and the static blocks below it.
+//!
+//! # Safety
+//! A [`ThreadHead`] is made of fresh memory, or is the thread pointer that libc passes for a thread that it is about to start or that has ended: what lies
+//! below and in the head belongs to lode until the thread runs.
+#![allow(unsafe_code)]
+
+use crate::error::Errno;
+use crate::foreign::{Given, Span};
+use crate::sys::linux;
+use crate::thread::{self, Dtv, StaticTls};
+use crate::world::Roster;
+
+/// Where every head has the address of the dtv, in bytes (the second word; TLS ABI, section 3.4.1, and glibc's `tcbhead_t`).
+const DTV: usize = 8;
+
+/// Where every head has its own address (psABI, and glibc's `tcbhead_t`), in bytes.
+const ITSELF: [usize; 2] = [0, 16];
+
+/// The head of a thread that does not run, or its beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadHead(Span);
+
+impl ThreadHead {
+    /// Fresh memory of `size` bytes, `above` of them for the head, at a multiple of `align`, a power of two. It has its own address already.
+    pub fn allocate(size: u64, above: usize, align: u64) -> Option<ThreadHead> {
+        let (size, align) = (size as usize, align as usize);
+        let below = size.checked_sub(above)?;
+        let base = linux::allocate(size.checked_add(align)?)?;
+        let pointer = (base + below + align - 1) & align.wrapping_neg();
+        // SAFETY: inside a new mapping, which is never given back, and to which nothing of Rust refers.
+        let head = unsafe { Span::at(pointer as *mut u8, above) };
+        let [first, third] = ITSELF;
+        head.store(first, pointer as u64);
+        head.store(third, pointer as u64);
+        Some(ThreadHead(head))
+    }
+
+    /// The thread that libc passes by its thread pointer; `None` at null.
+    pub fn given(head: Given) -> Option<ThreadHead> {
+        let head = head.span(DTV + 8);
+        (head.size() != 0).then_some(ThreadHead(head))
+    }
+
+    /// The thread pointer.
+    pub fn pointer(self) -> u64 {
+        self.0.address()
+    }
+
+    /// What begins at the thread pointer.
+    pub fn span(self) -> Span {
+        self.0
+    }
+
+    /// Gives the thread its vector, and copies the image of every module with a static place, for which the plan had room left below.
+    pub fn fill(self, roster: Roster<'_>, dtv: Dtv) {
+        self.0.store(DTV, dtv.address());
+        let blocks = StaticTls {
+            pointer: self.pointer(),
+        };
+        // SAFETY: whoever made the memory, lode or libc, made it as large as the plan says, and no thread runs on it yet.
+        unsafe { blocks.fill(roster, dtv) };
+    }
+
+    /// As [`ThreadHead::fill`], with the vector of the thread that had the memory before. `None` when there is no memory.
+    pub fn renew(self, roster: Roster<'_>, modules: u64, generation: u64) -> Option<()> {
+        // SAFETY: as in `fill`; the former thread has ended, and its vector stands in the head.
+        unsafe { thread::renew(self.pointer(), roster, modules, generation) }.map(drop)
+    }
+
+    /// Gives back the vector.
+    pub fn release(self) {
+        let vector = self.0.load(DTV).unwrap_or(0);
+        self.0.store(DTV, 0u64);
+        if vector != 0 {
+            // SAFETY: the head had it, and does not have it any more; the thread has ended.
+            unsafe { Dtv::at(vector).release() };
+        }
+    }
+
+    /// Fills it and makes it the calling thread's.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub fn enter(self, roster: Roster<'_>, dtv: Dtv) -> Result<(), Errno> {
+        self.fill(roster, dtv);
+        // SAFETY: memory that stays, with all that compiled code reads of a head: its own address, the vector, the guard. What a libc adds its room has
+        // filled before.
+        unsafe { crt::syscall::set_thread_pointer(self.pointer() as usize) }
+    }
+}
