@@ -126,6 +126,35 @@ fn what_may_be_missing_later_is_named() {
 }
 
 #[test]
+fn what_notes_require_comes_along_and_what_they_suggest_is_named() {
+    let Some(bench) = Bench::new() else { return };
+    for name in ["libmust.so", "libmay.so"] {
+        let soname = format!("-Wl,-soname,{name}");
+        bench.link(
+            "gcc",
+            name,
+            "int some(void) { return 0; }",
+            &["-shared", "-fPIC", &soname],
+        );
+    }
+    // UAPI Group specification "ELF Metadata": `.note.dlopen`.
+    let wishes = r#"[{\\\"soname\\\":[\\\"libmust.so\\\"],\\\"priority\\\":\\\"required\\\"},{\\\"soname\\\":[\\\"libmay.so\\\"],\\\"feature\\\":\\\"more\\\"}]"#;
+    let source = format!(
+        "__asm__(\".section .note.dlopen,\\\"a\\\",@note\\n.balign 4\\n.long 2f-1f, 4f-3f, 0x407c0c0a\\n1: .asciz \\\"FDO\\\"\\n\"
+         \"2: .balign 4\\n3: .asciz \\\"{wishes}\\\"\\n4: .balign 4\\n.text\\n\"); int main(void) {{ return 0; }}"
+    );
+    bench.link("gcc", "opener", &source, &["-Wl,-rpath,$ORIGIN"]);
+    let said = bench.said(&mut bench.image(&["opener", "--root", "tree"]));
+    assert!(
+        said.contains("DIR/opener may open DIR/libmay.so (more): --include DIR/libmay.so"),
+        "{said}"
+    );
+    assert!(!said.contains("libmust.so"), "{said}");
+    let inside = |name: &str| bench.path("tree").join(bench.path(name).strip_prefix("/").unwrap());
+    assert!(inside("libmust.so").exists() && !inside("libmay.so").exists());
+}
+
+#[test]
 fn check_says_what_is_missing_wrong_or_too_new_in_an_image() {
     let Some(bench) = Bench::new() else { return };
     let versions = bench.path("versions");

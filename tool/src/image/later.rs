@@ -108,11 +108,9 @@ impl Later {
             }
             if object.binary.soname.as_deref() == Some("libc.so.6") {
                 self.libraries = object.path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-                let names = object.binary.symbols.iter().filter_map(|symbol| {
-                    let (service, _) = symbol.name.strip_prefix("_nss_")?.split_once('_')?;
-                    Some(service.to_owned())
-                });
-                self.inside.extend(names);
+                let defined = object.binary.symbols.iter().filter(|symbol| symbol.is_defined());
+                let services = defined.filter_map(|symbol| service_of(&symbol.name));
+                self.inside.extend(services.map(str::to_owned));
                 continue;
             }
             let wanted = object.binary.symbols.iter().filter(|symbol| symbol.is_wanted());
@@ -229,7 +227,28 @@ impl Later {
     }
 }
 
+/// The name service that a function belongs to, if it answers a question: `_nss_files_getpwnam_r`. libc has had parts of `files` since long before it had
+/// all of it.
+fn service_of(function: &str) -> Option<&str> {
+    let (service, rest) = function.strip_prefix("_nss_")?.split_once('_')?;
+    rest.starts_with("get").then_some(service)
+}
+
 fn is_of_interest(name: &str) -> bool {
     let mut lists = DATABASES.iter().map(|database| database.functions);
     lists.any(|list| list.contains(&name)) || UNWINDING.contains(&name) || CONVERTING.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_in_libc_if_its_answers_are() {
+        assert_eq!(service_of("_nss_files_getpwnam_r"), Some("files"));
+        assert_eq!(service_of("_nss_dns_gethostbyname_r"), Some("dns"));
+        // What 2.31 has.
+        assert_eq!(service_of("_nss_files_parse_pwent"), None);
+        assert_eq!(service_of("getpwnam_r"), None);
+    }
 }
