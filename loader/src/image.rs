@@ -134,6 +134,24 @@ impl Writable {
         Some(())
     }
 
+    /// Adds `value` to each 64-bit word that a bit stands for, by its number. Words behind the end are left out.
+    #[inline(always)]
+    fn add(self, mut bits: u64, value: u64) {
+        let Writable(place) = self;
+        if u64::from(64 - bits.leading_zeros()) * 8 > place.length as u64 {
+            return;
+        }
+        while bits != 0 {
+            let word = place
+                .first
+                .wrapping_add(bits.trailing_zeros() as usize * 8)
+                .cast::<u64>();
+            // SAFETY: the word of the highest bit ends with the place at the latest, which is mapped and writable; nothing refers to it.
+            unsafe { word.write_unaligned(word.read_unaligned().wrapping_add(value)) };
+            bits &= bits - 1;
+        }
+    }
+
     /// Writes to the first byte what stands there.
     fn touch(self) {
         let Writable(place) = self;
@@ -257,6 +275,16 @@ impl<T: Plain> Table<T> {
         T::at(entry, 0)
     }
 
+    /// The same bytes as entries of another kind, as far as they are whole ones.
+    #[inline]
+    pub fn of<U: Plain>(self) -> Table<U> {
+        Table {
+            first: self.first,
+            count: self.count * size_of::<T>() / size_of::<U>(),
+            entries: PhantomData,
+        }
+    }
+
     /// All entries in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
@@ -291,6 +319,8 @@ impl<T: Plain> Table<T> {
 pub struct Patch<'a> {
     image: &'a Image,
     last: Extent,
+    /// How many places in it, byte by byte, have a whole 64-bit word.
+    word_places: u64,
     /// Segments that are not writable take stores too.
     all: bool,
 }
@@ -298,9 +328,15 @@ pub struct Patch<'a> {
 impl Patch<'_> {
     #[inline(always)]
     fn place(&mut self, at: Vaddr, length: u64) -> Option<Writable> {
-        let first = match self.last.place(at, length) {
-            Some(place) => place.first,
-            None => self.turn_to(at, length)?.0.as_ptr(),
+        let offset = at.0.wrapping_sub(self.last.start.0);
+        // Nearly all places are words, and for those one look is enough.
+        let fits = match length {
+            8 => offset < self.word_places,
+            _ => offset <= self.last.length && self.last.length - offset >= length,
+        };
+        let first = match fits {
+            true => self.last.pointer(at),
+            false => self.turn_to(at, length)?.0.as_ptr(),
         };
         // To the compiler the length is a constant then, and no later look at it costs anything.
         let length = length as usize;
@@ -315,6 +351,7 @@ impl Patch<'_> {
             return None;
         }
         self.last = extent;
+        self.word_places = extent.length.saturating_sub(7);
         NonNull::new(extent.pointer(at)).map(Pointer)
     }
 
@@ -331,12 +368,32 @@ impl Patch<'_> {
         self.place(at, size_of::<T>() as u64)?.write(value.bytes().as_ref())
     }
 
-    /// Adds `bias` to the 64-bit word at `at`: what one RELR place asks.
+    /// Stores 64-bit words, each at its place, up to the first place that is not in the extent at hand. Returns how many.
     #[inline(always)]
-    pub fn add(&mut self, at: Vaddr, bias: Bias) -> Option<()> {
-        let place = self.place(at, 8)?;
-        let word = u64::at(place.0, 0)?.wrapping_add(bias.0);
-        place.write(word.bytes().as_ref())
+    pub fn store_run(&mut self, words: impl Iterator<Item = (Vaddr, u64)>) -> usize {
+        // Copies: to the compiler a store may change what the patch says.
+        let Patch { last, word_places, .. } = *self;
+        let mut stored: usize = 0;
+        for (at, word) in words {
+            if at.0.wrapping_sub(last.start.0) >= word_places {
+                break;
+            }
+            let first = last.pointer(at);
+            if Writable(Place { first, length: 8 }).write(&word.bytes()).is_none() {
+                break;
+            }
+            stored = stored.wrapping_add(1);
+        }
+        stored
+    }
+
+    /// Adds `bias` to the 64-bit words that `bits` names, each as many words behind `at`: what a word of a RELR stream asks. `None`, and nothing is added, when
+    /// not all of them from the first to the last lie in one writable extent.
+    #[inline(always)]
+    pub fn add_all(&mut self, at: Vaddr, bits: u64, bias: Bias) -> Option<()> {
+        let length = u64::from(64 - bits.leading_zeros()) * 8;
+        self.place(at, length)?.add(bits, bias.0);
+        Some(())
     }
 
     /// Has the kernel make the page of `at` the process's own, if it is writable.
@@ -595,6 +652,7 @@ impl Image {
         Patch {
             image: self,
             last,
+            word_places: last.length.saturating_sub(7),
             all: false,
         }
     }

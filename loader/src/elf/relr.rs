@@ -33,36 +33,50 @@ pub fn for_each_of_size<const SIZE: u64>(
     words: impl Iterator<Item = u64>,
     place: &mut impl FnMut(Vaddr) -> Option<()>,
 ) -> Result<u64, Fault> {
+    runs::<SIZE>(words, &mut |start, bits| each_of::<SIZE>(start, bits, place))
+}
+
+/// Gives each place of a run to `place`: a bit stands for the word as many words behind `start`.
+///
+/// # Errors
+/// The place for which `place` answered `None`.
+#[inline]
+pub fn each_of<const SIZE: u64>(
+    start: Vaddr,
+    mut bits: u64,
+    place: &mut impl FnMut(Vaddr) -> Option<()>,
+) -> Result<(), Vaddr> {
+    while bits != 0 {
+        let at = Vaddr(start.0.wrapping_add(u64::from(bits.trailing_zeros()) * SIZE));
+        place(at).ok_or(at)?;
+        bits &= bits - 1;
+    }
+    Ok(())
+}
+
+/// Gives each word of a stream to `run` as what it asks for: a first place, and a bit for each place, which is as many words behind it. Returns the number of
+/// places. Sums wrap: a place that comes round the end of the address space is judged by `run` like any other.
+///
+/// # Errors
+/// [`Rule::RelrBitmapFirst`] when no address stands before the first bitmap; [`Rule::RelrOutside`] with the place that `run` answered, and as its limit
+/// the number of its word.
+#[inline]
+pub fn runs<const SIZE: u64>(
+    words: impl Iterator<Item = u64>,
+    run: &mut impl FnMut(Vaddr, u64) -> Result<(), Vaddr>,
+) -> Result<u64, Fault> {
     let bitmap_places = SIZE * 8 - 1;
-    let full = u64::MAX >> (64 - bitmap_places);
     let mut count = 0u64;
     let mut base = None;
     for (index, word) in words.enumerate() {
-        if word & 1 == 0 {
-            place(Vaddr(word)).ok_or_else(|| outside(word, index))?;
-            base = Some(word.wrapping_add(SIZE));
-            count += 1;
-            continue;
-        }
-        // Sums wrap: a place that comes round the end of the address space is judged by `place` like any other.
-        let start: u64 = base.ok_or_else(|| Kind::malformed(Rule::RelrBitmapFirst, word, 0))?;
-        let mut bits = word >> 1;
-        if bits == full {
-            // Tables of pointers are runs of full bitmaps; without the search for the next bit this loop is straight.
-            for bit in 0..bitmap_places {
-                let at = start.wrapping_add(bit * SIZE);
-                place(Vaddr(at)).ok_or_else(|| outside(at, index))?;
-            }
-            count += bitmap_places;
-        } else {
-            count += u64::from(bits.count_ones());
-            while bits != 0 {
-                let at = start.wrapping_add(u64::from(bits.trailing_zeros()) * SIZE);
-                place(Vaddr(at)).ok_or_else(|| outside(at, index))?;
-                bits &= bits - 1;
-            }
-        }
-        base = Some(start.wrapping_add(bitmap_places * SIZE));
+        let (start, bits, places) = match (word & 1, base) {
+            (0, _) => (word, 1, 1),
+            (_, Some(base)) => (base, word >> 1, bitmap_places),
+            (_, None) => return Err(Kind::malformed(Rule::RelrBitmapFirst, word, 0)),
+        };
+        run(Vaddr(start), bits).map_err(|at| outside(at.0, index))?;
+        count += u64::from(bits.count_ones());
+        base = Some(start.wrapping_add(places * SIZE));
     }
     Ok(count)
 }

@@ -306,9 +306,15 @@ impl<'a> Work<'a> {
         };
         let words = table(tables.module, range)?;
         let bias = tables.module.image.bias();
-        self.statistics.relr += relr::for_each(words.iter(), &mut |at| {
-            let moved = tables.patch.add(at, bias);
-            moved.or_else(|| self.open(tables, at).and_then(|()| tables.patch.add(at, bias)))
+        self.statistics.relr += relr::runs::<8>(words.iter(), &mut |start, bits| {
+            if tables.patch.add_all(start, bits, bias).is_some() {
+                return Ok(());
+            }
+            // Nothing was added: a place of the run is not where the others are.
+            relr::each_of::<8>(start, bits, &mut |at| {
+                let moved = tables.patch.add_all(at, 1, bias);
+                moved.or_else(|| self.open(tables, at).and_then(|()| tables.patch.add_all(at, 1, bias)))
+            })
         })?;
         tables.stream = words;
         Ok(())
@@ -328,30 +334,32 @@ impl<'a> Work<'a> {
         let step = form.words();
         check_count(relative, words.len() / step)?;
         let bias = tables.module.image.bias();
-        let is_plain = matches!(form, PltKind::Rela) && tables.stream.is_empty();
+        let is_plain = tables.stream.is_empty();
         let mut meaning = Meaning::new(self.binding.machine);
         let mut index = 0;
-        while let Some(entry) = form.entry(words, index) {
-            if is_plain
-                && let Some(relocation) = meaning.known(entry.kind())
-                && matches!(relocation.ask, Ask::Relative)
-                && tables
-                    .patch
-                    .store(Vaddr(entry.offset), entry.addend.wrapping_add(bias.0))
-                    .is_some()
-            {
-                self.statistics.relative += 1;
-            } else {
-                tables.cursor.index = index;
-                self.one(
-                    tables,
-                    &mut meaning,
-                    &entry,
-                    form.addend(&entry),
-                    (index as u64) < relative,
-                )?;
-            }
+        let entries = form.entries(words);
+        while let Some(entry) = entries.get(index) {
+            tables.cursor.index = index;
+            self.one(
+                tables,
+                &mut meaning,
+                &entry,
+                form.addend(&entry),
+                (index as u64) < relative,
+            )?;
             index += 1;
+            if is_plain
+                && let Rows::Rela(entries) = entries
+                && let Some(kind) = meaning.relative()
+            {
+                // Most entries of most tables are alike, and stand in runs.
+                let rest = (index..).map_while(|index| entries.get(index));
+                let alike = rest.take_while(|entry| entry.kind() == kind);
+                let words = alike.map(|entry| (Vaddr(entry.offset), entry.addend.wrapping_add(bias.0)));
+                let stored = tables.patch.store_run(words);
+                self.statistics.relative += stored as u64;
+                index += stored;
+            }
         }
         Ok(())
     }
@@ -856,6 +864,13 @@ impl<'a> Meaning<'a> {
         }
     }
 
+    /// The number of relative relocations, if the entry before was one.
+    #[inline(always)]
+    fn relative(&self) -> Option<u32> {
+        let (kind, relocation) = self.last?;
+        matches!(relocation.ask, Ask::Relative).then_some(kind)
+    }
+
     #[inline(never)]
     fn of(
         &mut self,
@@ -968,7 +983,8 @@ fn check_value(found: &Definition<'_>) -> core::result::Result<(), Fault> {
 fn calls_to_ifuncs(module: &Module, machine: &Machine) -> u64 {
     let words = module.dynamic.rela.and_then(|range| table(module, range).ok());
     let words = words.unwrap_or(Table::EMPTY);
-    let entries = (0..).map_while(|index| PltKind::Rela.entry(words, index));
+    let table = PltKind::Rela.entries(words);
+    let entries = (0..).map_while(|index| table.get(index));
     let is_call = |entry: &Rela| {
         let relocation = (machine.relocation)(entry.kind());
         let symbol = module.symbols.get(entry.symbol());
@@ -1004,18 +1020,35 @@ impl PltKind {
         }
     }
 
-    /// An entry of a table with this form.
+    /// The entries of a table with this form.
     #[inline(always)]
-    fn entry(self, words: Table<u64>, index: usize) -> Option<Rela> {
-        let first = index.checked_mul(self.words())?;
-        Some(Rela {
-            offset: words.get(first)?,
-            info: words.get(first + 1)?,
-            addend: match self {
-                PltKind::Rela => words.get(first + 2)?,
-                PltKind::Rel => 0,
-            },
-        })
+    fn entries(self, words: Table<u64>) -> Rows {
+        match self {
+            PltKind::Rela => Rows::Rela(words.of()),
+            PltKind::Rel => Rows::Rel(words.of()),
+        }
+    }
+}
+
+/// The entries of a table of either form.
+#[derive(Clone, Copy)]
+enum Rows {
+    Rela(Table<Rela>),
+    Rel(Table<Rel>),
+}
+
+impl Rows {
+    /// One of them, without an addend where it stands at the place; `None` past the end.
+    #[inline(always)]
+    fn get(&self, index: usize) -> Option<Rela> {
+        match self {
+            Rows::Rela(table) => table.get(index),
+            Rows::Rel(table) => {
+                let Rel { offset, info } = table.get(index)?;
+                let addend = 0;
+                Some(Rela { offset, info, addend })
+            }
+        }
     }
 }
 
@@ -1071,7 +1104,7 @@ pub fn bind_slot(
     let damaged = || module.fault(Stage::Call, Kind::malformed(Rule::RelocationOutside, index, 0));
     let (range, form) = module.dynamic.jmprel.ok_or_else(damaged)?;
     let words = table(module, range).map_err(fault)?;
-    let entry = form.entry(words, index as usize).ok_or_else(damaged)?;
+    let entry = form.entries(words).get(index as usize).ok_or_else(damaged)?;
     let (at, symbol_index) = (Vaddr(entry.offset), entry.symbol());
     let reference = module.symbols.get(symbol_index).ok_or_else(damaged)?;
     let version = module.symbols.version(symbol_index).map_err(fault)?;
