@@ -10,6 +10,8 @@
 
 #[path = "install/interruption.rs"]
 mod interruption;
+#[path = "install/musl.rs"]
+mod musl;
 mod tools;
 #[path = "install/tree.rs"]
 mod tree;

@@ -1,7 +1,7 @@
 //! All files that a start would bring together: the program, what it needs, what that needs, found by the rules of the loader's own
 //! search, in a tree that need not be the running system and for a machine that need not be this one. Nothing is mapped or run.
 
-mod musl;
+pub mod musl;
 mod rule;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -22,6 +22,8 @@ pub use rule::{Rule, file_name};
 
 use crate::elf::notes::Optional;
 use crate::elf::{self, Binary, EM_386, EM_AARCH64, EM_RISCV, EM_X86_64, recognise};
+use crate::image::Start;
+use crate::installation;
 use crate::spelling;
 use crate::tree::Tree;
 
@@ -93,12 +95,15 @@ pub enum Flavour {
 impl Flavour {
     /// The flavour of a program or library: a program names its loader, a library the libc that it needs.
     pub fn of(binary: &Binary) -> Flavour {
+        let needs_musl = || {
+            let mut needed = binary.needed.iter();
+            needed.any(|name| name.contains("libc.musl-") || name == "libc.so")
+        };
         let is_musl = match &binary.interpreter {
-            Some(loader) => loader.contains("ld-musl-"),
-            None => binary
-                .needed
-                .iter()
-                .any(|name| name.contains("libc.musl-") || name == "libc.so"),
+            Some(loader) if loader.contains("ld-musl-") => true,
+            // lode under its own name is the loader of both.
+            Some(loader) if !file_name(loader).starts_with("ld-lode") => false,
+            _ => needs_musl(),
         };
         if is_musl { Flavour::Musl } else { Flavour::Glibc }
     }
@@ -115,6 +120,8 @@ pub struct Surroundings {
     pub cpu_level: u8,
     /// Whether LD_BIND_NOW is set, so that no function slot waits for its call
     pub bind_now: bool,
+    /// How the program of an image is started, if the tree is that of one
+    pub start: Option<Start>,
 }
 
 impl Surroundings {
@@ -409,6 +416,8 @@ struct Finder<'a> {
     directories: Directories,
     /// Where a musl system keeps its libraries
     musl_directories: String,
+    /// musl's libc, which is its interpreter too unless lode is
+    musl_libc: Option<usize>,
     /// Whether searches go on when they have found something
     is_survey: bool,
     surroundings: &'a Surroundings,
@@ -454,6 +463,7 @@ impl<'a> Finder<'a> {
             searcher,
             directories: Directories::new(),
             musl_directories,
+            musl_libc: None,
             is_survey: false,
             surroundings,
         }
@@ -472,6 +482,10 @@ impl<'a> Finder<'a> {
             Err(why) => refused = Some(why.text),
         }
         self.closure.interpreter = target;
+        if self.closure.flavour == Flavour::Musl {
+            let is_lode = |target: usize| installation::is_lode(&self.closure.objects[target].binary.bytes);
+            self.musl_libc = target.filter(|target| !is_lode(*target));
+        }
         self.closure.edges.push(Edge {
             asker: 0,
             means: Means::Interpreter,
@@ -505,6 +519,9 @@ impl<'a> Finder<'a> {
             edge.target = search
                 .found
                 .map(|found| self.place(found.path, found.real, found.binary, asker, found.rule));
+            if self.closure.flavour == Flavour::Musl && musl::is_own(name) {
+                self.musl_libc = edge.target;
+            }
             (edge.attempts, edge.later) = (search.attempts, search.later);
         }
         self.closure.edges.push(edge);
@@ -523,6 +540,7 @@ impl<'a> Finder<'a> {
         let (real, binary) = is_its_name.then(|| self.open(path).ok()).flatten()?;
         let target = self.place(path.to_owned(), real, binary, asker, Rule::Interpreter);
         self.closure.interpreter = Some(target);
+        self.musl_libc = Some(target);
         Some(target)
     }
 
@@ -552,7 +570,7 @@ impl<'a> Finder<'a> {
     fn already(&self, name: &str) -> Option<usize> {
         let is_musl = self.closure.flavour == Flavour::Musl;
         if is_musl && musl::is_own(name) {
-            return self.closure.interpreter;
+            return self.musl_libc;
         }
         if name.contains('/') {
             let real = self.surroundings.tree.resolve(&spelling::path(name)).ok()?;

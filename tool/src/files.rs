@@ -1,12 +1,14 @@
-//! Files that are there whole or not at all.
+//! Files that are there whole or not at all, and folders that go again.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nix::unistd::mkdtemp;
 use sha2::{Digest, Sha256};
+use walkdir::WalkDir;
 
 /// Puts a file with these bytes at `place`: written as `new` in the same folder, on the disk before it gets its name, so that whoever
 /// looks finds the old file or the new one. `owner` is user and group.
@@ -65,6 +67,47 @@ pub fn sync_folder(file: &Path) -> Result<()> {
         .with_context(|| format!("cannot sync {}", folder.display()))
 }
 
+/// A new folder, of its own user alone, that is removed with this.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes one in `folder`.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn new(folder: &Path) -> Result<Scratch> {
+        let made = mkdtemp(&folder.join(".lode-tool-XXXXXX"));
+        made.map(Scratch)
+            .with_context(|| format!("cannot make a folder in {}", folder.display()))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Gives it another name, under which it stays.
+    ///
+    /// # Errors
+    /// The kernel's; then it is removed.
+    pub fn rename(self, place: &Path) -> Result<()> {
+        fs::rename(&self.0, place).with_context(|| format!("cannot make {}", place.display()))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Folders that nobody may write to keep what is in them; the owner may change that.
+        for entry in WalkDir::new(&self.0).into_iter().flatten() {
+            if entry.file_type().is_dir() {
+                let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o700));
+            }
+        }
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// The SHA-256 of some bytes, in hexadecimal.
 pub fn digest(bytes: &[u8]) -> String {
     scan::hex(&Sha256::digest(bytes), "")
@@ -91,6 +134,21 @@ mod tests {
         let folder = TempDir::new().unwrap();
         remove(&folder.child("gone")).unwrap();
         assert!(remove(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_scratch_folder_goes_with_all_that_is_in_it_unless_it_is_renamed() {
+        let folder = TempDir::new().unwrap();
+        let scratch = Scratch::new(folder.path()).unwrap();
+        let inside = scratch.path().join("closed");
+        fs::create_dir(&inside).unwrap();
+        fs::write(inside.join("file"), "").unwrap();
+        fs::set_permissions(&inside, fs::Permissions::from_mode(0o500)).unwrap();
+        drop(scratch);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let place = folder.child("place");
+        Scratch::new(folder.path()).unwrap().rename(&place).unwrap();
+        assert!(place.is_dir());
     }
 
     #[test]

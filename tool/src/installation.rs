@@ -8,6 +8,10 @@
 //! | `lode-digest.NAME` | the digests of both, as `sha256sum --check` reads them |
 //! | `lode-restore.NAME` | where dpkg's updates go to the original: a link to it, which `ld-lode --restore` gives the loader's name |
 //! | `lode-new.NAME` | a file that is being written |
+//! | `lode-link.LIBC` | with musl: the link that LIBC was |
+//!
+//! musl's loader is its libc. Programs need it by another name, which is a link to the loader's (Alpine), or the loader's name is the link (all others). Before lode gets
+//! the loader's name, a link that would lead to lode becomes a second name of the libc itself.
 //!
 //! None begins with `ld-` or `lib`, so that ldconfig does not take it for a library.
 //!
@@ -25,12 +29,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::debian::Debian;
+use crate::elf::{self, Binary};
 use crate::files;
 use crate::report::say;
 use crate::tree::Tree;
 
-/// Where programs ask for the loader, in PT_INTERP.
-const INTERPRETERS: &str = "/lib64";
+/// The loaders that lode takes the place of, and where programs ask for them, in PT_INTERP.
+pub const NAMES: [&str; 2] = ["ld-linux-x86-64.so.2", "ld-musl-x86_64.so.1"];
+const MUSL: &str = "ld-musl-";
 /// Where a libc may be, besides the loader's own folder.
 const LIBRARIES: &[&str] = &[
     "/lib/x86_64-linux-gnu",
@@ -40,6 +46,8 @@ const LIBRARIES: &[&str] = &[
 ];
 /// What the original's name begins with.
 const KEPT: &str = "lode-original.";
+/// What the name of a link begins with that was musl's libc.
+const LINK: &str = "lode-link.";
 /// What every build of lode says of itself (`--version`).
 const MARK: &[u8] = b", an ELF program interpreter for Linux\n";
 
@@ -63,6 +71,11 @@ impl Build {
         }
         let path = path.canonicalize().with_context(context)?;
         Ok(Build { path, bytes })
+    }
+
+    /// The file's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -90,6 +103,8 @@ pub enum Health {
 #[derive(Debug)]
 pub struct Installation {
     tree: Tree,
+    /// What programs ask for.
+    asked: PathBuf,
     /// The loader's path in the tree, without links.
     inside: PathBuf,
     /// The same for the running system.
@@ -109,7 +124,7 @@ impl Installation {
     /// There is none, or another command works on it.
     pub fn find(root: &Path, name: &str) -> Result<Installation> {
         let tree = Tree::open(root)?;
-        let asked = Path::new(INTERPRETERS).join(name);
+        let asked = asked(name);
         let inside = real_file(&tree, &asked)
             .with_context(|| format!("{} has no {}", tree.root().display(), asked.display()))?;
         let loader = tree.outside(&inside);
@@ -125,6 +140,7 @@ impl Installation {
             digests: beside("lode-digest"),
             restore: beside("lode-restore"),
             new: beside("lode-new"),
+            asked,
             inside,
             loader,
             tree,
@@ -134,7 +150,7 @@ impl Installation {
 
     /// Whether this is the loader that the running system uses.
     pub fn is_running_system(&self) -> bool {
-        let own = Path::new(INTERPRETERS).join("ld-linux-x86-64.so.2");
+        let own = self.asked.clone();
         let folder = |path: &Path| {
             fs::metadata(path.parent()?)
                 .ok()
@@ -154,7 +170,7 @@ impl Installation {
     /// # Errors
     /// The tree's libc is not supported, another build is installed already, or a step fails. Programs of the tree have a loader at every step.
     pub fn install(&self, build: &Build, divert: bool) -> Result<bool> {
-        let debian = Debian::of(&self.tree).filter(|_| divert);
+        let debian = self.debian().filter(|_| divert);
         if let Some(debian) = &debian {
             debian.ready()?;
         }
@@ -172,6 +188,7 @@ impl Installation {
             Current::Other => {
                 self.check_libcs(&build.path)?;
                 self.keep()?;
+                self.name_libc()?;
                 self.put(build)?;
                 true
             }
@@ -204,7 +221,7 @@ impl Installation {
     /// # Errors
     /// The original is gone or was changed, or a step fails. Programs of the tree have a loader at every step.
     pub fn uninstall(&self, force: bool) -> Result<bool> {
-        let debian = Debian::of(&self.tree);
+        let debian = self.debian();
         let diverted = self.is_diverted()?;
         let put_back = match self.current()? {
             Current::Lode => {
@@ -229,7 +246,13 @@ impl Installation {
         let ended = self.remove_ended(debian.as_ref())?;
         let marks = [&self.kept, &self.digests, &self.restore, &self.new];
         let asked = debian.as_ref().and_then(Debian::asks) == Some(true);
-        if !put_back && !diverted && !asked && !marks.iter().any(|file| file.is_symlink() || file.exists()) {
+        let links = self.links()?;
+        if !put_back
+            && !diverted
+            && !asked
+            && links.is_empty()
+            && !marks.iter().any(|file| file.is_symlink() || file.exists())
+        {
             return Ok(ended);
         }
         if let Some(debian) = &debian {
@@ -242,6 +265,13 @@ impl Installation {
         files::remove(&self.restore)?;
         if put_back {
             files::rename(&self.kept, &self.loader)?;
+        }
+        for (link, name) in links {
+            // An update of the package has made its own.
+            match name.is_symlink() {
+                true => files::remove(&link)?,
+                false => files::rename(&link, &name)?,
+            }
         }
         for file in marks {
             files::remove(file)?;
@@ -259,7 +289,7 @@ impl Installation {
             let entry = entry?.file_name().to_string_lossy().into_owned();
             let Some(name) = entry
                 .strip_prefix("lode-digest.")
-                .filter(|name| *name != name_of(&self.loader))
+                .filter(|name| *name != name_of(&self.loader) && name.starts_with(MUSL) == self.is_musl())
             else {
                 continue;
             };
@@ -328,7 +358,7 @@ impl Installation {
             whole &= supported;
             say(format_args!("libc:     {}: {line}\n", libc.display()))?;
         }
-        if let Some(debian) = Debian::of(&self.tree) {
+        if let Some(debian) = self.debian() {
             let asks = match debian.asks() {
                 Some(true) => ", apt asks before it replaces libc",
                 Some(false) => ", apt does not ask before it replaces libc",
@@ -367,8 +397,8 @@ impl Installation {
 
     /// Gives the loader a second name. What had that name before was left by an installation that an update of the loader has ended.
     fn keep(&self) -> Result<()> {
-        // `--restore` left a link to it.
-        if self.loader.is_symlink() {
+        // `--restore` left a link to it. musl's may be one in itself.
+        if self.loader.is_symlink() && !self.is_musl() {
             return Ok(());
         }
         files::remove(&self.new)?;
@@ -404,8 +434,67 @@ impl Installation {
         debian.divert(&self.inside, &kept)
     }
 
+    /// The tree's dpkg, as far as it has to do with this loader.
+    fn debian(&self) -> Option<Debian<'_>> {
+        Debian::of(&self.tree).filter(|_| !self.is_musl())
+    }
+
+    fn is_musl(&self) -> bool {
+        name_of(&self.asked).starts_with(MUSL)
+    }
+
+    /// The links that were musl's libc, each with its former name.
+    fn links(&self) -> Result<Vec<(PathBuf, PathBuf)>> {
+        let folder = self.loader.parent().context("a loader lies in a folder")?;
+        let mut links = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if let Some(name) = name_of(&path).strip_prefix(LINK) {
+                links.push((path.clone(), path.with_file_name(name)));
+            }
+        }
+        Ok(links.into_iter().filter(|_| self.is_musl()).collect())
+    }
+
+    /// Gives musl's libc itself the names that are links to the loader. Under musl nobody looks at them; under lode they would lead to lode.
+    fn name_libc(&self) -> Result<()> {
+        if !self.is_musl() {
+            return Ok(());
+        }
+        let folder = self.loader.parent().context("a loader lies in a folder")?;
+        let mut names: Vec<PathBuf> = self.links()?.into_iter().map(|(_, name)| name).collect();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let leads_here = || {
+                let inside = self.inside.with_file_name(path.file_name()?);
+                Some(self.tree.resolve(&inside).ok()? == self.tree.resolve(&self.inside).ok()?)
+            };
+            if name_of(&path).starts_with("libc.") && path.is_symlink() && leads_here() == Some(true) {
+                names.push(path);
+            }
+        }
+        if names.is_empty() && !self.loader.is_symlink() && !self.kept.is_symlink() {
+            bail!(
+                "{} is musl's libc, and no link beside it has the name by which programs need it (libc.musl-x86_64.so.1)",
+                self.loader.display()
+            );
+        }
+        for name in names {
+            let link = name.with_file_name(format!("{LINK}{}", name_of(&name)));
+            if name.is_symlink() {
+                files::remove(&link)?;
+                fs::hard_link(&name, &link).with_context(|| format!("cannot keep {}", name.display()))?;
+            }
+            files::remove(&self.new)?;
+            fs::hard_link(&self.kept, &self.new)?;
+            files::rename(&self.new, &name)?;
+        }
+        Ok(())
+    }
+
     fn is_diverted(&self) -> Result<bool> {
-        Debian::of(&self.tree).map_or(Ok(false), |debian| debian.is_diverted(&self.kept_name()))
+        self.debian()
+            .map_or(Ok(false), |debian| debian.is_diverted(&self.kept_name()))
     }
 
     fn kept_name(&self) -> OsString {
@@ -425,6 +514,14 @@ impl Installation {
 
     /// Every libc.so.6 of the tree that its programs may get, as the running system names them.
     fn libcs(&self) -> Vec<PathBuf> {
+        if self.is_musl() {
+            let is_lode = self.current().is_ok_and(|current| current == Current::Lode);
+            return vec![if is_lode {
+                self.kept.clone()
+            } else {
+                self.loader.clone()
+            }];
+        }
         let folders = self.inside.parent().into_iter().chain(LIBRARIES.iter().map(Path::new));
         let mut found: Vec<PathBuf> = folders
             .filter_map(|folder| self.tree.resolve(&folder.join("libc.so.6")).ok())
@@ -441,6 +538,11 @@ impl Installation {
             bail!("{} has no libc.so.6 beside its loader", self.tree.root().display());
         }
         for libc in libcs {
+            if self.is_musl()
+                && let Some(why) = elf::musl::is_not_libc(&Binary::open(&libc)?)
+            {
+                bail!("{} is not musl's libc: {why}\nit stays as it is", libc.display());
+            }
             let (supported, line) = check_libc(build, &libc)?;
             if !supported {
                 bail!("{line}\n{} stays as it is", self.loader.display());
@@ -467,10 +569,22 @@ fn check_libc(build: &Path, libc: &Path) -> Result<(bool, String)> {
 /// The path without links of the loader that programs ask for as `asked`. The link that `--restore` makes of the loader is not followed.
 fn real_file(tree: &Tree, asked: &Path) -> Result<PathBuf> {
     let real = tree.resolve(asked)?;
+    if name_of(asked).starts_with(MUSL) {
+        // Its end is libc, which keeps its name.
+        let folder = tree.resolve(asked.parent().context("a loader lies in a folder")?)?;
+        return Ok(folder.join(name_of(asked)));
+    }
     let own = name_of(&real).strip_prefix(KEPT).map(|name| real.with_file_name(name));
     Ok(own.filter(|own| tree.outside(own).is_symlink()).unwrap_or(real))
 }
 
+/// Where programs ask for a loader.
+fn asked(name: &str) -> PathBuf {
+    let folder = if name.starts_with(MUSL) { "/lib" } else { "/lib64" };
+    Path::new(folder).join(name)
+}
+
+/// Whether bytes are a build of lode.
 pub fn is_lode(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF") && bytes.windows(MARK.len()).any(|window| window == MARK)
 }

@@ -11,6 +11,7 @@
 //! | `rehearsal` | a start without a process, by the loader's own stages |
 //! | `report` | answers as text, as JSON, and as a status |
 //! | `spelling` | names of files, which are bytes, as text |
+//! | `image` | container images and trees with lode as the only loader |
 //! | `tree`, `files` | paths in a tree that need not be the running system |
 //! | `installation`, `debian`, `check_libc` | lode in the loader's place |
 
@@ -24,6 +25,7 @@ mod contents;
 mod debian;
 mod elf;
 mod files;
+mod image;
 mod installation;
 mod lookup;
 mod rehearsal;
@@ -63,6 +65,7 @@ enum Command {
     ExplainCode(ask::explain_code::Arguments),
     Features(ask::features::Arguments),
     Harden(ask::harden::Arguments),
+    Image(image::Arguments),
     Needs(ask::needs::Arguments),
     Plan(ask::plan::Arguments),
     Probes(ask::probes::Arguments),
@@ -114,8 +117,8 @@ struct Place {
     /// The root folder of the tree
     #[arg(long, value_name = "DIR")]
     root: PathBuf,
-    /// The loader's name in /lib64
-    #[arg(long = "as", value_name = "NAME", default_value = "ld-linux-x86-64.so.2", value_parser = ["ld-linux-x86-64.so.2"])]
+    /// The loader's name in /lib64; musl's is in /lib, and its libc keeps the name that programs need
+    #[arg(long = "as", value_name = "NAME", default_value = installation::NAMES[0], value_parser = installation::NAMES)]
     name: String,
     /// Also if it is the loader that the running system uses
     #[arg(long)]
@@ -170,6 +173,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::ExplainCode(arguments) => return ask::explain_code::run(arguments),
         Command::Features(arguments) => return ask::features::run(arguments),
         Command::Harden(arguments) => return ask::harden::run(arguments),
+        Command::Image(arguments) => return image::run(arguments),
         Command::Needs(arguments) => return ask::needs::run(arguments),
         Command::Plan(arguments) => return ask::plan::run(arguments),
         Command::Probes(arguments) => return ask::probes::run(arguments),
@@ -246,6 +250,7 @@ impl Command {
             Command::ExplainCode(one) => ("explain-code", one.output.format),
             Command::Features(one) => ("features", one.output.format),
             Command::Harden(one) => ("harden", one.output.format),
+            Command::Image(one) => ("image", one.answer.format),
             Command::Needs(one) => ("needs", one.output.format),
             Command::Plan(one) => ("plan", one.output.format),
             Command::Probes(one) => ("probes", one.output.format),

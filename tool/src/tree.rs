@@ -7,9 +7,12 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
+
+use crate::files::Scratch;
 
 /// Symbolic links that are followed in one path: as many as the kernel would follow (path_resolution(7)).
 const LINKS: usize = 40;
@@ -20,6 +23,10 @@ pub struct Tree {
     root: PathBuf,
     /// Where relative paths begin, in the tree
     working: PathBuf,
+    /// What people call it
+    called: PathBuf,
+    /// The folder, if it goes with the tree
+    _kept: Option<Arc<Scratch>>,
 }
 
 impl Tree {
@@ -39,7 +46,38 @@ impl Tree {
             true => std::env::current_dir().context("no working directory")?,
             false => slash,
         };
-        Ok(Tree { root, working })
+        let called = root.clone();
+        Ok(Tree {
+            root,
+            working,
+            called,
+            _kept: None,
+        })
+    }
+
+    /// The tree in a folder that is removed when nobody has the tree any more. Answers call it `called`.
+    ///
+    /// # Errors
+    /// As of [`Tree::open`].
+    pub fn kept(folder: Scratch, called: &Path) -> Result<Tree> {
+        let tree = Tree::open(folder.path())?.named(called);
+        Ok(Tree {
+            _kept: Some(Arc::new(folder)),
+            ..tree
+        })
+    }
+
+    /// The same tree, which answers call `called`.
+    pub fn named(self, called: &Path) -> Tree {
+        Tree {
+            called: called.to_owned(),
+            ..self
+        }
+    }
+
+    /// What people call the tree: its root, or the image that it was unpacked from.
+    pub fn called(&self) -> &Path {
+        &self.called
     }
 
     /// The tree's root as the running system names it.
@@ -64,6 +102,14 @@ impl Tree {
     /// # Errors
     /// Nothing is there, or the links do not end.
     pub fn resolve(&self, path: &Path) -> Result<PathBuf> {
+        self.trace(path, &mut |_, _| {})
+    }
+
+    /// As [`Tree::resolve`], and tells of every name on the way that is there, links included: its path, whose folder has no links, and what is known of it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn trace(&self, path: &Path, passed: &mut dyn FnMut(&Path, &fs::Metadata)) -> Result<PathBuf> {
         let mut rest = parts(&self.working.join(path));
         let mut found = PathBuf::from("/");
         let mut links = 0;
@@ -75,6 +121,7 @@ impl Tree {
             let next = found.join(&part);
             let outside = self.outside(&next);
             let metadata = fs::symlink_metadata(&outside).with_context(|| format!("{}", outside.display()))?;
+            passed(&next, &metadata);
             if !metadata.is_symlink() {
                 if !rest.is_empty() && !metadata.is_dir() {
                     let error = io::Error::from_raw_os_error(Errno::ENOTDIR as i32);

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::closure::{self, Closure, Surroundings};
+use crate::image;
 use crate::report::Format;
 use crate::spelling;
 use crate::tree::Tree;
@@ -31,7 +32,8 @@ use crate::tree::Tree;
 /// Switches of every question about what a program brings along.
 #[derive(clap::Args)]
 pub struct Search {
-    /// The root folder of the tree that the program lives in; its paths, links and /etc/ld.so.cache count from there
+    /// The root folder of the tree that the program lives in, or an OCI image layout (DIR, DIR:TAG or an archive of it); its paths, links and /etc/ld.so.cache
+    /// count from there
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
     /// Directories to search before the program's own, as in LD_LIBRARY_PATH [default: LD_LIBRARY_PATH, if the root is /]
@@ -52,17 +54,28 @@ impl Search {
     /// What the search depends on.
     ///
     /// # Errors
-    /// There is no such tree.
+    /// There is no such tree, or the image cannot be read.
     pub fn surroundings(&self) -> Result<Surroundings> {
         // What the environment says is meant for the running system.
         let is_running_system = self.root == Path::new("/");
         let from_environment = || std::env::var_os("LD_LIBRARY_PATH").filter(|_| is_running_system);
         let is_set = std::env::var_os("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
+        let (tree, start) = match image::open(&self.root)? {
+            Some(image) => (image.tree, Some(image.start)),
+            None => (Tree::open(&self.root)?, None),
+        };
+        // An image says what its programs find in their environment.
+        let from_image = |name| start.as_ref().and_then(|start| start.variable(name));
         Ok(Surroundings {
-            tree: Tree::open(&self.root)?,
-            library_path: self.library_path.clone().or_else(from_environment),
+            library_path: self
+                .library_path
+                .clone()
+                .or_else(from_environment)
+                .or_else(|| from_image("LD_LIBRARY_PATH").map(Into::into)),
             cpu_level: self.cpu_level.unwrap_or_else(closure::cpu_level),
-            bind_now: self.bind_now || (is_set && is_running_system),
+            bind_now: self.bind_now || (is_set && is_running_system) || from_image("LD_BIND_NOW").is_some(),
+            tree,
+            start,
         })
     }
 

@@ -14,6 +14,9 @@ use crate::spelling;
 /// Where a musl system without a path file keeps its libraries.
 const DIRECTORIES: &str = "/lib:/usr/local/lib:/usr/lib";
 
+/// The list of directories for programs of this machine.
+pub const PATH_FILE: &str = "/etc/ld-musl-x86_64.path";
+
 /// Names that musl's own libc answers to, up to the dot.
 const OWN: &[&str] = &[
     "libc.",
@@ -39,6 +42,12 @@ pub fn directories(program: &Binary, surroundings: &Surroundings) -> String {
             .next()
             .and_then(|name| name.strip_suffix(".so.1"))
             .context("another name")?;
+        // lode reads the file of the loader in whose place it is.
+        let name = if name.starts_with("ld-lode") {
+            "ld-musl-x86_64"
+        } else {
+            name
+        };
         let path = surroundings.tree.resolve(Path::new(&format!("/etc/{name}.path")))?;
         Ok(fs::read_to_string(surroundings.tree.outside(&path))?)
     };

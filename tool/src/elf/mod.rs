@@ -4,6 +4,7 @@
 //! too, where a file has them, because people know places by section names. What is damaged is left out and noted in
 //! [`Binary::damage`]; whether lode loads a file is not decided here but by the loader's own stages (`verdict`).
 
+pub mod musl;
 pub mod notes;
 mod read;
 pub mod recognise;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::finding::{Finding, NO_INTERPRETER};
 use crate::closure::{Closure, Means, Surroundings};
+use crate::tree::Tree;
 
 /// What a path of an interpreter tells of the system that the program was built for, and how such a system is had. The first that the
 /// path contains counts.
@@ -93,7 +94,7 @@ pub fn missing(closure: &Closure, surroundings: &Surroundings) -> Option<Finding
                 .and_then(|attempt| attempt.refused.as_deref())
                 .unwrap_or_default();
             match why {
-                "No such file or directory" => format!("its interpreter {path} does not exist{}", under(tree.root())),
+                "No such file or directory" => format!("its interpreter {path} does not exist{}", under(tree)),
                 why => format!("its interpreter {path} cannot be one: {why}"),
             }
         }
@@ -114,10 +115,13 @@ pub fn missing(closure: &Closure, surroundings: &Surroundings) -> Option<Finding
         finding = finding.fix(*fix);
     }
     if tree.root() != Path::new("/") {
-        finding = finding.fix(format!(
-            "copy it and what lode-tool tree lists into the tree{}",
-            copying(path, tree.root())
-        ));
+        finding = finding.fix(match tree.called() == tree.root() {
+            true => format!(
+                "copy it and what lode-tool tree lists into the tree{}",
+                copying(path, tree.root())
+            ),
+            false => "make the image of the program with lode-tool image".to_owned(),
+        });
     }
     Some(finding.fix("or link the program statically (-static), so that it needs no interpreter"))
 }
@@ -130,9 +134,9 @@ fn copying(path: &str, root: &Path) -> String {
     }
 }
 
-fn under(root: &Path) -> String {
-    if root == Path::new("/") {
+fn under(tree: &Tree) -> String {
+    if tree.root() == Path::new("/") {
         return String::new();
     }
-    format!(" under {}", root.display())
+    format!(" under {}", tree.called().display())
 }

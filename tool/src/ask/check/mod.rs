@@ -6,6 +6,7 @@
 //! | `interpreter`, `missing`, `versions`, `symbols` | what a program can lack, and what comes near |
 //! | `files`, `kept` | what is wrong with a file by itself |
 //! | `folder` | all files of a tree |
+//! | `started` | what an image says that it starts |
 //!
 //! For x86-64 the loader's own stages decide, over memory ([`rehearsal`](crate::rehearsal)). What follows from an error that was
 //! reported already is left out: no symbols are looked up while files or versions are missing.
@@ -16,6 +17,7 @@ mod folder;
 mod interpreter;
 mod kept;
 mod missing;
+mod started;
 mod symbols;
 pub mod versions;
 
@@ -66,22 +68,33 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let surroundings = arguments.search.surroundings()?;
     let preloads = arguments.search.preloads(&surroundings);
     let mut check = Check {
-        surroundings: &surroundings,
-        preloads: &preloads,
         measure: Measure {
             page_size: arguments.page_size,
         },
         max_glibc: arguments.max_glibc,
-        examined: BTreeMap::new(),
-        report: Report::default(),
+        ..Check::new(&surroundings, &preloads)
     };
     match &arguments.program {
         Some(program) => check.program(&arguments.search.inside(program)?),
-        None => folder::every_file(&mut check),
+        None => {
+            if let Some(start) = &surroundings.start {
+                started::by_image(&mut check, start);
+            }
+            folder::every_file(&mut check);
+        }
     }
     let is_tree = surroundings.tree.root() != Path::new("/");
-    check.report.root = is_tree.then(|| surroundings.tree.root().display().to_string());
+    check.report.root = is_tree.then(|| surroundings.tree.called().display().to_string());
     give(&check.report, arguments.output.format)
+}
+
+/// What would keep a program of a tree from starting, as text.
+pub fn errors(program: &Path, surroundings: &Surroundings) -> Vec<String> {
+    let mut check = Check::new(surroundings, &[]);
+    check.program(program);
+    let findings = check.report.findings.iter();
+    let errors = findings.filter(|finding| finding.severity == Severity::Error);
+    errors.map(ToString::to_string).collect()
 }
 
 /// What `check` answers.
@@ -112,7 +125,19 @@ struct Check<'a> {
     report: Report,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    /// A check of nothing yet, by the usual measure.
+    fn new(surroundings: &'a Surroundings, preloads: &'a [String]) -> Check<'a> {
+        Check {
+            surroundings,
+            preloads,
+            measure: Measure { page_size: 4096 },
+            max_glibc: None,
+            examined: BTreeMap::new(),
+            report: Report::default(),
+        }
+    }
+
     /// Adds a finding, unless another program had it.
     fn add(&mut self, finding: Finding) {
         if !self.report.findings.contains(&finding) {
@@ -278,7 +303,11 @@ impl Check<'_> {
 fn is_lodes(closure: &Closure) -> bool {
     let program = &closure.objects[0].binary;
     let is_for_this = program.header.machine == EM_X86_64 && program.header.bits == 64;
-    is_for_this && closure.flavour == Flavour::Glibc && !program.dynamic.is_empty()
+    // A program of musl whose loader is lode is lode's to judge, too.
+    let loader = closure.interpreter.map(|loader| &closure.objects[loader].binary);
+    let is_ours =
+        closure.flavour == Flavour::Glibc || loader.is_some_and(|loader| installation::is_lode(&loader.bytes));
+    is_for_this && is_ours && !program.dynamic.is_empty()
 }
 
 /// The finding about a libc that lode does not start. It keeps a program from starting whose interpreter is lode; another loader may know it.
@@ -326,12 +355,14 @@ impl Display for Report {
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+/// `1 file`, `2 files`.
+pub fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }
 
-fn size(bytes: u64) -> String {
+/// Bytes as people count them.
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..10_240 => format!("{bytes} bytes"),
         10_240..1_048_576 => format!("{} KiB", bytes >> 10),

@@ -70,6 +70,7 @@ pub fn refusal(file: &Path) -> Result<Option<Refusal>> {
         library_path: None,
         cpu_level: cpu_level(),
         bind_now: false,
+        start: None,
     };
     Ok(rehearsal::examine(&std::path::absolute(file)?, &surroundings))
 }
