@@ -10,7 +10,7 @@ use temp_dir::TempDir;
 use crate::workspace;
 
 /// The size that the loader has to keep within, in bytes: that of the loader it replaces.
-pub const SIZE_LIMIT: u64 = 215_000;
+pub const SIZE_LIMIT: u64 = 240_000;
 /// The size that the loader aims for, in bytes.
 pub const SIZE_AIM: u64 = 160_000;
 

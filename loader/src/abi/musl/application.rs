@@ -5,7 +5,7 @@
 //! constructor, lode's. musl keeps reading these tables for as long as the process lives.
 //!
 //! It lies at address 0 as far as musl knows: every link-time address in it is the run-time address.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 use alloc::vec::Vec;
 
