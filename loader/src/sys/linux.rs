@@ -331,7 +331,7 @@ impl Host for Linux {
             device: stat.device,
             inode: stat.inode,
         };
-        file.length = stat.size as u64;
+        file.length = stat.size;
         file.set_user_id = stat.mode & call::S_ISUID != 0;
         Ok(file)
     }
