@@ -16,7 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SIGNALS = 3 };
+// A thread that is signalled faster than it is traced gets nowhere, so there is an end to signals that meet it elsewhere.
+enum { SIGNALS = 3, SENT = 60, OPENINGS = 3 };
 
 static const char *path, *other;
 static pthread_t first;
@@ -53,7 +54,9 @@ static void handler(int number, siginfo_t *signal, void *context)
 {
     // libc keeps the text of a refusal in memory of malloc, which no handler may interrupt.
     size_t place = ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
-    void *handle = dl_iterate_phdr(is_of_libc, &place) ? NULL : dlopen(other, RTLD_NOW);
+    if (dl_iterate_phdr(is_of_libc, &place))
+        return;
+    void *handle = dlopen(other, RTLD_NOW);
     if (handle)
         dlclose(handle);
     handled++;
@@ -64,10 +67,9 @@ static void *send(void *unused)
     pthread_barrier_wait(&started);
     while (!inside)
         sched_yield();
-    for (int sent = 0; sent < SIGNALS; sent++) {
+    for (int sent = 0; sent < SENT && !stop && handled < SIGNALS; sent++) {
         pthread_kill(first, SIGUSR1);
-        while (handled == sent)
-            sched_yield();
+        usleep(100);
     }
     return unused;
 }
@@ -126,14 +128,15 @@ int main(int argc, char **argv)
     inside = 1;
     void *handle;
     static char reason[1000];
-    int seen;
+    int seen, opened = 0;
     // A handler that opens something between the refusal and the copy of its reason takes the reason away.
     do {
         seen = handled;
         handle = dlopen(path, RTLD_NOW);
         const char *text = handle ? "" : dlerror();
         snprintf(reason, sizeof reason, "%s", text ? text : "");
-    } while (!handle && seen != handled);
+        opened += handle != NULL;
+    } while (handle ? opened < OPENINGS && !dlclose(handle) : seen != handled);
     write(1, handle ? "O" : "R", 1);
     if (!handle && !*reason)
         wrong("no reason");
@@ -141,8 +144,6 @@ int main(int argc, char **argv)
     stop = 1;
     for (int i = 0; i < THREADS; i++)
         pthread_join(ids[i], NULL);
-    if (handled != SIGNALS)
-        wrong("a signal was lost");
     if (handle && dlclose(handle))
         wrong("it does not close");
     if (!use(path, 8, 1))
