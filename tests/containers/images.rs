@@ -139,7 +139,6 @@ fn an_image_of_a_musl_program_has_libc_by_its_name_and_lode_by_the_loaders() {
 }
 
 #[test]
-#[ignore = "the loader has to start musl programs"]
 fn an_image_of_a_musl_program_runs() {
     let Some(bench) = Bench::new() else { return };
     if !has("musl-gcc") {
