@@ -409,16 +409,21 @@ pub struct Cpu<'c> {
 }
 
 impl<'c> Cpu<'c> {
-    /// Asks what every program needs: identity, x86-64 level, size of a trampoline's save area. Five
-    /// CPUID instructions on a processor with XSAVE.
-    #[inline(never)]
-    pub fn read(cpuid: Cpuid<'c>, xgetbv: &mut dyn FnMut() -> u64) -> Self {
-        let mut cpu = Self {
+    /// A processor of which nothing is known but that it is one of x86-64: FXSAVE saves what code like lode's own changes.
+    pub fn unasked(cpuid: Cpuid<'c>) -> Self {
+        Self {
             cpuid,
             leaves: [(0, 0, Registers::default()); REMEMBERED],
             read: 0,
             xcr0: 0,
-        };
+        }
+    }
+
+    /// Asks what every program needs: identity, x86-64 level, size of a trampoline's save area. Five
+    /// CPUID instructions on a processor with XSAVE.
+    #[inline(never)]
+    pub fn read(cpuid: Cpuid<'c>, xgetbv: &mut dyn FnMut() -> u64) -> Self {
+        let mut cpu = Cpu::unasked(cpuid);
         let max = cpu.leaf(0, 0).eax;
         cpu.leaf(1, 0);
         if max >= 7 {

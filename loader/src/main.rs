@@ -302,8 +302,18 @@ impl Launch {
     /// The list of stages. One that fails ends the process, so what they share is not given back.
     #[inline(never)]
     fn start_program(&mut self, options: &Options<'static>, log: Log<'static>) -> Result<core::convert::Infallible> {
+        let present = match self.as_command && options.program.is_some() {
+            true => None,
+            false => Some(self.present()?),
+        };
         let mut cpuid = machine::cpuid;
-        let mut cpu = Cpu::read(&mut cpuid, &mut machine::xgetbv);
+        // Each question takes microseconds under a hypervisor, and musl asks none.
+        let is_asked = !present.as_ref().is_some_and(|program| is_for_musl(program));
+        let mut cpu = match is_asked {
+            true => Cpu::read(&mut cpuid, &mut machine::xgetbv),
+            false => Cpu::unasked(&mut cpuid),
+        };
+        let cpu_level = if is_asked { cpu.isa_level() } else { HIGHEST_LEVEL };
         machine::set_vector_state(&cpu.save_area());
         let linux = Linux {
             page_size: self.page_size,
@@ -312,8 +322,11 @@ impl Launch {
             cpu_lacks: LevelFeatures(cpu.lacking()),
             at_hand: 0,
         };
-        let mut searcher = ManuallyDrop::new(Searcher::new(&self.search_settings(options, &cpu, &linux), None));
-        let program = self.program(options, &mut searcher, &linux, &cpu, log)?;
+        let mut searcher = ManuallyDrop::new(Searcher::new(&self.search_settings(options, cpu_level, &linux), None));
+        let program = match (present, options.program) {
+            (None, Some(path)) => self.program(path, options, &searcher, &linux, log)?,
+            (present, _) => present.map_or_else(|| self.present(), Ok)?,
+        };
         if options.mode == Mode::Verify {
             verify(&program);
         }
@@ -345,7 +358,7 @@ impl Launch {
             directories: &mut directories,
             machine: MACHINE,
             page_size: self.page_size,
-            cpu_level: cpu.isa_level(),
+            cpu_level,
             tolerant: options.trace_loaded_objects,
             trusted_preloads: options.preload_trusted_only,
             log,
@@ -390,7 +403,7 @@ impl Launch {
                 ..linux
             },
             searcher: ManuallyDrop::into_inner(searcher),
-            cpu_level: cpu.isa_level(),
+            cpu_level,
             bind_now: options.bind_now,
             allow: options.allow,
             strict: options.strict,
@@ -441,7 +454,7 @@ impl Launch {
     }
 
     #[inline(never)]
-    fn search_settings<'a>(&self, options: &Options<'a>, cpu: &Cpu<'_>, linux: &Linux) -> Settings<'a> {
+    fn search_settings<'a>(&self, options: &Options<'a>, cpu_level: u8, linux: &Linux) -> Settings<'a> {
         let origin = options
             .library_path
             .filter(|path| lode::search::tokens::names_origin(path))
@@ -453,33 +466,36 @@ impl Launch {
             inhibit_rpath: options.inhibit_rpath,
             hwcaps_prepend: options.hwcaps_prepend,
             hwcaps_mask: options.hwcaps_mask,
-            cpu_level: cpu.isa_level(),
+            cpu_level,
             platform: self.stack.auxiliary_string(auxv::AT_PLATFORM).map(CStr::to_bytes),
             program_origin: origin.map(|origin| &*origin.bytes().to_vec().leak()),
         }
     }
 
-    /// The program: mapped by the kernel, or by lode when it was started as a command.
+    /// The program as the kernel mapped it.
+    #[inline(never)]
+    fn present(&self) -> Result<Box<Parts>> {
+        let given = Given {
+            headers: Address(self.auxiliary(auxv::AT_PHDR)),
+            count: self.auxiliary(auxv::AT_PHNUM) as u16,
+            entry_size: self.auxiliary(auxv::AT_PHENT),
+            entry: Address(self.auxiliary(auxv::AT_ENTRY)),
+            page_size: self.page_size,
+        };
+        // SAFETY: the kernel's own words.
+        unsafe { present::program(&given, Name::new(self.program_name)) }
+    }
+
+    /// The program that lode was started with as a command, mapped.
     #[inline(never)]
     fn program(
         &mut self,
+        path: &[u8],
         options: &Options<'static>,
-        searcher: &mut Searcher<'static>,
+        searcher: &Searcher<'static>,
         linux: &Linux,
-        cpu: &Cpu<'_>,
         log: Log<'static>,
     ) -> Result<Box<Parts>> {
-        let Some(path) = options.program.filter(|_| self.as_command) else {
-            let given = Given {
-                headers: Address(self.auxiliary(auxv::AT_PHDR)),
-                count: self.auxiliary(auxv::AT_PHNUM) as u16,
-                entry_size: self.auxiliary(auxv::AT_PHENT),
-                entry: Address(self.auxiliary(auxv::AT_ENTRY)),
-                page_size: self.page_size,
-            };
-            // SAFETY: the kernel's own words.
-            return unsafe { present::program(&given, Name::new(self.program_name)) };
-        };
         let name = Name::new(path);
         let file = linux.open(path).map_err(|kind| kind.of(Stage::Map, &name))?;
         if options.mode == Mode::Run && !options.allow.contains(Allow::NOEXEC) {
@@ -491,7 +507,7 @@ impl Launch {
             directories: &mut Directories::new(),
             machine: MACHINE,
             page_size: self.page_size,
-            cpu_level: cpu.isa_level(),
+            cpu_level: HIGHEST_LEVEL,
             tolerant: false,
             trusted_preloads: false,
             log,
@@ -956,6 +972,9 @@ const MUSL_DIRECTORIES: &[u8] = b"/lib:/usr/local/lib:/usr/lib";
 
 /// Zeros of thread-local storage that are cheaper made for each thread at its start, with those of the other libraries, than when it touches them.
 const MOST_ZEROS: u64 = 4096;
+
+/// The level of x86-64 of a processor that nobody asked.
+const HIGHEST_LEVEL: u8 = 4;
 
 /// How the name of musl's loader begins.
 const MUSL_LOADER: &[u8] = b"ld-musl-";
