@@ -20,7 +20,7 @@
 //# stdout: undefined: Error relocating ./libundefined.so: nobody_has_this: symbol not found
 //# stdout: again: Error relocating ./libundefined.so: nobody_has_this: symbol not found
 //# stdout: not loaded: Library ./libtls.so is not already loaded
-//# stdout: initial exec: Error relocating ./libinitial.so: opened_variable: initial-exec TLS resolves to dynamic definition in ./libtls.so
+//# stdout: initial exec 0 1
 //# stdout: another thread's before 1
 //# stdout: another thread's: Symbol not found: of_the_thread
 //# stdout: symbol: Symbol not found: nothing_of_this_name
@@ -82,7 +82,9 @@ int main(void)
     attempt("undefined", "./libundefined.so", RTLD_NOW);
     attempt("again", "./libundefined.so", RTLD_NOW);
     attempt("not loaded", "./libtls.so", RTLD_NOW | RTLD_NOLOAD);
-    attempt("initial exec", "./libinitial.so", RTLD_NOW);
+    // Which symbol, and whose, only musl's own text says.
+    printf("initial exec %d", dlopen("./libinitial.so", RTLD_NOW) != NULL);
+    printf(" %d\n", strstr(dlerror(), "initial-exec TLS resolves to dynamic definition") != NULL);
     dlsym(RTLD_DEFAULT, "nothing_of_this_name");
     pthread_create(&id, 0, thread, 0);
     pthread_join(id, 0);
