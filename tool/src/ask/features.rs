@@ -104,7 +104,7 @@ struct Limits {
 }
 
 /// What lode does with musl today, which the loader has no table of.
-const MUSL: &str = "no release; programs of musl are refused (E0604, E0211), and lode-tool judges them by the rules of musl's own loader";
+const MUSL: &str = "1.1.24 and newer, by the libc's structure (E0212); lode-tool judges such programs by the rules of musl's own loader";
 
 impl Features {
     fn all() -> Features {
