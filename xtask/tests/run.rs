@@ -92,7 +92,7 @@ fn a_program_of_musl_runs() {
     let output = xtask(&[program.to_str().unwrap()], folder.path());
     assert_eq!(
         (text(&output.stdout), output.status.code()),
-        ("musl\n", Some(0)),
+        ("musl\n".to_owned(), Some(0)),
         "{}",
         text(&output.stderr)
     );
