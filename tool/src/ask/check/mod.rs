@@ -299,15 +299,11 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Whether the program is one that lode's own stages can be tried with.
+/// Whether the loader's own stages can say what a start would come to: musl's libc starts itself, and only in a process.
 fn is_lodes(closure: &Closure) -> bool {
     let program = &closure.objects[0].binary;
     let is_for_this = program.header.machine == EM_X86_64 && program.header.bits == 64;
-    // A program of musl whose loader is lode is lode's to judge, too.
-    let loader = closure.interpreter.map(|loader| &closure.objects[loader].binary);
-    let is_ours =
-        closure.flavour == Flavour::Glibc || loader.is_some_and(|loader| installation::is_lode(&loader.bytes));
-    is_for_this && is_ours && !program.dynamic.is_empty()
+    is_for_this && closure.flavour == Flavour::Glibc && !program.dynamic.is_empty()
 }
 
 /// The finding about a libc that lode does not start. It keeps a program from starting whose interpreter is lode; another loader may know it.
