@@ -941,6 +941,7 @@ fn list_order(batch: &Batch, world: &World, is_musl: bool) -> Vec<ModuleId> {
 
 /// The functions of libc that lode's own stand for. glibc's `dl_iterate_phdr` takes a lock that `fork` does not reset; musl's loader knows only the program
 /// that lode made up.
+#[inline(never)]
 fn substitutes(abi: &Abi, batch: &Batch, world: &World) -> &'static [Substitute] {
     let (libc, names) = match abi {
         Abi::Bare => return &[],
@@ -985,6 +986,7 @@ fn last_part(path: &[u8]) -> &[u8] {
 }
 
 /// Whether a program was linked for musl: it names musl's loader; or, where it names another one than glibc's, libc as only musl's programs do.
+#[inline(never)]
 fn is_for_musl(program: &Parts) -> bool {
     let interpreter = interpreter_path(program);
     let name = interpreter.as_ref().map_or(&b""[..], |path| last_part(path.bytes()));

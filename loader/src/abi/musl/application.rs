@@ -66,6 +66,7 @@ const DEFINED: u16 = 1;
 
 impl Application {
     /// Writes the tables. `None` when there is no memory.
+    #[inline(never)]
     pub fn build(content: &Content<'_>) -> Option<Application> {
         let mut names: Vec<u8> = b"\0libc.so\0".to_vec();
         let mut symbols = alloc::vec![Symbol::default()];

@@ -118,6 +118,7 @@ impl Musl {
     ///
     /// # Errors
     /// When there is no memory; [`Kind::Unsupported`] when libc has not put the thread where the program counts on it.
+    #[inline(never)]
     pub fn wake(
         &mut self,
         batch: &Batch,
@@ -160,6 +161,7 @@ impl Musl {
     }
 
     /// What libc refers to that another module defines before it, and where.
+    #[inline(never)]
     fn replaced(&self, batch: &Batch, roster: Roster<'_>) -> Vec<(&'static [u8], Address)> {
         let mut names: Vec<(&'static [u8], Address)> = Vec::new();
         let (Some(libc), Some(program)) = (
