@@ -34,7 +34,7 @@ pub(super) fn is_musl() -> bool {
     with_musl(|_| ()).is_some()
 }
 
-/// Takes the modules of the start, dependencies first, until libc calls [`run_constructors`], whose address this returns.
+/// Keeps the modules of the start, dependencies first, until libc calls [`run_constructors`].
 pub fn come_to_life(modules: Vec<Arc<Module>>) {
     *WAITING.lock() = modules;
 }

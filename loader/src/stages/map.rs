@@ -115,7 +115,7 @@ impl Mapped {
         }
         let root = work.batch.order.first().copied();
         work.needs()?;
-        if world.program().is_none() && work.context.searcher.musl().is_some() {
+        if world.program().is_none() && work.is_musl() {
             // A program for musl has a libc, also if nothing of it needs one.
             let libc = work.library(MUSL, Purpose::Needed, root, Role::Library)?;
             work.list(libc);
@@ -142,6 +142,11 @@ struct Work<'w, 'c, 'h> {
 }
 
 impl Work<'_, '_, '_> {
+    /// Whether the process is musl's.
+    fn is_musl(&self) -> bool {
+        self.context.searcher.musl().is_some()
+    }
+
     fn roster(&self) -> Roster<'_> {
         self.batch.roster(self.world)
     }
@@ -177,7 +182,7 @@ impl Work<'_, '_, '_> {
         let name = parts.name.clone();
         let mut module = Module::new(id, parts).map_err(|kind| kind.of(Stage::Map, &name))?;
         if let Some(module) = Arc::get_mut(&mut module) {
-            module.is_final |= starts_itself(module) || (self.context.searcher.musl().is_some() && is_musl(module));
+            module.is_final |= starts_itself(module) || (self.is_musl() && is_musl(module));
             module.namespace = self.batch.namespace;
         }
         if refers_by_distance(&module, self.context.machine, None) {
@@ -193,7 +198,7 @@ impl Work<'_, '_, '_> {
     /// Goes through the order and appends what each module needs, until nothing new comes.
     fn needs(&mut self) -> Result<()> {
         let mut next = 0;
-        let is_musl = self.context.searcher.musl().is_some();
+        let is_musl = self.is_musl();
         let mut missing: Option<Box<Error>> = None;
         while let Some(id) = self.batch.order.get(next).copied() {
             next += 1;
@@ -254,7 +259,7 @@ impl Work<'_, '_, '_> {
     /// The module that `name` stands for: one that is loaded, or a file that is mapped now.
     fn library(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
         let asked = name;
-        let is_musl = self.context.searcher.musl().is_some() && is_musl_name(name);
+        let is_musl = self.is_musl() && is_musl_name(name);
         let name = if is_musl { MUSL } else { name };
         if let Some(id) = by_name(self.world, &self.batch, name) {
             return Ok(id);
@@ -277,9 +282,9 @@ impl Work<'_, '_, '_> {
             false => self.find(name, purpose, asker, role),
         };
         // musl says who needs a library, and not who calls for it.
-        let is_call = purpose == Purpose::Open && self.context.searcher.musl().is_some();
+        let is_call = purpose == Purpose::Open && self.is_musl();
         let found = found.map_err(|mut error| {
-            if self.context.searcher.musl().is_some() {
+            if self.is_musl() {
                 error.culprit = Name::new(asked);
             }
             if is_call { error } else { error.asked_by(&asker_name) }
@@ -289,7 +294,7 @@ impl Work<'_, '_, '_> {
             .get(found)
             .is_some_and(|module| module.name.bytes() == name || module.soname == Some(name));
         let is_path = has_byte(name, b'/');
-        if !known || (self.context.searcher.musl().is_some() && !is_path) {
+        if !known || (self.is_musl() && !is_path) {
             self.batch.names.push((Name::new(name), found));
         }
         Ok(found)
