@@ -5,11 +5,12 @@
 //! Follows the list of link_maps, which only the holder of the long lock changes.
 #![allow(unsafe_code)]
 
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
-use crate::foreign::Span;
+use crate::foreign::{Lasting, Span};
+use crate::image::Area;
 use crate::sys::probe;
-use crate::world::Namespace;
+use crate::world::{Module, Namespace};
 
 /// `struct r_debug`, with what version 2 of the protocol adds (`struct r_debug_extended`). Debuggers read it while the process is stopped.
 #[repr(C)]
@@ -74,8 +75,8 @@ pub struct Exported {
     pub stop: extern "C" fn(),
 }
 
-/// Null, or what [`announce`] got: read without a lock, because a signal handler may come here in the middle of it.
-static EXPORTED: AtomicPtr<Exported> = AtomicPtr::new(core::ptr::null_mut());
+/// What [`announce`] got.
+static EXPORTED: Lasting<Exported> = Lasting::none();
 
 /// Whether the start has been told of completely.
 static STARTED: AtomicBool = AtomicBool::new(false);
@@ -91,18 +92,20 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 /// Bytes of the public members of `struct link_map` (`link.h`): five words.
 pub const LINK_MAP: usize = 40;
 
+/// Where it has the address of its name.
+pub const NAME: usize = 8;
+
 /// Where it has the address of the next one.
 pub const NEXT: usize = 24;
 
 /// Sets up the exported structure.
 pub fn announce(exported: &'static Exported, loader_base: u64) {
     exported.structure.begin(1, exported.stop as usize as u64, loader_base);
-    EXPORTED.store((&raw const *exported).cast_mut(), Ordering::Release);
+    EXPORTED.set(exported);
 }
 
 fn exported() -> Option<&'static Exported> {
-    // SAFETY: null, or a reference that `announce` got.
-    unsafe { EXPORTED.load(Ordering::Acquire).as_ref() }
+    EXPORTED.get()
 }
 
 /// The address of the structure: what DT_DEBUG of the program gets.
@@ -174,8 +177,18 @@ pub fn tell_of_failure(namespace: Namespace) {
 
 /// A link_map of the list, as far as its members are public; at 0 an empty one.
 pub fn map_at(map: u64) -> Span {
-    // SAFETY: a link_map of the list, which only the holder of the long lock changes.
-    unsafe { Span::at(map as *mut u8, LINK_MAP) }
+    memory(map, LINK_MAP)
+}
+
+/// The link_map of a module, with what goes with it: `size` bytes in all; an empty one before it is made.
+pub fn map_of(module: &Module, size: usize) -> Span {
+    memory(module.link_map.load(Ordering::Acquire) as u64, size)
+}
+
+fn memory(map: u64, size: usize) -> Span {
+    // SAFETY: a link_map that lode made with as much behind it as its libc has, of the list, which only the holder of the long lock changes, or of a module, which
+    // keeps it. Nothing of Rust refers into it.
+    Span::from(unsafe { Area::at(map as *mut u8, size) })
 }
 
 /// The link_map behind the one at `map`; 0: there is none.

@@ -11,11 +11,10 @@
 use core::ffi::{CStr, c_char, c_void};
 use core::marker::PhantomData;
 use core::num::NonZeroU64;
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use crate::elf::{Address, Vaddr};
-use crate::image::{Image, Memory, Plain};
+use crate::image::{Area, Image, Memory, Plain, Word};
 
 /// A C string that a caller in C passes, or null.
 #[derive(Clone, Copy, Debug)]
@@ -86,118 +85,119 @@ impl Given {
     /// Its memory, `size` bytes; none at null.
     pub fn span(self, size: usize) -> Span {
         // SAFETY: only a caller in C makes this value, and the interface says that it is a structure of that size or null, which stays while both use it.
-        unsafe { Span::at(self.0, size) }
+        Span(unsafe { Area::at(self.0, size) })
     }
 }
 
 /// Memory of a known size that others may read and write too: read and written by value, within its bounds.
+/// Who writes to it, and when, is agreed on with those who share it.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
-    base: NonNull<u8>,
-    size: usize,
-}
+pub struct Span(Area);
 
-// SAFETY: a description of memory that every thread may use; who writes to it, and when, is agreed on with those who share it.
-unsafe impl Send for Span {}
-// SAFETY: as above.
-unsafe impl Sync for Span {}
+impl From<Area> for Span {
+    fn from(memory: Area) -> Span {
+        Span(memory)
+    }
+}
 
 impl Span {
     /// No memory.
-    pub const EMPTY: Span = Span {
-        base: NonNull::dangling(),
-        size: 0,
-    };
-
-    /// The memory at `base`; at null there is none.
-    ///
-    /// # Safety
-    /// `size` bytes at `base` must stay readable and writable for as long as this or a copy is used, and no reference may cover them.
-    pub unsafe fn at(base: *mut u8, size: usize) -> Span {
-        NonNull::new(base).map_or(Span::EMPTY, |base| Span { base, size })
-    }
+    pub const EMPTY: Span = Span(Area::EMPTY);
 
     /// Memory that is kept for as long as the process lives.
     pub fn lasting(memory: Memory) -> Span {
-        // SAFETY: the memory is never given back, and nothing of Rust refers into it.
-        let span = unsafe { Span::at(memory.base(), memory.size()) };
-        memory.leak();
-        span
+        Span::of(memory.leak())
     }
 
     /// Shared words of lode's own.
     pub fn of(words: &'static [AtomicU64]) -> Span {
         // SAFETY: they stay, and may be written through the reference that there is.
-        unsafe { Span::at(words.as_ptr().cast_mut().cast(), size_of_val(words)) }
+        Span(unsafe { Area::at(words.as_ptr().cast_mut().cast(), size_of_val(words)) })
     }
 
     /// Its run-time address.
     pub fn address(self) -> u64 {
-        self.base.as_ptr() as u64
+        self.0.base().addr() as u64
     }
 
     /// Its length in bytes.
     pub fn size(self) -> usize {
-        self.size
+        self.0.length()
     }
 
     /// The `size` bytes at `offset` bytes.
     pub fn part(self, offset: usize, size: usize) -> Option<Span> {
-        let base = NonNull::new(self.place(offset, size)?)?;
-        Some(Span { base, size })
-    }
-
-    #[inline]
-    fn place(self, offset: usize, size: usize) -> Option<*mut u8> {
-        let rest = self.size.checked_sub(offset)?;
-        (size <= rest).then_some(self.base.as_ptr().wrapping_add(offset))
+        self.0.part(offset, size).map(Span)
     }
 
     /// The value at `offset` bytes; `None` outside.
     #[inline]
     pub fn load<T: Plain>(self, offset: usize) -> Option<T> {
-        let place = self.place(offset, size_of::<T>())?;
-        // SAFETY: the bytes lie in the span, and any pattern is a `T`.
-        Some(unsafe { place.cast::<T>().read_unaligned() })
+        T::at(self.0.place(), offset)
     }
 
     /// Stores a value at `offset` bytes; `None` outside.
     #[inline]
-    pub fn store<T: Plain>(self, offset: usize, value: T) -> Option<()> {
-        let place = self.place(offset, size_of::<T>())?;
-        // SAFETY: the bytes lie in the span, to which nothing refers.
-        unsafe { place.cast::<T>().write_unaligned(value) };
-        Some(())
+    pub fn store<T: Word>(self, offset: usize, value: T) -> Option<()> {
+        self.0.write(offset, value.bytes().as_ref())
     }
 
     /// Stores bytes at `offset` bytes; `None` outside.
     pub fn store_bytes(self, offset: usize, bytes: &[u8]) -> Option<()> {
-        let place = self.place(offset, bytes.len())?;
-        // SAFETY: the bytes lie in the span; `bytes` is lode's own, so that they do not overlap.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
-        Some(())
+        self.0.write(offset, bytes)
     }
 
     /// Fills `bytes` with what is at `offset` bytes; `None` outside.
     pub fn load_bytes(self, offset: usize, bytes: &mut [u8]) -> Option<()> {
-        let place = self.place(offset, bytes.len())?;
-        // SAFETY: the bytes lie in the span; `bytes` is lode's own, so that they do not overlap.
-        unsafe { core::ptr::copy_nonoverlapping(place, bytes.as_mut_ptr(), bytes.len()) };
-        Some(())
+        self.0.place().read(offset, bytes)
     }
 
-    /// The 32-bit word at `offset` bytes as one that others change too. `None` outside, or not aligned.
-    pub fn shared_half(self, offset: usize) -> Option<&'static AtomicU32> {
-        let place = self.place(offset, 4)?.cast::<u32>();
-        // SAFETY: an aligned word in memory that stays for as long as the span is used, and is changed by atomic instructions only.
-        place.is_aligned().then(|| unsafe { AtomicU32::from_ptr(place) })
+    /// Copies `length` bytes of a module at `at` to its beginning, and sets those behind them to zero. `None`, and nothing is stored, where either are too few.
+    pub fn begin_with(self, image: &Image, at: Vaddr, length: u64) -> Option<()> {
+        self.0.begin_with(image, at, length)
     }
 
-    /// As [`Span::shared_half`], 64 bits.
-    pub fn shared_word(self, offset: usize) -> Option<&'static AtomicU64> {
-        let place = self.place(offset, 8)?.cast::<u64>();
-        // SAFETY: as in `shared_half`.
-        place.is_aligned().then(|| unsafe { AtomicU64::from_ptr(place) })
+    /// The word at `offset` bytes as one that others change too, by instructions that are not interrupted. `None` outside, or not aligned.
+    pub fn shared<T: Shared>(self, offset: usize) -> Option<&'static T> {
+        let place = self.part(offset, size_of::<T>())?.0.base().cast::<T>();
+        // SAFETY: an aligned word, which has a value whatever its bits are, in memory that stays for as long as the span is used.
+        place.is_aligned().then(|| unsafe { &*place })
+    }
+}
+
+/// Words that change in one instruction.
+pub trait Shared: words::Word {}
+impl<T: words::Word> Shared for T {}
+
+/// Nobody else may say what such a word is.
+mod words {
+    use super::{AtomicU32, AtomicU64};
+
+    pub trait Word: 'static {}
+    impl Word for AtomicU32 {}
+    impl Word for AtomicU64 {}
+    impl<const N: usize> Word for [AtomicU32; N] {}
+}
+
+/// A value that is set once and stays, or none yet: read without a lock, because a signal handler may come in the middle of it.
+#[derive(Debug)]
+pub struct Lasting<T: 'static>(AtomicPtr<T>);
+
+impl<T: Sync> Lasting<T> {
+    /// None yet.
+    pub const fn none() -> Lasting<T> {
+        Lasting(AtomicPtr::new(core::ptr::null_mut()))
+    }
+
+    /// Sets it.
+    pub fn set(&self, value: &'static T) {
+        self.0.store((&raw const *value).cast_mut(), Ordering::Release);
+    }
+
+    /// The value.
+    pub fn get(&self) -> Option<&'static T> {
+        // SAFETY: null, or a reference that `set` got.
+        unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }
 }
 

@@ -13,15 +13,16 @@
 //! that *claims* run-time addresses. Both are the same type, so the same code links both.
 //!
 //! # Safety
-//! Module memory is touched by the methods of [`Place`] and [`Writable`] and in [`Image::fixed_bytes`], nowhere else. A place is part of an [`Extent`],
-//! whose maker promised (in [`Image::new`]) that `length` bytes from `host` stay mapped, with at least the stated access, as long as the image lives.
+//! Module memory is touched by the methods of [`Place`], [`Writable`] and [`Area`] and in [`Image::fixed_bytes`], nowhere else. A place is part of an [`Extent`],
+//! whose maker promised (in [`Image::new`]) that `length` bytes from `host` stay mapped, with at least the stated access, as long as the image lives; or of an area,
+//! whose maker promised as much ([`Area::at`]).
 #![allow(unsafe_code)]
 
-use alloc::alloc::{Layout as Shape, alloc_zeroed, dealloc};
+use alloc::alloc::{Layout as Shape, alloc_zeroed};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use crate::elf::dynamic::Dyn;
 use crate::elf::reloc::{Rel, Rela};
@@ -98,7 +99,7 @@ pub struct Place {
 impl Place {
     /// Fills `bytes` with what stands `offset` bytes on. `None` when the place ends before.
     #[inline(always)]
-    fn read(self, offset: usize, bytes: &mut [u8]) -> Option<()> {
+    pub fn read(self, offset: usize, bytes: &mut [u8]) -> Option<()> {
         if self.length.checked_sub(offset)? < bytes.len() {
             return None;
         }
@@ -121,16 +122,15 @@ impl Place {
 struct Writable(Place);
 
 impl Writable {
-    /// Stores `bytes` at its beginning. `None` when it has no room for them.
+    /// Stores `bytes` at `offset` bytes. `None` when it has no room for them.
     #[inline(always)]
-    fn write(self, bytes: &[u8]) -> Option<()> {
+    fn write(self, offset: usize, bytes: &[u8]) -> Option<()> {
         let Writable(place) = self;
-        if place.length < bytes.len() {
+        if place.length.checked_sub(offset)? < bytes.len() {
             return None;
         }
-        // SAFETY: the destination is mapped and writable and has the room; nothing refers to it. No extent is made of lode's own memory, in which
-        // `bytes` lies.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place.first, bytes.len()) };
+        // SAFETY: the destination is mapped and writable and has the room; nothing refers to it. No place is made of the memory in which `bytes` lies.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), place.first.wrapping_add(offset), bytes.len()) };
         Some(())
     }
 
@@ -160,6 +160,80 @@ impl Writable {
             let _ =
                 unsafe { AtomicU8::from_ptr(place.first) }.compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
         }
+    }
+}
+
+/// Memory beside a module's that is read and written by value, too.
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    first: Pointer,
+    length: usize,
+}
+
+impl Area {
+    /// One without bytes.
+    pub const EMPTY: Area = Area {
+        first: Pointer::NOWHERE,
+        length: 0,
+    };
+
+    /// The `length` bytes at `first`; none at null.
+    ///
+    /// # Safety
+    /// They must stay readable and writable for as long as this or a copy is used, and no reference may cover them but to atomic words.
+    pub unsafe fn at(first: *mut u8, length: usize) -> Area {
+        NonNull::new(first).map_or(Area::EMPTY, |first| Area {
+            first: Pointer(first),
+            length,
+        })
+    }
+
+    /// Its first byte.
+    pub fn base(self) -> *mut u8 {
+        self.first.0.as_ptr()
+    }
+
+    /// Its length in bytes.
+    pub fn length(self) -> usize {
+        self.length
+    }
+
+    /// The `length` bytes at `offset` bytes; `None` when it ends before.
+    pub fn part(self, offset: usize, length: usize) -> Option<Area> {
+        let first = Pointer(NonNull::new(self.first.plus(offset))?);
+        (length <= self.length.checked_sub(offset)?).then_some(Area { first, length })
+    }
+
+    /// The place to read from.
+    #[inline]
+    pub fn place(self) -> Place {
+        Place {
+            first: self.first.0.as_ptr(),
+            length: self.length,
+        }
+    }
+
+    /// Stores `bytes` at `offset` bytes. `None` when it has no room for them.
+    #[inline]
+    pub fn write(self, offset: usize, bytes: &[u8]) -> Option<()> {
+        Writable(self.place()).write(offset, bytes)
+    }
+
+    /// Copies `length` bytes of a module at `at` to its beginning, and sets those behind them to zero. `None`, and nothing is stored, where either are too few.
+    #[inline(never)]
+    pub fn begin_with(self, image: &Image, at: Vaddr, length: u64) -> Option<()> {
+        let source = match length {
+            0 => Pointer::NOWHERE,
+            _ => image.pointer(at, length, Access::empty())?,
+        };
+        let rest = self.length.checked_sub(length as usize)?;
+        let behind = self.first.plus(length as usize);
+        // SAFETY: the source is mapped, the destination is so and writable, and both have as many bytes; nothing refers to the latter.
+        unsafe {
+            core::ptr::copy(source.0.as_ptr(), self.base(), length as usize);
+            behind.write_bytes(0, rest);
+        }
+        Some(())
     }
 }
 
@@ -365,7 +439,7 @@ impl Patch<'_> {
     /// Stores `value` at `at`; `None` when the place is not wholly in a writable extent.
     #[inline(always)]
     pub fn store<T: Word>(&mut self, at: Vaddr, value: T) -> Option<()> {
-        self.place(at, size_of::<T>() as u64)?.write(value.bytes().as_ref())
+        self.place(at, size_of::<T>() as u64)?.write(0, value.bytes().as_ref())
     }
 
     /// Stores 64-bit words, each at its place, up to the first place that is not in the extent at hand. Returns how many.
@@ -379,7 +453,7 @@ impl Patch<'_> {
                 break;
             }
             let first = last.pointer(at);
-            if Writable(Place { first, length: 8 }).write(&word.bytes()).is_none() {
+            if Writable(Place { first, length: 8 }).write(0, &word.bytes()).is_none() {
                 break;
             }
             stored = stored.wrapping_add(1);
@@ -408,7 +482,7 @@ impl Patch<'_> {
 
     /// Stores `bytes` at `at`.
     pub fn store_bytes(&mut self, at: Vaddr, bytes: &[u8]) -> Option<()> {
-        self.place(at, bytes.len() as u64)?.write(bytes)
+        self.place(at, bytes.len() as u64)?.write(0, bytes)
     }
 }
 
@@ -429,49 +503,30 @@ impl Drop for Reservation {
     }
 }
 
-/// Zeroed memory for C structures, given back when its owner goes. Nothing of Rust refers into it; who writes to it, and when, is its users' business.
+/// Zeroed memory for C structures, given back when its owner goes: words that others may change too. Who writes to it, and when, is its users' business.
 #[derive(Debug)]
-pub struct Memory {
-    base: Pointer,
-    words: usize,
-}
+pub struct Memory(Vec<AtomicU64>);
 
 impl Memory {
-    fn shape(words: usize) -> Option<Shape> {
-        Shape::array::<u128>(words).ok()
-    }
-
-    /// At least `size` bytes, aligned to 16. `None` when there is no memory.
+    /// At least `size` bytes, aligned to 8. `None` when there is no memory.
     pub fn zeroed(size: usize) -> Option<Memory> {
-        let words = size.div_ceil(16).max(1);
-        // SAFETY: the shape is not empty.
-        let base = unsafe { alloc_zeroed(Memory::shape(words)?) };
-        let base = Pointer(NonNull::new(base)?);
-        Some(Memory { base, words })
+        let count = size.div_ceil(8).max(1);
+        let shape = Shape::array::<AtomicU64>(count).ok()?;
+        // SAFETY: the shape is not empty; it is that of so many words, each of which may be zero.
+        unsafe {
+            let first = NonNull::new(alloc_zeroed(shape))?;
+            Some(Memory(Vec::from_raw_parts(first.as_ptr().cast(), count, count)))
+        }
     }
 
     /// Its first byte.
     pub fn base(&self) -> *mut u8 {
-        self.base.0.as_ptr()
-    }
-
-    /// Its length in bytes.
-    pub fn size(&self) -> usize {
-        self.words * 16
+        self.0.as_ptr().cast_mut().cast()
     }
 
     /// Keeps it for as long as the process lives.
-    pub fn leak(self) {
-        core::mem::forget(self);
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        if let Some(shape) = Memory::shape(self.words) {
-            // SAFETY: allocated by `zeroed` with this shape.
-            unsafe { dealloc(self.base.0.as_ptr(), shape) };
-        }
+    pub fn leak(self) -> &'static [AtomicU64] {
+        self.0.leak()
     }
 }
 
@@ -622,11 +677,6 @@ impl Image {
             extent.place(next, part)?.read(0, bytes.get_mut(done..)?)?;
         }
         Some(bytes)
-    }
-
-    /// Where the bytes at `at` lie in this process (the claimed run-time address may differ in tests).
-    pub fn host_range(&self, at: Vaddr, length: u64) -> Option<*mut u8> {
-        Some(self.pointer(at, length, Access::empty())?.0.as_ptr())
     }
 
     /// Whether a jump to `at` lands in an executable extent.

@@ -15,13 +15,14 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ffi::{CStr, c_char};
+use core::ffi::CStr;
 use core::fmt::Write;
 use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crt::syscall as call;
 use crt::{Stack, auxv};
+use spin::Mutex;
 
 use lode::abi::glibc::cpu::CpuFacts;
 use lode::abi::glibc::facts::Kernel;
@@ -58,7 +59,7 @@ use lode::sys::c_string;
 use lode::sys::heap::{Heap, refusal};
 use lode::sys::linux::{self, Linux, OF_MODULE};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
-use lode::sys::present::{self, Given};
+use lode::sys::present::{self, FirstPage};
 use lode::thread;
 use lode::view::debug::{DebugText, STREAM};
 use lode::view::list::{List, Unused};
@@ -71,13 +72,13 @@ static HEAP: Heap = Heap::new();
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// argv[0], for the text that says that not even memory for a text is left.
-static PROGRAM: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
+static PROGRAM: Mutex<Option<&[u8]>> = Mutex::new(None);
 
 crt::entry!(start);
 
 unsafe extern "C" {
-    /// The first byte of lode's image, and the end of its code, from `linker.ld`; the entry of lode.
-    safe static __ehdr_start: u8;
+    /// The first page of lode's image, and the end of its code, from `linker.ld`; the entry of lode.
+    safe static __ehdr_start: FirstPage;
     safe static __code_end: u8;
     fn _start();
 }
@@ -86,7 +87,7 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: the entry passes the stack pointer as the kernel set it.
     let stack = unsafe { Stack::new(stack) };
     if let Some(name) = stack.arguments().next() {
-        PROGRAM.store(name.as_ptr().cast_mut(), Ordering::Relaxed);
+        name_program(name.to_bytes());
     }
     let mut launch = Launch::new(stack);
     match launch.options() {
@@ -95,13 +96,19 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
     }
 }
 
+/// Only one thread is there.
+#[inline(never)]
+fn name_program(name: &'static [u8]) {
+    if let Some(mut program) = PROGRAM.try_lock() {
+        *program = Some(name);
+    }
+}
+
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     if HEAP.is_exhausted() {
-        let name = PROGRAM.load(Ordering::Relaxed);
-        if !name.is_null() {
-            // SAFETY: a string that the kernel wrote, which stays.
-            crt::Stderr.write_bytes(unsafe { CStr::from_ptr(name) }.to_bytes());
+        if let Some(Some(name)) = PROGRAM.try_lock().as_deref() {
+            crt::Stderr.write_bytes(name);
         }
         crt::Stderr.write_bytes(b": error while loading shared libraries: cannot create shared object descriptor: ");
         let _ = writeln!(crt::Stderr, "{}", refusal());
@@ -270,8 +277,7 @@ impl Launch {
             self.stack.set_argument(0, c_string(name));
         }
         self.program_name = options.argv0.or(options.program).unwrap_or(self.program_name);
-        // An entry of argv, to its end: a null byte follows.
-        PROGRAM.store(self.program_name.as_ptr().cast_mut().cast(), Ordering::Relaxed);
+        name_program(self.program_name);
     }
 
     #[inline(never)]
@@ -474,15 +480,7 @@ impl Launch {
     /// The program as the kernel mapped it.
     #[inline(never)]
     fn present(&self) -> Result<Box<Parts>> {
-        let given = Given {
-            headers: Address(self.auxiliary(auxv::AT_PHDR)),
-            count: self.auxiliary(auxv::AT_PHNUM) as u16,
-            entry_size: self.auxiliary(auxv::AT_PHENT),
-            entry: Address(self.auxiliary(auxv::AT_ENTRY)),
-            page_size: self.page_size,
-        };
-        // SAFETY: the kernel's own words.
-        unsafe { present::program(&given, Name::new(self.program_name)) }
+        present::program(&self.stack, self.page_size, Name::new(self.program_name))
     }
 
     /// The program that lode was started with as a command, mapped.
@@ -534,14 +532,11 @@ impl Launch {
         let base = Address((&raw const __ehdr_start).addr() as u64);
         let name = interpreter_path(program)
             .unwrap_or_else(|| Name::new(self.arguments.first().copied().unwrap_or(b"ld-lode")));
-        // SAFETY: lode's own image.
-        let itself = unsafe { present::image_at(base, name, Role::Loader, self.page_size) }?;
+        let itself = present::image_at(&__ehdr_start, name, Role::Loader, self.page_size)?;
         add(&mut world, itself)?;
-        let vdso = self.auxiliary(auxv::AT_SYSINFO_EHDR);
-        if vdso != 0 {
-            // SAFETY: the kernel's own image. One that cannot be read is left out: it is not needed.
-            let parts =
-                unsafe { present::image_at(Address(vdso), Name::from("linux-vdso.so.1"), Role::Vdso, self.page_size) };
+        if let Some(vdso) = FirstPage::of_vdso(&self.stack) {
+            // One that cannot be read is left out: it is not needed.
+            let parts = present::image_at(vdso, Name::from("linux-vdso.so.1"), Role::Vdso, self.page_size);
             if let Ok(parts) = parts {
                 add(&mut world, parts)?;
             }
@@ -667,9 +662,8 @@ impl Launch {
         let library = batch.fresh().any(asks);
         if library && (self.as_command || !program) {
             let page = self.stack.address() as usize & !(self.page_size as usize - 1);
-            let access = call::PROT_READ | call::PROT_WRITE | call::PROT_EXEC | call::PROT_GROWSDOWN;
-            // SAFETY: the first thread's own stack. A kernel that refuses leaves it as it is.
-            let _ = unsafe { call::mprotect(page, self.page_size as usize, access) };
+            // A kernel that refuses leaves it as it is.
+            let _ = linux::make_executable(page, self.page_size as usize, call::PROT_GROWSDOWN);
         }
         library
     }
@@ -731,7 +725,7 @@ impl Launch {
         log.emit(Interest::FILES, || Event::Transferring(&program.name));
         let entry = program.at(program.layout.entry);
         // SAFETY: everything that the program needs is in place; the stack is the kernel's, with the arguments where they belong.
-        unsafe { machine::jump(self.stack.address(), entry, finaliser) }
+        unsafe { machine::jump(self.stack.address(), entry.0, finaliser) }
     }
 }
 

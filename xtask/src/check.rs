@@ -63,7 +63,7 @@ const ROOMS: &[(&str, Imports)] = &[
     ("abi", Imports::Only(ABI)),
     ("dl", Imports::Only(DL)),
     ("exports", Imports::Only(EXPORTS)),
-    ("debugger", Imports::Only(&["foreign", "sys", "world"])),
+    ("debugger", Imports::Only(&["foreign", "image", "sys", "world"])),
     ("view", Imports::Only(&["stages", "world"])),
     // The kernel's side of `Host`, and the instructions through which the program calls `dl`.
     ("sys", Imports::Only(SYS)),

@@ -4,13 +4,12 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use super::head::ThreadHead;
 use crate::debugger;
 use crate::error::{Fault, Kind};
 use crate::foreign::Span;
 use crate::image::Memory;
 use crate::sys::heap::refusal;
-use crate::thread::Dtv;
+use crate::thread::{Dtv, ThreadHead};
 use crate::tls::TlsPlan;
 use crate::world::{Module, ModuleId, Role, Roster};
 
@@ -31,10 +30,7 @@ pub fn wake(plan: &TlsPlan, roster: Roster<'_>, guard: u64) -> Result<(), Fault>
     let below = plan.used.checked_next_multiple_of(align).ok_or(Kind::OutOfMemory)?;
     let size = below.checked_add(HEAD as u64).ok_or(Kind::OutOfMemory)?;
     let head = ThreadHead::allocate(size, HEAD, align).ok_or_else(|| memory(refusal()))?;
-    let dtv = Dtv::allocate(plan.modules, 0);
-    if dtv.address() == 0 {
-        return Err(Kind::OutOfMemory.into());
-    }
+    let dtv = Dtv::allocate(plan.modules, 0).ok_or(Kind::OutOfMemory)?;
     head.span().store(STACK_GUARD, guard);
     head.enter(roster, dtv).map_err(memory)
 }

@@ -6,7 +6,6 @@
 
 pub mod bare;
 pub mod glibc;
-pub mod head;
 pub mod musl;
 
 use alloc::boxed::Box;

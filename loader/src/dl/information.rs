@@ -1,8 +1,5 @@
 //! What is where: `dladdr`, `dlinfo`, `dl_iterate_phdr`.
-//!
-//! # Safety
-//! `dlinfo` gets room for what the request states. A link_map is a structure that lode made; a door has the type of what it enters.
-#![allow(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -12,10 +9,11 @@ use core::sync::atomic::Ordering;
 use super::musl::is_musl;
 use super::published::{Reading, Visiting, module_of_map, with_module_at, with_world};
 use super::{answer, call_error, doors, runtime, too_early};
+use crate::debugger;
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Error, Kind, Name, Result, text};
-use crate::foreign::Answer;
+use crate::foreign::{Answer, Given, Span};
 use crate::stages::map::search_directories;
 use crate::thread;
 use crate::world::{Host, Module, Namespace, Role, Roster, World};
@@ -70,16 +68,14 @@ pub extern "C" fn dladdr1(
 }
 
 /// The path in the link_map; for the program, argv[0].
+#[inline(never)]
 fn file_name(module: &Module) -> *const c_char {
     if module.role == Role::Program {
         return runtime().map_or(core::ptr::null(), |runtime| runtime.program.as_ptr());
     }
-    let map = module.link_map.load(Ordering::Acquire);
-    if map == 0 {
-        return c"".as_ptr();
-    }
-    // SAFETY: a link_map that lode made; its second word is l_name (`link.h`).
-    unsafe { (map as *const *const c_char).add(1).read() }
+    debugger::map_of(module, debugger::LINK_MAP)
+        .load::<u64>(debugger::NAME)
+        .map_or(c"".as_ptr(), |name| name as *const c_char)
 }
 
 /// The symbol whose bytes hold the address; one without a size only at its very place.
@@ -109,59 +105,58 @@ const RTLD_DI_TLS_MODID: c_int = 9;
 const RTLD_DI_TLS_DATA: c_int = 10;
 const RTLD_DI_PHDR: c_int = 11;
 
-/// `dlinfo(3)`.
-///
-/// # Safety
-/// `argument` has the room that the request states.
-pub unsafe extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, argument: *mut c_void) -> c_int {
+/// `dlinfo(3)`: the argument has the room that the request states.
+pub extern "C-unwind" fn dlinfo(handle: *const c_void, request: c_int, argument: Given) -> c_int {
     let result = with_world(|world, roster| {
         let module =
             module_of_map(world, handle as usize).ok_or_else(|| call_error(Kind::InvalidHandle(handle as u64), b""))?;
-        // SAFETY: the caller's promise.
-        unsafe { inform(module, roster, request, argument) }
+        inform(module, roster, request, argument)
     });
     answer(result.unwrap_or_else(|| Err(too_early())), -1)
 }
 
-/// # Safety
-/// See [`dlinfo`].
-unsafe fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: *mut c_void) -> Result<c_int> {
-    // SAFETY: the room that each request states (dlinfo(3)).
-    unsafe {
-        match request {
-            RTLD_DI_LMID => argument.cast::<isize>().write(module.namespace.0.into()),
-            RTLD_DI_LINKMAP => argument.cast::<usize>().write(module.link_map.load(Ordering::Acquire)),
-            RTLD_DI_ORIGIN => {
-                let origin = match (&module.origin, module.role) {
-                    (Some(origin), _) => Some(origin.clone()),
-                    (None, Role::Program) => runtime().and_then(|runtime| runtime.linux.program_origin()),
-                    _ => None,
-                };
-                let bytes = origin.as_ref().map_or(&b""[..], |origin| origin.bytes());
-                core::ptr::copy_nonoverlapping(bytes.as_ptr(), argument.cast(), bytes.len());
-                argument.cast::<u8>().add(bytes.len()).write(0);
-            }
-            RTLD_DI_TLS_MODID => argument.cast::<u64>().write(module.tls().map_or(0, |slot| slot.id)),
-            RTLD_DI_TLS_DATA => {
-                let block = thread::existing_block(module);
-                argument.cast::<u64>().write(block.unwrap_or(0));
-            }
-            RTLD_DI_PHDR => {
-                let phdr = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);
-                argument.cast::<u64>().write(phdr);
-                return Ok(module.headers.len() as c_int);
-            }
-            RTLD_DI_SERINFO | RTLD_DI_SERINFOSIZE => {
-                let Some(runtime) = runtime() else {
-                    return Err(too_early());
-                };
-                let directories = search_directories(module.id, roster, &runtime.searcher, &runtime.linux);
-                search_information(&directories, argument, request == RTLD_DI_SERINFO);
-            }
-            _ => return Err(unknown_request(request)),
+fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: Given) -> Result<c_int> {
+    let mut answer = 0;
+    let word = match request {
+        RTLD_DI_LMID => module.namespace.0.into(),
+        RTLD_DI_LINKMAP => module.link_map.load(Ordering::Acquire) as u64,
+        RTLD_DI_TLS_MODID => module.tls().map_or(0, |slot| slot.id),
+        RTLD_DI_TLS_DATA => thread::existing_block(module).unwrap_or(0),
+        RTLD_DI_PHDR => {
+            answer = module.headers.len() as c_int;
+            module.layout.phdr.map_or(0, |phdr| module.at(phdr).0)
         }
-    }
-    Ok(0)
+        RTLD_DI_ORIGIN => {
+            let origin = match (&module.origin, module.role) {
+                (Some(origin), _) => Some(origin.clone()),
+                (None, Role::Program) => runtime().and_then(|runtime| runtime.linux.program_origin()),
+                _ => None,
+            };
+            let bytes = origin.as_ref().map_or(&b""[..], |origin| origin.bytes());
+            store_text(argument.span(bytes.len() + 1), 0, bytes);
+            return Ok(0);
+        }
+        RTLD_DI_SERINFO | RTLD_DI_SERINFOSIZE => {
+            let Some(runtime) = runtime() else {
+                return Err(too_early());
+            };
+            let directories = search_directories(module.id, roster, &runtime.searcher, &runtime.linux);
+            search_information(&directories, argument, request == RTLD_DI_SERINFO);
+            return Ok(0);
+        }
+        _ => return Err(unknown_request(request)),
+    };
+    argument.span(8).store(0, word);
+    Ok(answer)
+}
+
+/// Stores a C string; returns where the next one belongs.
+#[inline(never)]
+fn store_text(room: Span, at: usize, bytes: &[u8]) -> usize {
+    let end = at + bytes.len();
+    room.store_bytes(at, bytes);
+    room.store(end, 0u8);
+    end + 1
 }
 
 #[cold]
@@ -173,29 +168,22 @@ fn unknown_request(request: c_int) -> Box<Error> {
     call_error(kind, b"")
 }
 
-/// `Dl_serinfo`: size and count, and if asked for, the directories of a search.
-///
-/// # Safety
-/// See [`dlinfo`]; for the directories, `dls_size` bytes.
-unsafe fn search_information(directories: &[Vec<u8>], argument: *mut c_void, fill: bool) {
+/// `Dl_serinfo`: size and count, and if asked for, the directories of a search, for which there are `dls_size` bytes: pairs of name and flags, then the texts.
+fn search_information(directories: &[Vec<u8>], argument: Given, fill: bool) {
     let head = 16;
     let text: usize = directories.iter().map(|directory| directory.len() + 1).sum();
     let table = directories.len() * 16;
-    // SAFETY: size and count stand first; behind them the pairs of name and flags, then the texts.
-    unsafe {
-        let base = argument.cast::<u8>();
-        if fill {
-            let mut next = base.add(head + table);
-            for (index, directory) in directories.iter().enumerate() {
-                base.add(head + index * 16).cast::<*mut u8>().write_unaligned(next);
-                base.add(head + index * 16 + 8).cast::<u32>().write_unaligned(0);
-                core::ptr::copy_nonoverlapping(directory.as_ptr(), next, directory.len());
-                next.add(directory.len()).write(0);
-                next = next.add(directory.len() + 1);
-            }
+    let size = head + table + text;
+    let room = argument.span(if fill { size } else { head });
+    room.store(0, size as u64);
+    room.store(8, directories.len() as u32);
+    if fill {
+        let mut next = head + table;
+        for (index, directory) in directories.iter().enumerate() {
+            room.store(head + index * 16, room.address() + next as u64);
+            room.store(head + index * 16 + 8, 0u32);
+            next = store_text(room, next, directory);
         }
-        base.cast::<usize>().write_unaligned(head + table + text);
-        base.add(8).cast::<u32>().write_unaligned(directories.len() as u32);
     }
 }
 
@@ -214,23 +202,20 @@ pub struct PhdrInfo {
 }
 
 /// What `dl_iterate_phdr` calls for each module.
-type Visitor = extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_int;
+pub type Visitor = extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_int;
 
 /// `dl_iterate_phdr(3)` over the caller's namespace: lode's own, which takes no lock. libc's takes one that `fork` does not reset.
 pub extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void, caller: *const c_void) -> c_int {
-    type Visit = extern "C-unwind" fn(Visitor, *mut c_void, &World, Namespace) -> c_int;
     let visiting = Visiting::start();
     let Some(world) = visiting.0.world() else { return 0 };
     let caller = world.at(Address(caller as u64));
     let namespace = caller.map_or(Namespace::BASE, |caller| caller.namespace);
     // An exception may leave the visitor and pass this frame, so the unwinder has to find out by the code which reader it takes away.
-    let door = if visiting.0.is_first() {
+    let visit = if visiting.0.is_first() {
         doors::visit_first
     } else {
         doors::visit_second
     };
-    // SAFETY: both are doors of `visit`, whose type this is.
-    let visit = unsafe { core::mem::transmute::<*const (), Visit>(door as *const ()) };
     visit(visitor, data, world, namespace)
 }
 

@@ -2,10 +2,7 @@
 //!
 //! The long lock is libc's own recursive mutex where there is a libc, because `fork` resets that in the child. A call that comes in while
 //! the same thread is in the middle of loading (from a resolver, from a signal handler) is refused with a text.
-//!
-//! # Safety
-//! Reads the words of libc's mutex, which is found by the row of that libc.
-#![allow(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -30,7 +27,7 @@ enum Lock {
     /// Nothing: there is no libc, and no second thread.
     Nothing,
     /// libc's mutex, with the function that frees it.
-    Mutex(Code, u64),
+    Mutex(Code, &'static Mutex),
     /// lode's own, where libc has none to lend.
     Own,
 }
@@ -44,7 +41,7 @@ impl LongLock {
         }
         let Some((lock, unlock, mutex)) = with_glibc(|glibc| {
             let global = glibc.global?;
-            let mutex = global.address_of(glibc.layout.rtld_global.dl_load_lock)?;
+            let mutex = global.shared(glibc.layout.rtld_global.dl_load_lock)?;
             Some((glibc.functions.mutex_lock?, glibc.functions.mutex_unlock?, mutex))
         })
         .flatten() else {
@@ -57,7 +54,7 @@ impl LongLock {
     pub(super) fn is_nested(&self) -> bool {
         match self.0 {
             Lock::Nothing => false,
-            Lock::Mutex(_, mutex) => word_of(mutex, COUNT) > 1,
+            Lock::Mutex(_, [_, count, _]) => count.load(Ordering::SeqCst) > 1,
             Lock::Own => own::is_nested(),
         }
     }
@@ -137,7 +134,7 @@ mod own {
 /// Calls `function`, unless this is a signal handler that would wait for its own thread: [`INSIDE`] says that it interrupted such a call, and the
 /// mutex is taken without an owner (it has become one's, or ceases to be). A jump out of a handler leaves the mark behind; so a mutex that
 /// another thread is taking right now is looked at again, until that is done.
-fn call_mutex(function: Code, mutex: u64) -> bool {
+fn call_mutex(function: Code, mutex: &'static Mutex) -> bool {
     const LOOKS: u32 = 100;
     let word = thread_word();
     let before = word.load(Ordering::Relaxed);
@@ -145,33 +142,24 @@ fn call_mutex(function: Code, mutex: u64) -> bool {
         return false;
     }
     word.store(before | INSIDE, Ordering::Relaxed);
-    function.call([mutex as usize, 0, 0, 0]);
+    function.call([mutex.as_ptr().expose_provenance(), 0, 0, 0]);
     word.store(before, Ordering::Relaxed);
     true
 }
 
 /// Whether a recursive mutex is taken, but either the number of times is 0 or there is no owner. What takes it writes lock, number and owner in this
 /// order; what frees it, number, owner and lock (`bits/struct_mutex.h`, part of the ABI; the order is that of glibc 2.31 to 2.43).
-fn is_between(mutex: u64) -> bool {
-    let is_between = word_of(mutex, LOCK) != 0 && (word_of(mutex, COUNT) == 0 || word_of(mutex, OWNER) == 0);
+fn is_between([lock, count, owner]: &Mutex) -> bool {
+    let is_zero = |word: &AtomicU32| word.load(Ordering::SeqCst) == 0;
+    let is_between = !is_zero(lock) && (is_zero(count) || is_zero(owner));
     if is_between {
         crt::syscall::sched_yield();
     }
     is_between
 }
 
-/// Words of a mutex.
-const LOCK: usize = 0;
-/// How often a recursive one is taken.
-const COUNT: usize = 1;
-/// By whom.
-const OWNER: usize = 2;
-
-#[inline(always)]
-fn word_of(mutex: u64, index: usize) -> u32 {
-    // SAFETY: one of the first three words of libc's own mutex, which other threads change in one instruction each.
-    unsafe { AtomicU32::from_ptr((mutex as *mut u32).add(index)) }.load(Ordering::SeqCst)
-}
+/// The first words of a mutex: its lock, how often a recursive one is taken, by whom. Other threads change them in one instruction each.
+type Mutex = [AtomicU32; 3];
 
 /// The bit of [`thread_word`] that says that libc's mutex is being called. Above it are the numbers of [`super::published::Visiting`].
 pub(super) const INSIDE: u64 = 1;

@@ -23,12 +23,12 @@ use alloc::boxed::Box;
 use core::ffi::CStr;
 use core::fmt::Write;
 
-use self::owned::AtomicRef;
 use crate::abi::Abi;
 use crate::abi::glibc::{AroundFork, Glibc};
 use crate::abi::musl::Musl;
 use crate::error::{Error, Fault, Kind, Lossy, Name, Result, Stage};
 use crate::event::Log;
+use crate::foreign::Lasting;
 use crate::search::Searcher;
 use crate::stages::relocate::{Allow, Substitute};
 use crate::sys::linux::Linux;
@@ -38,6 +38,7 @@ pub use failure::{clear_thread, dlerror, forget_thread, set_own_words};
 pub use information::{dladdr, dladdr1, dlinfo, find_dso_for_object};
 pub use locks::{Loading, in_the_child};
 pub use musl::{announce_thread, come_to_life, run_constructors};
+pub(crate) use owned::AtomicBox;
 pub use published::{code_at, publish, with_module_at, with_module_of_map, with_world};
 pub use symbol::bind_slot;
 pub use threads::{is_initial_dtv, prepare_malloc, resolve, tls_block};
@@ -84,11 +85,13 @@ pub struct Arguments {
     pub environment: usize,
 }
 
-static RUNTIME: AtomicRef<Runtime> = AtomicRef::empty();
+static RUNTIME: Lasting<Runtime> = Lasting::none();
 
 /// Stores what the start decided. Called once.
 pub fn set_runtime(runtime: Runtime) -> &'static Runtime {
-    RUNTIME.set(Box::leak(Box::new(runtime)))
+    let runtime = Box::leak(Box::new(runtime));
+    RUNTIME.set(runtime);
+    runtime
 }
 
 fn runtime() -> Option<&'static Runtime> {
@@ -142,6 +145,11 @@ fn too_early() -> Box<Error> {
 }
 /// The functions of this room behind which code of the program may run and may unwind, as the program enters them.
 pub mod doors {
+    use core::ffi::{c_int, c_void};
+
+    use super::information::{Visitor, visit};
+    use crate::world::{Namespace, World};
+
     crate::door!(
         /// [`super::open::dlopen`]
         dlopen => super::open::dlopen
@@ -188,11 +196,13 @@ pub mod doors {
     );
     crate::door!(
         /// [`super::information::visit`] for readers of the first count, who have an unwind rule of their own.
-        visit_first => super::information::visit, ".text.lode_first_readers"
+        visit_first: fn(visitor: Visitor, data: *mut c_void, world: &World, namespace: Namespace) -> c_int => visit,
+        ".text.lode_first_readers"
     );
     crate::door!(
         /// [`super::information::visit`] for readers of the second count.
-        visit_second => super::information::visit, ".text.lode_second_readers"
+        visit_second: fn(visitor: Visitor, data: *mut c_void, world: &World, namespace: Namespace) -> c_int => visit,
+        ".text.lode_second_readers"
     );
     crate::door!(
         /// [`super::constructors::finalise`]

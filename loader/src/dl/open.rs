@@ -1,10 +1,7 @@
 //! `dlopen`: the stages of the start with another root, from a name to a published batch whose constructors have run.
 //!
 //! A batch that fails anywhere is dropped, and nothing of it was visible.
-//!
-//! # Safety
-//! A variable that POSIX names has the type that it states.
-#![allow(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -18,7 +15,7 @@ use super::constructors::initialise;
 use super::locks::{Loading, LongLock};
 use super::musl::{check_not_exiting, is_musl};
 use super::owned::AtomicBox;
-use super::published::{free_former, publish, with_world, world_of};
+use super::published::{free_former, publish, with_module_at, with_world, world_of};
 use super::symbol::look_up;
 use super::threads::{forget_unpublished, resolve};
 use super::{Arguments, Runtime, call_error, runtime, too_early};
@@ -133,9 +130,11 @@ fn open(file: Option<&[u8]>, mode: c_int, namespace: isize, caller: Address) -> 
 
 /// The environment as it is now, in the caller's libc.
 fn environment(caller: Address) -> Option<usize> {
-    let place = look_up(0, b"environ", None, caller).ok()?;
-    // SAFETY: the variable of this name, a pointer (POSIX), in a module that is loaded.
-    Some(unsafe { (place as *const usize).read() })
+    let place = Address(look_up(0, b"environ", None, caller).unwrap_or(0) as u64);
+    with_module_at(place, |module| {
+        let value: u64 = module.image.load(place.in_image(module.image.bias()))?;
+        Some(value as usize)
+    })?
 }
 
 /// What is known of a call while it loads.

@@ -10,46 +10,32 @@ use alloc::sync::Arc;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-/// A value that is set once and stays, or none yet.
-pub(super) struct AtomicRef<T: 'static>(AtomicPtr<T>);
-
-impl<T: Send + Sync> AtomicRef<T> {
-    pub(super) const fn empty() -> AtomicRef<T> {
-        AtomicRef(AtomicPtr::new(null_mut()))
-    }
-
-    pub(super) fn set(&self, value: &'static mut T) -> &'static T {
-        self.0.store(value, Ordering::Release);
-        value
-    }
-
-    pub(super) fn get(&self) -> Option<&'static T> {
-        // SAFETY: a pointer that is not null was given as a reference that lasts, and nobody has kept it to write.
-        unsafe { self.0.load(Ordering::Acquire).as_ref() }
-    }
-}
-
 /// A box or nothing.
 #[repr(transparent)]
-pub(super) struct AtomicBox<T>(AtomicPtr<T>);
+pub(crate) struct AtomicBox<T>(AtomicPtr<T>);
 
 impl<T: Send> AtomicBox<T> {
-    pub(super) const fn empty() -> AtomicBox<T> {
+    pub(crate) const fn empty() -> AtomicBox<T> {
         AtomicBox(AtomicPtr::new(null_mut()))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.load(Ordering::Relaxed).is_null()
     }
 
-    pub(super) fn swap(&self, new: Option<Box<T>>) -> Option<Box<T>> {
+    pub(crate) fn swap(&self, new: Option<Box<T>>) -> Option<Box<T>> {
         let old = self.0.swap(new.map_or(null_mut(), Box::into_raw), Ordering::AcqRel);
         // SAFETY: only boxes are put here, and each is taken out once.
         (!old.is_null()).then(|| unsafe { Box::from_raw(old) })
     }
 
+    /// Puts something where nothing is.
+    pub(crate) fn put(&self, new: Option<Box<T>>) {
+        self.0.store(new.map_or(null_mut(), Box::into_raw), Ordering::Release);
+    }
+
     /// Empties it without a look at what was there, which may never have been a box.
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.0.store(null_mut(), Ordering::Relaxed);
     }
 }

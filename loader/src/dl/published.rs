@@ -139,6 +139,7 @@ fn free_some_former() -> usize {
 pub(super) struct Reading(&'static AtomicUsize);
 
 impl Reading {
+    #[inline(never)]
     pub(super) fn start() -> Reading {
         let readers = if TO_SECOND.load(Ordering::Relaxed) {
             &SECOND.0
@@ -154,6 +155,10 @@ impl Reading {
     }
     pub(super) fn world(&self) -> Option<&World> {
         world_of(self)
+    }
+    #[inline(never)]
+    fn module_at(&self, address: Address) -> Option<&Module> {
+        self.world()?.at(address).map(|module| &**module)
     }
 }
 
@@ -244,7 +249,8 @@ pub(super) fn world_of<K: Keeper>(_keeper: &K) -> Option<&World> {
 
 /// Calls `body` with the module whose mapping holds `address`.
 pub fn with_module_at<T>(address: Address, body: impl FnOnce(&Module) -> T) -> Option<T> {
-    with_world(|world, _| world.at(address).map(|module| body(module))).flatten()
+    let reading = Reading::start();
+    reading.module_at(address).map(body)
 }
 
 /// The function at `address`, if that is in an executable segment of a module.

@@ -1,19 +1,15 @@
 //! What threads need of the world: blocks of thread-local storage on first touch, and a `malloc` that is ready for a second thread.
-//!
-//! # Safety
-//! Stores into the calling thread's own blocks, and calls the process's own allocator.
-#![allow(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::locks::LOADING;
 use super::musl::is_musl;
 use super::owned::AtomicBox;
-use super::published::with_world;
+use super::published::{code_at, with_world};
 use super::symbol::look_up;
 use super::{Runtime, runtime, stop, with_glibc};
 use crate::abi::Abi;
@@ -93,12 +89,12 @@ fn refill_tls(resolved: &Resolved) {
         }
         match runtime().map(|runtime| &runtime.abi) {
             Some(Abi::Glibc(glibc)) => glibc.fill_threads(core::slice::from_ref(module)),
-            Some(Abi::Musl(musl)) => musl.refill(module, Some(machine::thread_pointer())),
-            _ => {
-                let pointer = machine::thread_pointer();
-                // SAFETY: the calling thread's own static blocks, the only ones in a process without libc.
-                unsafe { thread::StaticTls { pointer }.fill_one(module) };
+            Some(Abi::Musl(musl)) => {
+                musl.refill(module);
+                thread::fill_own(module);
             }
+            // The only thread there is.
+            _ => thread::fill_own(module),
         }
     }
 }
@@ -122,13 +118,8 @@ pub fn prepare_malloc() {
     if DONE.swap(true, Ordering::AcqRel) {
         return;
     }
-    let function = |name| look_up(0, name, None, Address(0));
-    if let (Ok(malloc), Ok(free)) = (function(b"malloc"), function(b"free")) {
-        // SAFETY: the process's own allocator, by the names and types of the C standard.
-        unsafe {
-            let malloc: extern "C-unwind" fn(usize) -> *mut c_void = core::mem::transmute(malloc);
-            let free: extern "C-unwind" fn(*mut c_void) = core::mem::transmute(free);
-            free(malloc(1));
-        }
+    let function = |name| code_at(Address(look_up(0, name, None, Address(0)).unwrap_or(0) as u64));
+    if let (Some(malloc), Some(free)) = (function(b"malloc"), function(b"free")) {
+        free.call([malloc.call([1, 0, 0, 0]), 0, 0, 0]);
     }
 }

@@ -103,11 +103,12 @@ impl Blocks {
 
     fn pop(&mut self) -> Option<Block> {
         let first = NonNull::new(self.0)?;
-        // SAFETY: `linked` wrote it into the block, which is the list's since.
-        let Unit { next, count } = unsafe { first.read() };
-        self.0 = next;
-        // SAFETY: the block is as long as it was then, and no longer the list's.
-        Some(unsafe { core::slice::from_raw_parts_mut(first.as_ptr().cast(), count) })
+        // SAFETY: `linked` wrote into the block, which is the list's since, how long it is. It is no longer the list's.
+        unsafe {
+            let Unit { next, count } = first.read();
+            self.0 = next;
+            Some(core::slice::from_raw_parts_mut(first.as_ptr().cast(), count))
+        }
     }
 }
 
@@ -353,7 +354,10 @@ unsafe impl GlobalAlloc for Heap {
             block
         });
         // An alignment beyond a page is never asked for by a handler.
-        let block = block.unwrap_or_else(|| super::linux::allocate(layout.size()).unwrap_or(0) as *mut u8);
+        let block = block.unwrap_or_else(|| {
+            let words = super::linux::allocate(layout.size());
+            words.map_or(null_mut(), |words| words.as_ptr().cast_mut().cast())
+        });
         if block.is_null() {
             self.exhausted.store(true, Ordering::Relaxed);
         }

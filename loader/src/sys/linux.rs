@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use core::sync::atomic::AtomicU64;
 
 use crt::syscall::{self as call, Stat};
 use crt::{Content, Mapping};
@@ -199,15 +200,29 @@ pub fn open_standard_descriptors() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Anonymous memory for lode's own use; `None` when the kernel has none, and [`refusal`] is why.
-pub fn allocate(length: usize) -> Option<usize> {
+/// Anonymous memory for lode's own use, at least `length` bytes, which stay; `None` when the kernel has none, and [`refusal`] is why.
+pub fn allocate(length: usize) -> Option<&'static [AtomicU64]> {
     match Mapping::new(0, length, call::PROT_READ | call::PROT_WRITE, Content::ZEROS) {
-        Ok(mapping) => Some(mapping.leak()),
+        Ok(mapping) => {
+            let words = mapping.leak() as *const AtomicU64;
+            // SAFETY: new memory of whole pages, of which nobody knows but who gets it here.
+            Some(unsafe { core::slice::from_raw_parts(words, length.div_ceil(8)) })
+        }
         Err(errno) => {
             refused(errno);
             None
         }
     }
+}
+
+/// Lets code run on a stack.
+///
+/// # Errors
+/// `mprotect(2)`.
+pub fn make_executable(start: usize, length: usize, flags: u32) -> Result<(), Errno> {
+    let access = call::PROT_READ | call::PROT_WRITE | call::PROT_EXEC | flags;
+    // SAFETY: whatever could be done with the memory can be done after.
+    unsafe { call::mprotect(start, length, access) }
 }
 
 /// Makes sure that the heap has this many bytes in one piece, which are not taken; says so in glibc's words for such memory. What cannot be told where it happens is so told before it can happen.

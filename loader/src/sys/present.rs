@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crt::syscall as call;
+use crt::{Stack, auxv};
 
 use super::linux::extents;
 use super::machine::MACHINE;
@@ -29,18 +30,31 @@ const SMALLEST_PAGE: u64 = 4096;
 const LOST: Kind = Kind::Unsupported("a program whose headers are not in memory where PT_PHDR and the kernel say");
 
 /// What the kernel says of the program that it mapped (getauxval(3)).
-#[derive(Clone, Copy, Debug)]
-pub struct Given {
+struct Given {
     /// AT_PHDR
-    pub headers: Address,
+    headers: Address,
     /// AT_PHNUM
-    pub count: u16,
+    count: u16,
     /// AT_PHENT
-    pub entry_size: u64,
+    entry_size: u64,
     /// AT_ENTRY
-    pub entry: Address,
+    entry: Address,
     /// AT_PAGESZ
-    pub page_size: u64,
+    page_size: u64,
+}
+
+/// The first page of an image that is in memory, with all of its segments. Only the linker and the kernel make one.
+#[repr(C)]
+#[derive(Debug)]
+pub struct FirstPage([u8; SMALLEST_PAGE as usize]);
+
+impl FirstPage {
+    /// That of the kernel's own library, if there is one.
+    pub fn of_vdso(stack: &Stack) -> Option<&'static FirstPage> {
+        let start = stack.auxiliary(auxv::AT_SYSINFO_EHDR)?;
+        // SAFETY: null, or where the kernel has mapped the library, in whole pages that stay (vdso(7)).
+        unsafe { (start as *const FirstPage).as_ref() }
+    }
 }
 
 /// `length` bytes of the program at `at`, if they can be read.
@@ -61,10 +75,15 @@ fn bytes(at: Address, length: usize, page_size: u64) -> Option<&'static [u8]> {
 /// # Errors
 /// The rule that the file breaks, as for any file. [`Rule::FileTruncated`] when the file ends before its segments do;
 /// [`Kind::Unsupported`] when the program cannot be found in memory.
-///
-/// # Safety
-/// `given` is what the kernel gave.
-pub unsafe fn program(given: &Given, name: Name) -> Result<Box<Parts>> {
+pub fn program(stack: &Stack, page_size: u64, name: Name) -> Result<Box<Parts>> {
+    let word = |kind| stack.auxiliary(kind).unwrap_or(0) as u64;
+    let given = Given {
+        headers: Address(word(auxv::AT_PHDR)),
+        count: word(auxv::AT_PHNUM) as u16,
+        entry_size: word(auxv::AT_PHENT),
+        entry: Address(word(auxv::AT_ENTRY)),
+        page_size,
+    };
     let fault = |fault: Fault| fault.of(Stage::Map, &name);
     if given.entry_size != PROGRAM_HEADER_SIZE as u64 {
         return Err(fault(Kind::malformed(
@@ -133,13 +152,10 @@ pub unsafe fn program(given: &Given, name: Name) -> Result<Box<Parts>> {
 ///
 /// # Errors
 /// The rule that it breaks.
-///
-/// # Safety
-/// `base` is the address of such an image.
-pub unsafe fn image_at(base: Address, name: Name, role: Role, page_size: u64) -> Result<Box<Parts>> {
+pub fn image_at(start: &'static FirstPage, name: Name, role: Role, page_size: u64) -> Result<Box<Parts>> {
     let fault = |fault: Fault| fault.of(Stage::Map, &name);
-    // SAFETY: the caller's promise; the kernel maps whole pages.
-    let start = unsafe { core::slice::from_raw_parts(base.0 as *const u8, SMALLEST_PAGE as usize) };
+    let base = (&raw const *start).addr() as u64;
+    let FirstPage(start) = start;
     let header = Header::decode(start, None, MACHINE).map_err(fault)?;
     // Such images have their headers right behind.
     let table = start.get(header.phoff.0 as usize..).unwrap_or_default();
@@ -148,7 +164,7 @@ pub unsafe fn image_at(base: Address, name: Name, role: Role, page_size: u64) ->
         .iter()
         .find(|header| header.kind == kind::LOAD)
         .map_or(Vaddr(0), |header| header.vaddr);
-    let bias = Bias(base.0.wrapping_sub(first.0));
+    let bias = Bias(base.wrapping_sub(first.0));
     let mut parts = described(header, headers, bias, name, role, page_size)?;
     parts.is_final = true;
     Ok(parts)

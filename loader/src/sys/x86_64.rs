@@ -326,20 +326,12 @@ pub fn xgetbv() -> u64 {
 /// Leaves lode for the program: the stack as the kernel made it, the finaliser in rdx, no outer frame (psABI, "Process Initialization").
 ///
 /// # Safety
-/// `stack` is the address of argc, 16-byte aligned; `entry` is the program's entry; `finaliser` may be called at any later time.
-pub unsafe fn jump(stack: *const usize, entry: Address, finaliser: usize) -> ! {
-    // SAFETY: the caller's promises; nothing of lode's frames is needed again.
-    unsafe {
-        asm!(
-            "mov rsp, {stack}",
-            "xor ebp, ebp",
-            "jmp {entry}",
-            stack = in(reg) stack,
-            entry = in(reg) entry.0,
-            in("rdx") finaliser,
-            options(noreturn),
-        )
-    }
+/// `stack` is the address of argc, 16-byte aligned; `entry` is the program's entry; `finaliser` may be called at any later time. Nothing of lode's frames
+/// is needed again.
+#[unsafe(naked)]
+pub unsafe extern "C" fn jump(stack: *const usize, entry: u64, finaliser: usize) -> ! {
+    // The finaliser is the third argument: it is in rdx.
+    core::arch::naked_asm!("mov rsp, rdi", "xor ebp, ebp", "jmp rsi")
 }
 
 /// Where lode's stack is while libc starts itself.
@@ -350,19 +342,9 @@ static OWN_STACK: AtomicU64 = AtomicU64::new(0);
 /// # Safety
 /// `stack` is the top of a stack for libc's loader, with words there as the kernel leaves them for an interpreter, aligned to 16 bytes. `entry` is the code that the
 /// kernel would enter.
-pub unsafe fn enter(stack: u64, entry: Address) {
-    // SAFETY: the caller's promises.
-    unsafe { lode_enter(stack, entry.0) }
-}
-
-/// What libc is told to be the program's entry.
-pub fn entered() -> usize {
-    lode_entered as *const () as usize
-}
-
 #[unsafe(naked)]
 #[unsafe(link_section = ".text.lode_doors")]
-unsafe extern "C" fn lode_enter(stack: u64, entry: u64) {
+pub unsafe extern "C" fn enter(stack: u64, entry: u64) {
     core::arch::naked_asm!(
         "push rbp",
         "mov rbp, rsp",
@@ -380,6 +362,11 @@ unsafe extern "C" fn lode_enter(stack: u64, entry: u64) {
         "jmp rax",
         own = sym OWN_STACK,
     )
+}
+
+/// What libc is told to be the program's entry.
+pub fn entered() -> usize {
+    lode_entered as *const () as usize
 }
 
 #[unsafe(naked)]
@@ -454,7 +441,7 @@ macro_rules! tls_get_addr {
 
 /// Defines a door: a function that the program enters lode by and that it may unwind through, with an exception or when a thread is
 /// cancelled. It saves the registers that its caller counts on where the unwind rule of the linker script says, and calls. `$more` comes before the
-/// call: `mov rdx, [rbp + 8]` makes the address of the caller the third argument.
+/// call: `mov rdx, [rbp + 8]` makes the address of the caller the third argument. A door with a type is one that lode itself enters.
 #[macro_export]
 macro_rules! door {
     ($(#[$doc:meta])* $name:ident => $target:path) => {
@@ -468,6 +455,20 @@ macro_rules! door {
         #[unsafe(naked)]
         #[unsafe(link_section = $section)]
         pub unsafe extern "C-unwind" fn $name() {
+            $crate::door!(@ $target $(, $more)?)
+        }
+    };
+    ($(#[$doc:meta])* $name:ident: fn($($argument:ident: $type:ty),*) -> $answer:ty => $target:path, $section:literal) => {
+        // The function behind it has this very type.
+        const _: extern "C-unwind" fn($($type),*) -> $answer = $target;
+        $(#[$doc])*
+        #[unsafe(naked)]
+        #[unsafe(link_section = $section)]
+        pub extern "C-unwind" fn $name($($argument: $type),*) -> $answer {
+            $crate::door!(@ $target)
+        }
+    };
+    (@ $target:path $(, $more:literal)?) => {
             ::core::arch::naked_asm!(
                 "push rbp",
                 "mov rbp, rsp",
@@ -489,7 +490,6 @@ macro_rules! door {
                 "ret",
                 target = sym $target,
             )
-        }
     };
 }
 

@@ -4,7 +4,7 @@
 //! their name, so that a mistake is seen rather than guessed at.
 //!
 //! # Safety
-//! The arguments come from libc and are what the interface says.
+//! Only where tables are placed: in what becomes read-only.
 #![allow(unsafe_code)]
 
 use core::ffi::{c_int, c_void};
@@ -12,13 +12,13 @@ use core::sync::atomic::AtomicPtr;
 
 use super::layout::{self, Layout};
 use super::record::Record;
-use crate::abi::head::ThreadHead;
 use crate::dl::{self, doors};
 use crate::elf::segment::Access;
 use crate::elf::{Address, Vaddr};
 use crate::foreign::{Answer, Given, Text};
 use crate::symbols::{Use, Wanted};
-use crate::thread::{self, Dtv};
+use crate::sys::linux;
+use crate::thread::{self, Dtv, ThreadHead};
 use crate::world::Module;
 
 /// Stores the functions behind pointers.
@@ -197,10 +197,7 @@ pub fn allocate_tls(tcb: Given) -> *mut c_void {
     let generation = thread::generation();
     dl::with_world(|world, roster| {
         let head = ThreadHead::given(tcb).or_else(new_head)?;
-        let dtv = Dtv::allocate(world.tls.modules, generation);
-        if dtv.address() == 0 {
-            return None;
-        }
+        let dtv = Dtv::allocate(world.tls.modules, generation)?;
         dl::clear_thread(head.pointer());
         head.fill(roster, dtv);
         Some(head.pointer() as *mut c_void)
@@ -271,9 +268,7 @@ pub fn change_stack_perm(pthread: Given) -> c_int {
         let guard = record.get(at.guardsize);
         let start = record.get(at.stackblock).wrapping_add(guard);
         let length = record.get(at.stackblock_size).wrapping_sub(guard);
-        let all = crt::syscall::PROT_READ | crt::syscall::PROT_WRITE | crt::syscall::PROT_EXEC;
-        // SAFETY: the range is the stack of a thread of libc, which asks for it; what may be read and written there before may be after.
-        match unsafe { crt::syscall::mprotect(start as usize, length as usize, all) } {
+        match linux::make_executable(start as usize, length as usize, 0) {
             Ok(()) => 0,
             Err(errno) => errno.0,
         }

@@ -15,13 +15,13 @@ use crt::syscall as call;
 use super::layout::Layout;
 use super::record::Record;
 use super::{Glibc, entries};
+use crate::debugger;
 use crate::dl;
 use crate::elf::dynamic::tag;
 use crate::elf::segment::Access;
 use crate::elf::{Address, Vaddr, dynamic::Dyn};
-use crate::foreign::Span;
 use crate::image::Memory;
-use crate::thread::StaticTls;
+use crate::thread;
 use crate::world::{Module, Namespace, Role, Roster};
 
 /// `l_type` (glibc's `link.h`).
@@ -65,7 +65,7 @@ impl Glibc {
         let memory = Memory::zeroed(size)?;
         module.link_map.store(memory.base().addr(), Ordering::Release);
         *module.records.lock() = Some(memory);
-        let map = record_of(module, size)?;
+        let map = Record::of(debugger::map_of(module, size));
         map.set_bytes(name_at, name);
         map.set_bytes(soname_at, soname);
         let libname = map.part(libname_at, layout.libname.size())?;
@@ -226,9 +226,8 @@ impl Glibc {
 
 /// The link_map of a module, with what goes with it: `size` bytes in all; `None` before it is made.
 fn record_of(module: &Module, size: usize) -> Option<Record> {
-    let address = module.link_map.load(Ordering::Acquire);
-    // SAFETY: `map_of` stored the address of as much memory or more, which goes with the module, and whoever asks keeps that. Nothing of Rust refers into it.
-    (address != 0).then(|| Record::of(unsafe { Span::at(address as *mut u8, size) }))
+    let map = Record::of(debugger::map_of(module, size));
+    map.is_there().then_some(map)
 }
 
 /// libc's lock over the lists of threads, which `fork` resets in the child: 0 free, 1 taken, 2 taken and waited for.
@@ -285,7 +284,11 @@ impl Glibc {
                 if !node.is_there() || node.address() == head.address() {
                     break;
                 }
-                fill_blocks(node.address() - self.layout.pthread.list.offset() as u64, modules);
+                let pointer = node.address() - self.layout.pthread.list.offset() as u64;
+                for module in modules {
+                    // SAFETY: a thread of libc's list, whose surplus below the pointer belongs to nobody yet.
+                    unsafe { thread::fill_other(pointer, module) };
+                }
             }
         }
     }
@@ -293,7 +296,7 @@ impl Glibc {
     /// As [`Glibc::fill_threads`] up to 2.33, where the lists are libpthread's: it has left a function. Without it there is one thread.
     fn fill_threads_of_libpthread(&self, function: u64, modules: &[Arc<Module>]) {
         if function == 0 {
-            return fill_blocks(crate::sys::machine::thread_pointer(), modules);
+            return modules.iter().for_each(|module| thread::fill_own(module));
         }
         let Some(function) = dl::code_at(Address(function)) else {
             return;
@@ -375,14 +378,6 @@ impl Glibc {
         // Its first member is its length, which says how much more there is.
         let length = global.follow(list, head.slotinfo.offset()).get(head.len) as usize;
         global.follow(list, head.slotinfo.offset() + length * self.layout.dtv_slotinfo.size())
-    }
-}
-
-/// Fills the blocks of modules that were opened late in a thread that runs.
-fn fill_blocks(pointer: u64, modules: &[Arc<Module>]) {
-    for module in modules {
-        // SAFETY: the calling thread or one of libc's list, whose surplus below the pointer belongs to nobody yet.
-        unsafe { StaticTls { pointer }.fill_one(module) };
     }
 }
 

@@ -6,11 +6,9 @@
 //! Hundreds of members are written, each once, so these functions stay calls: what counts is the size of their callers.
 #![allow(unsafe_code)]
 
-use core::sync::atomic::AtomicU32;
-
 use super::layout::{Bits, Member, Structures, WORDS};
-use crate::foreign::Span;
-use crate::image::Memory;
+use crate::foreign::{Shared, Span};
+use crate::image::{Area, Memory};
 
 /// The structures of a row in its words, of which the first are those of [`Structures`].
 pub fn structures<const N: usize>(words: &[u32; N]) -> &Structures {
@@ -80,7 +78,7 @@ impl Record {
     pub fn follow(self, member: Member, size: usize) -> Record {
         // SAFETY: lode made what these members first point to; from then on it and libc store addresses of such structures there or null, and the caller
         // has the lock under which they do.
-        Record(unsafe { Span::at(self.get(member) as *mut u8, size) })
+        Record(Span::from(unsafe { Area::at(self.get(member) as *mut u8, size) }))
     }
 
     /// Whether there is anything.
@@ -88,10 +86,9 @@ impl Record {
         self.0.size() != 0
     }
 
-    /// A member that others change by atomic instructions: 32 bits.
-    #[inline(never)]
-    pub fn shared(self, member: Member) -> Option<&'static AtomicU32> {
-        self.0.shared_half(member.offset())
+    /// A member that others change by atomic instructions, or its first words.
+    pub fn shared<T: Shared>(self, member: Member) -> Option<&'static T> {
+        self.0.shared(member.offset())
     }
 
     /// Stores the low bytes of `value` that the member has room for (at most 8; the rest is left alone).

@@ -15,15 +15,15 @@ use super::layout::{Member, Word};
 use super::maps::namespace;
 use super::record::Record;
 use super::{AroundFork, Exports, Functions, Glibc, entries};
-use crate::abi::head::ThreadHead;
 use crate::elf::Vaddr;
 use crate::elf::segment::Access;
 use crate::error::{Fault, Kind};
 use crate::foreign::Span;
+use crate::image::Area;
 use crate::layout::TlsTemplate;
 use crate::sys::heap::refusal;
 use crate::sys::linux;
-use crate::thread::Dtv;
+use crate::thread::{Dtv, ThreadHead};
 use crate::tls::TlsPlan;
 use crate::world::{Module, Namespace, Role, Roster};
 
@@ -118,12 +118,10 @@ impl Glibc {
         plan.floor = plan.used;
         let memory = || Kind::os("cannot create TLS data structures", refusal());
         let head = self.thread_memory(shape.size, shape.align).ok_or_else(memory)?;
-        let dtv = Dtv::allocate(plan.modules, 0);
-        if dtv.address() == 0 {
-            return Err(Kind::OutOfMemory.into());
-        }
+        let dtv = Dtv::allocate(plan.modules, 0).ok_or(Kind::OutOfMemory)?;
+        let initial = dtv.address();
         let pthread = Record::of(head.span());
-        self.fill_pthread(pthread, dtv, with);
+        self.fill_pthread(pthread, with);
         head.enter(roster, dtv)
             .map_err(|errno| Kind::os("cannot set %fs base address for thread-local storage", errno))?;
         let exports = &with.exports;
@@ -139,7 +137,7 @@ impl Glibc {
         self.global_ro = Some(global_ro);
         facts::fill(self.layout, global_ro, &with.kernel, with.cpu);
         self.fill_global_ro(global_ro, &shape, roster);
-        self.fill_global(global, global_ro, &shape, plan, dtv, with);
+        self.fill_global(global, global_ro, &shape, plan, initial, with);
         entries::fill(self.layout, global, global_ro);
         self.register_thread(pthread);
         if let Some(rseq) = rseq {
@@ -155,13 +153,12 @@ impl Glibc {
         ThreadHead::allocate(size, self.layout.pthread.size(), align)
     }
 
-    fn fill_pthread(&self, pthread: Record, dtv: Dtv, with: &Circumstances<'_>) {
+    fn fill_pthread(&self, pthread: Record, with: &Circumstances<'_>) {
         let at = &self.layout.pthread;
         let tcb = &self.layout.tcb;
         let pointer = pthread.address();
         pthread.set(tcb.tcb, pointer);
         pthread.set(tcb.self_pointer, pointer);
-        pthread.set(tcb.dtv, dtv.address());
         // The stack protector's value ends a C string on purpose: its lowest byte is zero.
         pthread.set(tcb.stack_guard, with.random[0] & !0xff);
         pthread.set(tcb.pointer_guard, with.random[1]);
@@ -259,7 +256,7 @@ impl Glibc {
         ro: Record,
         shape: &Shape,
         plan: &TlsPlan,
-        dtv: Dtv,
+        initial_dtv: u64,
         with: &Circumstances<'_>,
     ) {
         let at = &self.layout.rtld_global;
@@ -283,7 +280,7 @@ impl Glibc {
             global.set(member, linux::protection(Access::from_bits_retain(flags)).into());
         }
         global.set(at.dl_tls_max_dtv_idx, plan.modules);
-        global.set(at.dl_initial_dtv, dtv.address());
+        global.set(at.dl_initial_dtv, initial_dtv);
         for list in [&at.dl_stack_used, &at.dl_stack_user, &at.dl_stack_cache] {
             if let Some(head) = list.and_then(|list| global.inner(list)) {
                 let place = &self.layout.list;
@@ -403,7 +400,7 @@ impl Glibc {
 fn register_rseq(head: ThreadHead, rseq: &Rseq, exports: &Exports) {
     let address = head.pointer().wrapping_add_signed(rseq.offset);
     // SAFETY: in the memory of the first thread, in its struct or where the plan reserved it below the pointer; aligned, and nothing else uses it.
-    let area = unsafe { Span::at(address as *mut u8, rseq.size as usize) };
+    let area = Span::from(unsafe { Area::at(address as *mut u8, rseq.size as usize) });
     // cpu_id: -1 not registered yet, -2 registration failed.
     area.store(4, -1i32 as u32);
     // SAFETY: all but that is zero. The area lives as long as the thread, and its size is the kernel's own.

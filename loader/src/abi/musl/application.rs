@@ -114,7 +114,7 @@ impl Application {
             let next = index as u32 + 1;
             let next = if index == 0 || next == count { 0 } else { next };
             memory.store(places.hash + 12 + index * 4, next)?;
-            memory.store(places.symbols + index * SYMBOL_SIZE, *symbol)?;
+            store_symbol(memory.part(places.symbols + index * SYMBOL_SIZE, SYMBOL_SIZE)?, symbol)?;
         }
         memory.store_bytes(places.strings, &names)?;
         Some(Application {
@@ -122,6 +122,16 @@ impl Application {
             image: memory.part(places.image, size)?,
         })
     }
+}
+
+/// As the gABI has it ("Symbol Table").
+fn store_symbol(place: Span, symbol: &Symbol) -> Option<()> {
+    place.store(0, symbol.name)?;
+    place.store(4, symbol.info)?;
+    place.store(5, symbol.other)?;
+    place.store(6, symbol.section)?;
+    place.store(8, symbol.value)?;
+    place.store(16, symbol.size)
 }
 
 /// No load segment is writable: musl gives what is left of the pages of those to its `malloc`.
@@ -168,7 +178,9 @@ fn write_dynamic(memory: Span, places: &Places, strings_size: u64) -> Option<()>
         (tag::NULL, 0),
     ];
     for (index, (tag, value)) in entries.into_iter().enumerate() {
-        memory.store(places.dynamic + index * size_of::<Dyn>(), Dyn { tag, value })?;
+        let at = places.dynamic + index * size_of::<Dyn>();
+        memory.store(at, tag)?;
+        memory.store(at + 8, value)?;
     }
     Some(())
 }
@@ -178,6 +190,7 @@ fn write_dynamic(memory: Span, places: &Places, strings_size: u64) -> Option<()>
 mod tests {
     use super::*;
     use crate::elf::hash::sysv_hash;
+    use crate::image::Area;
 
     fn word(memory: Span, at: u64) -> u64 {
         memory.load((at - memory.address()) as usize).unwrap()
@@ -208,7 +221,7 @@ mod tests {
         let length = (built.image.address() - built.headers.0) as usize + 256;
         // SAFETY: the tables stay, and nothing else of the test refers to them.
         #[allow(unsafe_code)]
-        let memory = unsafe { Span::at(built.headers.0 as *mut u8, length) };
+        let memory = Span::from(unsafe { Area::at(built.headers.0 as *mut u8, length) });
         let dynamic = built.headers.0 + 5 * 56;
         let value = |wanted: u64| {
             let entries = (0..9).map(|index| dynamic + index * 16);

@@ -30,7 +30,7 @@ use crate::stages::Batch;
 use crate::stages::relocate::scope_of;
 use crate::symbols::{Use, Wanted};
 use crate::sys::{linux, machine};
-use crate::thread::StaticTls;
+use crate::thread;
 use crate::tls::TlsPlan;
 use crate::world::{Module, ModuleId, Role, Roster};
 
@@ -145,12 +145,12 @@ impl Musl {
         let application = Application::build(&content).ok_or(Kind::OutOfMemory)?;
         self.image = Some(application.image);
         for module in roster.iter() {
-            self.refill(module, None);
+            self.refill(module);
         }
         let words = stack(&application, roster.get(self.libc), handed);
         let stack = place_on_a_stack(&words).ok_or(Kind::OutOfMemory)?;
         // SAFETY: these are the words that the kernel would leave, and the entry is that of libc's loader, whose structure was checked.
-        unsafe { machine::enter(stack, self.entry) };
+        unsafe { machine::enter(stack, self.entry.0) };
         // A variable of libc's, which crash reporters read: it leads to the structure that describes the application.
         if let Some(libc) = roster.get(self.libc)
             && let Some((_, place)) = libc.symbols.find(&Wanted::new(b"_dl_debug_addr", None, Use::Call))
@@ -187,16 +187,10 @@ impl Musl {
         names
     }
 
-    /// Writes a module's initial thread-local data to where new threads copy it from, and to the block of the thread with this pointer.
-    pub fn refill(&self, module: &Module, pointer: Option<u64>) {
+    /// Writes a module's initial thread-local data to where new threads copy it from.
+    pub fn refill(&self, module: &Module) {
         if let Some(image) = self.image {
-            let pointer = image.address() + image.size() as u64;
-            // SAFETY: the image has a place for every block that the plan counted, and only threads that begin read it.
-            unsafe { StaticTls { pointer }.fill_one(module) };
-        }
-        if let Some(pointer) = pointer {
-            // SAFETY: the calling thread's own blocks, of modules none of whose code has run.
-            unsafe { StaticTls { pointer }.fill_one(module) };
+            thread::fill_image(image, module);
         }
     }
 
@@ -290,9 +284,7 @@ const ROOM: usize = 32 << 10;
 /// resolvers. Returns the stack pointer.
 fn place_on_a_stack(words: &[usize]) -> Option<u64> {
     let size = ROOM.checked_add(words.len().checked_mul(8)?)?;
-    let base = linux::allocate(size)?;
-    // SAFETY: inside a new mapping, which is never given back, and to which nothing of Rust refers.
-    let top = unsafe { Span::at((base + ROOM) as *mut u8, words.len() * 8) };
+    let top = Span::of(linux::allocate(size)?).part(ROOM, words.len() * 8)?;
     for (index, word) in words.iter().enumerate() {
         top.store(index * 8, *word as u64)?;
     }

@@ -1,14 +1,15 @@
-//! A thread that does not run yet: its head at the thread pointer, and the static blocks below it.
+//! A thread that does not run: its head at the thread pointer, and the static blocks below it.
 //!
 //! # Safety
 //! A [`ThreadHead`] is made of fresh memory, or is the thread pointer that libc passes for a thread that it is about to start or that has ended: what lies
 //! below and in the head belongs to lode until the thread runs.
 #![allow(unsafe_code)]
 
+use super::vector::{Dtv, Place, Vector};
+use super::{PLANNED, fill_block};
 use crate::error::Errno;
 use crate::foreign::{Given, Span};
 use crate::sys::linux;
-use crate::thread::{self, Dtv, StaticTls};
 use crate::world::Roster;
 
 /// Where every head has the address of the dtv, in bytes (the second word; TLS ABI, section 3.4.1, and glibc's `tcbhead_t`).
@@ -26,13 +27,12 @@ impl ThreadHead {
     pub fn allocate(size: u64, above: usize, align: u64) -> Option<ThreadHead> {
         let (size, align) = (size as usize, align as usize);
         let below = size.checked_sub(above)?;
-        let base = linux::allocate(size.checked_add(align)?)?;
-        let pointer = (base + below + align - 1) & align.wrapping_neg();
-        // SAFETY: inside a new mapping, which is never given back, and to which nothing of Rust refers.
-        let head = unsafe { Span::at(pointer as *mut u8, above) };
+        let memory = Span::of(linux::allocate(size.checked_add(align)?)?);
+        let inside = (memory.address() as usize + below).wrapping_neg() & (align - 1);
+        let head = memory.part(below + inside, above)?;
         let [first, third] = ITSELF;
-        head.store(first, pointer as u64);
-        head.store(third, pointer as u64);
+        head.store(first, head.address());
+        head.store(third, head.address());
         Some(ThreadHead(head))
     }
 
@@ -52,30 +52,47 @@ impl ThreadHead {
         self.0
     }
 
+    /// The word for its vector.
+    fn place(self) -> Option<Place> {
+        self.0.shared(DTV).map(Place::of)
+    }
+
     /// Gives the thread its vector, and copies the image of every module with a static place, for which the plan had room left below.
     pub fn fill(self, roster: Roster<'_>, dtv: Dtv) {
-        self.0.store(DTV, dtv.address());
-        let blocks = StaticTls {
-            pointer: self.pointer(),
-        };
-        // SAFETY: whoever made the memory, lode or libc, made it as large as the plan says, and no thread runs on it yet.
-        unsafe { blocks.fill(roster, dtv) };
+        let vector = dtv.keep();
+        self.0.store(DTV, vector.address());
+        self.fill_blocks(roster, vector);
+    }
+
+    #[inline(never)]
+    fn fill_blocks(self, roster: Roster<'_>, vector: &Vector) {
+        for module in roster.iter() {
+            if let Some(block) = fill_block(self.pointer(), PLANNED, module)
+                && let Some(slot) = module.tls()
+            {
+                vector.set(slot.id, block);
+            }
+        }
     }
 
     /// As [`ThreadHead::fill`], with the vector of the thread that had the memory before. `None` when there is no memory.
     pub fn renew(self, roster: Roster<'_>, modules: u64, generation: u64) -> Option<()> {
-        // SAFETY: as in `fill`; the former thread has ended, and its vector stands in the head.
-        unsafe { thread::renew(self.pointer(), roster, modules, generation) }.map(drop)
+        let place = self.place()?;
+        let mut vector = place.vector()?;
+        if vector.pairs() < modules {
+            let _former = place.replace(Some(Dtv::allocate(modules, generation)?));
+            vector = place.vector()?;
+        } else {
+            vector.release_all_blocks();
+            vector.clear(generation);
+        }
+        self.fill_blocks(roster, vector);
+        Some(())
     }
 
     /// Gives back the vector.
     pub fn release(self) {
-        let vector = self.0.load(DTV).unwrap_or(0);
-        self.0.store(DTV, 0u64);
-        if vector != 0 {
-            // SAFETY: the head had it, and does not have it any more; the thread has ended.
-            unsafe { Dtv::at(vector).release() };
-        }
+        let _former = self.place().and_then(|place| place.replace(None));
     }
 
     /// Fills it and makes it the calling thread's.
