@@ -1,0 +1,13 @@
+//! Compares dynamic loaders: generated workloads and installed programs, each started under every loader in turn, round by round.
+//!
+//! `docs/bench.md` says what the rows mean.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
+
+pub mod assembler;
+pub mod generate;
+pub mod measure;
+pub mod statistics;
+pub mod text;
+pub mod workload;
