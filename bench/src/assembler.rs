@@ -35,7 +35,9 @@ pub fn fed(command: &mut Command, input: &str) -> Result<()> {
         .spawn()
         .with_context(|| format!("cannot start {name}"))?;
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes()).with_context(|| format!("{name} does not read"))?;
+        stdin
+            .write_all(input.as_bytes())
+            .with_context(|| format!("{name} does not read"))?;
     }
     let output = child.wait_with_output()?;
     if !output.status.success() {
@@ -49,7 +51,10 @@ pub fn fed(command: &mut Command, input: &str) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn object(text: &str, object: &Path) -> Result<()> {
-    fed(Command::new("as").arg("-o").arg(object).arg("-"), &format!("{text}{NO_EXECUTABLE_STACK}"))
+    fed(
+        Command::new("as").arg("-o").arg(object).arg("-"),
+        &format!("{text}{NO_EXECUTABLE_STACK}"),
+    )
 }
 
 /// What a library or a program is linked with.
@@ -66,8 +71,15 @@ pub struct Link<'a> {
 impl Link<'_> {
     fn command(&self, kind: &[&str], file: &Path) -> Command {
         let mut command = Command::new("ld");
-        command.args(kind).args(["--hash-style=gnu", "-z", "relro", "-z", "noexecstack", "--no-as-needed"]);
-        command.args(["--enable-new-dtags", "--allow-shlib-undefined", "-rpath", self.runpath.unwrap_or("$ORIGIN")]);
+        command
+            .args(kind)
+            .args(["--hash-style=gnu", "-z", "relro", "-z", "noexecstack", "--no-as-needed"]);
+        command.args([
+            "--enable-new-dtags",
+            "--allow-shlib-undefined",
+            "-rpath",
+            self.runpath.unwrap_or("$ORIGIN"),
+        ]);
         command.args(self.switches).arg("-o").arg(file);
         command
     }
@@ -118,8 +130,9 @@ pub fn each(count: usize, job: impl Fn(usize) -> Result<()> + Sync) -> Result<()
         let lanes: Vec<_> = (0..threads)
             .map(|lane| scope.spawn(move || (lane..count).step_by(threads).try_for_each(job)))
             .collect();
-        lanes
-            .into_iter()
-            .try_for_each(|lane| lane.join().unwrap_or_else(|_| bail!("a thread of the generator panicked")))
+        lanes.into_iter().try_for_each(|lane| {
+            lane.join()
+                .unwrap_or_else(|_| bail!("a thread of the generator panicked"))
+        })
     })
 }

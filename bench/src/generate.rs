@@ -78,19 +78,32 @@ fn libraries(folder: &Path, shape: Shape) -> Vec<PathBuf> {
         Shape::Runpath(libraries) => shelves(folder, libraries),
         _ => vec![folder.to_owned(); count(shape)],
     };
-    folders.iter().enumerate().map(|(index, folder)| library(folder, index)).collect()
+    folders
+        .iter()
+        .enumerate()
+        .map(|(index, folder)| library(folder, index))
+        .collect()
 }
 
 /// One folder for each library, as stores of packages have it; in an order that is none.
 fn shelves(folder: &Path, libraries: usize) -> Vec<PathBuf> {
-    let mut shelves: Vec<PathBuf> = (0..libraries).map(|index| folder.join(format!("store/{index:03}-package/lib"))).collect();
+    let mut shelves: Vec<PathBuf> = (0..libraries)
+        .map(|index| folder.join(format!("store/{index:03}-package/lib")))
+        .collect();
     Rng::with_seed(3).shuffle(&mut shelves);
     shelves
 }
 
 /// The list of folders that each object of a store has as its RUNPATH.
 fn runpath(folder: &Path, libraries: usize) -> String {
-    let list: Vec<String> = (0..libraries).map(|index| folder.join(format!("store/{index:03}-package/lib")).display().to_string()).collect();
+    let list: Vec<String> = (0..libraries)
+        .map(|index| {
+            folder
+                .join(format!("store/{index:03}-package/lib"))
+                .display()
+                .to_string()
+        })
+        .collect();
     list.join(":")
 }
 
@@ -138,13 +151,22 @@ fn make(folder: &Path, shape: Shape, libraries: &[PathBuf]) -> Result<Checksum> 
 
 /// The functions that library `own` exports.
 fn functions(own: usize, count: usize) -> Vec<(String, u32)> {
-    (0..count).map(|index| (text::name(own, index), text::number(own, index))).collect()
+    (0..count)
+        .map(|index| (text::name(own, index), text::number(own, index)))
+        .collect()
 }
 
 /// One library that refers to functions given as (library, index).
 fn referring(own: usize, file: &Path, exports: usize, targets: &[(usize, usize)], copies: usize) -> Result<()> {
-    let names: Vec<String> = targets.iter().map(|(library, index)| text::name(*library, *index)).collect();
-    assembler::library(&text::library(own, &functions(own, exports), &names, copies), file, &Link::default())
+    let names: Vec<String> = targets
+        .iter()
+        .map(|(library, index)| text::name(*library, *index))
+        .collect();
+    assembler::library(
+        &text::library(own, &functions(own, exports), &names, copies),
+        file,
+        &Link::default(),
+    )
 }
 
 /// Folds the numbers of such targets.
@@ -157,9 +179,13 @@ fn fold(sum: &mut Checksum, targets: &[(usize, usize)], copies: usize) {
 fn symbols(libraries: &[PathBuf], exports: usize, references: usize, copies: usize) -> Result<Checksum> {
     let targets = |own: usize| -> Vec<(usize, usize)> {
         let mut random = Rng::with_seed(1000 + own as u64);
-        (0..references).map(|_| (random.usize(..libraries.len()), random.usize(..exports))).collect()
+        (0..references)
+            .map(|_| (random.usize(..libraries.len()), random.usize(..exports)))
+            .collect()
     };
-    every(libraries, |own, file| referring(own, file, exports, &targets(own), copies))?;
+    every(libraries, |own, file| {
+        referring(own, file, exports, &targets(own), copies)
+    })?;
     let mut sum = Checksum::default();
     (0..libraries.len()).for_each(|own| fold(&mut sum, &targets(own), copies));
     Ok(sum)
@@ -193,7 +219,9 @@ fn tree(libraries: &[PathBuf]) -> Result<Checksum> {
     let children = |own: usize| (2 * own + 1..=2 * own + 2).filter(|child| *child < libraries.len());
     for (own, file) in libraries.iter().enumerate().rev() {
         let names: Vec<String> = children(own).map(|child| text::name(child, 0)).collect();
-        let needed: Vec<PathBuf> = children(own).filter_map(|child| libraries.get(child).cloned()).collect();
+        let needed: Vec<PathBuf> = children(own)
+            .filter_map(|child| libraries.get(child).cloned())
+            .collect();
         let link = Link {
             needed: &needed,
             ..Link::default()
@@ -209,10 +237,13 @@ fn tree(libraries: &[PathBuf]) -> Result<Checksum> {
 
 /// Five of six libraries need the next one; each has all folders as its RUNPATH.
 fn store(libraries: &[PathBuf], runpath: &str) -> Result<Checksum> {
-    let next = |own: usize| Some(own + 1).filter(|next| *next < libraries.len() && own % 6 != 0);
+    let next = |own: usize| Some(own + 1).filter(|next| *next < libraries.len() && !own.is_multiple_of(6));
     for (own, file) in libraries.iter().enumerate().rev() {
         let names: Vec<String> = next(own).map(|next| text::name(next, 0)).into_iter().collect();
-        let needed: Vec<PathBuf> = next(own).and_then(|next| libraries.get(next).cloned()).into_iter().collect();
+        let needed: Vec<PathBuf> = next(own)
+            .and_then(|next| libraries.get(next).cloned())
+            .into_iter()
+            .collect();
         fs::create_dir_all(file.parent().context("a library lies in a folder")?)?;
         let link = Link {
             needed: &needed,
@@ -222,7 +253,9 @@ fn store(libraries: &[PathBuf], runpath: &str) -> Result<Checksum> {
         assembler::library(&text::library(own, &functions(own, 1), &names, 1), file, &link)?;
     }
     let mut sum = Checksum::default();
-    (0..libraries.len()).filter_map(next).for_each(|next| sum.add(text::number(next, 0)));
+    (0..libraries.len())
+        .filter_map(next)
+        .for_each(|next| sum.add(text::number(next, 0)));
     Ok(sum)
 }
 
@@ -254,7 +287,9 @@ fn resolvers(libraries: &[PathBuf], count: usize) -> Result<Checksum> {
         let mut text = ".text\n".to_owned();
         for index in 0..count {
             let number = text::number(own, index);
-            text += &format!(".Lf{index}: mov ${number},%eax\n ret\n.globl choice{index}\n.type choice{index},@gnu_indirect_function\n");
+            text += &format!(
+                ".Lf{index}: mov ${number},%eax\n ret\n.globl choice{index}\n.type choice{index},@gnu_indirect_function\n"
+            );
             text += &format!("choice{index}: lea .Lf{index}(%rip),%rax\n ret\n");
         }
         text.push_str(text::TABLE);
@@ -276,16 +311,28 @@ fn resolvers(libraries: &[PathBuf], count: usize) -> Result<Checksum> {
 /// All words of a million lead to one function; the assembler would take long for a longer text.
 fn relative(folder: &Path, libraries: &[PathBuf], count: usize, packed: bool, stride: usize) -> Result<Checksum> {
     const MOST: usize = 1_000_000;
-    let parts: Vec<usize> = (0..count.div_ceil(MOST)).map(|part| MOST.min(count - part * MOST)).collect();
-    let mut objects: Vec<PathBuf> = (0..=parts.len()).map(|part| folder.join(format!("part{part}.o"))).collect();
+    let parts: Vec<usize> = (0..count.div_ceil(MOST))
+        .map(|part| MOST.min(count - part * MOST))
+        .collect();
+    let mut objects: Vec<PathBuf> = (0..=parts.len())
+        .map(|part| folder.join(format!("part{part}.o")))
+        .collect();
     let last = objects.last().cloned().context("there is a part for the check")?;
     assembler::each(parts.len(), |part| {
-        let (Some(words), Some(object)) = (parts.get(part), objects.get(part)) else { return Ok(()) };
+        let (Some(words), Some(object)) = (parts.get(part), objects.get(part)) else {
+            return Ok(());
+        };
         let (number, gap) = (text::number(0, part), stride - 8);
         // The linker puts the tables in the order of the objects, so the first begins and the last ends them.
-        let begin = if part == 0 { ".globl table\n.hidden table\ntable:\n" } else { "" };
+        let begin = if part == 0 {
+            ".globl table\n.hidden table\ntable:\n"
+        } else {
+            ""
+        };
         let table = text::TABLE;
-        let text = format!(".text\n.Lf: mov ${number},%eax\n ret\n{table}{begin}.rept {words}\n.quad .Lf\n.zero {gap}\n.endr\n");
+        let text = format!(
+            ".text\n.Lf: mov ${number},%eax\n ret\n{table}{begin}.rept {words}\n.quad .Lf\n.zero {gap}\n.endr\n"
+        );
         assembler::object(&text, object)
     })?;
     let mut text = format!("{}table_end:\n", text::TABLE);
@@ -308,7 +355,9 @@ fn relative(folder: &Path, libraries: &[PathBuf], count: usize, packed: bool, st
 
 /// Makes each library, several at a time.
 fn every(libraries: &[PathBuf], make: impl Fn(usize, &Path) -> Result<()> + Sync) -> Result<()> {
-    assembler::each(libraries.len(), |own| libraries.get(own).map_or(Ok(()), |file| make(own, file)))
+    assembler::each(libraries.len(), |own| {
+        libraries.get(own).map_or(Ok(()), |file| make(own, file))
+    })
 }
 
 #[cfg(test)]
@@ -322,12 +371,33 @@ mod tests {
     /// Small ones of every shape.
     const SHAPES: &[(&str, Shape)] = &[
         ("empty", Shape::Empty),
-        ("symbols", Shape::Symbols { libraries: 3, exports: 4, references: 5, copies: 2 }),
+        (
+            "symbols",
+            Shape::Symbols {
+                libraries: 3,
+                exports: 4,
+                references: 5,
+                copies: 2,
+            },
+        ),
         ("tree", Shape::Tree(7)),
         ("runpath", Shape::Runpath(8)),
-        ("thread-local", Shape::ThreadLocal { libraries: 3, variables: 6 }),
+        (
+            "thread-local",
+            Shape::ThreadLocal {
+                libraries: 3,
+                variables: 6,
+            },
+        ),
         ("resolvers", Shape::Resolvers(9)),
-        ("relative", Shape::Relative { count: 30, packed: false, stride: 64 }),
+        (
+            "relative",
+            Shape::Relative {
+                count: 30,
+                packed: false,
+                stride: 64,
+            },
+        ),
     ];
 
     #[test]
@@ -353,6 +423,11 @@ mod tests {
         // Without the last file that is written, all are made anew.
         fs::remove_file(second.folder.join("expected")).unwrap();
         fs::write(&second.main, "").unwrap();
-        assert!(fs::metadata(files(inputs.path(), "tree", shape).unwrap().main).unwrap().len() > 0);
+        assert!(
+            fs::metadata(files(inputs.path(), "tree", shape).unwrap().main)
+                .unwrap()
+                .len()
+                > 0
+        );
     }
 }

@@ -6,8 +6,17 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
 pub mod assembler;
+pub mod comparison;
+pub mod counts;
 pub mod generate;
+pub mod loader;
+pub mod machine;
 pub mod measure;
+pub mod outcome;
+pub mod report;
+pub mod rounds;
+pub mod row;
 pub mod statistics;
+pub mod subject;
 pub mod text;
 pub mod workload;

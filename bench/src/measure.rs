@@ -77,7 +77,10 @@ impl Start {
     /// The command, with the environment that all contenders have.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).env_clear().envs(ENVIRONMENT.iter().copied());
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(ENVIRONMENT.iter().copied());
         if self.now {
             command.env("LD_BIND_NOW", "1");
         }
@@ -93,7 +96,9 @@ impl Start {
         let mut command = self.command();
         let before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
         let clock = Instant::now();
-        let status = command.status().with_context(|| format!("cannot start {}", self.program.display()))?;
+        let status = command
+            .status()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
         let wall = clock.elapsed().as_secs_f64() * 1e6;
         let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
         let sample = Sample {
@@ -127,7 +132,9 @@ pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = match program.contains('/') {
         true => Some(Path::new(program).to_owned()),
-        false => std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file()),
+        false => std::env::split_paths(&path)
+            .map(|folder| folder.join(program))
+            .find(|file| file.is_file()),
     };
     found?.canonicalize().ok()
 }

@@ -45,7 +45,10 @@ pub fn spread(samples: &[f64]) -> Option<Spread> {
 /// How many times `yardstick` one contender took, round by round: what disturbs the machine for a while disturbs both sides of a round, and leaves
 /// the ratio as it is. Rounds in which the yardstick took no time at all do not count.
 pub fn ratio(contender: &[f64], yardstick: &[f64]) -> Option<Spread> {
-    let rounds = contender.iter().zip(yardstick).filter(|(_, yardstick)| **yardstick > 0.0);
+    let rounds = contender
+        .iter()
+        .zip(yardstick)
+        .filter(|(_, yardstick)| **yardstick > 0.0);
     let ratios: Vec<f64> = rounds.map(|(own, yardstick)| own / yardstick).collect();
     spread(&ratios)
 }
@@ -61,7 +64,14 @@ mod tests {
         assert_eq!(quantile(&[0.0, 10.0], 0.25), Some(2.5));
         assert_eq!(least(&[2.0, 1.0]), Some(1.0));
         assert_eq!(median(&[]), None);
-        assert_eq!(spread(&[7.0]), Some(Spread { q1: 7.0, median: 7.0, q3: 7.0 }));
+        assert_eq!(
+            spread(&[7.0]),
+            Some(Spread {
+                q1: 7.0,
+                median: 7.0,
+                q3: 7.0
+            })
+        );
     }
 
     #[test]

@@ -125,7 +125,9 @@ mod tests {
 
     #[test]
     fn no_two_functions_of_a_workload_have_one_number() {
-        let mut numbers: Vec<u32> = (0..500).flat_map(|library| (0..200).map(move |index| number(library, index))).collect();
+        let mut numbers: Vec<u32> = (0..500)
+            .flat_map(|library| (0..200).map(move |index| number(library, index)))
+            .collect();
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), 100_000);

@@ -69,7 +69,13 @@ pub const WORKLOADS: &[(&str, Shape)] = &[
     ("small-1000", symbols(1000, 20, 20, 1)),
     ("tree-127", Shape::Tree(127)),
     ("runpath-60", Shape::Runpath(60)),
-    ("tls-100x50", Shape::ThreadLocal { libraries: 100, variables: 50 }),
+    (
+        "tls-100x50",
+        Shape::ThreadLocal {
+            libraries: 100,
+            variables: 50,
+        },
+    ),
     ("ifunc-10k", Shape::Resolvers(10_000)),
     ("rela-sparse", relative(2_000, false, 4096)),
     ("rela-1m", relative(1_000_000, false, 8)),
@@ -82,5 +88,8 @@ pub const WORKLOADS: &[(&str, Shape)] = &[
 
 /// The workload of that name.
 pub fn named(name: &str) -> Option<Shape> {
-    WORKLOADS.iter().find(|(known, _)| *known == name).map(|(_, shape)| *shape)
+    WORKLOADS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, shape)| *shape)
 }
