@@ -8,8 +8,10 @@ use serde::Serialize;
 use temp_dir::TempDir;
 
 use crate::counts;
+use crate::instructions;
 use crate::loader::{self, Loader, Mode, Named, Role, Stage};
 use crate::machine::{self, Machine, Price};
+use crate::measure::Start;
 use crate::outcome::{self, NOISE_LIMIT, Outcome, Slope};
 use crate::rounds::{self, Course, Oracle, Run};
 use crate::row::{self, Against, Goal, NOISE, Row, Service, Subject};
@@ -46,6 +48,8 @@ pub struct Plan {
     pub mode: Mode,
     /// When functions are bound.
     pub binding: Binding,
+    /// Whether instructions are counted.
+    pub instructions: bool,
     /// Where generated files are kept.
     #[serde(skip)]
     pub inputs: PathBuf,
@@ -230,8 +234,18 @@ impl<'a> Desk<'a> {
         for (figures, run) in outcome.contenders.iter_mut().zip(&runs) {
             let start = run.start.as_ref().filter(|_| run.refused.is_none());
             figures.counts = start.map(counts::counts).transpose()?;
+            if let (true, Some(start), Some(counts)) = (self.plan.instructions, start, &mut figures.counts) {
+                counts.instructions = self.instructions(start, &figures.name);
+            }
         }
         Ok(vec![outcome])
+    }
+
+    /// Instructions of one start in the loader of that name; none for the bound, and where there is no valgrind.
+    fn instructions(&self, start: &Start, name: &str) -> Option<u64> {
+        let loader = self.loaders.iter().find(|loader| loader.name == name)?;
+        let folder = TempDir::with_prefix("lode-bench-").ok()?;
+        instructions::count(start, &loader.path, folder.path()).ok()
     }
 
     /// Notes who gave a wrong result where the right one is known.

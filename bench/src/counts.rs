@@ -17,7 +17,7 @@ use crate::measure::Start;
 /// Figures of one start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Counts {
-    /// System calls from execve to the end.
+    /// System calls, execve the first of them.
     pub calls: u64,
     /// Those of them that failed.
     pub failed: u64,
@@ -61,14 +61,26 @@ pub fn counts(start: &Start) -> Result<Counts> {
 fn follow(child: Pid) -> Result<Counts> {
     let mut counts = Counts::default();
     let mut is_program = false;
+    let mut is_inside = true;
     loop {
         let mut signal = None;
         match waitpid(child, None)? {
             WaitStatus::Exited(..) | WaitStatus::Signaled(..) if is_program => return Ok(counts),
             WaitStatus::Exited(_, status) => bail!("the shell ended with status {status}"),
-            WaitStatus::PtraceEvent(_, _, PTRACE_EVENT_EXEC) => is_program = true,
+            WaitStatus::PtraceEvent(_, _, PTRACE_EVENT_EXEC) => {
+                is_program = true;
+                counts.calls = 1;
+            }
             WaitStatus::PtraceEvent(_, _, nix::libc::PTRACE_EVENT_EXIT) => memory(child, &mut counts)?,
-            WaitStatus::PtraceSyscall(_) if is_program => count(child, &mut counts)?,
+            // The stops at the begin and at the end of calls take turns; the first is the end of execve.
+            WaitStatus::PtraceSyscall(_) if is_program => {
+                if is_inside {
+                    counts.failed += u64::from(has_failed(child)?);
+                } else {
+                    counts.calls += 1;
+                }
+                is_inside = !is_inside;
+            }
             WaitStatus::Stopped(_, received) => signal = Some(received),
             _ => {}
         }
@@ -76,17 +88,9 @@ fn follow(child: Pid) -> Result<Counts> {
     }
 }
 
-/// Counts the system call at whose begin or end the process is. The end of execve itself is one without a begin.
-fn count(child: Pid, counts: &mut Counts) -> Result<()> {
-    let info = ptrace::syscall_info(child)?;
-    match info.op {
-        nix::libc::PTRACE_SYSCALL_INFO_ENTRY => counts.calls += 1,
-        nix::libc::PTRACE_SYSCALL_INFO_EXIT => {
-            counts.failed += u64::from(ptrace::getregs(child)?.rax > -4096i64 as u64)
-        }
-        _ => {}
-    }
-    Ok(())
+/// Whether a stopped process is at the end of a system call that failed: its result is then a negated number of errno (x86-64 psABI, "Linux conventions").
+fn has_failed(child: Pid) -> Result<bool> {
+    Ok(ptrace::getregs(child)?.rax > -4096i64 as u64)
 }
 
 /// Reads what the process has when it ends, while it still has it.

@@ -8,7 +8,9 @@
 pub mod assembler;
 pub mod comparison;
 pub mod counts;
+pub mod gates;
 pub mod generate;
+pub mod instructions;
 pub mod loader;
 pub mod machine;
 pub mod measure;

@@ -2,13 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use bench::comparison::{self, Binding, Comparison, Plan};
 use bench::loader::{Mode, Named};
-use bench::{report, row};
+use bench::{gates, report, row};
 use clap::Parser;
 
 /// Compare dynamic loaders on generated workloads and on installed programs.
@@ -38,6 +38,18 @@ struct Arguments {
     /// Where generated files are kept between runs [default: target/lode/bench]
     #[arg(long, value_name = "FOLDER")]
     inputs: Option<PathBuf>,
+    /// Count the instructions in each loader too (valgrind; takes minutes)
+    #[arg(long)]
+    instructions: bool,
+    /// Write all figures, those of each round too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a page with plots
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Count only what has no noise, hold it against the gates, and fail if one is missed
+    #[arg(long, conflicts_with_all = ["json", "html", "instructions"])]
+    gates: bool,
     /// List the rows and stop
     #[arg(long)]
     list: bool,
@@ -67,18 +79,45 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         .clone()
         .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/lode/bench")));
     std::fs::create_dir_all(&inputs).with_context(|| format!("cannot make {}", inputs.display()))?;
-    let comparison: Comparison = comparison::compare(Plan {
+    let plan = Plan {
         loaders: arguments.loaders.clone(),
         rows,
         rounds,
         mode: arguments.mode,
         binding: arguments.binding,
+        instructions: arguments.instructions,
         inputs: inputs.canonicalize()?,
+    };
+    if arguments.gates {
+        return counted(&plan);
+    }
+    let comparison: Comparison = comparison::compare(plan)?;
+    write(arguments.json.as_deref(), || {
+        Ok(serde_json::to_string_pretty(&comparison)? + "\n")
     })?;
+    write(arguments.html.as_deref(), || report::html::page(&comparison))?;
     print!("{}", report::text::page(&comparison));
     Ok(if comparison.unsound.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// Writes a report, if it was asked for.
+fn write(file: Option<&Path>, report: impl FnOnce() -> Result<String>) -> Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    std::fs::write(file, report()?).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Counts, and fails where a gate is missed.
+fn counted(plan: &Plan) -> Result<ExitCode> {
+    let gates = gates::count(plan)?;
+    print!("{}", gates::text(&gates));
+    let is_missed = gates.iter().any(gates::Gate::is_missed);
+    Ok(if is_missed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     })
 }

@@ -1,5 +1,7 @@
 //! The comparison as a reader sees it.
 
+pub mod html;
+pub mod plot;
 pub mod text;
 
 /// A time in a unit in which it has few digits.

@@ -38,7 +38,7 @@ fn table(header: &[&str], left: usize) -> Table {
 }
 
 /// Machine, loaders, settings, noise.
-fn head(comparison: &Comparison) -> String {
+pub fn head(comparison: &Comparison) -> String {
     let machine = &comparison.machine;
     let mode = match comparison.plan.mode {
         Mode::Interp => "PT_INTERP of a copy of each program",
@@ -88,34 +88,41 @@ fn prices(comparison: &Comparison) -> Table {
     table
 }
 
+/// The columns of the rows.
+pub const HEADER: [&str; 11] = [
+    "row",
+    "loader",
+    "wall",
+    "least",
+    "CPU",
+    "faults",
+    "peak kB",
+    "ratio",
+    "quartiles",
+    "goal",
+    "bound",
+];
+
 /// One line for each contender of each row.
 fn rows(comparison: &Comparison) -> Table {
-    let header = [
-        "row",
-        "loader",
-        "wall",
-        "least",
-        "CPU",
-        "faults",
-        "peak kB",
-        "ratio",
-        "quartiles",
-        "goal",
-        "bound",
-    ];
-    let mut table = table(&header, 2);
+    let mut table = table(&HEADER, 2);
     for outcome in &comparison.rows {
         for (index, figures) in outcome.contenders.iter().enumerate() {
-            let name = if index == 0 { title(outcome) } else { String::new() };
-            let mut cells = vec![name, figures.name.clone()];
-            match &figures.refused {
-                Some(why) => cells.push(format!("- {why}")),
-                None => cells.extend(measured(outcome, figures)),
-            }
-            table.add_row(cells);
+            table.add_row(cells(outcome, figures, index == 0));
         }
     }
     table
+}
+
+/// The line of one contender; the row's name only stands in the first.
+pub fn cells(outcome: &Outcome, figures: &Figures, is_first: bool) -> Vec<String> {
+    let name = if is_first { title(outcome) } else { String::new() };
+    let mut cells = vec![name, figures.name.clone()];
+    match &figures.refused {
+        Some(why) => cells.push(format!("- {why}")),
+        None => cells.extend(measured(outcome, figures)),
+    }
+    cells
 }
 
 /// The row's name, with what its program needs.
@@ -220,7 +227,7 @@ fn counts(comparison: &Comparison) -> Table {
 }
 
 /// What became of the goals, and what did not run.
-fn tail(comparison: &Comparison) -> String {
+pub fn tail(comparison: &Comparison) -> String {
     let verdicts = comparison.rows.iter().flat_map(|row| {
         row.contenders
             .iter()
