@@ -8,6 +8,7 @@ use serde::Serialize;
 use temp_dir::TempDir;
 
 use crate::counts;
+use crate::generate;
 use crate::instructions;
 use crate::loader::{self, Loader, Mode, Named, Role, Stage};
 use crate::machine::{self, Machine, Price};
@@ -103,6 +104,7 @@ pub struct Comparison {
 /// # Errors
 /// There is no yardstick or no place for files, or a program cannot be started. A row that cannot be made is skipped, which is no error.
 pub fn compare(plan: Plan) -> Result<Comparison> {
+    let _alone = generate::lock(&plan.inputs)?;
     let folder = TempDir::with_prefix("lode-bench-")?;
     let loaders = loader::all(&plan.loaders, folder.path())?;
     let mut desk = Desk::new(&plan, &loaders, folder.path())?;
@@ -169,7 +171,7 @@ impl<'a> Desk<'a> {
         Ok(Desk {
             plan,
             loaders,
-            stage: Stage::new(plan.mode)?,
+            stage: Stage::new(plan.mode, &plan.inputs)?,
             oracle: rounds::oracle(&plan.inputs, folder).ok(),
             bar,
             skipped: Vec::new(),

@@ -21,7 +21,8 @@ pub struct Counts {
     pub calls: u64,
     /// Those of them that failed.
     pub failed: u64,
-    /// Memory that is written and shared with nobody, at the end, in kB (`Private_Dirty` of smaps_rollup, proc(5)).
+    /// Memory that the process has written and shares with nobody, at its end, in kB: `Anonymous` of smaps_rollup (proc(5)). `Private_Dirty` there also
+    /// has pages of files that are not yet on the disk, as those of new files are.
     pub private_dirty: u64,
     /// The most memory that was resident, in kB (`VmHWM`, proc(5)).
     pub peak: u64,
@@ -100,7 +101,7 @@ fn memory(child: Pid, counts: &mut Counts) -> Result<()> {
         let text = fs::read_to_string(folder.join(file))?;
         Ok(kilobytes(&text, field).unwrap_or_default())
     };
-    counts.private_dirty = read("smaps_rollup", "Private_Dirty:")?;
+    counts.private_dirty = read("smaps_rollup", "Anonymous:")?;
     counts.peak = read("status", "VmHWM:")?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Makes the files of a generated workload, and says which checksum its relocations give when all of them are right.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -26,6 +26,17 @@ pub struct Files {
     pub libraries: Vec<PathBuf>,
     /// The checksum that it has to write.
     pub expected: u64,
+}
+
+/// Keeps every other benchmark from the same folder, and from the processors, until the file is closed.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn lock(inputs: &Path) -> Result<File> {
+    let path = inputs.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(file)
 }
 
 /// The files of workload `name` below `inputs`; made now, unless an earlier run has made them.

@@ -112,7 +112,7 @@ fn write(file: Option<&Path>, report: impl FnOnce() -> Result<String>) -> Result
 
 /// Counts, and fails where a gate is missed.
 fn counted(plan: &Plan) -> Result<ExitCode> {
-    let gates = gates::count(plan)?;
+    let gates = gates::count(plan, gates::GATES)?;
     print!("{}", gates::text(&gates));
     let is_missed = gates.iter().any(gates::Gate::is_missed);
     Ok(if is_missed {

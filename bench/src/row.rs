@@ -213,9 +213,11 @@ pub fn service_limit(name: &str, libraries: usize) -> f64 {
     }
 }
 
-/// The rows that the words ask for: those whose name contains one of them, or all; with `quick` only short ones.
+/// The rows that the words ask for: for each word the row of that name, or else those whose name contains it; without words all. With `quick` only short ones.
 pub fn chosen(words: &[String], quick: bool) -> Vec<Row> {
-    let asked = |row: &&Row| words.is_empty() || words.iter().any(|word| row.name.contains(word.as_str()));
+    let is_name = |word: &str| ROWS.iter().any(|row| row.name == word);
+    let fits = |row: &Row, word: &str| row.name == word || (!is_name(word) && row.name.contains(word));
+    let asked = |row: &&Row| words.is_empty() || words.iter().any(|word| fits(row, word));
     ROWS.iter()
         .filter(asked)
         .filter(|row| !quick || row.quick)
@@ -245,6 +247,7 @@ mod tests {
         assert_eq!(names.len(), ROWS.len());
         assert_eq!(chosen(&["relr".to_owned()], false).len(), 2);
         assert_eq!(chosen(&["relr".to_owned()], true).len(), 0);
+        assert_eq!(chosen(&["small-10".to_owned()], false).len(), 1);
         assert_eq!(chosen(&[], false).len(), ROWS.len());
     }
 

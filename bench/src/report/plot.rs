@@ -100,8 +100,12 @@ pub struct Curve {
     loader: String,
     /// The points of a polyline.
     points: String,
-    /// Where its name stands.
+    /// Where it ends.
     end: (f64, f64),
+    /// The height of its name, which keeps clear of the others.
+    label: f64,
+    /// Its colour, an angle.
+    hue: usize,
 }
 
 /// Height of that plot.
@@ -136,10 +140,27 @@ pub fn curves(comparison: &Comparison) -> Vec<Curve> {
         Some(Curve {
             loader: (*name).to_owned(),
             end: *points.last()?,
+            label: points.last()?.1,
+            hue: 0,
             points: points.iter().map(|(x, y)| format!("{x:.1},{y:.1} ")).collect(),
         })
     };
-    named.iter().filter_map(curve).collect()
+    let mut curves: Vec<Curve> = named.iter().filter_map(curve).collect();
+    spread_labels(&mut curves);
+    curves
+}
+
+/// Gives each curve a colour, and its name a line of its own from the top down.
+fn spread_labels(curves: &mut [Curve]) {
+    const LINE: f64 = 15.0;
+    curves.sort_by(|one, other| one.end.1.total_cmp(&other.end.1));
+    let mut next = f64::NEG_INFINITY;
+    for (index, curve) in curves.iter_mut().enumerate() {
+        curve.label = curve.end.1.max(next);
+        next = curve.label + LINE;
+        // Steps of the golden angle: neighbours differ, however many there are.
+        curve.hue = index * 137 % 360;
+    }
 }
 
 #[cfg(test)]
