@@ -151,6 +151,11 @@ impl Comparison {
     }
 }
 
+/// Rounds of the row of noise: it decides about all others and is short.
+fn noise_rounds(plan: &Plan) -> usize {
+    plan.rounds.max(31)
+}
+
 /// What the rows have in common.
 struct Desk<'a> {
     plan: &'a Plan,
@@ -165,7 +170,7 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     fn new(plan: &'a Plan, loaders: &'a [Loader], folder: &Path) -> Result<Desk<'a>> {
         let ways = if plan.binding == Binding::Both { 2 } else { 1 };
-        let turns = (plan.rows.len() * ways + 1) * (plan.rounds + 1);
+        let turns = plan.rows.len() * ways * (plan.rounds + 1) + noise_rounds(plan) + 1;
         let bar = ProgressBar::new(turns as u64);
         bar.set_style(ProgressStyle::with_template("{wide_bar} {percent}% {msg}")?);
         Ok(Desk {
@@ -194,13 +199,17 @@ impl<'a> Desk<'a> {
         })
     }
 
-    fn runs(&mut self, row: &Row, ready: &Ready, lazy: bool, with_copy: bool) -> Result<Vec<Run>> {
+    fn runs(&mut self, row: &Row, ready: &Ready, lazy: bool, is_noise: bool) -> Result<Vec<Run>> {
         let course = Course {
             loaders: self.loaders,
             oracle: self.oracle.as_ref(),
-            rounds: self.plan.rounds,
+            rounds: if is_noise {
+                noise_rounds(self.plan)
+            } else {
+                self.plan.rounds
+            },
             now: !lazy,
-            with_copy,
+            is_noise,
         };
         let bar = self.bar.clone();
         course.run(&mut self.stage, row, ready, &|| bar.inc(1))

@@ -123,6 +123,7 @@ mod tests {
             program: find("true").unwrap(),
             arguments: Vec::new(),
             now: true,
+            variables: Vec::new(),
         };
         let first = counts(&start).unwrap();
         assert!(

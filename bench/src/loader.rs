@@ -48,19 +48,29 @@ pub struct Named {
     pub name: String,
     /// The file.
     pub path: PathBuf,
+    /// Variables of the environment that programs have under it.
+    pub variables: Vec<(String, String)>,
 }
 
 impl FromStr for Named {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Named, String> {
-        match text.split_once('=') {
-            Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok(Named {
-                name: name.to_owned(),
-                path: path.into(),
-            }),
-            _ => Err("NAME=PATH is wanted, as in glibc=/lib64/ld-linux-x86-64.so.2".to_owned()),
-        }
+        let wanted = || "NAME=PATH[,VARIABLE=VALUE...] is wanted, as in glibc=/lib64/ld-linux-x86-64.so.2".to_owned();
+        let mut parts = text
+            .split(',')
+            .map(|part| part.split_once('=').filter(|(name, _)| !name.is_empty()));
+        let (name, path) = parts
+            .next()
+            .flatten()
+            .filter(|(_, path)| !path.is_empty())
+            .ok_or_else(wanted)?;
+        let variables = parts.map(|part| part.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Ok(Named {
+            name: name.to_owned(),
+            path: path.into(),
+            variables: variables.collect::<Option<_>>().ok_or_else(wanted)?,
+        })
     }
 }
 
@@ -77,6 +87,8 @@ pub struct Loader {
     pub version: String,
     /// Bytes of its file.
     pub size: u64,
+    /// Variables of the environment that programs have under it.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Loader {
@@ -96,6 +108,7 @@ impl Loader {
             role: role.unwrap_or(own),
             version,
             path,
+            variables: Vec::new(),
         })
     }
 }
@@ -114,17 +127,17 @@ pub fn all(named: &[Named], folder: &Path) -> Result<Vec<Loader>> {
             loaders.push(Loader::new("musl", Path::new(MUSL), None)?);
         }
     }
-    for (index, Named { name, path }) in named.iter().enumerate() {
-        loaders.push(Loader::new(name, path, (index == 0).then_some(Role::Yardstick))?);
+    for (index, Named { name, path, variables }) in named.iter().enumerate() {
+        let mut loader = Loader::new(name, path, (index == 0).then_some(Role::Yardstick))?;
+        loader.variables.clone_from(variables);
+        loaders.push(loader);
     }
     let yardstick = loaders.first().context("there is a yardstick")?;
     let copy = folder.join("copy");
     fs::copy(&yardstick.path, &copy)?;
-    loaders.push(Loader::new(
-        &format!("{} again", yardstick.name),
-        &copy,
-        Some(Role::Copy),
-    )?);
+    let mut again = Loader::new(&format!("{} again", yardstick.name), &copy, Some(Role::Copy))?;
+    again.variables.clone_from(&yardstick.variables);
+    loaders.push(again);
     Ok(loaders)
 }
 
@@ -191,12 +204,14 @@ impl Stage {
                 program: loader.path.clone(),
                 arguments: [&[program.as_os_str().to_owned()], arguments].concat(),
                 now,
+                variables: loader.variables.clone(),
             });
         }
         Ok(Start {
             program: self.copy(loader, program)?,
             arguments: arguments.to_vec(),
             now,
+            variables: loader.variables.clone(),
         })
     }
 
@@ -253,12 +268,17 @@ mod tests {
 
     #[test]
     fn a_loader_is_a_name_and_a_path() {
-        let named: Named = "new=/tmp/a=b".parse().unwrap();
+        let named: Named = "new=/tmp/a=b,LODE_OPTIONS=resolver=walk".parse().unwrap();
         assert_eq!(
             (named.name.as_str(), named.path.as_path()),
             ("new", Path::new("/tmp/a=b"))
         );
+        assert_eq!(
+            named.variables,
+            [("LODE_OPTIONS".to_owned(), "resolver=walk".to_owned())]
+        );
         assert!("/lib/ld.so".parse::<Named>().is_err());
+        assert!("a=/lib/ld.so,b".parse::<Named>().is_err());
         assert!("=/lib/ld.so".parse::<Named>().is_err());
     }
 

@@ -89,6 +89,7 @@ pub fn prices(inputs: &Path, folder: &Path) -> Result<Vec<Price>> {
         program,
         arguments: vec![folder.join("prices").into()],
         now: true,
+        variables: Vec::new(),
     };
     let (output, status) = start.output()?;
     ensure!(status.success(), "the program of prices failed: {status}");

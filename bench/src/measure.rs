@@ -17,6 +17,8 @@ pub struct Start {
     pub arguments: Vec<OsString>,
     /// Whether all functions are bound at the start (LD_BIND_NOW).
     pub now: bool,
+    /// Variables beside those of all contenders.
+    pub variables: Vec<(String, String)>,
 }
 
 /// What one start took.
@@ -74,13 +76,14 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 impl Start {
-    /// The command, with the environment that all contenders have.
+    /// The command, with the environment that all contenders have and its own variables.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
             .env_clear()
             .envs(ENVIRONMENT.iter().copied());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         if self.now {
             command.env("LD_BIND_NOW", "1");
         }
@@ -149,6 +152,7 @@ mod tests {
             program: find("true").unwrap(),
             arguments: Vec::new(),
             now: true,
+            variables: Vec::new(),
         };
         let (sample, status) = start.timed().unwrap();
         assert!(status.success());
@@ -161,6 +165,7 @@ mod tests {
             program: find("env").unwrap(),
             arguments: Vec::new(),
             now: true,
+            variables: Vec::new(),
         };
         let text = String::from_utf8(start.output().unwrap().0).unwrap();
         assert!(text.contains("LD_BIND_NOW=1"));

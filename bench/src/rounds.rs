@@ -77,6 +77,7 @@ impl Oracle {
             program: self.program.clone(),
             arguments: vec![if huge { "huge" } else { "plain" }.into(), list.into()],
             now: false,
+            variables: Vec::new(),
         })
     }
 }
@@ -91,8 +92,8 @@ pub struct Course<'a> {
     pub rounds: usize,
     /// Whether all functions are bound at the start.
     pub now: bool,
-    /// Whether the copy of the yardstick takes part.
-    pub with_copy: bool,
+    /// Whether this is the row of noise: all loaders are verified, and only the yardstick and its copy are timed.
+    pub is_noise: bool,
 }
 
 impl Course<'_> {
@@ -116,7 +117,10 @@ impl Course<'_> {
         runs.extend(self.bounds(row, ready)?);
         // What the first start reads from the disk, the others find in memory.
         for round in 0..=self.rounds {
-            for run in runs.iter_mut().filter(|run| run.refused.is_none()) {
+            for run in runs
+                .iter_mut()
+                .filter(|run| run.refused.is_none() && self.is_timed(run.role))
+            {
                 turn(run, matches!(ready.check, Check::Lines(_)), round > 0)?;
             }
             tick();
@@ -124,10 +128,15 @@ impl Course<'_> {
         Ok(runs)
     }
 
+    /// Whether contenders of a role are timed.
+    fn is_timed(&self, role: Role) -> bool {
+        !self.is_noise || matches!(role, Role::Yardstick | Role::Copy)
+    }
+
     /// The loaders that can run the row's program.
     fn contenders(&self, row: &Row) -> Vec<Run> {
         let fits = |loader: &&Loader| match loader.role {
-            Role::Copy => self.with_copy,
+            Role::Copy => self.is_noise,
             Role::Musl => matches!(row.subject, Subject::Generated(_) | Subject::HelloOfMusl),
             Role::Yardstick => row.subject != Subject::HelloOfMusl,
             Role::Judged | Role::Bound | Role::HugeBound => true,
@@ -145,7 +154,7 @@ impl Course<'_> {
 
     /// The bound, if the row has one.
     fn bounds(&self, row: &Row, ready: &Ready) -> Result<Vec<Run>> {
-        let Some(oracle) = self.oracle.filter(|_| !ready.libraries.is_empty()) else {
+        let Some(oracle) = self.oracle.filter(|_| !ready.libraries.is_empty() && !self.is_noise) else {
             return Ok(Vec::new());
         };
         let is_dense = row.name.starts_with("rel") && row.name.ends_with('m') || row.name == "clang";

@@ -169,6 +169,7 @@ fn lode_does_not_get_dearer() {
     let named = |name: &str, path: PathBuf| Named {
         name: name.to_owned(),
         path,
+        variables: Vec::new(),
     };
     let plan = Plan {
         loaders: vec![named("glibc", INTERPRETER.into()), named("lode", path)],
