@@ -288,6 +288,7 @@ fn services(service: Service, runs: &[Run], lazy: bool) -> Vec<Outcome> {
         let goals = [Goal {
             against: Against::Yardstick,
             limit: row::service_limit(name, libraries),
+            with_huge_pages: None,
         }];
         let count = if libraries > 0 {
             format!("-{libraries}")

@@ -28,6 +28,20 @@ pub enum What {
     Size,
 }
 
+impl What {
+    /// The words for it in a line.
+    fn words(self) -> &'static str {
+        match self {
+            What::Instructions => "instructions",
+            What::Calls => "system calls",
+            What::Failed => "failing calls",
+            What::Faults => "faults",
+            What::PrivateDirty => "kB of its own",
+            What::Size => "bytes of file",
+        }
+    }
+}
+
 /// The gates by row.
 pub const GATES: &[(&str, What, u64)] = &[
     ("empty", What::Instructions, 15_000),
@@ -134,7 +148,7 @@ fn one(start: &Start, what: What, loader: &Loader, folder: &TempDir) -> Result<u
 pub fn text(gates: &[Gate]) -> String {
     let mut text = String::new();
     for gate in gates {
-        let what = format!("{:?}", gate.what).to_lowercase();
+        let what = gate.what.words();
         let _ = match &gate.counted {
             Ok(counted) => {
                 let verdict = if gate.is_missed() { "MISSED" } else { "met" };

@@ -56,9 +56,9 @@ impl FromStr for Named {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Named, String> {
-        let wanted = || "NAME=PATH[,VARIABLE=VALUE...] is wanted, as in glibc=/lib64/ld-linux-x86-64.so.2".to_owned();
+        let wanted = || "NAME=PATH[;VARIABLE=VALUE...] is wanted, as in glibc=/lib64/ld-linux-x86-64.so.2".to_owned();
         let mut parts = text
-            .split(',')
+            .split(';')
             .map(|part| part.split_once('=').filter(|(name, _)| !name.is_empty()));
         let (name, path) = parts
             .next()
@@ -110,6 +110,16 @@ impl Loader {
             path,
             variables: Vec::new(),
         })
+    }
+}
+
+impl Loader {
+    /// Whether it is told to put data into huge pages, by lode's option of that name.
+    pub fn has_huge_pages(&self) -> bool {
+        let says = |(name, value): &(String, String)| {
+            name == "LODE_OPTIONS" && value.split(',').any(|word| word == "hugepages")
+        };
+        self.variables.iter().any(says)
     }
 }
 
@@ -268,17 +278,17 @@ mod tests {
 
     #[test]
     fn a_loader_is_a_name_and_a_path() {
-        let named: Named = "new=/tmp/a=b,LODE_OPTIONS=resolver=walk".parse().unwrap();
+        let named: Named = "new=/tmp/a=b;LODE_OPTIONS=resolver=walk,seal".parse().unwrap();
         assert_eq!(
             (named.name.as_str(), named.path.as_path()),
             ("new", Path::new("/tmp/a=b"))
         );
         assert_eq!(
             named.variables,
-            [("LODE_OPTIONS".to_owned(), "resolver=walk".to_owned())]
+            [("LODE_OPTIONS".to_owned(), "resolver=walk,seal".to_owned())]
         );
         assert!("/lib/ld.so".parse::<Named>().is_err());
-        assert!("a=/lib/ld.so,b".parse::<Named>().is_err());
+        assert!("a=/lib/ld.so;b".parse::<Named>().is_err());
         assert!("=/lib/ld.so".parse::<Named>().is_err());
     }
 

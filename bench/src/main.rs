@@ -21,7 +21,7 @@ struct Arguments {
     /// Only rows whose name contains one of these words
     rows: Vec<String>,
     /// A loader that takes part, with variables that programs have under it; the first is the yardstick [default: glibc's, lode's (LODE_LOADER, or what `cargo xtask build` left), and musl's if there is one]
-    #[arg(long = "loader", value_name = "NAME=PATH[,VARIABLE=VALUE...]")]
+    #[arg(long = "loader", value_name = "NAME=PATH[;VARIABLE=VALUE...]")]
     loaders: Vec<Named>,
     /// How often each row is run [default: 21, with --quick 5]
     #[arg(long, value_name = "N")]

@@ -15,9 +15,10 @@ pub const NOISE_LIMIT: f64 = 0.05;
 /// A goal and what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Verdict {
-    /// The goal.
-    #[serde(flatten)]
-    pub goal: Goal,
+    /// Against whom the goal is.
+    pub against: Against,
+    /// The largest ratio that is wanted of this loader.
+    pub limit: f64,
     /// The median of the ratios.
     pub ratio: f64,
     /// Whether it is met; `None` where the run judges no goal.
@@ -104,10 +105,15 @@ fn outcome(name: &str, group: Group, runs: &[Run], goals: &[Goal], values: &dyn 
                 Against::Musl => &musl,
             };
             let ratio = statistics::ratio(&own, other)?.median;
+            let limit = goal
+                .with_huge_pages
+                .filter(|_| run.has_huge_pages)
+                .unwrap_or(goal.limit);
             Some(Verdict {
-                goal: *goal,
+                against: goal.against,
+                limit,
                 ratio,
-                met: Some(ratio <= goal.limit),
+                met: Some(ratio <= limit),
             })
         };
         let of = |field: fn(&Sample) -> f64| -> Vec<f64> { run.samples.iter().map(field).collect() };
@@ -196,6 +202,7 @@ mod tests {
         Run {
             name: name.to_owned(),
             role,
+            has_huge_pages: false,
             start: None,
             samples: cpu
                 .iter()
@@ -213,10 +220,12 @@ mod tests {
         Goal {
             against: Against::Yardstick,
             limit: 0.5,
+            with_huge_pages: Some(0.3),
         },
         Goal {
             against: Against::Musl,
             limit: 0.5,
+            with_huge_pages: Some(0.3),
         },
     ];
 
@@ -235,6 +244,17 @@ mod tests {
             .collect();
         assert_eq!(met, [Some(true), Some(false)]);
         assert!(outcome.contenders[0].verdicts.is_empty() && outcome.contenders[2].verdicts.is_empty());
+    }
+
+    #[test]
+    fn with_huge_pages_the_goal_is_another() {
+        let mut runs = [
+            run("glibc", Role::Yardstick, &[10.0]),
+            run("lode", Role::Judged, &[4.0]),
+        ];
+        runs[1].has_huge_pages = true;
+        let verdict = Outcome::of_starts("row", Group::Generated, &runs, &GOALS[..1]).contenders[1].verdicts[0];
+        assert_eq!((verdict.limit, verdict.met), (0.3, Some(false)));
     }
 
     #[test]

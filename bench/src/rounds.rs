@@ -18,6 +18,8 @@ pub struct Run {
     pub name: String,
     /// What it is.
     pub role: Role,
+    /// Whether it may put data into huge pages.
+    pub has_huge_pages: bool,
     /// How it was started; for counts.
     pub start: Option<Start>,
     /// One for each round.
@@ -33,6 +35,7 @@ impl Run {
         Run {
             name: name.to_owned(),
             role,
+            has_huge_pages: false,
             start: None,
             samples: Vec::new(),
             services: Vec::new(),
@@ -109,6 +112,7 @@ impl Course<'_> {
                 continue;
             };
             let start = stage.start(loader, &ready.program, &ready.arguments, self.now)?;
+            run.has_huge_pages = loader.has_huge_pages();
             match self.verify(stage, loader, ready, &start, &mut wanted)? {
                 None => run.start = Some(start),
                 Some(why) => run.refused = Some(why),

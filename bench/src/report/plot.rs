@@ -69,8 +69,8 @@ fn bar(outcome: &Outcome, figures: &Figures) -> Option<Bar> {
     let goal = figures
         .verdicts
         .iter()
-        .find(|verdict| verdict.goal.against == Against::Yardstick);
-    let goal = goal.map(|verdict| verdict.goal.limit);
+        .find(|verdict| verdict.against == Against::Yardstick);
+    let goal = goal.map(|verdict| verdict.limit);
     let bound = outcome
         .of(Role::Bound)
         .and_then(|bound| bound.ratio)

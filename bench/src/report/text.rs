@@ -172,9 +172,9 @@ fn goal(verdict: &Verdict) -> String {
         Some(false) => "MISSED",
         None => "?",
     };
-    match verdict.goal.against {
-        Against::Yardstick => format!("{:.2} {mark}", verdict.goal.limit),
-        Against::Musl => format!("musl: {:.2} of {:.2} {mark}", verdict.ratio, verdict.goal.limit),
+    match verdict.against {
+        Against::Yardstick => format!("{:.2} {mark}", verdict.limit),
+        Against::Musl => format!("musl: {:.2} of {:.2} {mark}", verdict.ratio, verdict.limit),
     }
 }
 
@@ -244,7 +244,7 @@ pub fn tail(comparison: &Comparison) -> String {
         missed.len()
     );
     for (row, figures, verdict) in missed {
-        let musl = if verdict.goal.against == Against::Musl {
+        let musl = if verdict.against == Against::Musl {
             " of musl"
         } else {
             ""
@@ -252,7 +252,7 @@ pub fn tail(comparison: &Comparison) -> String {
         let _ = writeln!(
             text,
             "  missed: {} under {}: {:.3}{musl}, goal {:.2}",
-            row.name, figures.name, verdict.ratio, verdict.goal.limit
+            row.name, figures.name, verdict.ratio, verdict.limit
         );
     }
     for unsound in &comparison.unsound {
