@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::str::FromStr;
 use std::{env, fs};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use object::LittleEndian;
 use object::elf::{FileHeader64, PT_INTERP, ProgramHeader64};
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
@@ -126,7 +126,7 @@ impl Loader {
 /// The loaders that `--loader` names, or else those of the system and lode's; with a copy of the first, which is made in `folder`.
 ///
 /// # Errors
-/// There is no such file.
+/// There is no such file, or two have one name.
 pub fn all(named: &[Named], folder: &Path) -> Result<Vec<Loader>> {
     let mut loaders = Vec::new();
     if named.is_empty() {
@@ -141,6 +141,10 @@ pub fn all(named: &[Named], folder: &Path) -> Result<Vec<Loader>> {
         let mut loader = Loader::new(name, path, (index == 0).then_some(Role::Yardstick))?;
         loader.variables.clone_from(variables);
         loaders.push(loader);
+    }
+    for (index, loader) in loaders.iter().enumerate() {
+        let is_second = loaders.iter().take(index).any(|other| other.name == loader.name);
+        ensure!(!is_second, "two loaders are called {}", loader.name);
     }
     let yardstick = loaders.first().context("there is a yardstick")?;
     let copy = folder.join("copy");
@@ -290,6 +294,14 @@ mod tests {
         assert!("/lib/ld.so".parse::<Named>().is_err());
         assert!("a=/lib/ld.so;b".parse::<Named>().is_err());
         assert!("=/lib/ld.so".parse::<Named>().is_err());
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let folder = TempDir::new().unwrap();
+        let named: Named = format!("x={GLIBC}").parse().unwrap();
+        assert_eq!(all(std::slice::from_ref(&named), folder.path()).unwrap().len(), 2);
+        assert!(all(&[named.clone(), named], folder.path()).is_err());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use clap::Parser;
 /// Each program is started under every loader in turn, round by round; a ratio is that of one round, and the table has its median. docs/bench.md says what
 /// rows and columns mean.
 #[derive(Parser)]
-#[command(name = "cargo xtask bench")]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Arguments {
     /// Only rows whose name contains one of these words
     rows: Vec<String>,
