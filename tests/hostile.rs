@@ -29,6 +29,7 @@ use std::sync::{Mutex, PoisonError};
 
 use campaign::{Mode, Stand};
 use tools::{has, loader, tool};
+use verdict::Verdict;
 
 /// A campaign uses all processors: one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -98,4 +99,15 @@ fn shown_as_a_tree_by_lode_tool() {
 #[test]
 fn planned_by_lode_tool() {
     nothing_bad_happens(Mode::Plan);
+}
+
+#[test]
+fn a_library_that_dies_of_what_it_does_itself_is_told_from_the_loader() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (Some(loader), Some(tool), true) = (loader(), tool(), has("gcc")) else {
+        return;
+    };
+    for (name, verdict, run) in Stand::new(loader, tool, 1).of_those_at_fault() {
+        assert_eq!(verdict, Verdict::ObjectCrashed, "{name}: {:?} {}", run.end, run.errors);
+    }
 }

@@ -423,8 +423,7 @@ impl Launch {
         dl::publish(world.without(&[]));
         // A resolver that wants to load something is refused, as during dlopen.
         let loading = dl::Loading::start().map_err(|kind| kind.of(Stage::Start, &Name::new(self.program_name)))?;
-        let resolved = relocated.awake().resolve(&world, &runtime.linux, log)?;
-        dl::refill_tls(&resolved);
+        let resolved = dl::resolve(relocated, &world, runtime)?;
         log.reached(Stage::Resolve);
         let protected = resolved.protect(&runtime.linux, self.page_size, log)?;
         for module in protected.batch.fresh() {

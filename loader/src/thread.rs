@@ -365,6 +365,19 @@ fn catch_up(roster: Roster<'_>, generation: u64) {
     dtv.set_generation(generation);
 }
 
+/// Gives back the calling thread's block of a module that nobody else has, which resolvers touched before it was published.
+pub fn forget(module: &Module) {
+    let dtv = current();
+    if let Some(slot) = module.tls()
+        && !dtv.0.is_null()
+    {
+        undisturbed(|| {
+            dtv.set(slot.id, UNALLOCATED);
+            dtv.release_blocks(|header| header.owner == module.id);
+        });
+    }
+}
+
 /// The generation of the process; see [`GENERATION`].
 pub fn generation() -> u64 {
     GENERATION.load(Ordering::Acquire)

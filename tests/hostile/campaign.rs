@@ -62,6 +62,7 @@ pub struct Stand {
     tool: PathBuf,
     programs: Vec<(Specimen, Anatomy)>,
     libraries: Vec<(Specimen, Anatomy)>,
+    at_fault: Vec<Specimen>,
     opener: PathBuf,
     musl: Option<PathBuf>,
     seed: u64,
@@ -108,6 +109,7 @@ impl Stand {
         let Specimens {
             programs,
             libraries,
+            at_fault,
             opener,
         } = Specimens::build(folder.path(), &loader);
         let dissected = |specimens: Vec<Specimen>| {
@@ -120,6 +122,7 @@ impl Stand {
         let musl = Path::new(MUSL).canonicalize().ok();
         Stand {
             opener,
+            at_fault,
             programs: dissected(programs),
             libraries: dissected(libraries),
             folder,
@@ -167,6 +170,21 @@ impl Stand {
         command.args((mode == Mode::Dlopen).then_some(&self.opener));
         command.args(words.iter().skip(usize::from(mode == Mode::Interpreted)));
         command
+    }
+
+    /// What comes of opening the libraries that die of what they do themselves, by their names.
+    pub fn of_those_at_fault(&self) -> Vec<(&'static str, Verdict, Run)> {
+        let desk = Desk::new(self, 0);
+        let opened = |library: &Specimen| {
+            desk.put("libspec.so", &library.bytes);
+            desk.under(Mode::Dlopen, &self.loader)
+        };
+        let whole = opened(&self.libraries[0].0);
+        let judged = |library: &Specimen| {
+            let run = opened(library);
+            (library.name, judge(Mode::Dlopen, &run, &whole), run)
+        };
+        self.at_fault.iter().map(judged).collect()
     }
 
     /// Tries `count` files in a mode, and shows how far it is.

@@ -1,5 +1,6 @@
 /* A library without libc, so that the same bytes run under any loader: every table and relocation that a linker writes for one.
-   -DWHOLE adds what musl has not: functions that a resolver chooses, and the size of a symbol as a relocation. */
+   -DWHOLE adds what musl has not: functions that a resolver chooses, and the size of a symbol as a relocation. As damage can have it, -DRECURSION makes a function
+   call itself for ever, and -DCYCLE a resolver call the function that it is asked for. */
 #define EXPORT __attribute__((visibility("default")))
 
 static long call3(long number, long a, long b, long c) {
@@ -22,11 +23,21 @@ EXPORT int spec_constructed = 0;
 
 EXPORT int spec_add(int x) { return x + spec_data[1] + *spec_pointer + *hidden_pointers[1]; }
 static int chosen(void) { return 123; }
+#ifdef CYCLE
+static int (*volatile choices[2])(void);
+static int (*choose(void))(void) { return choices[1]() == 123 ? chosen : 0; }
+#else
 static int (*choose(void))(void) { return chosen; }
+#endif
 #ifdef WHOLE
 EXPORT int spec_choice(void) __attribute__((ifunc("choose")));
 static int hidden_choice(void) __attribute__((ifunc("choose")));
+#ifdef RECURSION
+EXPORT unsigned spec_check(void);
+static int (*volatile choices[])(void) = {(int (*)(void))spec_check, hidden_choice};
+#else
 static int (*volatile choices[])(void) = {spec_choice, hidden_choice};
+#endif
 #else
 EXPORT int spec_choice(void) { return choose()(); }
 static int (*volatile choices[])(void) = {spec_choice, spec_choice};

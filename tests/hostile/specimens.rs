@@ -20,6 +20,8 @@ pub struct Specimens {
     pub programs: Vec<Specimen>,
     /// Libraries that can be that `libspec.so`: with plain tables; with resolvers and packed relative relocations; with Android's packed relocations.
     pub libraries: Vec<Specimen>,
+    /// Libraries that are in order for a loader and die of what they do themselves: of a call without end, of a resolver that waits for itself.
+    pub at_fault: Vec<Specimen>,
     /// Opens a library; its libc is the system's.
     pub opener: PathBuf,
 }
@@ -55,6 +57,10 @@ impl Specimens {
                 &[&script, more].concat(),
             ),
         };
+        let at_fault = vec![
+            library("recursion", false, "-DWHOLE -DRECURSION", &[]),
+            library("cycle", false, "-DWHOLE -DCYCLE", &[]),
+        ];
         let mut libraries = vec![
             library(
                 "whole",
@@ -93,6 +99,7 @@ impl Specimens {
         Specimens {
             programs,
             libraries,
+            at_fault,
             opener: folder.join("opener"),
         }
     }

@@ -14,7 +14,7 @@ pub enum Verdict {
     Refused(String),
     /// The program ran, and found something else: the damage says so, as a changed address of a symbol does.
     Other,
-    /// The program's own code crashed or did not end.
+    /// The program's own code crashed, did not end, or filled the stack.
     ObjectCrashed,
     /// The kernel did not take the program.
     NotTaken,
@@ -26,6 +26,8 @@ pub enum Verdict {
 
 /// What the program or the library writes when nothing is left for the loader to do.
 pub const MARKER: char = 'E';
+/// What lode says, with status 127, of a resolver that calls the function for which it is asked, where damage leads to another resolver or into the middle of code.
+const CYCLE: &str = "a function was called whose resolver (IFUNC) has not run yet: a resolver depends on it in a cycle";
 /// What `opener.c` ends with when `dlopen` or `dlsym` failed.
 const FAILED: i32 = 3;
 
@@ -103,6 +105,7 @@ fn ended(mode: Mode, status: i32, entered: bool, run: &Run, whole: &Run) -> Verd
         (None, FAILED) if mode == Mode::Dlopen && (names_the_file || names_what_is_missing) => {
             Verdict::Refused("dlerror".to_owned())
         }
+        (None, 127) if run.errors.trim_end().ends_with(CYCLE) => Verdict::ObjectCrashed,
         (Some(_), _) if mode == Mode::Dlopen => Verdict::Bad("a process that dlopen ended"),
         _ if entered => Verdict::Other,
         (Some(code), 1..) if names_the_file => Verdict::Refused(code.to_owned()),

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -39,7 +40,7 @@ pub enum Place {
     /// The loader, before the first instruction of a frame, in a function that an object called: the top of the stack leads back there. That is the function of a
     /// TLS descriptor, which the object gave another argument than its descriptor.
     LoaderCalled,
-    /// Executable memory of something else.
+    /// Executable memory of something else; or an exhausted stack that is full of calls from there, whoever was called last.
     Object,
     /// Memory that cannot be executed, or none.
     Nowhere,
@@ -164,6 +165,9 @@ fn watch(pace: Pace, command: &mut Command, loader: &Path) -> (End, bool) {
                 {
                     place = Place::LoaderCalled;
                 }
+                if place == Place::Loader && signal == Signal::SIGSEGV && object_fills_stack(process, loader) {
+                    place = Place::Object;
+                }
                 go_on(Some(signal));
             }
             _ => {}
@@ -200,6 +204,42 @@ fn caller(process: Pid) -> Option<u64> {
     let top = ptrace::getregs(process).ok()?.rsp;
     let word = ptrace::read(process, top as ptrace::AddressType).ok()?;
     Some(word as u64)
+}
+
+/// Whether a stopped process has reached the end of its first thread's stack, in calls of which more return to objects than to the loader: a chain of calls that
+/// the loader itself made would leave several of its own addresses for each of theirs.
+fn object_fills_stack(process: Pid, loader: &Path) -> bool {
+    /// Bytes around the end: larger than what the loader saves of a processor's registers in one step.
+    const NEAR: u64 = 64 << 10;
+    let maps = maps(process);
+    let Some(stack) = maps.iter().find(|map| map.path == Path::new("[stack]")) else {
+        return false;
+    };
+    let fault = ptrace::getsiginfo(process).map_or(0, |told| {
+        // SAFETY: the kernel fills this field for SIGSEGV (sigaction(2)).
+        unsafe { told.si_addr() as u64 }
+    });
+    if !(stack.range.start.saturating_sub(NEAR)..stack.range.start).contains(&fault) {
+        return false;
+    }
+    let mut bytes = vec![0; NEAR.min(stack.range.end - stack.range.start) as usize];
+    let memory = File::open(format!("/proc/{process}/mem"));
+    if memory
+        .and_then(|memory| memory.read_exact_at(&mut bytes, stack.range.start))
+        .is_err()
+    {
+        return false;
+    }
+    let (mut own, mut of_objects) = (0, 0);
+    for word in bytes.chunks_exact(8) {
+        let at = u64::from_le_bytes(word.try_into().unwrap());
+        match maps.iter().find(|map| map.is_code && map.range.contains(&at)) {
+            Some(map) if map.path == loader => own += 1,
+            Some(_) => of_objects += 1,
+            None => {}
+        }
+    }
+    of_objects > own
 }
 
 /// In whose memory an address of a stopped process lies.

@@ -40,7 +40,7 @@ pub use locks::{Loading, in_the_child};
 pub use musl::{announce_thread, come_to_life, run_constructors};
 pub use published::{code_at, publish, with_module_at, with_module_of_map, with_world};
 pub use symbol::bind_slot;
-pub use threads::{is_initial_dtv, prepare_malloc, refill_tls, tls_block};
+pub use threads::{is_initial_dtv, prepare_malloc, resolve, tls_block};
 
 /// What the start decided and later operations need.
 #[derive(Debug)]

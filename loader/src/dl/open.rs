@@ -20,7 +20,7 @@ use super::musl::{check_not_exiting, is_musl};
 use super::owned::AtomicBox;
 use super::published::{free_former, publish, with_world, world_of};
 use super::symbol::look_up;
-use super::threads::refill_tls;
+use super::threads::{forget_unpublished, resolve};
 use super::{Arguments, Runtime, call_error, runtime, too_early};
 use crate::abi::glibc::{Functions, Glibc, LIBC, is_another};
 use crate::abi::{Abi, bare};
@@ -201,7 +201,7 @@ fn load(
     check_new(runtime, world, &mapped)?;
     // From here on the heap is asked for what has no way to fail.
     have_at_hand(OF_MODULE + mapped.batch.modules.len() * OF_LINKED).map_err(|fault| call_error(fault.kind(), file))?;
-    link(runtime, mapped, root, world, mode, opening)
+    link(runtime, mapped, root, world, mode, opening).inspect_err(|_| forget_unpublished())
 }
 
 /// What a file must not be to be opened, whose headers are in order.
@@ -251,8 +251,7 @@ fn link(
         }
         glibc.fill_threads(&relocated.batch.modules);
     }
-    let resolved = relocated.awake().resolve(world, &runtime.linux, runtime.log)?;
-    refill_tls(&resolved);
+    let resolved = resolve(relocated, world, runtime)?;
     let protected = resolved.protect(&runtime.linux, runtime.linux.page_size, runtime.log)?;
     debugger::tell(namespace, world.first_map(namespace), State::Add);
     let mut world = world.without(&[]);

@@ -14,7 +14,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::locks::{INSIDE, Loading, thread_word};
 use super::owned::{AtomicArc, Linked};
-use super::runtime;
+use super::{runtime, threads};
 use crate::abi::Abi;
 use crate::elf::Address;
 use crate::foreign::Code;
@@ -79,6 +79,7 @@ pub fn publish(world: World) {
         FORMER.push(old);
         REPLACED.fetch_add(1, Ordering::Relaxed);
     }
+    threads::publication_is_over();
 }
 
 /// Frees the former worlds that nobody reads, and unmaps what they alone kept. Better called without the long lock, because it takes its time.

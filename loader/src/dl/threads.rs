@@ -4,32 +4,93 @@
 //! Stores into the calling thread's own blocks, and calls the process's own allocator.
 #![allow(unsafe_code)]
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use super::locks::LOADING;
 use super::musl::is_musl;
+use super::owned::AtomicBox;
 use super::published::with_world;
 use super::symbol::look_up;
-use super::{runtime, stop, with_glibc};
+use super::{Runtime, runtime, stop, with_glibc};
 use crate::abi::Abi;
 use crate::elf::Address;
+use crate::error::{Result, text};
+use crate::stages::relocate::Relocated;
 use crate::stages::resolve::Resolved;
 use crate::sys::machine;
 use crate::thread;
+use crate::world::{Module, Roster, World};
+
+/// The modules of a batch whose resolvers have been called and which is not published: resolvers are code of these modules, and touch thread-local data of
+/// which no reader of the world knows. For the thread that loads ([`LOADING`]).
+static UNPUBLISHED: AtomicBox<Vec<Arc<Module>>> = AtomicBox::empty();
 
 /// The block of the module with this TLS number in the calling thread; ends the process when there is no memory.
 pub fn tls_block(id: u64) -> u64 {
     let generation = thread::generation();
-    with_world(|_, roster| thread::block(roster.by_tls_number(id)?, roster, generation))
+    let is_loading = LOADING.load(Ordering::Relaxed) == machine::thread_pointer();
+    // A signal handler that comes meanwhile finds none. It is not code of these modules.
+    let unpublished = is_loading.then(|| UNPUBLISHED.swap(None)).flatten();
+    let block = with_world(|world, _| {
+        let roster = Roster {
+            world: &world.modules,
+            batch: unpublished.as_deref().map_or(&[], Vec::as_slice),
+        };
+        let module = roster.by_tls_number(id)?;
+        let block = thread::block(module, roster, generation);
+        Some(block.unwrap_or_else(|| {
+            stop(&text(format_args!(
+                "{}: cannot allocate memory for thread-local data",
+                module.name
+            )))
+        }))
+    });
+    if is_loading {
+        UNPUBLISHED.swap(unpublished);
+    }
+    block
         .flatten()
-        .unwrap_or_else(|| stop("cannot allocate memory for thread-local data"))
+        .unwrap_or_else(|| stop("thread-local data of a module that is not loaded was used"))
 }
 
-/// Copies the TLS images of modules anew in which a resolver's answer was stored after the blocks had been filled. No code of these modules has
-/// run, so nothing in the blocks is lost.
-pub fn refill_tls(resolved: &Resolved) {
+/// Calls the resolvers of a batch, which may touch thread-local data of its modules.
+///
+/// # Errors
+/// As [`Awake::resolve`](crate::stages::resolve::Awake::resolve).
+pub fn resolve(relocated: Relocated, world: &World, runtime: &Runtime) -> Result<Resolved> {
+    if !relocated.indirect.is_empty() {
+        UNPUBLISHED.swap(Some(Box::new(relocated.batch.modules.clone())));
+    }
+    let resolved = relocated.awake().resolve(world, &runtime.linux, runtime.log)?;
+    refill_tls(&resolved);
+    Ok(resolved)
+}
+
+/// Every reader knows the modules of the batch.
+pub(super) fn publication_is_over() {
+    drop(UNPUBLISHED.swap(None));
+}
+
+/// Takes back what resolvers of a batch that came to nothing have touched: the numbers of its modules go to others.
+pub(super) fn forget_unpublished() {
+    for module in UNPUBLISHED.swap(None).iter().flat_map(|modules| modules.iter()) {
+        thread::forget(module);
+    }
+}
+
+/// Copies the TLS images of modules anew in which a resolver's answer was stored after the blocks had been filled. No code of these modules but resolvers
+/// has run, so nothing that matters in the blocks is lost.
+fn refill_tls(resolved: &Resolved) {
     let modules = resolved.batch.modules.iter();
     for module in modules.filter(|module| resolved.tls_images.contains(&module.id)) {
+        if module.tls().is_some_and(|slot| slot.offset.is_none()) {
+            // What a resolver touched is made anew.
+            thread::forget(module);
+        }
         match runtime().map(|runtime| &runtime.abi) {
             Some(Abi::Glibc(glibc)) => glibc.fill_threads(core::slice::from_ref(module)),
             Some(Abi::Musl(musl)) => musl.refill(module, Some(machine::thread_pointer())),
