@@ -282,10 +282,10 @@ mod tests {
 
     #[test]
     fn a_loader_is_a_name_and_a_path() {
-        let named: Named = "new=/tmp/a=b;LODE_OPTIONS=resolver=walk,seal".parse().unwrap();
+        let named: Named = "new=/srv/a=b;LODE_OPTIONS=resolver=walk,seal".parse().unwrap();
         assert_eq!(
             (named.name.as_str(), named.path.as_path()),
-            ("new", Path::new("/tmp/a=b"))
+            ("new", Path::new("/srv/a=b"))
         );
         assert_eq!(
             named.variables,
