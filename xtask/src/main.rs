@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
+mod bench;
 mod build;
 mod check;
 mod coverage;
@@ -46,6 +47,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Compare the loader's speed with that of others
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Rows, and the command's own switches
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Make the row of a glibc from its loader's debug information
     #[command(disable_help_flag = true)]
     Tables {
@@ -69,6 +77,10 @@ cargo xtask check   Check formatting, lints, the rules of the house and the buil
                         cargo xtask check
 cargo xtask tool    Build both programs and run lode-tool
                         cargo xtask tool explain /bin/ls /
+cargo xtask bench   Compare the loader's speed with that of others
+                        cargo xtask bench --quick
+                    or hold what has no noise against the gates
+                        cargo xtask bench --gates
 cargo xtask tables  Make the row of a glibc from its loader's debug information
                         cargo xtask tables ld-linux-x86-64.so.2.debug
                     or scan a libc for members that it reads and lode does not fill
@@ -90,6 +102,7 @@ fn main() -> ExitCode {
         Some(Command::Test(arguments)) => test::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),
         Some(Command::Tool { arguments }) => run::tool(&arguments),
+        Some(Command::Bench { arguments }) => bench::run(&arguments),
         Some(Command::Tables { arguments }) => match arguments.split_first() {
             Some((first, libcs)) if first == verify::SWITCH => verify::run(libcs),
             Some((first, libcs)) if first == musl::SWITCH => musl::run(libcs).map(|()| ExitCode::SUCCESS),

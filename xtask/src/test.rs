@@ -139,6 +139,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         // The interpreter's binary has no tests, and none can be built into it: it has its own panic handler.
         Some("unit") => command.args([
             "--package",
+            "lode-bench",
+            "--package",
             "ld-lode",
             "--package",
             "ld-lode-crt",
