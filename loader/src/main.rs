@@ -64,6 +64,7 @@ use lode::thread;
 use lode::view::debug::{DebugText, STREAM};
 use lode::view::list::{List, Unused};
 use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, Roster, World};
+use spin::Mutex;
 
 #[global_allocator]
 static HEAP: Heap = Heap::new();
@@ -327,6 +328,7 @@ impl Launch {
             origin_path: options.origin_path,
             cpu_lacks: LevelFeatures(cpu.lacking()),
             at_hand: 0,
+            known_origin: Mutex::new(None),
         };
         let mut searcher = ManuallyDrop::new(Searcher::new(&self.search_settings(options, cpu_level, &linux), None));
         let program = match (present, options.program) {

@@ -36,6 +36,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::elf::hash::gnu_hash;
 use crate::error::{Name, has_byte};
 
 pub mod cache;
@@ -252,8 +253,8 @@ pub enum Step {
 /// What is known of the directories that searches have met.
 #[derive(Debug, Default)]
 pub struct Directories {
-    /// Ascending by path.
-    known: Vec<(Vec<u8>, bool)>,
+    /// Ascending by the hash of the path, since paths of one list are alike for long.
+    known: Vec<(u32, Vec<u8>, bool)>,
 }
 
 impl Directories {
@@ -265,25 +266,27 @@ impl Directories {
     /// Whether the directory exists, if that is known.
     pub fn exists(&self, directory: &[u8]) -> Option<bool> {
         let place = self.place(directory).ok()?;
-        self.known.get(place).map(|(_, exists)| *exists)
+        self.known.get(place).map(|(_, _, exists)| *exists)
     }
 
     /// Where a directory stands, or where it would have to stand.
     #[inline(never)]
     fn place(&self, directory: &[u8]) -> core::result::Result<usize, usize> {
-        self.known
-            .binary_search_by(|(known, _)| known.as_slice().cmp(directory))
+        let hash = gnu_hash(directory);
+        let order =
+            |(known, path, _): &(u32, Vec<u8>, bool)| known.cmp(&hash).then_with(|| path.as_slice().cmp(directory));
+        self.known.binary_search_by(order)
     }
 
     /// Remembers whether a directory exists.
     pub fn learn(&mut self, directory: &[u8], exists: bool) {
         match self.place(directory) {
             Ok(at) => {
-                if let Some((_, known)) = self.known.get_mut(at) {
+                if let Some((_, _, known)) = self.known.get_mut(at) {
                     *known = exists;
                 }
             }
-            Err(at) => self.known.insert(at, (owned(directory), exists)),
+            Err(at) => self.known.insert(at, (gnu_hash(directory), owned(directory), exists)),
         }
     }
 
@@ -661,11 +664,19 @@ impl<'s> Walk<'s> {
                 return Some(Candidate { path, directory: 0 });
             }
             let directory = base.len();
-            let name = self.searcher.hwcaps.names().get(self.level);
+            if self.directories.is_absent(base) {
+                self.level = 0;
+                self.place = self.place.saturating_add(1);
+                continue;
+            }
+            let levels = self.searcher.hwcaps.names();
+            let has_none = self.level < levels.len() && self.directories.is_absent(&join(base, HWCAPS));
+            let level = if has_none { levels.len() } else { self.level };
+            let name = levels.get(level);
             let leaf = leaf(base, name);
-            let absent = self.is_absent(base, &leaf);
+            let absent = name.is_some() && self.directories.is_absent(&leaf);
             if name.is_some() {
-                self.level = self.level.saturating_add(1);
+                self.level = level.saturating_add(1);
             } else {
                 self.level = 0;
                 self.place = self.place.saturating_add(1);
@@ -678,10 +689,13 @@ impl<'s> Walk<'s> {
     }
 }
 
+/// The directory that libraries for CPU levels stand in.
+const HWCAPS: &[u8] = b"glibc-hwcaps";
+
 /// A directory of libraries: that for the CPU level `name` in a directory, or the directory itself.
 fn leaf(directory: &[u8], name: Option<&Vec<u8>>) -> Vec<u8> {
     match name {
-        Some(name) => join(&join(directory, b"glibc-hwcaps"), name),
+        Some(name) => join(&join(directory, HWCAPS), name),
         None => owned(directory),
     }
 }

@@ -10,6 +10,7 @@ use core::sync::atomic::AtomicU64;
 
 use crt::syscall::{self as call, Stat};
 use crt::{Content, Mapping};
+use spin::Mutex;
 
 use crate::elf::note::LevelFeatures;
 use crate::elf::segment::Access;
@@ -36,6 +37,8 @@ pub struct Linux {
     pub cpu_lacks: LevelFeatures,
     /// Bytes that the heap has to have before a file is mapped. A start that runs out of memory ends; a running program is told.
     pub at_hand: usize,
+    /// What [`Host::program_origin`] answered. Each library that the program needs may ask again.
+    pub known_origin: Mutex<Option<Name>>,
 }
 
 /// Bytes of the heap that mapping a module takes at most; files with thousands of needed names apart.
@@ -95,7 +98,11 @@ fn with_path(path: &[u8], body: &mut dyn FnMut(&CStr) -> Result<(), Errno>) -> R
 fn path_buffer() -> Option<Vec<u8>> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(PATH_MAX).ok()?;
-    buffer.resize(PATH_MAX, 0);
+    // Piece by piece: what fills a vector with one value goes byte by byte.
+    const PIECE: [u8; 64] = [0; 64];
+    while buffer.len() < PATH_MAX {
+        buffer.extend_from_slice(&PIECE);
+    }
     Some(buffer)
 }
 
@@ -136,6 +143,7 @@ pub fn read_file(path: &[u8], limit: usize) -> Option<Vec<u8>> {
         origin_path: None,
         cpu_lacks: LevelFeatures(0),
         at_hand: 0,
+        known_origin: Mutex::new(None),
     };
     let file = linux.open(path).ok()?;
     let length = usize::try_from(file.length).ok()?.min(limit);
@@ -164,6 +172,7 @@ pub fn map_whole_file(path: &[u8]) -> Option<&'static [u8]> {
         origin_path: None,
         cpu_lacks: LevelFeatures(0),
         at_hand: 0,
+        known_origin: Mutex::new(None),
     };
     let file = linux.open(path).ok()?;
     let length = usize::try_from(file.length).ok().filter(|length| *length > 0)?;
@@ -239,6 +248,32 @@ pub fn have_at_hand(bytes: usize) -> Result<(), Fault> {
 }
 
 impl Linux {
+    /// The directory of the program's file: two system calls.
+    fn find_program_origin(&self) -> Option<Name> {
+        let mut buffer;
+        let path = match self.program {
+            None => {
+                buffer = path_buffer()?;
+                match call::readlinkat(call::AT_FDCWD, c"/proc/self/exe", &mut buffer) {
+                    Ok(path) => path,
+                    Err(_) => return self.origin_path.map(Name::new),
+                }
+            }
+            Some(path) if path.starts_with(b"/") => path,
+            Some(path) => {
+                buffer = self.working_directory()?;
+                buffer.extend_from_slice(b"/");
+                buffer.extend_from_slice(path);
+                &buffer
+            }
+        };
+        let slash = path.iter().rposition(|byte| *byte == b'/')?;
+        match path.get(..slash) {
+            Some(b"") | None => Some(Name::from("/")),
+            Some(directory) => Some(Name::new(directory)),
+        }
+    }
+
     /// Reserves the address range of a module. Nothing in it is accessible yet, or its first piece is mapped as far as the range goes
     /// ([`Layout::reserving_piece`]).
     fn reserve(&self, file: &File, layout: &Layout) -> Result<Mapping, Errno> {
@@ -402,28 +437,14 @@ impl Host for Linux {
     }
 
     fn program_origin(&self) -> Option<Name> {
-        let mut buffer;
-        let path = match self.program {
-            None => {
-                buffer = path_buffer()?;
-                match call::readlinkat(call::AT_FDCWD, c"/proc/self/exe", &mut buffer) {
-                    Ok(path) => path,
-                    Err(_) => return self.origin_path.map(Name::new),
-                }
-            }
-            Some(path) if path.starts_with(b"/") => path,
-            Some(path) => {
-                buffer = self.working_directory()?;
-                buffer.extend_from_slice(b"/");
-                buffer.extend_from_slice(path);
-                &buffer
-            }
+        // A fork may have left it locked.
+        let Some(mut known) = self.known_origin.try_lock() else {
+            return self.find_program_origin();
         };
-        let slash = path.iter().rposition(|byte| *byte == b'/')?;
-        match path.get(..slash) {
-            Some(b"") | None => Some(Name::from("/")),
-            Some(directory) => Some(Name::new(directory)),
+        if known.is_none() {
+            *known = self.find_program_origin();
         }
+        known.clone()
     }
 
     fn working_directory(&self) -> Option<Vec<u8>> {
