@@ -64,7 +64,6 @@ use lode::thread;
 use lode::view::debug::{DebugText, STREAM};
 use lode::view::list::{List, Unused};
 use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, Roster, World};
-use spin::Mutex;
 
 #[global_allocator]
 static HEAP: Heap = Heap::new();
