@@ -17,7 +17,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
 use core::fmt::Write;
-use core::mem::ManuallyDrop;
+use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crt::syscall as call;
@@ -35,7 +35,7 @@ use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
 use lode::elf::dynamic::{Dyn, tag};
-use lode::elf::note::LevelFeatures;
+use lode::elf::note::{self, LevelFeatures};
 use lode::elf::segment::{Access, kind};
 use lode::elf::{Address, Vaddr};
 use lode::error::{Fault, Kind, Lossy, MUSL_WORDS, Name, Result, Stage, text};
@@ -67,6 +67,10 @@ use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, R
 #[global_allocator]
 static HEAP: Heap = Heap::new();
 
+/// What the heap begins with. The linker script puts it behind all other variables.
+#[unsafe(link_section = ".bss.lode_room")]
+static mut ROOM: [MaybeUninit<u8>; 128 << 10] = [MaybeUninit::uninit(); _];
+
 /// The program's code has begun to run: a failure from here on is an abort, with a core.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
@@ -83,6 +87,8 @@ unsafe extern "C" {
 }
 
 unsafe extern "C" fn start(stack: *const usize) -> ! {
+    // SAFETY: the entry comes here once, and nobody else names it.
+    HEAP.begin(unsafe { &mut *(&raw mut ROOM) });
     // SAFETY: the entry passes the stack pointer as the kernel set it.
     let stack = unsafe { Stack::new(stack) };
     if let Some(name) = stack.arguments().next() {
@@ -306,14 +312,25 @@ impl Launch {
             true => None,
             false => Some(self.present()?),
         };
-        let mut cpuid = machine::cpuid;
-        // Each question takes microseconds under a hypervisor, and musl asks none.
-        let is_asked = !present.as_ref().is_some_and(|program| is_for_musl(program));
-        let mut cpu = match is_asked {
-            true => Cpu::read(&mut cpuid, &mut machine::xgetbv),
-            false => Cpu::unasked(&mut cpuid),
+        let is_for_musl_itself = present.as_ref().map(|program| is_for_musl(program));
+        let mut preload_file = match is_for_musl_itself {
+            Some(false) => preload_file(),
+            _ => Vec::new(),
         };
-        let cpu_level = if is_asked { cpu.isa_level() } else { HIGHEST_LEVEL };
+        let mut cpuid = machine::cpuid;
+        // Each question takes microseconds under a hypervisor. musl asks none, and a program on its own has an answer for nothing.
+        let is_alone = |program: &Parts| {
+            !needs_something(program) && options.preload.is_empty() && preload_file.is_empty() && !names_level(program)
+        };
+        let (mut cpu, cpu_level) = match (&present, is_for_musl_itself) {
+            (_, Some(true)) => (Cpu::unasked(&mut cpuid), HIGHEST_LEVEL),
+            (Some(program), _) if is_alone(program) => (Cpu::unasked(&mut cpuid), LOWEST_LEVEL),
+            _ => {
+                let cpu = Cpu::read(&mut cpuid, &mut machine::xgetbv);
+                let level = cpu.isa_level();
+                (cpu, level)
+            }
+        };
         machine::set_vector_state(&cpu.save_area());
         let linux = Linux {
             page_size: self.page_size,
@@ -330,13 +347,18 @@ impl Launch {
         if options.mode == Mode::Verify {
             verify(&program);
         }
-        let is_musl = is_for_musl(&program);
+        let is_musl = is_for_musl_itself.unwrap_or_else(|| is_for_musl(&program));
         if is_musl {
             MUSL_RULES.store(true, Ordering::Relaxed);
             MUSL_WORDS.store(true, Ordering::Relaxed);
             self.search_as_musl(&program, options, &mut searcher);
-        } else if needs_something(&program) || !options.preload.is_empty() {
-            searcher.cache = cache(options);
+        } else {
+            if self.as_command {
+                preload_file = self::preload_file();
+            }
+            if needs_something(&program) || !options.preload.is_empty() || !preload_file.is_empty() {
+                searcher.cache = cache(options);
+            }
         }
         let mut world = ManuallyDrop::new(self.what_is_there(&program, log)?);
         if is_musl {
@@ -345,11 +367,6 @@ impl Launch {
             world.tls.most_zeros = MOST_ZEROS;
         }
         log.reached(Stage::Start);
-        let preload_file = match is_musl {
-            true => None,
-            false => linux::read_file(b"/etc/ld.so.preload", 1 << 16),
-        };
-        let preload_file = preload_file.unwrap_or_default();
         let wishes = wishes(options, &preload_file);
         let mut directories = ManuallyDrop::new(Directories::new());
         let mut context = Context {
@@ -575,7 +592,7 @@ impl Launch {
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Musl(musl) => {
-                thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(16), Ordering::Relaxed);
+                thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(8), Ordering::Relaxed);
                 let environment = self.stack.environment().filter(|entry| {
                     let entry = entry.to_bytes();
                     !entry.starts_with(b"LD_PRELOAD=") && !entry.starts_with(b"LD_LIBRARY_PATH=")
@@ -774,6 +791,15 @@ fn needs_something(program: &Parts) -> bool {
     tags.take_while(|tag| *tag != tag::NULL).any(|tag| tag == tag::NEEDED)
 }
 
+/// Whether a program names a level of x86-64 above the first that it needs.
+fn names_level(program: &Parts) -> bool {
+    let content = program
+        .layout
+        .property
+        .and_then(|(at, size)| program.image.fixed_bytes(at, size));
+    note::property(content.unwrap_or_default(), note::X86_ISA_1_NEEDED) > 1
+}
+
 /// Whether a program is this loader or the one that it stands for.
 fn is_a_loader(program: &Module) -> bool {
     program.soname.is_some_and(|name| name.starts_with(b"ld-linux"))
@@ -787,6 +813,11 @@ fn interpreter_path(program: &Parts) -> Option<Name> {
         .image
         .copy(header.vaddr, usize::try_from(header.file_size).ok()?)?;
     bytes.split(|byte| *byte == 0).next().map(Name::new)
+}
+
+/// What names libraries for every program (ld.so(8), FILES).
+fn preload_file() -> Vec<u8> {
+    linux::read_file(b"/etc/ld.so.preload", 1 << 16).unwrap_or_default()
 }
 
 fn cache(options: &Options<'_>) -> Option<Cache<'static>> {
@@ -975,6 +1006,9 @@ const MOST_ZEROS: u64 = 4096;
 
 /// The level of x86-64 of a processor that nobody asked.
 const HIGHEST_LEVEL: u8 = 4;
+
+/// The level of one that nobody asked, for a program that brings nothing for a higher one.
+const LOWEST_LEVEL: u8 = 1;
 
 /// How the name of musl's loader begins.
 const MUSL_LOADER: &[u8] = b"ld-musl-";

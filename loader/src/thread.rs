@@ -255,12 +255,14 @@ unsafe fn copy_image(module: &Module, block: *mut u8) -> Option<(*mut u8, usize)
     }
 }
 
-/// Distance from the thread pointer of the word that holds the address of lode's vector. glibc and programs without libc keep it right behind the thread
-/// pointer; musl has a vector of its own there, so that lode's stands among lode's words, and does not exist before a block is asked for.
-pub static VECTOR_PLACE: AtomicU64 = AtomicU64::new(8);
+/// Distance from the word behind the thread pointer of the one that holds the address of lode's vector. glibc and programs without libc keep it in the former;
+/// musl has a vector of its own there, so that lode's stands among lode's words, and does not exist before a block is asked for.
+pub static VECTOR_PLACE: AtomicU64 = AtomicU64::new(0);
 
 fn place_of_vector() -> *mut u64 {
-    let place = machine::thread_pointer().wrapping_add(VECTOR_PLACE.load(Ordering::Relaxed));
+    let place = machine::thread_pointer()
+        .wrapping_add(VECTOR_PLACE.load(Ordering::Relaxed))
+        .wrapping_add(8);
     place as *mut u64
 }
 

@@ -1,6 +1,7 @@
 //! What is different in a process of musl's: constructors run when libc calls for them, nothing is unloaded, threads say when they end.
 #![forbid(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::{c_int, c_void};
@@ -17,11 +18,10 @@ use crate::thread;
 use crate::world::{FINALISED, Module};
 
 /// The modules of the start, whose constructors wait for libc to call.
-static WAITING: Mutex<Vec<Arc<Module>>> = Mutex::new(Vec::new());
+static WAITING: Mutex<Option<Box<Vec<Arc<Module>>>>> = Mutex::new(None);
 
-/// The key by which libc tells that a thread ends; [`NO_KEY`] before there is one.
-static KEY: AtomicU32 = AtomicU32::new(NO_KEY);
-const NO_KEY: u32 = u32::MAX;
+/// One more than the key by which libc tells that a thread ends; 0 before there is one.
+static KEY: AtomicU32 = AtomicU32::new(0);
 
 /// The destructors run: nothing is opened any more.
 static EXITING: AtomicBool = AtomicBool::new(false);
@@ -36,7 +36,7 @@ pub(super) fn is_musl() -> bool {
 
 /// Keeps the modules of the start, dependencies first, until libc calls [`run_constructors`].
 pub fn come_to_life(modules: Vec<Arc<Module>>) {
-    *WAITING.lock() = modules;
+    *WAITING.lock() = Some(Box::new(modules));
 }
 
 /// What libc takes for the constructor of the program: it is called in `__libc_start_main`, once.
@@ -46,7 +46,7 @@ pub fn come_to_life(modules: Vec<Arc<Module>>) {
 pub extern "C" fn run_constructors() {
     let Some(runtime) = runtime() else { return };
     let around = &runtime.around_fork;
-    let mut key = NO_KEY;
+    let mut key = u32::MAX;
     with_musl(|musl| {
         let functions = &musl.functions;
         functions
@@ -61,8 +61,8 @@ pub extern "C" fn run_constructors() {
             .create_key
             .call([place, thread_ends as *const () as usize, 0, 0]);
     });
-    KEY.store(key, Ordering::Release);
-    let modules = core::mem::take(&mut *WAITING.lock());
+    KEY.store(key.wrapping_add(1), Ordering::Release);
+    let modules = WAITING.lock().take().unwrap_or_default();
     initialise(&modules, runtime, runtime.arguments, None);
 }
 
@@ -94,8 +94,7 @@ pub fn announce_thread() {
 }
 
 fn note_round(round: usize) {
-    let key = KEY.load(Ordering::Acquire);
-    if key != NO_KEY {
+    if let Some(key) = KEY.load(Ordering::Acquire).checked_sub(1) {
         with_musl(|musl| musl.functions.set_specific.call([key as usize, round, 0, 0]));
     }
 }

@@ -1,13 +1,13 @@
-//! lode's heap: one contiguous range, reserved once and made usable as it grows.
+//! lode's heap: room in the image, which is enough for most programs, and then one contiguous range, reserved once and made usable as it grows.
 //!
-//! Everything lives in one range because `linked_list_allocator` manages one, and because memory that belongs to lode can then be told from
-//! the program's by its address. Its list is long after a start, and `dlopen` and `dlclose` ask for the same sizes again and again: what is given back
+//! The room costs a small start no system call, and no page but those it fills. All else lives in one range because `linked_list_allocator` manages one, and because
+//! memory that belongs to lode can then be told from the program's by its address. The list is long after a start, and `dlopen` and `dlclose` ask for the same sizes again and again: what is given back
 //! is kept by its size and handed out again without a search. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
 //! into lode in that very thread cannot wait for itself, so it does without the list: what it asks for is a mapping of its own, and what it gives
 //! back is left for the one that it interrupted. So an edit costs no system call, as blocking signals would.
 //!
 //! # Safety
-//! The range is lode's alone. Blocks are handed out by the allocator, which keeps them apart. One that was given back is a [`Block`], a value with one owner.
+//! Room and range are lode's alone. Blocks are handed out by the allocator, which keeps them apart. One that was given back is a [`Block`], a value with one owner.
 #![allow(unsafe_code)]
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -39,8 +39,8 @@ const UNIT: usize = size_of::<Unit>();
 /// The largest blocks that are kept by their size, in units.
 const LARGEST_KEPT: usize = 128;
 
-/// What the kernel answered when it last refused memory to lode, for people.
-static REFUSAL: AtomicI32 = AtomicI32::new(Errno::ENOMEM.0);
+/// What the kernel answered when it last refused memory to lode, for people; 0 before it did.
+static REFUSAL: AtomicI32 = AtomicI32::new(0);
 
 /// Notes why the kernel gives no memory.
 pub fn refused(why: Errno) {
@@ -49,7 +49,10 @@ pub fn refused(why: Errno) {
 
 /// Why there is no more memory: what the kernel said when it was last asked in vain.
 pub fn refusal() -> Errno {
-    Errno(REFUSAL.load(Ordering::Relaxed))
+    match REFUSAL.load(Ordering::Relaxed) {
+        0 => Errno::ENOMEM,
+        errno => Errno(errno),
+    }
 }
 
 /// The heap, to be made the global allocator by the binary.
@@ -61,8 +64,8 @@ pub struct Heap {
     holder: AtomicU64,
     /// Blocks that signal handlers gave back while the thread that they interrupted edited the list.
     left: AtomicPtr<Unit>,
-    /// First address of the range and the first behind it; blocks elsewhere are mappings of their own.
-    range: [AtomicUsize; 2],
+    /// First address and length of the room and of the range; blocks elsewhere are mappings of their own.
+    places: [[AtomicUsize; 2]; 2],
     /// [`Heap::hold`] found the lock taken by its own thread.
     interrupted: AtomicBool,
     /// Threads have pointers, and signals may arrive: the program runs.
@@ -112,7 +115,8 @@ impl Blocks {
 }
 
 struct State {
-    list: linked_list_allocator::Heap,
+    /// What is free in the room, and in the range.
+    lists: [linked_list_allocator::Heap; 2],
     /// Blocks that were given back, by their size in units.
     kept: [Blocks; LARGEST_KEPT + 1],
     /// What is reserved and not usable, behind all that is.
@@ -134,22 +138,28 @@ impl Default for Heap {
 }
 
 impl Heap {
-    /// A heap without memory; it reserves its range when it is first asked.
+    /// A heap without memory; it reserves its range when it is first asked and has no room left.
     pub const fn new() -> Heap {
         Heap {
             state: UnsafeCell::new(State {
-                list: linked_list_allocator::Heap::empty(),
+                lists: [const { linked_list_allocator::Heap::empty() }; 2],
                 kept: [const { Blocks(null_mut()) }; LARGEST_KEPT + 1],
                 reserved: Mapping::EMPTY,
                 end: 0,
             }),
             holder: AtomicU64::new(0),
             left: AtomicPtr::new(null_mut()),
-            range: [const { AtomicUsize::new(0) }; 2],
+            places: [const { [const { AtomicUsize::new(0) }; 2] }; 2],
             interrupted: AtomicBool::new(false),
             guarded: AtomicBool::new(false),
             exhausted: AtomicBool::new(false),
         }
+    }
+
+    /// Gives the heap room to begin in, before it is asked for anything.
+    pub fn begin(&self, room: &'static mut [MaybeUninit<u8>]) {
+        self.note(0, room.as_ptr().addr(), room.len());
+        self.with(|state| state.lists[0] = linked_list_allocator::Heap::from_slice(room));
     }
 
     /// Whether a request could not be met: what a panic means then is that memory ran out.
@@ -239,9 +249,20 @@ impl Heap {
         }
     }
 
+    /// Notes where the memory of the list of this index lies.
+    fn note(&self, index: usize, start: usize, length: usize) {
+        if let Some(place) = self.places.get(index) {
+            let [first, bytes] = place;
+            first.store(start, Ordering::Relaxed);
+            bytes.store(length, Ordering::Relaxed);
+        }
+    }
+
     fn holds(&self, block: NonNull<u8>) -> bool {
-        let [start, end] = &self.range;
-        (start.load(Ordering::Relaxed)..end.load(Ordering::Relaxed)).contains(&block.addr().get())
+        let within = |[first, bytes]: &[AtomicUsize; 2]| {
+            block.addr().get().wrapping_sub(first.load(Ordering::Relaxed)) < bytes.load(Ordering::Relaxed)
+        };
+        self.places.iter().any(within)
     }
 }
 
@@ -273,11 +294,12 @@ impl State {
             return None;
         }
         let memory = self.reserved.take_memory(length).map_err(refused).ok()?;
-        if self.list.size() == 0 {
-            self.list = linked_list_allocator::Heap::from_slice(memory);
+        let list = &mut self.lists[1];
+        if list.size() == 0 {
+            *list = linked_list_allocator::Heap::from_slice(memory);
         } else {
-            // SAFETY: the memory follows the heap's directly, because all of it is taken from one reservation in order, and is given to it for good.
-            unsafe { self.list.extend(length) };
+            // SAFETY: the memory follows the list's directly, because all of it is taken from one reservation in order, and is given to it for good.
+            unsafe { list.extend(length) };
         }
         Some(())
     }
@@ -291,33 +313,33 @@ impl State {
         if let Some(block) = self.kept(shape).and_then(Blocks::pop) {
             return block.as_mut_ptr().cast();
         }
-        if self.list.size() != 0
-            && let Ok(block) = self.list.allocate_first_fit(shape)
-        {
-            return block.as_ptr();
-        }
         let Some(bytes) = shape.size().checked_add(shape.align()) else {
             return null_mut();
         };
-        if self.grow(bytes).is_none() {
-            return null_mut();
-        }
-        match self.list.allocate_first_fit(shape) {
-            Ok(block) => block.as_ptr(),
-            Err(()) => null_mut(),
+        loop {
+            for list in &mut self.lists {
+                if let Ok(block) = list.allocate_first_fit(shape) {
+                    return block.as_ptr();
+                }
+            }
+            if self.grow(bytes).is_none() {
+                return null_mut();
+            }
         }
     }
 
     /// Takes a block of this shape back.
     fn give_back(&mut self, block: Block, shape: Layout) {
-        match self.kept(shape) {
-            Some(kept) => kept.push(block),
-            // SAFETY: the list handed it out, with this size, and whoever had it gives it away here.
-            None => unsafe {
-                self.list
-                    .deallocate(NonNull::from(&mut *block).cast(), Layout::for_value(block))
-            },
+        if let Some(kept) = self.kept(shape) {
+            return kept.push(block);
         }
+        let [first, second] = &mut self.lists;
+        let list = match first.bottom() <= block.as_mut_ptr().cast() && block.as_mut_ptr().cast() < first.top() {
+            true => first,
+            false => second,
+        };
+        // SAFETY: that list handed it out, with this size, and whoever had it gives it away here.
+        unsafe { list.deallocate(NonNull::from(&mut *block).cast(), Layout::for_value(block)) }
     }
 
     /// Takes blocks back that were left by [`Heap::dealloc`].
@@ -346,9 +368,8 @@ unsafe impl GlobalAlloc for Heap {
             let end = state.end;
             let block = state.allocate(shape(layout));
             if end != state.end {
-                let [start, end] = &self.range;
-                start.store(state.list.bottom() as usize, Ordering::Relaxed);
-                end.store(state.end, Ordering::Relaxed);
+                let start = state.lists[1].bottom().addr();
+                self.note(1, start, state.end.wrapping_sub(start));
             }
             block
         });
@@ -390,7 +411,7 @@ mod tests {
     fn free(heap: &Heap) -> usize {
         // SAFETY: the tests that ask have one thread.
         let state = unsafe { &*heap.state.get() };
-        let mut free = state.list.free();
+        let mut free = state.lists.iter().map(|list| list.free()).sum();
         for kept in &state.kept {
             let mut next = kept.0;
             while let Some(block) = NonNull::new(next) {

@@ -29,7 +29,7 @@ use crate::image::Table;
 use crate::stages::Batch;
 use crate::stages::relocate::scope_of;
 use crate::symbols::{Use, Wanted};
-use crate::sys::{linux, machine};
+use crate::sys::machine;
 use crate::thread::StaticTls;
 use crate::tls::TlsPlan;
 use crate::world::{Module, ModuleId, Role, Roster};
@@ -286,13 +286,23 @@ fn stack_size(module: &Module) -> u64 {
 /// Bytes of stack for libc's loader, which has nothing to load.
 const ROOM: usize = 32 << 10;
 
+/// A page of a stack that nobody has touched.
+#[repr(align(4096))]
+struct Page(#[expect(dead_code, reason = "memory")] [u8; 4096]);
+
 /// Puts words on top of a stack that stays: until the program's own start, libc looks into them for the environment and the auxiliary vector, and so may
-/// resolvers. Returns the stack pointer.
+/// resolvers. They end with a page, which has room for what libc puts below them as a rule. Returns the stack pointer.
 fn place_on_a_stack(words: &[usize]) -> Option<u64> {
-    let size = ROOM.checked_add(words.len().checked_mul(8)?)?;
-    let base = linux::allocate(size)?;
-    // SAFETY: inside a new mapping, which is never given back, and to which nothing of Rust refers.
-    let top = unsafe { Span::at((base + ROOM) as *mut u8, words.len() * 8) };
+    let length = words.len().checked_mul(8)?.checked_next_multiple_of(16)?;
+    let mut pages = Vec::<Page>::new();
+    pages
+        .try_reserve_exact(ROOM.checked_add(length)?.div_ceil(size_of::<Page>()))
+        .ok()?;
+    let end = pages.spare_capacity_mut().as_mut_ptr_range().end;
+    core::mem::forget(pages);
+    let place = end.cast::<u8>().wrapping_sub(length);
+    // SAFETY: inside memory that is never given back, and to which nothing of Rust refers.
+    let top = unsafe { Span::at(place, length) };
     for (index, word) in words.iter().enumerate() {
         top.store(index * 8, *word as u64)?;
     }
