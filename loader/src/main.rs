@@ -20,6 +20,7 @@ use core::fmt::Write;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
+use crt::stack::Strings;
 use crt::syscall as call;
 use crt::{Stack, auxv};
 
@@ -29,7 +30,7 @@ use lode::abi::glibc::layout::Layout;
 use lode::abi::glibc::start::Circumstances;
 use lode::abi::glibc::tunables::Tunables;
 use lode::abi::glibc::{AroundFork, Glibc};
-use lode::abi::musl::Handed;
+use lode::abi::musl::{self, Handed};
 use lode::abi::{self, Abi, bare};
 use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
@@ -76,6 +77,10 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// argv[0], for the text that says that not even memory for a text is left.
 static PROGRAM: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
+
+/// What musl's libc runs on when it starts itself.
+#[unsafe(link_section = ".bss.lode_stack")]
+static mut STACK: [MaybeUninit<u8>; musl::STACK] = [MaybeUninit::uninit(); _];
 
 crt::entry!(start);
 
@@ -176,16 +181,16 @@ impl Launch {
             }
             stack.retain_environment(|entry| !process::is_unsecure(entry.to_bytes()));
         }
-        let arguments: Vec<&[u8]> = stack.arguments().map(CStr::to_bytes).collect();
-        let environment: Vec<&[u8]> = stack.environment().map(CStr::to_bytes).collect();
+        let arguments = texts(stack.arguments());
+        let environment = texts(stack.environment());
         let as_command = stack.auxiliary(auxv::AT_ENTRY) == Some(_start as *const () as usize);
         Launch {
             secure,
             as_command,
             page_size: stack.auxiliary(auxv::AT_PAGESZ).unwrap_or(4096) as u64,
             program_name: arguments.first().copied().unwrap_or(b"lode"),
-            arguments: arguments.leak(),
-            environment: environment.leak(),
+            arguments,
+            environment,
             stack,
         }
     }
@@ -602,8 +607,10 @@ impl Launch {
                     environment: &environment.map(|entry| entry.as_ptr().addr()).collect::<Vec<_>>(),
                     auxiliaries: &self.stack.auxiliaries().collect::<Vec<_>>(),
                     constructor: Address(dl::run_constructors as *const () as u64),
+                    // SAFETY: libc starts itself once, and nobody else names it.
+                    stack: unsafe { &mut *(&raw mut STACK) },
                 };
-                musl.wake(&relocated.batch, roster, &mut tls, &handed).map_err(fault)?;
+                musl.wake(&relocated.batch, roster, &mut tls, handed).map_err(fault)?;
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Glibc(glibc) => {
@@ -756,6 +763,14 @@ impl Launch {
 fn report_file(path: &[u8]) -> Option<i32> {
     let flags = call::O_WRONLY | call::O_CREAT | call::O_APPEND | call::O_CLOEXEC;
     call::openat(call::AT_FDCWD, c_string(path), flags, 0o666).ok()
+}
+
+/// A table of strings of the stack, for good.
+#[inline(never)]
+fn texts(strings: Strings<'_>) -> &'static [&'static [u8]] {
+    let mut texts = Vec::with_capacity(strings.most());
+    texts.extend(strings.map(CStr::to_bytes));
+    texts.leak()
 }
 
 extern "C" fn before_fork() {

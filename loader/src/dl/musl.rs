@@ -13,6 +13,7 @@ use super::constructors::{destroy, initialise, leaves};
 use super::published::{Visiting, with_module_of_map};
 use super::{answer, call_error, failure, runtime, with_musl};
 use crate::error::{Kind, Result};
+use crate::stages::relocate::SUBSTITUTED;
 use crate::sys::machine;
 use crate::thread;
 use crate::world::{FINALISED, Module};
@@ -46,12 +47,16 @@ pub fn come_to_life(modules: Vec<Arc<Module>>) {
 pub extern "C" fn run_constructors() {
     let Some(runtime) = runtime() else { return };
     let around = &runtime.around_fork;
+    let modules = WAITING.lock().take().unwrap_or_default();
     let mut key = u32::MAX;
     with_musl(|musl| {
         let functions = &musl.functions;
         functions
             .at_exit
             .call([finalise_at_exit as *const () as usize, 0, 0, 0]);
+        if !is_entered(&modules) {
+            return;
+        }
         let handlers = [around.before, around.after, around.in_the_child].map(|handler| handler as *const () as usize);
         let [before, after, child] = handlers;
         functions.at_fork.call([before, after, child, 0]);
@@ -62,8 +67,14 @@ pub extern "C" fn run_constructors() {
             .call([place, thread_ends as *const () as usize, 0, 0]);
     });
     KEY.store(key.wrapping_add(1), Ordering::Release);
-    let modules = WAITING.lock().take().unwrap_or_default();
     initialise(&modules, runtime, runtime.arguments, None);
+}
+
+/// Whether the program can come back into lode before it exits: by a function that stands for one of libc's, or for a block of thread-local storage. Where it cannot,
+/// lode has nothing that a fork could cut in two and nothing of a thread that ends, and telling libc so would only cost memory.
+fn is_entered(modules: &[Arc<Module>]) -> bool {
+    let is_dynamic = |module: &Arc<Module>| module.tls().is_some_and(|tls| tls.offset.is_none());
+    SUBSTITUTED.load(Ordering::Relaxed) || modules.iter().any(is_dynamic)
 }
 
 /// The destructors of all modules whose constructors are through, in the reverse order of their beginnings.

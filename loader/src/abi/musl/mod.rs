@@ -14,6 +14,7 @@ pub mod application;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem::MaybeUninit;
 
 use application::{Application, Block, Content, HEADERS};
 use crt::auxv;
@@ -76,6 +77,8 @@ pub struct Handed<'a> {
     pub auxiliaries: &'a [(usize, usize)],
     /// What libc is to call when constructors are due.
     pub constructor: Address,
+    /// [`STACK`] bytes for its loader to run on.
+    pub stack: &'static mut [MaybeUninit<u8>],
 }
 
 impl Musl {
@@ -124,7 +127,7 @@ impl Musl {
         batch: &Batch,
         roster: Roster<'_>,
         plan: &mut TlsPlan,
-        handed: &Handed<'_>,
+        handed: Handed<'_>,
     ) -> Result<(), Fault> {
         let align = plan.align;
         let size = plan.used.checked_next_multiple_of(align).ok_or(Kind::OutOfMemory)?;
@@ -147,8 +150,8 @@ impl Musl {
         for module in roster.iter() {
             self.refill(module, None);
         }
-        let words = stack(&application, roster.get(self.libc), handed);
-        let stack = place_on_a_stack(&words).ok_or(Kind::OutOfMemory)?;
+        let words = stack(&application, roster.get(self.libc), &handed);
+        let stack = place_on_a_stack(&words, handed.stack).ok_or(Kind::OutOfMemory)?;
         // SAFETY: these are the words that the kernel would leave, and the entry is that of libc's loader, whose structure was checked.
         unsafe { machine::enter(stack, self.entry) };
         // A variable of libc's, which crash reporters read: it leads to the structure that describes the application.
@@ -286,23 +289,30 @@ fn stack_size(module: &Module) -> u64 {
 /// Bytes of stack for libc's loader, which has nothing to load.
 const ROOM: usize = 32 << 10;
 
-/// A page of a stack that nobody has touched.
-#[repr(align(4096))]
-struct Page(#[expect(dead_code, reason = "memory")] [u8; 4096]);
+/// Bytes of the pages whose end the words stand at.
+const PAGE: usize = 4096;
 
-/// Puts words on top of a stack that stays: until the program's own start, libc looks into them for the environment and the auxiliary vector, and so may
-/// resolvers. They end with a page, which has room for what libc puts below them as a rule. Returns the stack pointer.
-fn place_on_a_stack(words: &[usize]) -> Option<u64> {
+/// Bytes of memory in the image that serve as the stack where the environment is not a long one.
+pub const STACK: usize = ROOM + 2 * PAGE;
+
+/// Puts words on top of a stack that stays, in `given` if that is long enough: until the program's own start, libc looks into them for the environment and the
+/// auxiliary vector, and so may resolvers. They end with a page, which has room for what libc puts below them as a rule. Returns the stack pointer.
+fn place_on_a_stack(words: &[usize], given: &'static mut [MaybeUninit<u8>]) -> Option<u64> {
     let length = words.len().checked_mul(8)?.checked_next_multiple_of(16)?;
-    let mut pages = Vec::<Page>::new();
-    pages
-        .try_reserve_exact(ROOM.checked_add(length)?.div_ceil(size_of::<Page>()))
-        .ok()?;
-    let end = pages.spare_capacity_mut().as_mut_ptr_range().end;
-    core::mem::forget(pages);
-    let place = end.cast::<u8>().wrapping_sub(length);
-    // SAFETY: inside memory that is never given back, and to which nothing of Rust refers.
-    let top = unsafe { Span::at(place, length) };
+    let needed = length.checked_add(ROOM + PAGE)?;
+    let memory = match needed <= given.len() {
+        true => given,
+        false => {
+            let mut memory = Vec::new();
+            memory.try_reserve_exact(needed).ok()?;
+            memory.resize(needed, MaybeUninit::uninit());
+            memory.leak()
+        }
+    };
+    let end = memory.as_mut_ptr_range().end;
+    let behind = end.addr() % PAGE;
+    // SAFETY: inside memory that is given away for good, and to which nothing of Rust refers any more.
+    let top = unsafe { Span::at(end.wrapping_sub(behind + length).cast(), length) };
     for (index, word) in words.iter().enumerate() {
         top.store(index * 8, *word as u64)?;
     }
@@ -319,7 +329,9 @@ fn stack(application: &Application, libc: Option<&Module>, handed: &Handed<'_>) 
         (auxv::AT_BASE, base as usize),
         (auxv::AT_ENTRY, machine::entered()),
     ];
-    let mut words = alloc::vec![1, handed.program, 0];
+    let mut words =
+        Vec::with_capacity(handed.environment.len() + 2 * handed.auxiliaries.len() + 2 * replaced.len() + 6);
+    words.extend_from_slice(&[1, handed.program, 0]);
     words.extend_from_slice(handed.environment);
     words.push(0);
     let kept = |kind: usize| replaced.iter().all(|(replaced, _)| *replaced != kind);
