@@ -598,13 +598,15 @@ impl Launch {
             }
             Abi::Musl(musl) => {
                 thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(8), Ordering::Relaxed);
-                let environment = self.stack.environment().filter(|entry| {
-                    let entry = entry.to_bytes();
-                    !entry.starts_with(b"LD_PRELOAD=") && !entry.starts_with(b"LD_LIBRARY_PATH=")
-                });
+                let mut environment = Vec::with_capacity(self.environment.len());
+                let kept = self
+                    .environment
+                    .iter()
+                    .filter(|entry| !entry.starts_with(b"LD_PRELOAD=") && !entry.starts_with(b"LD_LIBRARY_PATH="));
+                environment.extend(kept.map(|entry| entry.as_ptr().addr()));
                 let handed = Handed {
                     program: self.stack.arguments().next().map_or(0, |name| name.as_ptr().addr()),
-                    environment: &environment.map(|entry| entry.as_ptr().addr()).collect::<Vec<_>>(),
+                    environment: &environment,
                     auxiliaries: &self.stack.auxiliaries().collect::<Vec<_>>(),
                     constructor: Address(dl::run_constructors as *const () as u64),
                     // SAFETY: libc starts itself once, and nobody else names it.

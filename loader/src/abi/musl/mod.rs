@@ -179,7 +179,10 @@ impl Musl {
                 continue;
             }
             let wanted = Wanted::new(name, None, Use::Call);
-            if let Some(found) = scope.find(&wanted, None, SILENT)
+            // Hardly any is defined elsewhere, which each module's filter tells.
+            let others = |module: &Module| module.id != self.libc && module.symbols.find(&wanted).is_some();
+            if roster.find(&others).is_some()
+                && let Some(found) = scope.find(&wanted, None, SILENT)
                 && found.module.id != self.libc
                 && found.symbol.kind() != symbol::STT_TLS
                 && !found.is_indirect()
