@@ -56,7 +56,7 @@ use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
 use lode::stages::{demands, init};
 use lode::symbols::{Use, Wanted};
 use lode::sys::c_string;
-use lode::sys::heap::{Heap, refusal};
+use lode::sys::heap::{Heap, Unit, refusal};
 use lode::sys::linux::{self, Linux, OF_MODULE};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
 use lode::sys::present::{self, Given};
@@ -70,7 +70,7 @@ static HEAP: Heap = Heap::new();
 
 /// What the heap begins with. The linker script puts it behind all other variables.
 #[unsafe(link_section = ".bss.lode_room")]
-static mut ROOM: [MaybeUninit<u8>; 128 << 10] = [MaybeUninit::uninit(); _];
+static mut ROOM: [MaybeUninit<Unit>; (128 << 10) / size_of::<Unit>()] = [const { MaybeUninit::uninit() }; _];
 
 /// The program's code has begun to run: a failure from here on is an abort, with a core.
 static RUNNING: AtomicBool = AtomicBool::new(false);

@@ -1,6 +1,6 @@
 //! lode's heap: room in the image, which is enough for most programs, and then one contiguous range, reserved once and made usable as it grows.
 //!
-//! The room costs a small start no system call, and no page but those it fills. All else lives in one range because `linked_list_allocator` manages one, and because
+//! The room costs a small start no system call, and no page but those it fills: what is taken last can be given back or grow in place. All else lives in one range because `linked_list_allocator` manages one, and because
 //! memory that belongs to lode can then be told from the program's by its address. The list is long after a start, and `dlopen` and `dlclose` ask for the same sizes again and again: what is given back
 //! is kept by its size and handed out again without a search. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
 //! into lode in that very thread cannot wait for itself, so it does without the list: what it asks for is a mapping of its own, and what it gives
@@ -80,7 +80,7 @@ type Block = &'static mut [MaybeUninit<Unit>];
 /// What stands in the first unit of a block that is in a list.
 #[derive(Debug)]
 #[repr(align(16))]
-struct Unit {
+pub struct Unit {
     next: *mut Unit,
     /// Units of the block.
     count: usize,
@@ -115,8 +115,9 @@ impl Blocks {
 }
 
 struct State {
-    /// What is free in the room, and in the range.
-    lists: [linked_list_allocator::Heap; 2],
+    /// What is left of the room. Blocks are taken from its beginning, and the last one can be given back to it, or grow into it.
+    room: Option<Block>,
+    list: linked_list_allocator::Heap,
     /// Blocks that were given back, by their size in units.
     kept: [Blocks; LARGEST_KEPT + 1],
     /// What is reserved and not usable, behind all that is.
@@ -142,7 +143,8 @@ impl Heap {
     pub const fn new() -> Heap {
         Heap {
             state: UnsafeCell::new(State {
-                lists: [const { linked_list_allocator::Heap::empty() }; 2],
+                room: None,
+                list: linked_list_allocator::Heap::empty(),
                 kept: [const { Blocks(null_mut()) }; LARGEST_KEPT + 1],
                 reserved: Mapping::EMPTY,
                 end: 0,
@@ -157,9 +159,9 @@ impl Heap {
     }
 
     /// Gives the heap room to begin in, before it is asked for anything.
-    pub fn begin(&self, room: &'static mut [MaybeUninit<u8>]) {
-        self.note(0, room.as_ptr().addr(), room.len());
-        self.with(|state| state.lists[0] = linked_list_allocator::Heap::from_slice(room));
+    pub fn begin(&self, room: &'static mut [MaybeUninit<Unit>]) {
+        self.note(0, room.as_ptr().addr(), size_of_val(room));
+        self.with(|state| state.room = Some(room));
     }
 
     /// Whether a request could not be met: what a panic means then is that memory ran out.
@@ -294,12 +296,11 @@ impl State {
             return None;
         }
         let memory = self.reserved.take_memory(length).map_err(refused).ok()?;
-        let list = &mut self.lists[1];
-        if list.size() == 0 {
-            *list = linked_list_allocator::Heap::from_slice(memory);
+        if self.list.size() == 0 {
+            self.list = linked_list_allocator::Heap::from_slice(memory);
         } else {
             // SAFETY: the memory follows the list's directly, because all of it is taken from one reservation in order, and is given to it for good.
-            unsafe { list.extend(length) };
+            unsafe { self.list.extend(length) };
         }
         Some(())
     }
@@ -313,14 +314,15 @@ impl State {
         if let Some(block) = self.kept(shape).and_then(Blocks::pop) {
             return block.as_mut_ptr().cast();
         }
+        if let Some(block) = self.take_from_room(shape) {
+            return block.as_mut_ptr().cast();
+        }
         let Some(bytes) = shape.size().checked_add(shape.align()) else {
             return null_mut();
         };
         loop {
-            for list in &mut self.lists {
-                if let Ok(block) = list.allocate_first_fit(shape) {
-                    return block.as_ptr();
-                }
+            if let Ok(block) = self.list.allocate_first_fit(shape) {
+                return block.as_ptr();
             }
             if self.grow(bytes).is_none() {
                 return null_mut();
@@ -328,18 +330,53 @@ impl State {
         }
     }
 
-    /// Takes a block of this shape back.
-    fn give_back(&mut self, block: Block, shape: Layout) {
-        if let Some(kept) = self.kept(shape) {
-            return kept.push(block);
+    fn take_from_room(&mut self, shape: Layout) -> Option<Block> {
+        let units = shape.size() / UNIT;
+        let room = self.room.as_deref()?;
+        let before = room.as_ptr().addr().wrapping_neg() % shape.align() / UNIT;
+        room.len().checked_sub(before)?.checked_sub(units)?;
+        let (before, rest) = self.room.take()?.split_at_mut_checked(before)?;
+        let (block, rest) = rest.split_at_mut_checked(units)?;
+        self.room = Some(rest);
+        if !before.is_empty() {
+            let shape = Layout::for_value(before);
+            self.give_back(before, shape);
         }
-        let [first, second] = &mut self.lists;
-        let list = match first.bottom() <= block.as_mut_ptr().cast() && block.as_mut_ptr().cast() < first.top() {
-            true => first,
-            false => second,
-        };
-        // SAFETY: that list handed it out, with this size, and whoever had it gives it away here.
-        unsafe { list.deallocate(NonNull::from(&mut *block).cast(), Layout::for_value(block)) }
+        Some(block)
+    }
+
+    /// Whether the room begins behind these units.
+    fn is_last(&self, block: &[MaybeUninit<Unit>]) -> bool {
+        let room = self.room.as_deref();
+        room.is_some_and(|room| core::ptr::eq(block.as_ptr_range().end, room.as_ptr()))
+    }
+
+    /// Makes the last block of the room this many units longer, if it is the last.
+    fn extend(&mut self, block: &[MaybeUninit<Unit>], more: usize) -> bool {
+        let is_possible = self.is_last(block) && self.room.as_deref().is_some_and(|room| more <= room.len());
+        if is_possible {
+            let behind = self.room.take().and_then(|room| room.split_at_mut_checked(more));
+            self.room = behind.map(|(_, rest)| rest);
+        }
+        is_possible
+    }
+
+    /// Takes a block of this shape back. A long one of the room, which is a small one, is lost if it is not the last.
+    fn give_back(&mut self, block: Block, shape: Layout) {
+        let first = block.as_mut_ptr();
+        if self.is_last(block) {
+            let units = block.len() + self.room.take().map_or(0, |room| room.len());
+            // SAFETY: the room is the rest of the memory that the block was taken from, and both are the state's.
+            self.room = Some(unsafe { core::slice::from_raw_parts_mut(first, units) });
+        } else if let Some(kept) = self.kept(shape) {
+            kept.push(block);
+        } else if (self.list.bottom()..self.list.top()).contains(&first.cast()) {
+            // SAFETY: the list handed it out, with this size, and whoever had it gives it away here.
+            unsafe {
+                self.list
+                    .deallocate(NonNull::from(&mut *block).cast(), Layout::for_value(block))
+            }
+        }
     }
 
     /// Takes blocks back that were left by [`Heap::dealloc`].
@@ -368,7 +405,7 @@ unsafe impl GlobalAlloc for Heap {
             let end = state.end;
             let block = state.allocate(shape(layout));
             if end != state.end {
-                let start = state.lists[1].bottom().addr();
+                let start = state.list.bottom().addr();
                 self.note(1, start, state.end.wrapping_sub(start));
             }
             block
@@ -379,6 +416,32 @@ unsafe impl GlobalAlloc for Heap {
             self.exhausted.store(true, Ordering::Relaxed);
         }
         block
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let Ok(wanted) = Layout::from_size_align(size, layout.align()) else {
+            return null_mut();
+        };
+        let (before, after) = (shape(layout).size(), shape(wanted).size());
+        let is_long_enough = before == after
+            || before < after && {
+                // SAFETY: the caller's promise; nothing is read.
+                let old = unsafe { core::slice::from_raw_parts(block.cast::<MaybeUninit<Unit>>(), before / UNIT) };
+                self.with(|state| state.extend(old, (after - before) / UNIT)) == Some(true)
+            };
+        if is_long_enough {
+            return block;
+        }
+        // SAFETY: a shape that the caller asks for.
+        let other = unsafe { self.alloc(wanted) };
+        if !other.is_null() {
+            // SAFETY: both blocks have as many bytes, and the caller gives the former back.
+            unsafe {
+                block.copy_to_nonoverlapping(other, size.min(layout.size()));
+                self.dealloc(block, layout);
+            }
+        }
+        other
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -411,7 +474,7 @@ mod tests {
     fn free(heap: &Heap) -> usize {
         // SAFETY: the tests that ask have one thread.
         let state = unsafe { &*heap.state.get() };
-        let mut free = state.lists.iter().map(|list| list.free()).sum();
+        let mut free = state.list.free() + state.room.as_deref().map_or(0, size_of_val);
         for kept in &state.kept {
             let mut next = kept.0;
             while let Some(block) = NonNull::new(next) {
@@ -439,6 +502,28 @@ mod tests {
             let page = heap.alloc(whole);
             assert_eq!(page.addr() % 4096, 0);
             heap.dealloc(page, whole);
+        }
+    }
+
+    #[test]
+    fn the_last_block_of_the_room_grows_in_place_and_goes_back() {
+        let heap = Heap::new();
+        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
+            [const { MaybeUninit::uninit() }; 64],
+        )));
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let first = heap.alloc(size());
+            let last = heap.alloc(size());
+            assert_eq!(last.addr() - first.addr(), 48);
+            assert_eq!(heap.realloc(last, size(), 100), last);
+            let other = heap.realloc(first, size(), 100);
+            assert_eq!(other.addr() - last.addr(), 112);
+            heap.dealloc(other, Layout::from_size_align(100, 16).unwrap());
+            assert_eq!(heap.alloc(Layout::from_size_align(500, 16).unwrap()), other);
+            // The room is full.
+            let outside = heap.alloc(Layout::from_size_align(500, 16).unwrap());
+            assert!(heap.holds(NonNull::new(outside).unwrap()) && outside.addr().abs_diff(first.addr()) > 1024);
         }
     }
 
