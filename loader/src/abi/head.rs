@@ -7,6 +7,7 @@
 
 use crate::error::Errno;
 use crate::foreign::{Given, Span};
+use crate::image::Memory;
 use crate::sys::linux;
 use crate::thread::{self, Dtv, StaticTls};
 use crate::world::Roster;
@@ -17,6 +18,9 @@ const DTV: usize = 8;
 /// Where every head has its own address (psABI, and glibc's `tcbhead_t`), in bytes.
 const ITSELF: [usize; 2] = [0, 16];
 
+/// The most bytes that are taken of lode's heap rather than as a mapping, which costs a system call and a page more.
+const SMALL: usize = 8 << 10;
+
 /// The head of a thread that does not run, or its beginning.
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadHead(Span);
@@ -26,7 +30,11 @@ impl ThreadHead {
     pub fn allocate(size: u64, above: usize, align: u64) -> Option<ThreadHead> {
         let (size, align) = (size as usize, align as usize);
         let below = size.checked_sub(above)?;
-        let base = linux::allocate(size.checked_add(align)?)?;
+        let room = size.checked_add(align)?;
+        let base = match room <= SMALL {
+            true => Span::lasting(Memory::zeroed(room)?).address() as usize,
+            false => linux::allocate(room)?,
+        };
         let pointer = (base + below + align - 1) & align.wrapping_neg();
         // SAFETY: inside a new mapping, which is never given back, and to which nothing of Rust refers.
         let head = unsafe { Span::at(pointer as *mut u8, above) };
