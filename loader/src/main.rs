@@ -92,8 +92,9 @@ unsafe extern "C" {
 }
 
 unsafe extern "C" fn start(stack: *const usize) -> ! {
+    let room = &raw mut ROOM;
     // SAFETY: the entry comes here once, and nobody else names it.
-    HEAP.begin(unsafe { &mut *(&raw mut ROOM) });
+    HEAP.begin(unsafe { &mut *room });
     // SAFETY: the entry passes the stack pointer as the kernel set it.
     let stack = unsafe { Stack::new(stack) };
     if let Some(name) = stack.arguments().next() {
@@ -317,8 +318,8 @@ impl Launch {
             true => None,
             false => Some(self.present()?),
         };
-        let is_for_musl_itself = present.as_ref().map(|program| is_for_musl(program));
-        let mut preload_file = match is_for_musl_itself {
+        let known_for_musl = present.as_ref().map(|program| is_for_musl(program));
+        let mut preload_file = match known_for_musl {
             Some(false) => preload_file(),
             _ => Vec::new(),
         };
@@ -327,14 +328,16 @@ impl Launch {
         let is_alone = |program: &Parts| {
             !needs_something(program) && options.preload.is_empty() && preload_file.is_empty() && !names_level(program)
         };
-        let (mut cpu, cpu_level) = match (&present, is_for_musl_itself) {
-            (_, Some(true)) => (Cpu::unasked(&mut cpuid), HIGHEST_LEVEL),
-            (Some(program), _) if is_alone(program) => (Cpu::unasked(&mut cpuid), LOWEST_LEVEL),
-            _ => {
-                let cpu = Cpu::read(&mut cpuid, &mut machine::xgetbv);
-                let level = cpu.isa_level();
-                (cpu, level)
-            }
+        let is_musls = known_for_musl == Some(true);
+        let is_asked = !is_musls && !present.as_ref().is_some_and(|program| is_alone(program));
+        let mut cpu = match is_asked {
+            true => Cpu::read(&mut cpuid, &mut machine::xgetbv),
+            false => Cpu::unasked(&mut cpuid),
+        };
+        let cpu_level = match is_asked {
+            true => cpu.isa_level(),
+            false if is_musls => HIGHEST_LEVEL,
+            false => LOWEST_LEVEL,
         };
         machine::set_vector_state(&cpu.save_area());
         let linux = Linux {
@@ -352,7 +355,7 @@ impl Launch {
         if options.mode == Mode::Verify {
             verify(&program);
         }
-        let is_musl = is_for_musl_itself.unwrap_or_else(|| is_for_musl(&program));
+        let is_musl = known_for_musl.unwrap_or_else(|| is_for_musl(&program));
         if is_musl {
             MUSL_RULES.store(true, Ordering::Relaxed);
             MUSL_WORDS.store(true, Ordering::Relaxed);
@@ -604,13 +607,14 @@ impl Launch {
                     .iter()
                     .filter(|entry| !entry.starts_with(b"LD_PRELOAD=") && !entry.starts_with(b"LD_LIBRARY_PATH="));
                 environment.extend(kept.map(|entry| entry.as_ptr().addr()));
+                let stack = &raw mut STACK;
                 let handed = Handed {
                     program: self.stack.arguments().next().map_or(0, |name| name.as_ptr().addr()),
                     environment: &environment,
                     auxiliaries: &self.stack.auxiliaries().collect::<Vec<_>>(),
                     constructor: Address(dl::run_constructors as *const () as u64),
                     // SAFETY: libc starts itself once, and nobody else names it.
-                    stack: unsafe { &mut *(&raw mut STACK) },
+                    stack: unsafe { &mut *stack },
                 };
                 musl.wake(&relocated.batch, roster, &mut tls, handed).map_err(fault)?;
                 bare::link_maps(roster, order).map_err(fault)?;

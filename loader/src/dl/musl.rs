@@ -19,7 +19,7 @@ use crate::thread;
 use crate::world::{FINALISED, Module};
 
 /// The modules of the start, whose constructors wait for libc to call.
-static WAITING: Mutex<Option<Box<Vec<Arc<Module>>>>> = Mutex::new(None);
+static WAITING: Mutex<Option<Box<[Arc<Module>]>>> = Mutex::new(None);
 
 /// One more than the key by which libc tells that a thread ends; 0 before there is one.
 static KEY: AtomicU32 = AtomicU32::new(0);
@@ -37,7 +37,7 @@ pub(super) fn is_musl() -> bool {
 
 /// Keeps the modules of the start, dependencies first, until libc calls [`run_constructors`].
 pub fn come_to_life(modules: Vec<Arc<Module>>) {
-    *WAITING.lock() = Some(Box::new(modules));
+    *WAITING.lock() = Some(modules.into_boxed_slice());
 }
 
 /// What libc takes for the constructor of the program: it is called in `__libc_start_main`, once.
