@@ -253,18 +253,9 @@ impl Linux {
 
     fn fill(&self, file: &File, layout: &Layout, mapping: &mut Mapping) -> Result<(), Fault> {
         let fault = |what| move |errno| Kind::os(what, errno);
-        let mut mapped = 0..0;
-        for piece in &layout.pieces {
+        let mapped_already = usize::from(layout.reserving_piece().is_some());
+        for piece in layout.pieces.iter().skip(mapped_already) {
             let at = piece.at.0.wrapping_sub(layout.span.0.0) as usize;
-            // What was mapped as far as the range goes shows the first piece, and most often the constants behind the code.
-            let is_shown = layout.reserving_piece().is_some_and(|(first, access)| {
-                let offset = FileOffset(first.0.wrapping_add(at as u64));
-                access == piece.access && piece.source == Source::File { offset } && piece.clear.is_none()
-            });
-            if is_shown && !mapped.contains(&piece.at.0) {
-                continue;
-            }
-            mapped = piece.at.0..piece.at.0.wrapping_add(piece.length);
             let clears = piece.clear.is_some();
             let wanted = protection(piece.access);
             // Bytes behind the file's part of a page have to be zeroed even where the segment is not writable.
