@@ -246,6 +246,13 @@ impl Iterator for Strings<'_> {
     }
 }
 
+impl Strings<'_> {
+    /// The most strings that are left.
+    pub fn most(&self) -> usize {
+        self.left
+    }
+}
+
 /// The pairs (kind, value) of the auxiliary vector.
 #[derive(Clone, Debug)]
 pub struct Auxiliaries<'a> {

@@ -406,6 +406,8 @@ pub struct Cpu<'c> {
     leaves: [(u32, u32, Registers); REMEMBERED],
     read: usize,
     xcr0: u64,
+    /// What a program may use of what the leaves of [`Cpu::read`] report.
+    usable: FeatureSet,
 }
 
 impl<'c> Cpu<'c> {
@@ -416,6 +418,7 @@ impl<'c> Cpu<'c> {
             leaves: [(0, 0, Registers::default()); REMEMBERED],
             read: 0,
             xcr0: 0,
+            usable: FeatureSet::default(),
         }
     }
 
@@ -434,9 +437,11 @@ impl<'c> Cpu<'c> {
         }
         // Every processor with 64-bit mode has this leaf: it is where the mode is announced.
         cpu.leaf(0x8000_0001, 0);
-        if cpu.reported().has(Feature::OSXSAVE) {
+        let reported = cpu.reported();
+        if reported.has(Feature::OSXSAVE) {
             cpu.xcr0 = xgetbv();
         }
+        cpu.usable = reported.usable(cpu.xcr0);
         cpu
     }
 
@@ -567,9 +572,9 @@ impl<'c> Cpu<'c> {
         reported
     }
 
-    /// The features that a program may use.
+    /// The features that a program may use, as far as [`read`](Self::read) asked.
     pub fn usable(&self) -> FeatureSet {
-        self.reported().usable(self.xcr0)
+        self.usable
     }
 
     /// See [`FeatureSet::lacking`].

@@ -22,6 +22,7 @@ const GLOBAL_WORDS: usize = 544;
 const GLOBAL_RO_WORDS: usize = 128;
 
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.rtld_global")]
 static _rtld_global: [AtomicU64; GLOBAL_WORDS] = [const { AtomicU64::new(0) }; GLOBAL_WORDS];
 
 #[unsafe(no_mangle)]

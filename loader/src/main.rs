@@ -17,9 +17,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::fmt::Write;
-use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crt::stack::Strings;
 use crt::syscall as call;
 use crt::{Stack, auxv};
 use spin::Mutex;
@@ -30,13 +31,13 @@ use lode::abi::glibc::layout::Layout;
 use lode::abi::glibc::start::Circumstances;
 use lode::abi::glibc::tunables::Tunables;
 use lode::abi::glibc::{AroundFork, Glibc};
-use lode::abi::musl::Handed;
+use lode::abi::musl::{self, Handed};
 use lode::abi::{self, Abi, bare};
 use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
 use lode::elf::dynamic::{Dyn, tag};
-use lode::elf::note::LevelFeatures;
+use lode::elf::note::{self, LevelFeatures};
 use lode::elf::segment::{Access, kind};
 use lode::elf::{Address, Vaddr};
 use lode::error::{Fault, Kind, Lossy, MUSL_WORDS, Name, Result, Stage, text};
@@ -56,7 +57,7 @@ use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
 use lode::stages::{demands, init};
 use lode::symbols::{Use, Wanted};
 use lode::sys::c_string;
-use lode::sys::heap::{Heap, refusal};
+use lode::sys::heap::{Heap, Unit, refusal};
 use lode::sys::linux::{self, Linux, OF_MODULE};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
 use lode::sys::present::{self, FirstPage};
@@ -68,11 +69,19 @@ use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, R
 #[global_allocator]
 static HEAP: Heap = Heap::new();
 
+/// What the heap begins with. The linker script puts it behind all other variables.
+#[unsafe(link_section = ".bss.lode_room")]
+static mut ROOM: [MaybeUninit<Unit>; (128 << 10) / size_of::<Unit>()] = [const { MaybeUninit::uninit() }; _];
+
 /// The program's code has begun to run: a failure from here on is an abort, with a core.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// argv[0], for the text that says that not even memory for a text is left.
 static PROGRAM: Mutex<Option<&[u8]>> = Mutex::new(None);
+
+/// What musl's libc runs on when it starts itself.
+#[unsafe(link_section = ".bss.lode_stack")]
+static STACK: [AtomicU64; musl::STACK / size_of::<AtomicU64>()] = [const { AtomicU64::new(0) }; _];
 
 crt::entry!(start);
 
@@ -84,6 +93,9 @@ unsafe extern "C" {
 }
 
 unsafe extern "C" fn start(stack: *const usize) -> ! {
+    let room = &raw mut ROOM;
+    // SAFETY: the entry comes here once, and nobody else names it.
+    HEAP.begin(unsafe { &mut *room });
     // SAFETY: the entry passes the stack pointer as the kernel set it.
     let stack = unsafe { Stack::new(stack) };
     if let Some(name) = stack.arguments().next() {
@@ -177,16 +189,16 @@ impl Launch {
             }
             stack.retain_environment(|entry| !process::is_unsecure(entry.to_bytes()));
         }
-        let arguments: Vec<&[u8]> = stack.arguments().map(CStr::to_bytes).collect();
-        let environment: Vec<&[u8]> = stack.environment().map(CStr::to_bytes).collect();
+        let arguments = texts(stack.arguments());
+        let environment = texts(stack.environment());
         let as_command = stack.auxiliary(auxv::AT_ENTRY) == Some(_start as *const () as usize);
         Launch {
             secure,
             as_command,
             page_size: stack.auxiliary(auxv::AT_PAGESZ).unwrap_or(4096) as u64,
             program_name: arguments.first().copied().unwrap_or(b"lode"),
-            arguments: arguments.leak(),
-            environment: environment.leak(),
+            arguments,
+            environment,
             stack,
         }
     }
@@ -312,14 +324,27 @@ impl Launch {
             true => None,
             false => Some(self.present()?),
         };
+        let known_for_musl = present.as_ref().map(|program| is_for_musl(program));
+        let mut preload_file = match known_for_musl {
+            Some(false) => preload_file(),
+            _ => Vec::new(),
+        };
         let mut cpuid = machine::cpuid;
-        // Each question takes microseconds under a hypervisor, and musl asks none.
-        let is_asked = !present.as_ref().is_some_and(|program| is_for_musl(program));
+        // Each question takes microseconds under a hypervisor. musl asks none, and a program on its own has an answer for nothing.
+        let is_alone = |program: &Parts| {
+            !needs_something(program) && options.preload.is_empty() && preload_file.is_empty() && !names_level(program)
+        };
+        let is_musls = known_for_musl == Some(true);
+        let is_asked = !is_musls && !present.as_ref().is_some_and(|program| is_alone(program));
         let mut cpu = match is_asked {
             true => Cpu::read(&mut cpuid, &mut machine::xgetbv),
             false => Cpu::unasked(&mut cpuid),
         };
-        let cpu_level = if is_asked { cpu.isa_level() } else { HIGHEST_LEVEL };
+        let cpu_level = match is_asked {
+            true => cpu.isa_level(),
+            false if is_musls => HIGHEST_LEVEL,
+            false => LOWEST_LEVEL,
+        };
         machine::set_vector_state(&cpu.save_area());
         let linux = Linux {
             page_size: self.page_size,
@@ -337,13 +362,18 @@ impl Launch {
         if options.mode == Mode::Verify {
             verify(&program);
         }
-        let is_musl = is_for_musl(&program);
+        let is_musl = known_for_musl.unwrap_or_else(|| is_for_musl(&program));
         if is_musl {
             MUSL_RULES.store(true, Ordering::Relaxed);
             MUSL_WORDS.store(true, Ordering::Relaxed);
             self.search_as_musl(&program, options, &mut searcher);
-        } else if needs_something(&program) || !options.preload.is_empty() {
-            searcher.cache = cache(options);
+        } else {
+            if self.as_command {
+                preload_file = self::preload_file();
+            }
+            if needs_something(&program) || !options.preload.is_empty() || !preload_file.is_empty() {
+                searcher.cache = cache(options);
+            }
         }
         let mut world = ManuallyDrop::new(self.what_is_there(&program, log)?);
         if is_musl {
@@ -352,11 +382,6 @@ impl Launch {
             world.tls.most_zeros = MOST_ZEROS;
         }
         log.reached(Stage::Start);
-        let preload_file = match is_musl {
-            true => None,
-            false => linux::read_file(b"/etc/ld.so.preload", 1 << 16),
-        };
-        let preload_file = preload_file.unwrap_or_default();
         let wishes = wishes(options, &preload_file);
         let mut directories = ManuallyDrop::new(Directories::new());
         let mut context = Context {
@@ -571,18 +596,21 @@ impl Launch {
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Musl(musl) => {
-                thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(16), Ordering::Relaxed);
-                let environment = self.stack.environment().filter(|entry| {
-                    let entry = entry.to_bytes();
-                    !entry.starts_with(b"LD_PRELOAD=") && !entry.starts_with(b"LD_LIBRARY_PATH=")
-                });
+                thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(8), Ordering::Relaxed);
+                let mut environment = Vec::with_capacity(self.environment.len());
+                let kept = self
+                    .environment
+                    .iter()
+                    .filter(|entry| !entry.starts_with(b"LD_PRELOAD=") && !entry.starts_with(b"LD_LIBRARY_PATH="));
+                environment.extend(kept.map(|entry| entry.as_ptr().addr()));
                 let handed = Handed {
                     program: self.stack.arguments().next().map_or(0, |name| name.as_ptr().addr()),
-                    environment: &environment.map(|entry| entry.as_ptr().addr()).collect::<Vec<_>>(),
+                    environment: &environment,
                     auxiliaries: &self.stack.auxiliaries().collect::<Vec<_>>(),
                     constructor: Address(dl::run_constructors as *const () as u64),
+                    stack: &STACK,
                 };
-                musl.wake(&relocated.batch, roster, &mut tls, &handed).map_err(fault)?;
+                musl.wake(&relocated.batch, roster, &mut tls, handed).map_err(fault)?;
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Glibc(glibc) => {
@@ -736,6 +764,14 @@ fn report_file(path: &[u8]) -> Option<i32> {
     call::openat(call::AT_FDCWD, c_string(path), flags, 0o666).ok()
 }
 
+/// A table of strings of the stack, for good.
+#[inline(never)]
+fn texts(strings: Strings<'_>) -> &'static [&'static [u8]] {
+    let mut texts = Vec::with_capacity(strings.most());
+    texts.extend(strings.map(CStr::to_bytes));
+    texts.leak()
+}
+
 extern "C" fn before_fork() {
     HEAP.hold();
 }
@@ -769,6 +805,15 @@ fn needs_something(program: &Parts) -> bool {
     tags.take_while(|tag| *tag != tag::NULL).any(|tag| tag == tag::NEEDED)
 }
 
+/// Whether a program names a level of x86-64 above the first that it needs.
+fn names_level(program: &Parts) -> bool {
+    let content = program
+        .layout
+        .property
+        .and_then(|(at, size)| program.image.fixed_bytes(at, size));
+    note::property(content.unwrap_or_default(), note::X86_ISA_1_NEEDED) > 1
+}
+
 /// Whether a program is this loader or the one that it stands for.
 fn is_a_loader(program: &Module) -> bool {
     program.soname.is_some_and(|name| name.starts_with(b"ld-linux"))
@@ -782,6 +827,11 @@ fn interpreter_path(program: &Parts) -> Option<Name> {
         .image
         .copy(header.vaddr, usize::try_from(header.file_size).ok()?)?;
     bytes.split(|byte| *byte == 0).next().map(Name::new)
+}
+
+/// What names libraries for every program (ld.so(8), FILES).
+fn preload_file() -> Vec<u8> {
+    linux::read_file(b"/etc/ld.so.preload", 1 << 16).unwrap_or_default()
 }
 
 fn cache(options: &Options<'_>) -> Option<Cache<'static>> {
@@ -970,6 +1020,9 @@ const MOST_ZEROS: u64 = 4096;
 
 /// The level of x86-64 of a processor that nobody asked.
 const HIGHEST_LEVEL: u8 = 4;
+
+/// The level of one that nobody asked, for a program that brings nothing for a higher one.
+const LOWEST_LEVEL: u8 = 1;
 
 /// How the name of musl's loader begins.
 const MUSL_LOADER: &[u8] = b"ld-musl-";

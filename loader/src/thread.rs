@@ -64,13 +64,15 @@ pub fn fill_image(image: Span, module: &Module) {
     fill_block(image.address() + size, size, module);
 }
 
-/// Distance from the thread pointer of the word that holds the address of lode's vector. glibc and programs without libc keep it right behind the thread
-/// pointer; musl has a vector of its own there, so that lode's stands among lode's words, and does not exist before a block is asked for.
-pub static VECTOR_PLACE: AtomicU64 = AtomicU64::new(8);
+/// Distance from the word behind the thread pointer of the one that holds the address of lode's vector. glibc and programs without libc keep it in the former;
+/// musl has a vector of its own there, so that lode's stands among lode's words, and does not exist before a block is asked for.
+pub static VECTOR_PLACE: AtomicU64 = AtomicU64::new(0);
 
 /// Where the calling thread has its vector.
 fn own_place() -> Place {
-    let place = machine::thread_pointer().wrapping_add(VECTOR_PLACE.load(Ordering::Relaxed));
+    let place = machine::thread_pointer()
+        .wrapping_add(VECTOR_PLACE.load(Ordering::Relaxed))
+        .wrapping_add(8);
     // SAFETY: the word is part of every thread, and lode's.
     Place::of(unsafe { AtomicU64::from_ptr(place as *mut u64) })
 }

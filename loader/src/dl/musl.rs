@@ -1,6 +1,7 @@
 //! What is different in a process of musl's: constructors run when libc calls for them, nothing is unloaded, threads say when they end.
 #![forbid(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::{c_int, c_void};
@@ -12,16 +13,16 @@ use super::constructors::{destroy, initialise, leaves};
 use super::published::{Visiting, with_module_of_map};
 use super::{answer, call_error, failure, runtime, with_musl};
 use crate::error::{Kind, Result};
+use crate::stages::relocate::SUBSTITUTED;
 use crate::sys::machine;
 use crate::thread;
 use crate::world::{FINALISED, Module};
 
 /// The modules of the start, whose constructors wait for libc to call.
-static WAITING: Mutex<Vec<Arc<Module>>> = Mutex::new(Vec::new());
+static WAITING: Mutex<Option<Box<[Arc<Module>]>>> = Mutex::new(None);
 
-/// The key by which libc tells that a thread ends; [`NO_KEY`] before there is one.
-static KEY: AtomicU32 = AtomicU32::new(NO_KEY);
-const NO_KEY: u32 = u32::MAX;
+/// One more than the key by which libc tells that a thread ends; 0 before there is one.
+static KEY: AtomicU32 = AtomicU32::new(0);
 
 /// The destructors run: nothing is opened any more.
 static EXITING: AtomicBool = AtomicBool::new(false);
@@ -36,7 +37,7 @@ pub(super) fn is_musl() -> bool {
 
 /// Keeps the modules of the start, dependencies first, until libc calls [`run_constructors`].
 pub fn come_to_life(modules: Vec<Arc<Module>>) {
-    *WAITING.lock() = modules;
+    *WAITING.lock() = Some(modules.into_boxed_slice());
 }
 
 /// What libc takes for the constructor of the program: it is called in `__libc_start_main`, once.
@@ -46,12 +47,16 @@ pub fn come_to_life(modules: Vec<Arc<Module>>) {
 pub extern "C" fn run_constructors() {
     let Some(runtime) = runtime() else { return };
     let around = &runtime.around_fork;
-    let mut key = NO_KEY;
+    let modules = WAITING.lock().take().unwrap_or_default();
+    let mut key = u32::MAX;
     with_musl(|musl| {
         let functions = &musl.functions;
         functions
             .at_exit
             .call([finalise_at_exit as *const () as usize, 0, 0, 0]);
+        if !is_entered(&modules) {
+            return;
+        }
         let handlers = [around.before, around.after, around.in_the_child].map(|handler| handler as *const () as usize);
         let [before, after, child] = handlers;
         functions.at_fork.call([before, after, child, 0]);
@@ -61,9 +66,15 @@ pub extern "C" fn run_constructors() {
             .create_key
             .call([place, thread_ends as *const () as usize, 0, 0]);
     });
-    KEY.store(key, Ordering::Release);
-    let modules = core::mem::take(&mut *WAITING.lock());
+    KEY.store(key.wrapping_add(1), Ordering::Release);
     initialise(&modules, runtime, runtime.arguments, None);
+}
+
+/// Whether the program can come back into lode before it exits: by a function that stands for one of libc's, or for a block of thread-local storage. Where it cannot,
+/// lode has nothing that a fork could cut in two and nothing of a thread that ends, and telling libc so would only cost memory.
+fn is_entered(modules: &[Arc<Module>]) -> bool {
+    let is_dynamic = |module: &Arc<Module>| module.tls().is_some_and(|tls| tls.offset.is_none());
+    SUBSTITUTED.load(Ordering::Relaxed) || modules.iter().any(is_dynamic)
 }
 
 /// The destructors of all modules whose constructors are through, in the reverse order of their beginnings.
@@ -94,8 +105,7 @@ pub fn announce_thread() {
 }
 
 fn note_round(round: usize) {
-    let key = KEY.load(Ordering::Acquire);
-    if key != NO_KEY {
+    if let Some(key) = KEY.load(Ordering::Acquire).checked_sub(1) {
         with_musl(|musl| musl.functions.set_specific.call([key as usize, round, 0, 0]));
     }
 }

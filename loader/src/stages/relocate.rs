@@ -121,6 +121,9 @@ pub struct Substitute {
     pub address: Address,
 }
 
+/// A reference was bound to a function that stands for one of libc's: the program can come back into lode.
+pub static SUBSTITUTED: AtomicBool = AtomicBool::new(false);
+
 impl Substitute {
     /// The address to use for `found`, if it is this definition.
     pub fn of(&self, found: &Definition<'_>) -> Option<Address> {
@@ -587,6 +590,7 @@ impl<'a> Work<'a> {
             .substitutes
             .iter()
             .find_map(|substitute| substitute.of(found))
+            .inspect(|_| SUBSTITUTED.store(true, Ordering::Relaxed))
             .unwrap_or_else(|| found.address())
     }
 

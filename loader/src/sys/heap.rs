@@ -1,13 +1,13 @@
-//! lode's heap: one contiguous range, reserved once and made usable as it grows.
+//! lode's heap: room in the image, which is enough for most programs, and then one contiguous range, reserved once and made usable as it grows.
 //!
-//! Everything lives in one range because `linked_list_allocator` manages one, and because memory that belongs to lode can then be told from
-//! the program's by its address. Its list is long after a start, and `dlopen` and `dlclose` ask for the same sizes again and again: what is given back
+//! The room costs a small start no system call, and no page but those it fills: what is taken last can be given back or grow in place. All else lives in one range because `linked_list_allocator` manages one, and because
+//! memory that belongs to lode can then be told from the program's by its address. The list is long after a start, and `dlopen` and `dlclose` ask for the same sizes again and again: what is given back
 //! is kept by its size and handed out again without a search. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
 //! into lode in that very thread cannot wait for itself, so it does without the list: what it asks for is a mapping of its own, and what it gives
 //! back is left for the one that it interrupted. So an edit costs no system call, as blocking signals would.
 //!
 //! # Safety
-//! The range is lode's alone. Blocks are handed out by the allocator, which keeps them apart. One that was given back is a [`Block`], a value with one owner.
+//! Room and range are lode's alone. Blocks are handed out by the allocator, which keeps them apart. One that was given back is a [`Block`], a value with one owner.
 #![allow(unsafe_code)]
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -39,8 +39,8 @@ const UNIT: usize = size_of::<Unit>();
 /// The largest blocks that are kept by their size, in units.
 const LARGEST_KEPT: usize = 128;
 
-/// What the kernel answered when it last refused memory to lode, for people.
-static REFUSAL: AtomicI32 = AtomicI32::new(Errno::ENOMEM.0);
+/// What the kernel answered when it last refused memory to lode, for people; 0 before it did.
+static REFUSAL: AtomicI32 = AtomicI32::new(0);
 
 /// Notes why the kernel gives no memory.
 pub fn refused(why: Errno) {
@@ -49,7 +49,10 @@ pub fn refused(why: Errno) {
 
 /// Why there is no more memory: what the kernel said when it was last asked in vain.
 pub fn refusal() -> Errno {
-    Errno(REFUSAL.load(Ordering::Relaxed))
+    match REFUSAL.load(Ordering::Relaxed) {
+        0 => Errno::ENOMEM,
+        errno => Errno(errno),
+    }
 }
 
 /// The heap, to be made the global allocator by the binary.
@@ -61,8 +64,8 @@ pub struct Heap {
     holder: AtomicU64,
     /// Blocks that signal handlers gave back while the thread that they interrupted edited the list.
     left: AtomicPtr<Unit>,
-    /// First address of the range and the first behind it; blocks elsewhere are mappings of their own.
-    range: [AtomicUsize; 2],
+    /// First address and length of the room and of the range; blocks elsewhere are mappings of their own.
+    places: [[AtomicUsize; 2]; 2],
     /// [`Heap::hold`] found the lock taken by its own thread.
     interrupted: AtomicBool,
     /// Threads have pointers, and signals may arrive: the program runs.
@@ -77,7 +80,7 @@ type Block = &'static mut [MaybeUninit<Unit>];
 /// What stands in the first unit of a block that is in a list.
 #[derive(Debug)]
 #[repr(align(16))]
-struct Unit {
+pub struct Unit {
     next: *mut Unit,
     /// Units of the block.
     count: usize,
@@ -113,6 +116,8 @@ impl Blocks {
 }
 
 struct State {
+    /// What is left of the room. Blocks are taken from its beginning, and the last one can be given back to it, or grow into it.
+    room: Option<Block>,
     list: linked_list_allocator::Heap,
     /// Blocks that were given back, by their size in units.
     kept: [Blocks; LARGEST_KEPT + 1],
@@ -135,10 +140,11 @@ impl Default for Heap {
 }
 
 impl Heap {
-    /// A heap without memory; it reserves its range when it is first asked.
+    /// A heap without memory; it reserves its range when it is first asked and has no room left.
     pub const fn new() -> Heap {
         Heap {
             state: UnsafeCell::new(State {
+                room: None,
                 list: linked_list_allocator::Heap::empty(),
                 kept: [const { Blocks(null_mut()) }; LARGEST_KEPT + 1],
                 reserved: Mapping::EMPTY,
@@ -146,11 +152,17 @@ impl Heap {
             }),
             holder: AtomicU64::new(0),
             left: AtomicPtr::new(null_mut()),
-            range: [const { AtomicUsize::new(0) }; 2],
+            places: [const { [const { AtomicUsize::new(0) }; 2] }; 2],
             interrupted: AtomicBool::new(false),
             guarded: AtomicBool::new(false),
             exhausted: AtomicBool::new(false),
         }
+    }
+
+    /// Gives the heap room to begin in, before it is asked for anything.
+    pub fn begin(&self, room: &'static mut [MaybeUninit<Unit>]) {
+        self.note(0, room.as_ptr().addr(), size_of_val(room));
+        self.with(|state| state.room = Some(room));
     }
 
     /// Whether a request could not be met: what a panic means then is that memory ran out.
@@ -240,9 +252,20 @@ impl Heap {
         }
     }
 
+    /// Notes where the memory of the list of this index lies.
+    fn note(&self, index: usize, start: usize, length: usize) {
+        if let Some(place) = self.places.get(index) {
+            let [first, bytes] = place;
+            first.store(start, Ordering::Relaxed);
+            bytes.store(length, Ordering::Relaxed);
+        }
+    }
+
     fn holds(&self, block: NonNull<u8>) -> bool {
-        let [start, end] = &self.range;
-        (start.load(Ordering::Relaxed)..end.load(Ordering::Relaxed)).contains(&block.addr().get())
+        let within = |[first, bytes]: &[AtomicUsize; 2]| {
+            block.addr().get().wrapping_sub(first.load(Ordering::Relaxed)) < bytes.load(Ordering::Relaxed)
+        };
+        self.places.iter().any(within)
     }
 }
 
@@ -277,7 +300,7 @@ impl State {
         if self.list.size() == 0 {
             self.list = linked_list_allocator::Heap::from_slice(memory);
         } else {
-            // SAFETY: the memory follows the heap's directly, because all of it is taken from one reservation in order, and is given to it for good.
+            // SAFETY: the memory follows the list's directly, because all of it is taken from one reservation in order, and is given to it for good.
             unsafe { self.list.extend(length) };
         }
         Some(())
@@ -292,32 +315,68 @@ impl State {
         if let Some(block) = self.kept(shape).and_then(Blocks::pop) {
             return block.as_mut_ptr().cast();
         }
-        if self.list.size() != 0
-            && let Ok(block) = self.list.allocate_first_fit(shape)
-        {
-            return block.as_ptr();
+        if let Some(block) = self.take_from_room(shape) {
+            return block.as_mut_ptr().cast();
         }
         let Some(bytes) = shape.size().checked_add(shape.align()) else {
             return null_mut();
         };
-        if self.grow(bytes).is_none() {
-            return null_mut();
-        }
-        match self.list.allocate_first_fit(shape) {
-            Ok(block) => block.as_ptr(),
-            Err(()) => null_mut(),
+        loop {
+            if let Ok(block) = self.list.allocate_first_fit(shape) {
+                return block.as_ptr();
+            }
+            if self.grow(bytes).is_none() {
+                return null_mut();
+            }
         }
     }
 
-    /// Takes a block of this shape back.
+    fn take_from_room(&mut self, shape: Layout) -> Option<Block> {
+        let units = shape.size() / UNIT;
+        let room = self.room.as_deref()?;
+        let before = room.as_ptr().addr().wrapping_neg() % shape.align() / UNIT;
+        room.len().checked_sub(before)?.checked_sub(units)?;
+        let (before, rest) = self.room.take()?.split_at_mut_checked(before)?;
+        let (block, rest) = rest.split_at_mut_checked(units)?;
+        self.room = Some(rest);
+        if !before.is_empty() {
+            let shape = Layout::for_value(before);
+            self.give_back(before, shape);
+        }
+        Some(block)
+    }
+
+    /// Whether the room begins behind these units.
+    fn is_last(&self, block: &[MaybeUninit<Unit>]) -> bool {
+        let room = self.room.as_deref();
+        room.is_some_and(|room| core::ptr::eq(block.as_ptr_range().end, room.as_ptr()))
+    }
+
+    /// Makes the last block of the room this many units longer, if it is the last.
+    fn extend(&mut self, block: &[MaybeUninit<Unit>], more: usize) -> bool {
+        let is_possible = self.is_last(block) && self.room.as_deref().is_some_and(|room| more <= room.len());
+        if is_possible {
+            let behind = self.room.take().and_then(|room| room.split_at_mut_checked(more));
+            self.room = behind.map(|(_, rest)| rest);
+        }
+        is_possible
+    }
+
+    /// Takes a block of this shape back. A long one of the room, which is a small one, is lost if it is not the last.
     fn give_back(&mut self, block: Block, shape: Layout) {
-        match self.kept(shape) {
-            Some(kept) => kept.push(block),
+        let first = block.as_mut_ptr();
+        if self.is_last(block) {
+            let units = block.len() + self.room.take().map_or(0, |room| room.len());
+            // SAFETY: the room is the rest of the memory that the block was taken from, and both are the state's.
+            self.room = Some(unsafe { core::slice::from_raw_parts_mut(first, units) });
+        } else if let Some(kept) = self.kept(shape) {
+            kept.push(block);
+        } else if (self.list.bottom()..self.list.top()).contains(&first.cast()) {
             // SAFETY: the list handed it out, with this size, and whoever had it gives it away here.
-            None => unsafe {
+            unsafe {
                 self.list
                     .deallocate(NonNull::from(&mut *block).cast(), Layout::for_value(block))
-            },
+            }
         }
     }
 
@@ -347,9 +406,8 @@ unsafe impl GlobalAlloc for Heap {
             let end = state.end;
             let block = state.allocate(shape(layout));
             if end != state.end {
-                let [start, end] = &self.range;
-                start.store(state.list.bottom() as usize, Ordering::Relaxed);
-                end.store(state.end, Ordering::Relaxed);
+                let start = state.list.bottom().addr();
+                self.note(1, start, state.end.wrapping_sub(start));
             }
             block
         });
@@ -362,6 +420,32 @@ unsafe impl GlobalAlloc for Heap {
             self.exhausted.store(true, Ordering::Relaxed);
         }
         block
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let Ok(wanted) = Layout::from_size_align(size, layout.align()) else {
+            return null_mut();
+        };
+        let (before, after) = (shape(layout).size(), shape(wanted).size());
+        let is_long_enough = before == after
+            || before < after && {
+                // SAFETY: the caller's promise; nothing is read.
+                let old = unsafe { core::slice::from_raw_parts(block.cast::<MaybeUninit<Unit>>(), before / UNIT) };
+                self.with(|state| state.extend(old, (after - before) / UNIT)) == Some(true)
+            };
+        if is_long_enough {
+            return block;
+        }
+        // SAFETY: a shape that the caller asks for.
+        let other = unsafe { self.alloc(wanted) };
+        if !other.is_null() {
+            // SAFETY: both blocks have as many bytes, and the caller gives the former back.
+            unsafe {
+                block.copy_to_nonoverlapping(other, size.min(layout.size()));
+                self.dealloc(block, layout);
+            }
+        }
+        other
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -394,7 +478,7 @@ mod tests {
     fn free(heap: &Heap) -> usize {
         // SAFETY: the tests that ask have one thread.
         let state = unsafe { &*heap.state.get() };
-        let mut free = state.list.free();
+        let mut free = state.list.free() + state.room.as_deref().map_or(0, size_of_val);
         for kept in &state.kept {
             let mut next = kept.0;
             while let Some(block) = NonNull::new(next) {
@@ -422,6 +506,28 @@ mod tests {
             let page = heap.alloc(whole);
             assert_eq!(page.addr() % 4096, 0);
             heap.dealloc(page, whole);
+        }
+    }
+
+    #[test]
+    fn the_last_block_of_the_room_grows_in_place_and_goes_back() {
+        let heap = Heap::new();
+        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
+            [const { MaybeUninit::uninit() }; 64],
+        )));
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let first = heap.alloc(size());
+            let last = heap.alloc(size());
+            assert_eq!(last.addr() - first.addr(), 48);
+            assert_eq!(heap.realloc(last, size(), 100), last);
+            let other = heap.realloc(first, size(), 100);
+            assert_eq!(other.addr() - last.addr(), 112);
+            heap.dealloc(other, Layout::from_size_align(100, 16).unwrap());
+            assert_eq!(heap.alloc(Layout::from_size_align(500, 16).unwrap()), other);
+            // The room is full.
+            let outside = heap.alloc(Layout::from_size_align(500, 16).unwrap());
+            assert!(heap.holds(NonNull::new(outside).unwrap()) && outside.addr().abs_diff(first.addr()) > 1024);
         }
     }
 

@@ -9,6 +9,7 @@ use super::vector::{Dtv, Place, Vector};
 use super::{PLANNED, fill_block};
 use crate::error::Errno;
 use crate::foreign::{Given, Span};
+use crate::image::Memory;
 use crate::sys::linux;
 use crate::world::Roster;
 
@@ -17,6 +18,9 @@ const DTV: usize = 8;
 
 /// Where every head has its own address (psABI, and glibc's `tcbhead_t`), in bytes.
 const ITSELF: [usize; 2] = [0, 16];
+
+/// The most bytes that are taken of lode's heap rather than as a mapping, which costs a system call and a page more.
+const SMALL: usize = 8 << 10;
 
 /// The head of a thread that does not run, or its beginning.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +31,11 @@ impl ThreadHead {
     pub fn allocate(size: u64, above: usize, align: u64) -> Option<ThreadHead> {
         let (size, align) = (size as usize, align as usize);
         let below = size.checked_sub(above)?;
-        let memory = Span::of(linux::allocate(size.checked_add(align)?)?);
+        let room = size.checked_add(align)?;
+        let memory = match room <= SMALL {
+            true => Span::lasting(Memory::zeroed(room)?),
+            false => Span::of(linux::allocate(room)?),
+        };
         let inside = (memory.address() as usize + below).wrapping_neg() & (align - 1);
         let head = memory.part(below + inside, above)?;
         let [first, third] = ITSELF;

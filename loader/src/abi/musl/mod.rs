@@ -14,6 +14,7 @@ pub mod application;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicU64;
 
 use application::{Application, Block, Content, HEADERS};
 use crt::auxv;
@@ -76,6 +77,8 @@ pub struct Handed<'a> {
     pub auxiliaries: &'a [(usize, usize)],
     /// What libc is to call when constructors are due.
     pub constructor: Address,
+    /// Words of [`STACK`] bytes for its loader to run on.
+    pub stack: &'static [AtomicU64],
 }
 
 impl Musl {
@@ -124,7 +127,7 @@ impl Musl {
         batch: &Batch,
         roster: Roster<'_>,
         plan: &mut TlsPlan,
-        handed: &Handed<'_>,
+        handed: Handed<'_>,
     ) -> Result<(), Fault> {
         let align = plan.align;
         let size = plan.used.checked_next_multiple_of(align).ok_or(Kind::OutOfMemory)?;
@@ -147,8 +150,8 @@ impl Musl {
         for module in roster.iter() {
             self.refill(module);
         }
-        let words = stack(&application, roster.get(self.libc), handed);
-        let stack = place_on_a_stack(&words).ok_or(Kind::OutOfMemory)?;
+        let words = stack(&application, roster.get(self.libc), &handed);
+        let stack = place_on_a_stack(&words, handed.stack).ok_or(Kind::OutOfMemory)?;
         // SAFETY: these are the words that the kernel would leave, and the entry is that of libc's loader, whose structure was checked.
         unsafe { machine::enter(stack, self.entry.0) };
         // A variable of libc's, which crash reporters read: it leads to the structure that describes the application.
@@ -176,7 +179,10 @@ impl Musl {
                 continue;
             }
             let wanted = Wanted::new(name, None, Use::Call);
-            if let Some(found) = scope.find(&wanted, None, SILENT)
+            // Hardly any is defined elsewhere, which each module's filter tells.
+            let others = |module: &Module| module.id != self.libc && module.symbols.find(&wanted).is_some();
+            if roster.find(&others).is_some()
+                && let Some(found) = scope.find(&wanted, None, SILENT)
                 && found.module.id != self.libc
                 && found.symbol.kind() != symbol::STT_TLS
                 && !found.is_indirect()
@@ -280,11 +286,23 @@ fn stack_size(module: &Module) -> u64 {
 /// Bytes of stack for libc's loader, which has nothing to load.
 const ROOM: usize = 32 << 10;
 
-/// Puts words on top of a stack that stays: until the program's own start, libc looks into them for the environment and the auxiliary vector, and so may
-/// resolvers. Returns the stack pointer.
-fn place_on_a_stack(words: &[usize]) -> Option<u64> {
-    let size = ROOM.checked_add(words.len().checked_mul(8)?)?;
-    let top = Span::of(linux::allocate(size)?).part(ROOM, words.len() * 8)?;
+/// Bytes of the pages whose end the words stand at.
+const PAGE: usize = 4096;
+
+/// Bytes of memory in the image that serve as the stack where the environment is not a long one.
+pub const STACK: usize = ROOM + 2 * PAGE;
+
+/// Puts words on top of a stack that stays, in `given` if that is long enough: until the program's own start, libc looks into them for the environment and the
+/// auxiliary vector, and so may resolvers. They end with a page, which has room for what libc puts below them as a rule. Returns the stack pointer.
+fn place_on_a_stack(words: &[usize], given: &'static [AtomicU64]) -> Option<u64> {
+    let length = words.len().checked_mul(8)?.checked_next_multiple_of(16)?;
+    let needed = length.checked_add(ROOM + PAGE)?;
+    let memory = Span::of(match needed <= given.len() * 8 {
+        true => given,
+        false => linux::allocate(needed)?,
+    });
+    let behind = (memory.address() as usize + memory.size()) % PAGE;
+    let top = memory.part(memory.size().checked_sub(behind + length)?, length)?;
     for (index, word) in words.iter().enumerate() {
         top.store(index * 8, *word as u64)?;
     }
@@ -301,7 +319,9 @@ fn stack(application: &Application, libc: Option<&Module>, handed: &Handed<'_>) 
         (auxv::AT_BASE, base as usize),
         (auxv::AT_ENTRY, machine::entered()),
     ];
-    let mut words = alloc::vec![1, handed.program, 0];
+    let mut words =
+        Vec::with_capacity(handed.environment.len() + 2 * handed.auxiliaries.len() + 2 * replaced.len() + 6);
+    words.extend_from_slice(&[1, handed.program, 0]);
     words.extend_from_slice(handed.environment);
     words.push(0);
     let kept = |kind: usize| replaced.iter().all(|(replaced, _)| *replaced != kind);
