@@ -323,70 +323,115 @@ fn an_unresolved_symbol_is_reported_once_however_many_words_want_it() {
     assert_eq!(text.matches("undefined symbol: one").count(), 1, "{text}");
 }
 
+/// A program that calls `later`, which nothing defines.
+struct Caller {
+    program: Module,
+    got: u64,
+    slot: u64,
+    behind_the_jump: u64,
+}
+
+impl Caller {
+    fn new(binding: Binding) -> Caller {
+        const DT_PLTGOT: u64 = 3;
+        let mut program = Module::program("");
+        let got = program.data(&[0; 24]);
+        let behind_the_jump = program.text(&[0xc3; 16]) + 6;
+        let slot = program.data(&behind_the_jump.to_le_bytes());
+        let symbol = program.undefined("later", binding);
+        program.slot(slot, JUMP_SLOT, Some(symbol), 0).tag(DT_PLTGOT, got);
+        Caller {
+            program,
+            got,
+            slot,
+            behind_the_jump,
+        }
+    }
+
+    /// With slots that may wait.
+    fn stand(&self) -> Stand {
+        let mut stand = Stand::new(&self.program);
+        stand.bind_now = false;
+        stand
+    }
+
+    fn assert_waits(&self, stand: &Stand) {
+        use crate::stand::ENTRIES;
+        assert_eq!(stand.word(PROGRAM, self.slot), stand.at(PROGRAM, self.behind_the_jump));
+        assert_eq!(stand.word(PROGRAM, self.got + 16), ENTRIES.lazy.0);
+    }
+}
+
+/// What the call of the program's slot `index` leads to.
+fn called(stand: &Stand, index: u64) -> lode::error::Result<lode::elf::Address> {
+    use lode::event::{Log, Silence};
+    let world = &stand.world;
+    let log = Log {
+        interest: Interest::empty(),
+        sink: &Silence,
+    };
+    let caller = stand.module(PROGRAM);
+    lode::stages::relocate::bind_slot(
+        world.roster(),
+        &world.global,
+        &world.unique,
+        caller,
+        index,
+        &stand.host,
+        log,
+    )
+}
+
 #[test]
 fn a_slot_that_may_wait_leads_to_the_binder() {
-    use crate::stand::ENTRIES;
-    const DT_PLTGOT: u64 = 3;
-    let mut program = Module::program("");
-    let got = program.data(&[0; 24]);
-    let behind_the_jump = program.text(&[0xc3; 16]) + 6;
-    let place = program.data(&behind_the_jump.to_le_bytes());
-    let symbol = program.undefined("later", Binding::Global);
-    program.slot(place, JUMP_SLOT, Some(symbol), 0).tag(DT_PLTGOT, got);
-    let mut stand = Stand::new(&program);
-    stand.bind_now = false;
+    let caller = Caller::new(Binding::Global);
+    let mut stand = caller.stand();
     stand.start().unwrap();
-    assert_eq!(stand.word(PROGRAM, place), stand.at(PROGRAM, behind_the_jump));
-    assert_eq!(stand.word(PROGRAM, got + 16), ENTRIES.lazy.0);
+    caller.assert_waits(&stand);
 
-    let mut stand = Stand::new(&program);
+    let mut stand = Stand::new(&caller.program);
     assert!(error(stand.start()).to_string().ends_with("undefined symbol: later"));
 }
 
 #[test]
-fn a_slot_that_waited_gets_what_was_opened_since() {
-    use lode::event::{Log, Silence};
-    use lode::stages::relocate::bind_slot;
-    const DT_PLTGOT: u64 = 3;
-    let mut program = Module::program("");
-    let got = program.data(&[0; 24]);
-    let behind_the_jump = program.text(&[0xc3; 16]) + 6;
-    let place = program.data(&behind_the_jump.to_le_bytes());
-    let symbol = program.undefined("later", Binding::Global);
-    program.slot(place, JUMP_SLOT, Some(symbol), 0).tag(DT_PLTGOT, got);
-    let mut a = Module::library("liba.so");
-    let (_, later) = function(&mut a, "later", Binding::Global);
-    let mut stand = Stand::new(&program);
-    stand.add(A, &a);
-    stand.bind_now = false;
+fn a_weak_slot_waits_and_its_call_leads_to_zero() {
+    let caller = Caller::new(Binding::Weak);
+    let mut stand = caller.stand();
     stand.start().unwrap();
-    let bind = |stand: &Stand, index: u64| {
-        let world = &stand.world;
-        let log = Log {
-            interest: Interest::empty(),
-            sink: &Silence,
-        };
-        let caller = stand.module(PROGRAM);
-        bind_slot(
-            world.roster(),
-            &world.global,
-            &world.unique,
-            caller,
-            index,
-            &stand.host,
-            log,
-        )
-    };
-    assert!(error(bind(&stand, 0)).to_string().ends_with("undefined symbol: later"));
-    let ready = stand.open("liba.so").unwrap();
-    // What is opened locally does not serve the program.
-    assert!(bind(&stand, 0).is_err());
-    stand.world.global.extend(ready.order);
-    assert_eq!(bind(&stand, 0).unwrap().0, stand.at(A, later));
-    assert_eq!(stand.word(PROGRAM, place), stand.at(A, later));
-    // An index that no slot has is an error, not an access.
-    assert!(bind(&stand, 1).is_err());
-    assert!(bind(&stand, u64::MAX).is_err());
+    caller.assert_waits(&stand);
+    assert_eq!(called(&stand, 0).unwrap().0, 0);
+    assert_eq!(stand.word(PROGRAM, caller.slot), 0);
+
+    let mut stand = Stand::new(&caller.program);
+    stand.start().unwrap();
+    assert_eq!(stand.word(PROGRAM, caller.slot), 0);
+}
+
+#[test]
+fn a_slot_that_waited_gets_what_was_opened_since() {
+    for binding in [Binding::Global, Binding::Weak] {
+        let caller = Caller::new(binding);
+        let mut a = Module::library("liba.so");
+        let (_, later) = function(&mut a, "later", Binding::Global);
+        let mut stand = caller.stand();
+        stand.add(A, &a);
+        stand.start().unwrap();
+        let ready = stand.open("liba.so").unwrap();
+        // What is opened locally does not serve the program.
+        match binding {
+            Binding::Weak => assert_eq!(called(&stand, 0).unwrap().0, 0),
+            _ => {
+                let text = error(called(&stand, 0)).to_string();
+                assert!(text.ends_with("undefined symbol: later"), "{text}");
+            }
+        }
+        stand.world.global.extend(ready.order);
+        assert_eq!(called(&stand, 0).unwrap().0, stand.at(A, later));
+        assert_eq!(stand.word(PROGRAM, caller.slot), stand.at(A, later));
+        // An index that no slot has is an error, not an access.
+        assert!(called(&stand, 1).is_err());
+        assert!(called(&stand, u64::MAX).is_err());
+    }
 }
 
 #[test]

@@ -527,10 +527,14 @@ impl<'a> Work<'a> {
             None => None,
         };
         // A reference that names no symbol means the module itself; one that names a weak symbol that is nowhere means zero.
-        if let (Some(reference), None) = (&reference, &found)
-            && reference.binding() != symbol::STB_WEAK
-        {
-            return self.leave_unresolved(tables, reference);
+        if let (Some(reference), None) = (&reference, &found) {
+            let is_weak = reference.binding() == symbol::STB_WEAK;
+            if self.may_wait(tables, is_weak) {
+                return Ok(());
+            }
+            if !is_weak {
+                return self.leave_unresolved(tables, reference);
+            }
         }
         if let Some(found) = &found {
             let kind = found.symbol.kind();
@@ -699,12 +703,17 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// A strong reference that nothing defines: an error, unless it is a function slot that may wait for its call.
+    /// Whether the place of a reference that nothing defines yet is a function slot that is looked up at its call. musl has zero in that of a weak one.
+    fn may_wait(&self, tables: &mut Tables<'a>, is_weak: bool) -> bool {
+        let at = tables.site.at;
+        let is_slot = tables.lazy && matches!(tables.site.relocation.ask, Ask::JumpSlot);
+        let is_zero = is_weak && MUSL_RULES.load(Ordering::Relaxed);
+        is_slot && !is_zero && self.make_lazy(tables, at).is_some()
+    }
+
+    /// A strong reference that nothing defines, and that cannot wait.
     fn leave_unresolved(&mut self, tables: &mut Tables<'a>, reference: &Symbol) -> core::result::Result<(), Fault> {
-        let Tables { module, site, lazy, .. } = *tables;
-        if lazy && matches!(site.relocation.ask, Ask::JumpSlot) && self.make_lazy(tables, site.at).is_some() {
-            return Ok(());
-        }
+        let Tables { module, site, .. } = *tables;
         let version = module.symbols.version(site.symbol)?;
         let unresolved = Unresolved {
             module: module.name.clone(),
@@ -1111,7 +1120,7 @@ fn tls_owner<'a>(module: &'a Module, reference: &Option<Symbol>, found: &Option<
 /// Looks a waiting function slot up again: the slot's own relocation, by its index in DT_JMPREL.
 ///
 /// # Errors
-/// [`Kind::Undefined`] when the symbol still has no definition; [`Rule::CodeOutside`] for a resolver that is not code.
+/// [`Kind::Undefined`] when the symbol still has no definition and is not weak; [`Rule::CodeOutside`] for a resolver that is not code.
 pub fn bind_slot(
     roster: Roster<'_>,
     global: &[ModuleId],
@@ -1130,24 +1139,27 @@ pub fn bind_slot(
     let reference = module.symbols.get(symbol_index).ok_or_else(damaged)?;
     let version = module.symbols.version(symbol_index).map_err(fault)?;
     let scope = scope_of(roster, global, unique, module);
-    let found = scope
-        .resolve(module, symbol_index, &reference, version, Use::Call, log)
-        .ok_or_else(|| {
-            fault(
-                Kind::Undefined(alloc::vec![Unresolved {
-                    module: module.name.clone(),
-                    symbol: Name::new(module.symbols.name(&reference)),
-                    version: version.map(|version| Name::new(version.name)),
-                }])
-                .into(),
-            )
-        })?;
-    note_binding(roster, module, found.module);
-    let address = if found.is_indirect() {
-        check_resolver(found.module, found.address()).map_err(fault)?;
-        host.resolve(found.address())
-    } else {
-        found.address()
+    let found = scope.resolve(module, symbol_index, &reference, version, Use::Call, log);
+    let address = match found {
+        Some(found) => {
+            note_binding(roster, module, found.module);
+            if found.is_indirect() {
+                check_resolver(found.module, found.address()).map_err(fault)?;
+                host.resolve(found.address())
+            } else {
+                found.address()
+            }
+        }
+        // The caller counted on what is not there; under glibc too, this call ends at address 0, and so does every later one.
+        None if reference.binding() == symbol::STB_WEAK => Address(0),
+        None => {
+            let unresolved = Unresolved {
+                module: module.name.clone(),
+                symbol: Name::new(module.symbols.name(&reference)),
+                version: version.map(|version| Name::new(version.name)),
+            };
+            return Err(fault(Kind::Undefined(alloc::vec![unresolved]).into()));
+        }
     };
     // The slot may have become read-only (RELRO over .got.plt); the call works all the same, only not faster.
     if !module.layout.is_relro(at) && !BIND_NOT.load(Ordering::Relaxed) {

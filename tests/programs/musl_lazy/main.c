@@ -8,6 +8,7 @@
 //# stdout: lazy, but it asks for now: Error relocating ./libneedsnow.so: later: symbol not found
 //# stdout: what is there 11
 //# stdout: what came 77
+//# signal: 11
 #include <dlfcn.h>
 #include <stdio.h>
 
@@ -23,5 +24,6 @@ int main(void)
     printf("what is there %d\n", ((int (*)(void))dlsym(handle, "call_there"))());
     dlopen("./liblater.so", RTLD_NOW | RTLD_GLOBAL);
     printf("what came %d\n", ((int (*)(void))dlsym(handle, "call_later"))());
-    return 0;
+    fflush(stdout);
+    return ((int (*)(void))dlsym(handle, "call_weak"))();
 }
