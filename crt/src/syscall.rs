@@ -42,6 +42,8 @@ pub const O_APPEND: i32 = 0o2000;
 pub const O_NONBLOCK: i32 = 0o4000;
 /// Of [`openat`]: close on exec.
 pub const O_CLOEXEC: i32 = 0o2000000;
+/// Of [`openat`]: find the file, without opening it.
+pub const O_PATH: i32 = 0o10000000;
 pub use crate::arch::{O_DIRECTORY, O_NOFOLLOW};
 
 /// Of [`access`]: does it exist?
@@ -697,13 +699,21 @@ pub fn getrandom(buffer: &mut [u8]) -> Result<usize, Errno> {
     unsafe { syscall3(number::GETRANDOM, address, length, GRND_NONBLOCK) }
 }
 
-/// Whether the page at `page`, its first byte, can be read, found out without touching it: the kernel copies a limit from there, and then says that it knows no
-/// such resource. A start with glibc calls prlimit(2) too, so filters let it pass; where one does not, the answer is yes.
+/// Whether the page at `page`, its first byte, can be read, found out without touching it: the kernel copies the path of a file to open from there, at most
+/// PATH_MAX bytes, which no page is smaller than. Every start calls openat(2), so no filter ends the process for it; what it answers but EFAULT means yes.
+///
+/// What is there is no path: a relative one is looked for in no directory. An absolute one, which bytes may happen to be, is found and not opened.
 pub fn is_readable(page: usize) -> bool {
-    const NONE: usize = u32::MAX as usize;
-    // SAFETY: the kernel reads one limit, or answers EFAULT; for a resource that there is not it changes nothing.
-    let answer = unsafe { syscall4(number::PRLIMIT64, 0, NONE, page, 0) };
-    answer != Err(Errno::EFAULT)
+    const NO_DIRECTORY: usize = usize::MAX;
+    let flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+    // SAFETY: the kernel reads a string, or answers EFAULT.
+    match unsafe { syscall4(number::OPENAT, NO_DIRECTORY, page, flags as usize, 0) } {
+        Ok(descriptor) => {
+            let _ = close(descriptor as i32);
+            true
+        }
+        Err(errno) => errno != Errno::EFAULT,
+    }
 }
 
 #[cfg(test)]
@@ -768,6 +778,12 @@ mod tests {
             let address = mmap(0, 8192, PROT_READ | PROT_WRITE, flags, -1, 0).unwrap();
             mprotect(address, 4096, PROT_NONE).unwrap();
             assert!(!is_readable(address) && is_readable(address + 4096));
+            // A path, and as many bytes without an end as a page has.
+            for bytes in [&b"/\0"[..], &[b'a'; 4096]] {
+                let page = core::slice::from_raw_parts_mut((address + 4096) as *mut u8, bytes.len());
+                page.copy_from_slice(bytes);
+                assert!(is_readable(address + 4096));
+            }
             munmap(address, 8192).unwrap();
         }
         let file = openat(AT_FDCWD, c"/proc/self/exe", O_RDONLY | O_CLOEXEC, 0).unwrap();

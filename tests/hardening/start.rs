@@ -110,7 +110,9 @@ fn descriptors(process: Pid) -> BTreeSet<(String, PathBuf)> {
 
 fn signals(process: Pid) -> Vec<String> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let lines = status.lines().filter(|line| line.starts_with("Sig"));
+    let lines = status
+        .lines()
+        .filter(|line| line.starts_with("Sig") && !line.starts_with("SigQ"));
     lines.map(str::to_owned).collect()
 }
 

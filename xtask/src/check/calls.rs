@@ -12,15 +12,38 @@ use anyhow::{Context, Result, ensure};
 const SYSTEM: &str = "/lib64/ld-linux-x86-64.so.2";
 
 /// What lode calls besides, and why a filter has it all the same.
-const BESIDES: &[(&str, &str)] = &[(
-    "fstat",
-    "glibc asks for a file's size by fstat or by newfstatat, as its release has it, and programs by both",
-)];
+const BESIDES: &[(&str, &str)] = &[
+    (
+        "fstat",
+        "glibc asks for a file's size by fstat or by newfstatat, as its release has it, and programs by both",
+    ),
+    (
+        "pread64",
+        "glibc reads what of a file's headers is not in its first bytes so, which libc.so.6 has since 2.33",
+    ),
+    (
+        "readlinkat",
+        "glibc asks for $ORIGIN by readlink, or since 2.43 by readlinkat",
+    ),
+];
 
-/// A program that does nothing, so that all calls but the last are the loader's and libc's.
-const PROGRAM: &str = "int main(void) { return 0; }\n";
+/// Programs that need a library and do nothing, with the words for the compiler: all calls but the last are the loader's and libc's, or the loader's alone.
+const PROGRAMS: &[(&str, &str, &[&str])] = &[
+    ("with libc", "int main(void) { return 0; }\n", &[]),
+    (
+        "without libc",
+        "void _start(void) { __asm__(\"syscall\" : : \"a\"(60), \"D\"(0)); }\n",
+        &[
+            "-nostdlib",
+            "-pie",
+            "-fPIE",
+            "-Wl,--no-as-needed,-rpath,$ORIGIN",
+            "libneeded.so",
+        ],
+    ),
+];
 
-/// Compares the traces of one program under both loaders, started by the kernel and by the loader as a command. `None` where strace is not installed.
+/// Compares the traces of programs under both loaders, started by the kernel and by the loader as a command. `None` where strace is not installed.
 ///
 /// # Errors
 /// The program cannot be compiled or traced.
@@ -37,31 +60,43 @@ pub fn examine(loader: &Path) -> Result<Option<Vec<String>>> {
 }
 
 fn compare(loader: &Path, folder: &Path) -> Result<Vec<String>> {
-    let program = |name: &str, interpreter: &Path| -> Result<String> {
-        let (source, built) = (folder.join("program.c"), folder.join(name));
-        fs::write(&source, PROGRAM)?;
-        let interpreter = format!("-Wl,--dynamic-linker={}", interpreter.display());
-        let status = Command::new("gcc")
-            .arg(interpreter)
-            .arg("-o")
-            .arg(&built)
-            .arg(&source)
-            .status()?;
-        ensure!(status.success(), "gcc: {status}");
-        Ok(built.display().to_string())
-    };
-    let (system, ours) = (program("system", Path::new(SYSTEM))?, program("ours", loader)?);
-    let loader = loader.display().to_string();
     let mut findings = Vec::new();
-    for (mode, theirs, ours) in [
-        ("interpreter", vec![&*system], vec![&*ours]),
-        ("command", vec![SYSTEM, &system], vec![&loader, &system]),
-    ] {
-        for call in beyond(&calls(&ours, folder)?, &calls(&theirs, folder)?) {
-            findings.push(format!("{mode}: {call} is not called under glibc's loader"));
+    compile(
+        "int needed;\n",
+        folder,
+        "libneeded.so",
+        &["-shared", "-fPIC", "-nostdlib"],
+    )?;
+    for (what, source, flags) in PROGRAMS {
+        let program = |name: &str, interpreter: &Path| -> Result<String> {
+            let interpreter = format!("-Wl,--dynamic-linker={}", interpreter.display());
+            compile(source, folder, name, &[flags, &[&*interpreter][..]].concat())
+        };
+        let (system, ours) = (program("system", Path::new(SYSTEM))?, program("ours", loader)?);
+        let loader = loader.display().to_string();
+        for (mode, theirs, ours) in [
+            ("interpreter", vec![&*system], vec![&*ours]),
+            ("command", vec![SYSTEM, &system], vec![&loader, &system]),
+        ] {
+            for call in beyond(&calls(&ours, folder)?, &calls(&theirs, folder)?) {
+                findings.push(format!("{mode}, {what}: {call} is not called under glibc's loader"));
+            }
         }
     }
     Ok(findings)
+}
+
+/// Compiles a source text into the file NAME of the folder.
+fn compile(source: &str, folder: &Path, name: &str, flags: &[&str]) -> Result<String> {
+    fs::write(folder.join("source.c"), source)?;
+    let mut command = Command::new("gcc");
+    let status = command
+        .args(["source.c", "-o", name])
+        .args(flags)
+        .current_dir(folder)
+        .status()?;
+    ensure!(status.success(), "gcc: {status}");
+    Ok(folder.join(name).display().to_string())
 }
 
 /// The calls that are neither among the known ones nor among [`BESIDES`].
