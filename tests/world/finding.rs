@@ -73,6 +73,26 @@ fn a_preload_that_is_missing_is_a_line_and_no_error() {
 }
 
 #[test]
+fn a_preload_that_is_missing_is_looked_for_once_in_a_row() {
+    let mut stand = Stand::new(&program(&[]));
+    let names = ["libnone.so", "libnone.so", "libother.so", "libnone.so"];
+    stand.preloads = names.map(str::to_owned).to_vec();
+    stand.interest |= Interest::LIBS;
+    stand.start().unwrap();
+    let named = |what: &str| {
+        let of = |event: &String| {
+            names
+                .iter()
+                .find(|name| event.contains(what) && event.contains(*name))
+                .copied()
+        };
+        stand.events().iter().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(named("warning: "), names);
+    assert_eq!(named(" wants "), ["libnone.so", "libother.so", "libnone.so"]);
+}
+
+#[test]
 fn a_library_that_two_modules_need_is_mapped_once() {
     let mut stand = Stand::new(&program(&["liba.so", "libb.so"]));
     stand.add("/lib/liba.so", &library("liba.so", &["libc.so"]));

@@ -102,7 +102,15 @@ impl Mapped {
             let id = work.adopt(parts)?;
             work.list(id);
         }
+        let mut refused: Option<(&Wish<'_>, Box<Error>)> = None;
         for wish in wishes {
+            // A variable may have the same name ten thousand times.
+            if let Some((before, error)) = &refused
+                && (before.name, before.purpose, before.asker) == (wish.name, wish.purpose, wish.asker)
+            {
+                work.ignore_preload(wish, error);
+                continue;
+            }
             let role = match wish.purpose {
                 Purpose::Open => Role::Opened,
                 _ => Role::Library,
@@ -110,7 +118,10 @@ impl Mapped {
             match work.library(wish.name, wish.purpose, wish.asker, role) {
                 Ok(id) => work.list(id),
                 Err(error) if wish.purpose == Purpose::Open => return Err(error),
-                Err(error) => work.ignore_preload(wish, &error),
+                Err(error) => {
+                    work.ignore_preload(wish, &error);
+                    refused = Some((wish, error));
+                }
             }
         }
         let root = work.batch.order.first().copied();
