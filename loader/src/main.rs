@@ -883,7 +883,11 @@ fn restore(root: Option<&[u8]>) -> ! {
     let (path, result) = restore::restore(root);
     match result {
         Ok(()) => say("the original loader is back\n"),
-        Err(errno) => answer(&text(format_args!("no original for {}: {errno}\n", Lossy(&path))), 1),
+        Err(errno) => {
+            let why = text(format_args!("no original for {}: {errno}\n", Lossy(&path)));
+            crt::Stderr.write_bytes(why.as_bytes());
+            call::exit_group(1)
+        }
     }
 }
 

@@ -109,6 +109,10 @@ impl Stand {
     }
 }
 
+/// How a run ends that is refused: `--restore` in a variable, for which there is nothing; by a program to which `dlopen` gave a reason; by the loader. Any other
+/// status is that of a program that found something wrong.
+const REFUSED: [i32; 4] = [1, 44, 126, 127];
+
 /// What came of a run of a program that says OK and ends with 42.
 ///
 /// # Errors
@@ -120,7 +124,9 @@ pub fn judge(left: &Left) -> Result<Verdict, String> {
         End::Status(42) if runs => Ok(Verdict::Ran),
         End::Status(0) if !left.output.is_empty() && !left.output.contains('E') => Ok(Verdict::Listed),
         End::Status(0) if !runs && !left.output.trim().is_empty() => Ok(Verdict::Listed),
-        End::Status(status) if status != 0 && !runs && !left.errors.trim().is_empty() => Ok(Verdict::Told),
+        End::Status(status) if REFUSED.contains(&status) && !runs && !left.errors.trim().is_empty() => {
+            Ok(Verdict::Told)
+        }
         End::Status(_) | End::Signal(_) | End::Hangs => Err(format!(
             "{:?}\n--- 1\n{}\n--- 2\n{}",
             left.end,
