@@ -4,6 +4,8 @@
 //! [`crate::symbols`] (one module) and in [`Scope::resolve`] (protected, symbolic, unique, the program's COPY).
 #![forbid(unsafe_code)]
 
+pub mod index;
+
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,6 +14,7 @@ use crate::elf::{Address, SymbolIndex};
 use crate::event::{Event, Interest, Log};
 use crate::symbols::{Use, Version, Wanted};
 use crate::world::{Module, ModuleId, Namespace, Role, Roster, Unique};
+pub use index::Index;
 
 /// `LD_DYNAMIC_WEAK`: a definition that is not weak wins over weak ones that come before it. Set before the first look-up.
 pub static DYNAMIC_WEAK: AtomicBool = AtomicBool::new(false);
@@ -58,6 +61,25 @@ pub struct Scope<'a, 'l> {
     pub lists: [&'l [ModuleId]; 2],
     /// STB_GNU_UNIQUE symbols that have their definition already.
     pub unique: &'l [Unique],
+    /// Who of the lists has which name, where that was worth finding out.
+    pub index: Option<&'l Index<'a>>,
+}
+
+/// A reference that a relocation makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference<'n> {
+    /// Its symbol in the module that makes it.
+    pub index: SymbolIndex,
+    /// The same.
+    pub symbol: Symbol,
+    /// The symbol's name.
+    pub name: &'n [u8],
+    /// The name's [`gnu_hash`](crate::elf::hash::gnu_hash).
+    pub hash: u32,
+    /// The version that is asked for.
+    pub version: Option<Version>,
+    /// What the definition is for.
+    pub purpose: Use,
 }
 
 impl<'a> Scope<'a, '_> {
@@ -83,6 +105,10 @@ impl<'a> Scope<'a, '_> {
 
     /// The first definition of `wanted` in scope order, `skip` left out (COPY relocations skip the program).
     pub fn find(&self, wanted: &Wanted<'_>, skip: Option<ModuleId>, log: Log<'_>) -> Option<Definition<'a>> {
+        if let Some(index) = self.index {
+            let (module, index, symbol) = index.find(wanted, skip)?;
+            return Some(self.chosen(Definition { module, index, symbol }, wanted, log));
+        }
         let mut strong = DYNAMIC_WEAK.load(Ordering::Relaxed);
         loop {
             for list in self.lists {
@@ -131,20 +157,40 @@ impl<'a> Scope<'a, '_> {
             if let Some((index, symbol)) = module.symbols.find(wanted)
                 && !(strong && symbol.binding() == symbol::STB_WEAK)
             {
-                if log.interest.contains(Interest::UNUSED) {
-                    module.is_used.store(true, Ordering::Relaxed);
-                }
-                let found = Definition { module, index, symbol };
-                if symbol.binding() == symbol::STB_GNU_UNIQUE {
-                    return Some(self.first_of_its_name(wanted.name).unwrap_or(found));
-                }
-                return Some(found);
+                return Some(self.chosen(Definition { module, index, symbol }, wanted, log));
             }
         }
         None
     }
 
+    /// The definition that a reference gets, when this is the first in its scope.
+    #[inline(always)]
+    fn chosen(&self, found: Definition<'a>, wanted: &Wanted<'_>, log: Log<'_>) -> Definition<'a> {
+        if log.interest.contains(Interest::UNUSED) {
+            found.module.is_used.store(true, Ordering::Relaxed);
+        }
+        if found.symbol.binding() == symbol::STB_GNU_UNIQUE
+            && let Some(first) = self.first_of_its_name(wanted.name)
+        {
+            return first;
+        }
+        found
+    }
+
+    /// The modules that are asked, in order, each once.
+    fn modules(&self) -> Vec<&'a Module> {
+        let [first, second] = self.lists;
+        let mut ids = first.to_vec();
+        // The modules of a start have one list twice.
+        if first != second {
+            ids.extend(second.iter().filter(|id| !first.contains(id)));
+        }
+        let modules = ids.iter().filter_map(|id| self.roster.get(*id));
+        modules.filter(|module| module.is_in(self.namespace)).collect()
+    }
+
     /// The definition that a STB_GNU_UNIQUE name has already.
+    #[inline(never)]
     pub fn first_of_its_name(&self, name: &[u8]) -> Option<Definition<'a>> {
         let mut known = self.unique.iter().filter(|(known, _, _)| known.bytes() == name);
         let (module, index) = known.find_map(|(_, id, index)| {
@@ -159,52 +205,43 @@ impl<'a> Scope<'a, '_> {
         })
     }
 
-    /// The definition for the reference that symbol `index` of module `from` makes.
+    /// The definition for a reference that module `from` makes.
     ///
     /// `Ok(None)`: nothing defines it. Local symbols, and those of hidden visibility, are their own definition. A protected symbol is
     /// its own definition too, unless an address is wanted and the program holds the canonical one: function pointers have to compare
     /// equal everywhere (psABI, "Function Addresses").
-    pub fn resolve(
-        &self,
-        from: &'a Module,
-        index: SymbolIndex,
-        reference: &Symbol,
-        version: Option<Version>,
-        purpose: Use,
-        log: Log<'_>,
-    ) -> Option<Definition<'a>> {
-        let found = self.choose(from, index, reference, version, purpose, log)?;
+    pub fn resolve(&self, from: &'a Module, reference: &Reference<'_>, log: Log<'_>) -> Option<Definition<'a>> {
+        let found = self.choose(from, reference, log)?;
         log.emit(Interest::BINDINGS, || Event::Bound {
             from: &from.name,
             to: &found.module.name,
-            symbol: from.symbols.name(reference),
-            version: version.map(|version| version.name),
+            symbol: reference.name,
+            version: reference.version.map(|version| version.name),
             index: found.index,
         });
         Some(found)
     }
 
-    fn choose(
-        &self,
-        from: &'a Module,
-        index: SymbolIndex,
-        reference: &Symbol,
-        version: Option<Version>,
-        purpose: Use,
-        log: Log<'_>,
-    ) -> Option<Definition<'a>> {
+    fn choose(&self, from: &'a Module, reference: &Reference<'_>, log: Log<'_>) -> Option<Definition<'a>> {
+        let Reference {
+            index,
+            symbol,
+            name,
+            hash,
+            version,
+            purpose,
+        } = *reference;
         let own = Definition {
             module: from,
             index,
-            symbol: *reference,
+            symbol,
         };
-        if reference.binding() == symbol::STB_LOCAL
-            || (reference.is_defined() && matches!(reference.visibility(), symbol::STV_HIDDEN | symbol::STV_INTERNAL))
+        if symbol.binding() == symbol::STB_LOCAL
+            || (symbol.is_defined() && matches!(symbol.visibility(), symbol::STV_HIDDEN | symbol::STV_INTERNAL))
         {
             return Some(own);
         }
-        let name = from.symbols.name(reference);
-        let mut wanted = Wanted::new(name, version, purpose);
+        let mut wanted = Wanted::hashed(name, hash, version, purpose);
         // musl sees no hidden definition.
         wanted.newest = version.is_none() && MUSL_RULES.load(Ordering::Relaxed);
         if from.dynamic.is_symbolic()
@@ -220,7 +257,7 @@ impl<'a> Scope<'a, '_> {
             None if MUSL_RULES.load(Ordering::Relaxed) => self.find_as_musl(name, purpose, log)?,
             found => found?,
         };
-        if reference.is_defined() && reference.visibility() == symbol::STV_PROTECTED && found.module.id != from.id {
+        if symbol.is_defined() && symbol.visibility() == symbol::STV_PROTECTED && found.module.id != from.id {
             let callable = Wanted {
                 purpose: Use::Call,
                 ..wanted

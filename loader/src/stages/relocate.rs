@@ -10,12 +10,13 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::Batch;
+use super::answers::Answers;
 use super::demands::check_protected;
 use super::init::check_code;
 use super::link::{Linked, no_static_tls};
 use super::protect::{CANNOT_RESTORE, Change, change_read_only_segments};
 use crate::arch::{Ask, Field, Machine, Relocation};
-use crate::elf::dynamic::{PltKind, Range, tag};
+use crate::elf::dynamic::{Dynamic, PltKind, Range, tag};
 use crate::elf::reloc::{Rel, Rela};
 use crate::elf::segment::{Access, ProgramHeader, kind};
 use crate::elf::symbol::{self, Symbol};
@@ -24,7 +25,8 @@ use crate::error::{Entry, Fault, Kind, Name, Result, Rule, Stage, Unresolved, te
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Table};
 pub use crate::process::Allow;
-use crate::scope::{Definition, MUSL_RULES, Scope, breadth_first, note_binding};
+use crate::scope::index::Ahead;
+use crate::scope::{DYNAMIC_WEAK, Definition, Index, MUSL_RULES, Reference, Scope, breadth_first, note_binding};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
 use crate::world::{Host, Identity, Module, ModuleId, Role, Roster, TlsSlot, Unique, World};
@@ -153,7 +155,10 @@ impl Linked {
             unresolved: Vec::new(),
             blamed: None,
             statistics: &mut changing.statistics,
+            index: None,
+            answers: Answers::default(),
         };
+        work.index = work.index();
         work.statistics.modules = work.roster.batch.len() as u64;
         for id in &changing.init_order {
             let Some(module) = work.roster.get(*id).filter(|module| !module.is_final) else {
@@ -200,6 +205,9 @@ struct Work<'a> {
     /// The module that a fault is about, if it is not the one whose tables are applied.
     blamed: Option<&'a Module>,
     statistics: &'a mut Statistics,
+    /// Who defines what in the scope that the new modules share, where they make many references.
+    index: Option<Index<'a>>,
+    answers: Answers,
 }
 
 /// The last reference that was looked up: tables are grouped by symbol, so the next one is often the same.
@@ -238,7 +246,29 @@ struct Tables<'a> {
     kept: Option<Vec<ModuleId>>,
 }
 
+impl Tables<'_> {
+    /// What the relocations of a table ask definitions for, all but some.
+    fn purpose(&self) -> Use {
+        match self.cursor.table {
+            tag::JMPREL => Use::Call,
+            _ => Use::Address,
+        }
+    }
+}
+
 impl<'a> Work<'a> {
+    /// The index for the scope of the new modules. Those of a batch share one.
+    fn index(&self) -> Option<Index<'a>> {
+        // Who reads of each module that is asked has each module asked, and who reads of bindings reads of them in the order of the tables. A slot that is
+        // never bound for good waits for its call.
+        let is_read = self.log.interest.intersects(Interest::SYMBOLS | Interest::BINDINGS);
+        let must_walk = is_read || DYNAMIC_WEAK.load(Ordering::Relaxed) || BIND_NOT.load(Ordering::Relaxed);
+        let first = self.roster.batch.iter().find(|module| !module.is_final && !must_walk)?;
+        let scope = scope_of(self.roster, self.global, self.unique, first);
+        let fresh = self.roster.batch.iter().filter(|module| !module.is_final);
+        Index::new(&scope, fresh.map(|module| references(&module.dynamic)).sum())
+    }
+
     fn relocate(&mut self, module: &'a Module) -> Result<()> {
         let dynamic = &module.dynamic;
         let now = self.binding.now || dynamic.binds_now();
@@ -339,17 +369,28 @@ impl<'a> Work<'a> {
         let is_plain = tables.stream.is_empty();
         let mut meaning = Meaning::new(self.binding.machine);
         let mut index = 0;
+        self.answers.clear();
+        // The first entry whose symbol has not been looked up.
+        let mut unread = relative as usize;
         let entries = form.entries(words);
         while let Some(entry) = entries.get(index) {
             tables.cursor.index = index;
-            self.one(
-                tables,
-                &mut meaning,
-                &entry,
-                form.addend(&entry),
-                (index as u64) < relative,
-            )?;
+            let addend = form.addend(&entry);
+            let is_relative = (index as u64) < relative;
+            if index >= unread {
+                let next = (index..).map_while(|index| entries.get(index));
+                let seen = self.look_ahead(tables, next.map(|entry| entry.symbol()));
+                unread = index.saturating_add(seen);
+            }
             index += 1;
+            if !is_relative
+                && let Some(word) = self.known_word(tables, &meaning, &entry, addend)
+                && tables.patch.store(Vaddr(entry.offset), word).is_some()
+            {
+                self.statistics.symbolic += 1;
+                continue;
+            }
+            self.one(tables, &mut meaning, &entry, addend, is_relative)?;
             if is_plain
                 && let Rows::Rela(entries) = entries
                 && let Some(kind) = meaning.relative()
@@ -615,14 +656,38 @@ impl<'a> Work<'a> {
             self.statistics.repeated += 1;
             return Ok(memo.found);
         }
+        let symbols = &tables.module.symbols;
+        let (name, hash) = symbols.hashed_name(reference);
+        let asked = Reference {
+            index,
+            symbol: *reference,
+            name,
+            hash,
+            version: symbols.version(index)?,
+            purpose,
+        };
+        let found = self.look_up(tables, &asked)?;
+        tables.memo = Some(Memo { index, purpose, found });
+        Ok(found)
+    }
+
+    /// Finds the definition for a reference, and notes what follows from it for the modules.
+    #[inline(never)]
+    fn look_up(
+        &mut self,
+        tables: &mut Tables<'a>,
+        asked: &Reference<'_>,
+    ) -> core::result::Result<Option<Definition<'a>>, Fault> {
         self.statistics.lookups += 1;
         let module = tables.module;
-        let version = module.symbols.version(index)?;
-        let scope = scope_of(self.roster, self.global, self.unique, module);
-        let found = scope.resolve(module, index, reference, version, purpose, self.log);
+        let scope = Scope {
+            index: self.index.as_ref(),
+            ..scope_of(self.roster, self.global, self.unique, module)
+        };
+        let found = scope.resolve(module, asked, self.log);
         if let Some(definition) = &found {
             check_value(definition)
-                .and_then(|()| self.check_direct(module, reference, definition, purpose))
+                .and_then(|()| self.check_direct(asked, definition))
                 .inspect_err(|_| self.blamed = Some(definition.module))?;
             let id = definition.module.id;
             if definition.module.role == Role::Opened && !module.needed.contains(&id) {
@@ -639,25 +704,71 @@ impl<'a> Work<'a> {
                 }
             }
         }
-        tables.memo = Some(Memo { index, purpose, found });
         Ok(found)
     }
 
+    /// Looks up what a table asks for next, and keeps the addresses. What has none yet, or nothing at all, is left for [`Work::apply`] to say. Returns how
+    /// many entries of the table were looked at.
+    fn look_ahead(&mut self, tables: &mut Tables<'a>, next: impl Iterator<Item = SymbolIndex>) -> usize {
+        let Some(index) = &self.index else { return usize::MAX };
+        let symbols = &tables.module.symbols;
+        let seen = self.answers.look_ahead(symbols, next, index);
+        let purpose = tables.purpose();
+        for place in 0..self.answers.ahead.len() {
+            let Some(Ahead { index, name, hash }) = self.answers.ahead.get(place).copied() else {
+                break;
+            };
+            let (Some(symbol), Ok(version)) = (symbols.get(index), symbols.version(index)) else {
+                continue;
+            };
+            let asked = Reference {
+                index,
+                symbol,
+                name,
+                hash,
+                version,
+                purpose,
+            };
+            match self.look_up(tables, &asked) {
+                Ok(Some(found)) if !found.is_indirect() && found.symbol.kind() != symbol::STT_TLS => {
+                    self.answers.set(index, self.address(&found));
+                }
+                Ok(_) => {}
+                Err(_) => self.blamed = None,
+            }
+        }
+        seen
+    }
+
+    /// The word that a relocation of the table's usual kinds asks for, if the address of its symbol is known.
+    #[inline(always)]
+    fn known_word(&self, tables: &mut Tables<'a>, meaning: &Meaning<'_>, entry: &Rela, addend: Addend) -> Option<u64> {
+        let relocation = meaning.known(entry.kind())?;
+        let address = self.answers.get(entry.symbol())?;
+        let word = match (relocation.ask, addend) {
+            (Ask::JumpSlot, _) if matches!(tables.cursor.table, tag::JMPREL) => address.0,
+            (Ask::GlobDat, _) => address.0,
+            (
+                Ask::Value {
+                    addend: true,
+                    pc_relative: false,
+                    field: Field::Word64,
+                },
+                Addend::Given(addend),
+            ) => address.0.wrapping_add(addend),
+            _ => return None,
+        };
+        (!is_in_stream(tables, Vaddr(entry.offset))).then_some(word)
+    }
+
     /// A program that has an address of its own for a function that it calls elsewhere goes past the GOT to it.
-    fn check_direct(
-        &self,
-        module: &Module,
-        reference: &Symbol,
-        found: &Definition<'_>,
-        purpose: Use,
-    ) -> core::result::Result<(), Fault> {
-        let is_direct = purpose == Use::Call && !reference.is_defined() && reference.value != 0;
+    fn check_direct(&self, asked: &Reference<'_>, found: &Definition<'_>) -> core::result::Result<(), Fault> {
+        let is_direct = asked.purpose == Use::Call && !asked.symbol.is_defined() && asked.symbol.value != 0;
         if is_direct && found.symbol.visibility() == symbol::STV_PROTECTED {
-            let name = module.symbols.name(reference);
             let harm = " may break pointer equality";
             return check_protected(
                 found.module,
-                name,
+                asked.name,
                 "direct reference to protected function",
                 harm,
                 self.log,
@@ -792,6 +903,17 @@ fn pack(number: u64, offset: u64) -> Option<u64> {
     fits.then_some(number << 40 | low)
 }
 
+/// How many references a module's tables make, about.
+fn references(dynamic: &Dynamic) -> u64 {
+    let tables = [dynamic.rela, dynamic.rel, dynamic.jmprel.map(|(range, _)| range)];
+    let bytes = tables
+        .iter()
+        .flatten()
+        .fold(0u64, |sum, range| sum.saturating_add(range.size));
+    let relative = dynamic.relacount.saturating_add(dynamic.relcount);
+    (bytes / size_of::<Rela>() as u64).saturating_sub(relative)
+}
+
 /// The scope of a module's references: the global one, then what came with the same `dlopen`.
 pub fn scope_of<'a, 'l>(
     roster: Roster<'a>,
@@ -809,6 +931,7 @@ pub fn scope_of<'a, 'l>(
         namespace: module.namespace,
         lists,
         unique,
+        index: None,
     }
 }
 
@@ -1126,18 +1249,25 @@ pub fn bind_slot(
     let reference = module.symbols.get(symbol_index).ok_or_else(damaged)?;
     let version = module.symbols.version(symbol_index).map_err(fault)?;
     let scope = scope_of(roster, global, unique, module);
-    let found = scope
-        .resolve(module, symbol_index, &reference, version, Use::Call, log)
-        .ok_or_else(|| {
-            fault(
-                Kind::Undefined(alloc::vec![Unresolved {
-                    module: module.name.clone(),
-                    symbol: Name::new(module.symbols.name(&reference)),
-                    version: version.map(|version| Name::new(version.name)),
-                }])
-                .into(),
-            )
-        })?;
+    let (name, hash) = module.symbols.hashed_name(&reference);
+    let asked = Reference {
+        index: symbol_index,
+        symbol: reference,
+        name,
+        hash,
+        version,
+        purpose: Use::Call,
+    };
+    let found = scope.resolve(module, &asked, log).ok_or_else(|| {
+        fault(
+            Kind::Undefined(alloc::vec![Unresolved {
+                module: module.name.clone(),
+                symbol: Name::new(module.symbols.name(&reference)),
+                version: version.map(|version| Name::new(version.name)),
+            }])
+            .into(),
+        )
+    })?;
     note_binding(roster, module, found.module);
     let address = if found.is_indirect() {
         check_resolver(found.module, found.address()).map_err(fault)?;
