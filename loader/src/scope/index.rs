@@ -19,7 +19,7 @@ use crate::symbols::{Candidates, Symbols, Wanted};
 use crate::world::{Module, ModuleId};
 
 /// How many references are fetched for together: about as many loads as a processor keeps in flight.
-pub const GROUP: usize = 32;
+pub const GROUP: usize = 16;
 
 /// Fewer references than this are not worth a table of their own, however many modules there are.
 const FEW: u64 = 1000;
