@@ -1,23 +1,31 @@
 //! Which definition a reference gets: the walk over modules in scope order.
 //!
-//! The walk is the reference: any faster index has to give the same answer. Rules that toys get wrong are in
+//! The walk is the reference: the [`Index`] has to give the same answer. Rules that toys get wrong are in
 //! [`crate::symbols`] (one module) and in [`Scope::resolve`] (protected, symbolic, unique, the program's COPY).
 #![forbid(unsafe_code)]
 
 pub mod index;
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex};
+use crate::error::Fault;
 use crate::event::{Event, Interest, Log};
-use crate::symbols::{Use, Version, Wanted};
+use crate::symbols::{Symbols, Use, Version, Wanted};
 use crate::world::{Module, ModuleId, Namespace, Role, Roster, Unique};
 pub use index::Index;
 
 /// `LD_DYNAMIC_WEAK`: a definition that is not weak wins over weak ones that come before it. Set before the first look-up.
 pub static DYNAMIC_WEAK: AtomicBool = AtomicBool::new(false);
+
+/// `--resolver`: 0, [`WALK`] or [`INDEX`]. With 0 there is an index where it pays. Set before the first relocation.
+pub static RESOLVER: AtomicU8 = AtomicU8::new(0);
+/// There is never an index.
+pub const WALK: u8 = 1;
+/// There is an index wherever the walk is not asked for otherwise.
+pub const INDEX: u8 = 2;
 
 /// The rules of musl for references: a version counts only where it leads to a definition, and a name that ends in 64 stands for libc's plain
 /// one if it has no other definition. Set before the first look-up.
@@ -67,19 +75,39 @@ pub struct Scope<'a, 'l> {
 
 /// A reference that a relocation makes.
 #[derive(Clone, Copy, Debug)]
-pub struct Reference<'n> {
+pub struct Reference {
     /// Its symbol in the module that makes it.
     pub index: SymbolIndex,
     /// The same.
     pub symbol: Symbol,
     /// The symbol's name.
-    pub name: &'n [u8],
+    pub name: &'static [u8],
     /// The name's [`gnu_hash`](crate::elf::hash::gnu_hash).
     pub hash: u32,
     /// The version that is asked for.
     pub version: Option<Version>,
     /// What the definition is for.
     pub purpose: Use,
+}
+
+impl Reference {
+    /// What the symbol at `index` of a module asks for.
+    ///
+    /// # Errors
+    /// As [`Symbols::version`].
+    #[inline(never)]
+    pub fn new(symbols: &Symbols, index: SymbolIndex, symbol: Symbol, purpose: Use) -> Result<Reference, Fault> {
+        let (name, hash) = symbols.hashed_name(&symbol);
+        let version = symbols.version(index)?;
+        Ok(Reference {
+            index,
+            symbol,
+            name,
+            hash,
+            version,
+            purpose,
+        })
+    }
 }
 
 impl<'a> Scope<'a, '_> {
@@ -105,8 +133,9 @@ impl<'a> Scope<'a, '_> {
 
     /// The first definition of `wanted` in scope order, `skip` left out (COPY relocations skip the program).
     pub fn find(&self, wanted: &Wanted<'_>, skip: Option<ModuleId>, log: Log<'_>) -> Option<Definition<'a>> {
-        if let Some(index) = self.index {
-            let (module, index, symbol) = index.find(wanted, skip)?;
+        // No reference that an index is made for skips a module.
+        if let (Some(index), None) = (self.index, skip) {
+            let (module, index, symbol) = index.find(wanted)?;
             return Some(self.chosen(Definition { module, index, symbol }, wanted, log));
         }
         let mut strong = DYNAMIC_WEAK.load(Ordering::Relaxed);
@@ -210,7 +239,7 @@ impl<'a> Scope<'a, '_> {
     /// `Ok(None)`: nothing defines it. Local symbols, and those of hidden visibility, are their own definition. A protected symbol is
     /// its own definition too, unless an address is wanted and the program holds the canonical one: function pointers have to compare
     /// equal everywhere (psABI, "Function Addresses").
-    pub fn resolve(&self, from: &'a Module, reference: &Reference<'_>, log: Log<'_>) -> Option<Definition<'a>> {
+    pub fn resolve(&self, from: &'a Module, reference: &Reference, log: Log<'_>) -> Option<Definition<'a>> {
         let found = self.choose(from, reference, log)?;
         log.emit(Interest::BINDINGS, || Event::Bound {
             from: &from.name,
@@ -222,7 +251,7 @@ impl<'a> Scope<'a, '_> {
         Some(found)
     }
 
-    fn choose(&self, from: &'a Module, reference: &Reference<'_>, log: Log<'_>) -> Option<Definition<'a>> {
+    fn choose(&self, from: &'a Module, reference: &Reference, log: Log<'_>) -> Option<Definition<'a>> {
         let Reference {
             index,
             symbol,

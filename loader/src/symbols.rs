@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::elf::dynamic::Dynamic;
 use crate::elf::hash::{GnuHashHeader, SysvHashHeader, gnu_hash, gnu_hash_of_string, sysv_hash};
@@ -405,20 +406,9 @@ impl Symbols {
         candidates.only()
     }
 
-    /// As [`Symbols::judge`].
-    #[inline(never)]
-    fn matches(
-        &self,
-        index: SymbolIndex,
-        wanted: &Wanted<'_>,
-        candidates: &mut Candidates,
-    ) -> Option<(SymbolIndex, Symbol)> {
-        self.judge(index, wanted, candidates)
-    }
-
     /// Whether the symbol at `index` is the wanted one. A definition that counts only if it is the only one is left in `candidates`.
-    #[inline(always)]
-    pub fn judge(
+    #[inline(never)]
+    pub fn matches(
         &self,
         index: SymbolIndex,
         wanted: &Wanted<'_>,
@@ -485,15 +475,20 @@ impl Symbols {
         }
     }
 
-    /// The symbols that the hash table can find: the first one, and the one behind the last. `None` when there are more than a linker would leave.
-    pub fn findable(&self) -> Option<(u32, u32)> {
+    /// Whether a search meets the symbols of one name in the order of the symbol table: with DT_GNU_HASH it does.
+    pub fn is_in_order(&self) -> bool {
+        matches!(self.hash, Hash::Gnu { .. })
+    }
+
+    /// The symbols that the hash table can find. `None` when there are more than a linker would leave.
+    pub fn findable(&self) -> Option<Range<u32>> {
         const MOST: u32 = 1 << 24;
         let first = match &self.hash {
             Hash::Gnu { first, .. } => *first,
             _ => 0,
         };
         let behind = self.count_up_to(MOST).max(first);
-        (behind < MOST).then_some((first, behind))
+        (behind < MOST).then_some(first..behind)
     }
 
     /// The GNU hash of the name of a symbol that the hash table can find; its lowest bit does not count.
@@ -506,7 +501,7 @@ impl Symbols {
         hash.unwrap_or(0)
     }
 
-    /// Reads what [`Symbols::judge`] reads of the tables, and says nothing about it: the memory is near then.
+    /// Reads what [`Symbols::matches`] reads of the tables, and says nothing about it: the memory is near then.
     #[inline]
     pub fn read_tables(&self, index: SymbolIndex) -> u64 {
         let place = index.0 as usize;

@@ -3,7 +3,7 @@
 //! The walk of [`super::Scope`] asks module after module, and each costs a look into its Bloom filter, most often one that the processor
 //! has to wait for. With hundreds of modules and many thousand references that is nearly all of a start. The index is made once from the hash
 //! values that the modules' own tables hold. It names, in the order of the walk, the symbols that have the wanted hash, and each is judged as by the
-//! walk ([`Symbols::judge`]): modules that have nothing are left out, and nothing else changes. Only a file that denies what it has, in its filter or
+//! walk ([`Symbols::matches`]): modules that have nothing are left out, and nothing else changes. Only a file that denies what it has, in its filter or
 //! by a chain that no bucket leads to, is believed by the walk and not here.
 //!
 //! What is left are waits for memory: for the index, a symbol, its name. One look-up can only wait for one after the other; [`Index::fetch`] lets
@@ -11,12 +11,14 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::ops::Range;
+use core::sync::atomic::Ordering;
 
-use super::Scope;
+use super::{INDEX, RESOLVER, Reference, Scope, WALK};
 use crate::elf::SymbolIndex;
 use crate::elf::symbol::Symbol;
 use crate::symbols::{Candidates, Symbols, Wanted};
-use crate::world::{Module, ModuleId};
+use crate::world::Module;
 
 /// How many references are fetched for together: about as many loads as a processor keeps in flight.
 pub const GROUP: usize = 16;
@@ -31,11 +33,19 @@ const FILTERS_PER_DEFINITION: u64 = 4;
 #[derive(Debug)]
 pub struct Index<'a> {
     /// In the order of the walk, each once.
-    members: Vec<&'a Module>,
+    members: Vec<Member<'a>>,
     /// By the lower bits of a hash: the entry behind the last one that has them. Its first one stands behind the last one of the slot before.
     ends: Vec<u32>,
     /// All definitions, those of a slot together and in the order of the walk.
     entries: Vec<Entry>,
+}
+
+/// A module of a scope.
+#[derive(Debug)]
+struct Member<'a> {
+    module: &'a Module,
+    /// What its hash table can find.
+    symbols: Range<u32>,
 }
 
 /// A definition.
@@ -57,56 +67,60 @@ impl<'a> Index<'a> {
     /// The index of a scope in which `references` will be looked up. `None` when the walk is as fast, or when there is no memory for it.
     #[inline(never)]
     pub fn new(scope: &Scope<'a, '_>, references: u64) -> Option<Index<'a>> {
-        if references < FEW {
+        let resolver = RESOLVER.load(Ordering::Relaxed);
+        if resolver == WALK || (references < FEW && resolver != INDEX) {
             return None;
         }
-        let members = scope.modules();
-        let likely = members.iter().map(|module| module.symbols.likely_count());
-        let filters = references.saturating_mul(members.len() as u64);
-        if filters < likely.sum::<u64>().saturating_mul(FILTERS_PER_DEFINITION) {
+        let modules = scope.modules();
+        let likely = modules.iter().map(|module| module.symbols.likely_count());
+        let filters = references.saturating_mul(modules.len() as u64);
+        if filters < likely.sum::<u64>().saturating_mul(FILTERS_PER_DEFINITION) && resolver != INDEX {
             return None;
         }
+        u16::try_from(modules.len()).ok()?;
+        let mut count: u32 = 0;
+        let mut members = Vec::with_capacity(modules.len());
+        for module in modules {
+            let symbols = module.symbols.findable()?;
+            count = count.checked_add(symbols.end - symbols.start)?;
+            members.push(Member { module, symbols });
+        }
+        let entries = zeroed(count as usize)?;
         let mut index = Index {
             members,
-            ends: Vec::new(),
+            ends: zeroed(count.checked_next_power_of_two()? as usize)?,
             entries: Vec::new(),
         };
-        index.fill()?;
+        // As long as there is no place for any, each definition is only counted.
+        index.take_in();
+        // From the counts to where each slot begins; taking in moves that to its end.
+        let mut begin: u32 = 0;
+        for end in &mut index.ends {
+            begin = begin.wrapping_add(core::mem::replace(end, begin));
+        }
+        index.entries = entries;
+        index.take_in();
         Some(index)
     }
 
-    /// Takes in the definitions of each member: counts those of each slot, then puts each in its place. `None` when there are too many of something, or
-    /// too little memory.
-    fn fill(&mut self) -> Option<()> {
-        u16::try_from(self.members.len()).ok()?;
-        let mut count: u32 = 0;
-        for module in &self.members {
-            let (first, behind) = module.symbols.findable()?;
-            count = count.checked_add(behind - first)?;
-        }
-        let mut ends = zeroed::<u32>(count.checked_next_power_of_two()? as usize)?;
-        let mut entries = zeroed::<Entry>(count as usize)?;
-        each_definition(&self.members, &mut |hash, _| {
-            if let Some(end) = slot(&mut ends, hash) {
+    /// Puts each definition at the end of its slot, and moves that.
+    #[inline(never)]
+    fn take_in(&mut self) {
+        for (number, member) in self.members.iter().enumerate() {
+            for symbol in member.symbols.clone().map(SymbolIndex) {
+                let hash = member.module.symbols.hash_at(symbol);
+                let slot = slot_of(hash, self.ends.len());
+                let Some(end) = self.ends.get_mut(slot) else { continue };
+                if let Some(place) = self.entries.get_mut(*end as usize) {
+                    *place = Entry {
+                        symbol,
+                        tag: tag(hash),
+                        member: number as u16,
+                    };
+                }
                 *end = end.wrapping_add(1);
             }
-        });
-        // From the counts to where each slot begins; filling moves that to its end.
-        let mut begin: u32 = 0;
-        for end in &mut ends {
-            begin = begin.wrapping_add(core::mem::replace(end, begin));
         }
-        each_definition(&self.members, &mut |hash, entry| {
-            let end = slot(&mut ends, hash);
-            if let Some(end) = end
-                && let Some(place) = entries.get_mut(*end as usize)
-            {
-                *place = entry;
-                *end = end.wrapping_add(1);
-            }
-        });
-        (self.ends, self.entries) = (ends, entries);
-        Some(())
     }
 
     /// The entries of the slot of a hash.
@@ -127,21 +141,18 @@ impl<'a> Index<'a> {
             let entry = self.entries.get(slot.next as usize)?;
             slot.next += 1;
             if entry.tag == tag(hash) {
-                return Some((self.members.get(usize::from(entry.member))?, entry.symbol));
+                return Some((self.members.get(usize::from(entry.member))?.module, entry.symbol));
             }
         }
         None
     }
 
-    /// The first definition of `wanted` in the order of the walk, the module `skip` left out.
+    /// The first definition of `wanted` in the order of the walk.
     #[inline(always)]
-    pub fn find(&self, wanted: &Wanted<'_>, skip: Option<ModuleId>) -> Option<(&'a Module, SymbolIndex, Symbol)> {
+    pub fn find(&self, wanted: &Wanted<'_>) -> Option<(&'a Module, SymbolIndex, Symbol)> {
         let mut slot = self.slot(wanted.hash);
         let mut current: Option<(&'a Module, Candidates)> = None;
         while let Some((module, index)) = self.next(&mut slot, wanted.hash) {
-            if Some(module.id) == skip {
-                continue;
-            }
             let candidates = match &mut current {
                 Some((same, candidates)) if same.id == module.id => candidates,
                 _ => {
@@ -151,7 +162,12 @@ impl<'a> Index<'a> {
                     &mut current.insert((module, Candidates::default())).1
                 }
             };
-            if let Some((index, symbol)) = module.symbols.judge(index, wanted, candidates) {
+            // The chains of DT_HASH have an order of their own.
+            let found = match module.symbols.is_in_order() {
+                true => module.symbols.matches(index, wanted, candidates),
+                false => module.symbols.find(wanted),
+            };
+            if let Some((index, symbol)) = found {
                 return Some((module, index, symbol));
             }
         }
@@ -160,7 +176,7 @@ impl<'a> Index<'a> {
 
     /// Has the processor fetch what look-ups will read. At most [`GROUP`] of them count.
     #[inline(never)]
-    pub fn fetch(&self, ahead: &[Ahead]) {
+    pub fn fetch(&self, ahead: &[Reference]) {
         // Each loop does one step for all names: no load of a loop waits for another one of it.
         let mut slots = [Slot::default(); GROUP];
         for (slot, ahead) in slots.iter_mut().zip(ahead) {
@@ -184,17 +200,6 @@ impl<'a> Index<'a> {
     }
 }
 
-/// A reference with what its look-up begins with.
-#[derive(Clone, Copy, Debug)]
-pub struct Ahead {
-    /// Its symbol.
-    pub index: SymbolIndex,
-    /// The symbol's name.
-    pub name: &'static [u8],
-    /// The name's hash.
-    pub hash: u32,
-}
-
 /// What a module has for a reference without a version, when all of its definitions were looked at.
 fn only((module, candidates): (&Module, Candidates)) -> Option<(&Module, SymbolIndex, Symbol)> {
     let (index, symbol) = candidates.only()?;
@@ -212,25 +217,6 @@ struct Slot {
 #[inline(always)]
 fn slot_of(hash: u32, count: usize) -> usize {
     (hash >> 1) as usize & count.wrapping_sub(1)
-}
-
-#[inline(always)]
-fn slot(ends: &mut [u32], hash: u32) -> Option<&mut u32> {
-    let number = slot_of(hash, ends.len());
-    ends.get_mut(number)
-}
-
-/// Gives each definition with its hash, in the order of the walk.
-#[inline(always)]
-fn each_definition(members: &[&Module], take: &mut impl FnMut(u32, Entry)) {
-    for (member, module) in members.iter().enumerate() {
-        let (first, behind) = module.symbols.findable().unwrap_or_default();
-        for symbol in (first..behind).map(SymbolIndex) {
-            let hash = module.symbols.hash_at(symbol);
-            let (tag, member) = (tag(hash), member as u16);
-            take(hash, Entry { symbol, tag, member });
-        }
-    }
 }
 
 /// So many of nothing, if there is memory.

@@ -7,9 +7,9 @@
 use alloc::vec::Vec;
 
 use crate::elf::{Address, SymbolIndex};
-use crate::scope::Index;
-use crate::scope::index::{Ahead, GROUP};
-use crate::symbols::Symbols;
+use crate::scope::index::GROUP;
+use crate::scope::{Index, Reference};
+use crate::symbols::{Symbols, Use};
 
 /// The references of one table.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Answers {
     /// By symbol number: the address of its definition, 0 as long as it is not known.
     known: Vec<Address>,
     /// The references that are looked up next.
-    pub ahead: Vec<Ahead>,
+    pub ahead: Vec<Reference>,
 }
 
 impl Answers {
@@ -48,39 +48,38 @@ impl Answers {
         }
     }
 
-    /// Makes ready the look-ups of the references that a table makes next, as far as they are not known. Returns how many entries those are.
+    /// Makes ready the look-ups for the symbols that the next entries name, as far as they are not known. Returns how many entries those are.
     #[inline(never)]
     pub fn look_ahead(
         &mut self,
         symbols: &Symbols,
-        references: impl Iterator<Item = SymbolIndex>,
+        purpose: Use,
+        entries: impl Iterator<Item = Option<SymbolIndex>>,
         scope: &Index<'_>,
     ) -> usize {
-        self.ahead.clear();
-        let mut seen = 0;
-        let mut read = 0;
-        for index in references {
-            if self.ahead.len() == GROUP {
-                break;
+        let mut new = [SymbolIndex(0); GROUP];
+        let (mut count, mut seen, mut read) = (0usize, 0, 0);
+        for symbol in entries {
+            // Entries with one symbol stand together.
+            if let Some(index) = symbol
+                && index.0 != 0
+                && new.get(count.saturating_sub(1)) != Some(&index)
+                && self.get(index).is_none()
+            {
+                let Some(place) = new.get_mut(count) else { break };
+                *place = index;
+                count += 1;
+                read ^= symbols.read_name(index, 0);
             }
             seen += 1;
-            // Entries with one symbol stand together.
-            let is_new = self.ahead.last().is_none_or(|last| last.index != index);
-            if is_new && self.get(index).is_none() && index.0 != 0 {
-                read ^= symbols.read_name(index, 0);
-                self.ahead.push(Ahead {
-                    index,
-                    name: b"",
-                    hash: 0,
-                });
-            }
         }
         core::hint::black_box(read);
-        for ahead in &mut self.ahead {
-            if let Some(symbol) = symbols.get(ahead.index) {
-                (ahead.name, ahead.hash) = symbols.hashed_name(&symbol);
-            }
-        }
+        let asked = new.iter().take(count).filter_map(|index| {
+            let symbol = symbols.get(*index)?;
+            Reference::new(symbols, *index, symbol, purpose).ok()
+        });
+        self.ahead.clear();
+        self.ahead.extend(asked);
         scope.fetch(&self.ahead);
         seen
     }

@@ -25,7 +25,6 @@ use crate::error::{Entry, Fault, Kind, Name, Result, Rule, Stage, Unresolved, te
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Table};
 pub use crate::process::Allow;
-use crate::scope::index::Ahead;
 use crate::scope::{DYNAMIC_WEAK, Definition, Index, MUSL_RULES, Reference, Scope, breadth_first, note_binding};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
@@ -247,7 +246,7 @@ struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// What the relocations of a table ask definitions for, all but some.
+    /// What the relocations of the table want definitions for, all but a few.
     fn purpose(&self) -> Use {
         match self.cursor.table {
             tag::JMPREL => Use::Call,
@@ -262,11 +261,15 @@ impl<'a> Work<'a> {
         // Who reads of each module that is asked has each module asked, and who reads of bindings reads of them in the order of the tables. A slot that is
         // never bound for good waits for its call.
         let is_read = self.log.interest.intersects(Interest::SYMBOLS | Interest::BINDINGS);
-        let must_walk = is_read || DYNAMIC_WEAK.load(Ordering::Relaxed) || BIND_NOT.load(Ordering::Relaxed);
-        let first = self.roster.batch.iter().find(|module| !module.is_final && !must_walk)?;
-        let scope = scope_of(self.roster, self.global, self.unique, first);
-        let fresh = self.roster.batch.iter().filter(|module| !module.is_final);
-        Index::new(&scope, fresh.map(|module| references(&module.dynamic)).sum())
+        if is_read || DYNAMIC_WEAK.load(Ordering::Relaxed) || BIND_NOT.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut fresh = self.roster.batch.iter().filter(|module| !module.is_final);
+        let first = fresh.next()?;
+        let count = fresh.fold(references(&first.dynamic), |sum, module| {
+            sum.saturating_add(references(&module.dynamic))
+        });
+        Index::new(&scope_of(self.roster, self.global, self.unique, first), count)
     }
 
     fn relocate(&mut self, module: &'a Module) -> Result<()> {
@@ -375,22 +378,22 @@ impl<'a> Work<'a> {
         let entries = form.entries(words);
         while let Some(entry) = entries.get(index) {
             tables.cursor.index = index;
-            let addend = form.addend(&entry);
             let is_relative = (index as u64) < relative;
-            if index >= unread {
+            if index >= unread
+                && let Rows::Rela(entries) = entries
+            {
                 let next = (index..).map_while(|index| entries.get(index));
-                let seen = self.look_ahead(tables, next.map(|entry| entry.symbol()));
-                unread = index.saturating_add(seen);
+                unread = index.saturating_add(self.look_ahead(tables, &mut meaning, next));
             }
             index += 1;
             if !is_relative
-                && let Some(word) = self.known_word(tables, &meaning, &entry, addend)
+                && let Some(word) = self.known_word(tables, &mut meaning, &entry)
                 && tables.patch.store(Vaddr(entry.offset), word).is_some()
             {
                 self.statistics.symbolic += 1;
                 continue;
             }
-            self.one(tables, &mut meaning, &entry, addend, is_relative)?;
+            self.one(tables, &mut meaning, &entry, form.addend(&entry), is_relative)?;
             if is_plain
                 && let Rows::Rela(entries) = entries
                 && let Some(kind) = meaning.relative()
@@ -440,10 +443,12 @@ impl<'a> Work<'a> {
         let at = Vaddr(entry.offset);
         tables.site.at = at;
         tables.site.symbol = entry.symbol();
-        tables.site.relocation = match meaning.known(entry.kind()) {
-            Some(relocation) => relocation,
-            None => meaning.of(tables.module, entry.kind(), entry.symbol(), at)?,
-        };
+        let kind = entry.kind();
+        tables.site.relocation = meaning.of(kind).ok_or_else(|| Kind::UnknownRelocation {
+            kind,
+            at,
+            symbol: symbol_name(tables.module, entry.symbol()),
+        })?;
         let ask = tables.site.relocation.ask;
         if counted && !matches!(ask, Ask::Relative) {
             return Err(Kind::malformed(Rule::RelativeCount, at.0, 0));
@@ -656,17 +661,12 @@ impl<'a> Work<'a> {
             self.statistics.repeated += 1;
             return Ok(memo.found);
         }
-        let symbols = &tables.module.symbols;
-        let (name, hash) = symbols.hashed_name(reference);
-        let asked = Reference {
-            index,
-            symbol: *reference,
-            name,
-            hash,
-            version: symbols.version(index)?,
-            purpose,
-        };
+        let asked = Reference::new(&tables.module.symbols, index, *reference, purpose)?;
         let found = self.look_up(tables, &asked)?;
+        if let Some(definition) = &found {
+            self.check_direct(&asked, definition)
+                .inspect_err(|_| self.blamed = Some(definition.module))?;
+        }
         tables.memo = Some(Memo { index, purpose, found });
         Ok(found)
     }
@@ -676,7 +676,7 @@ impl<'a> Work<'a> {
     fn look_up(
         &mut self,
         tables: &mut Tables<'a>,
-        asked: &Reference<'_>,
+        asked: &Reference,
     ) -> core::result::Result<Option<Definition<'a>>, Fault> {
         self.statistics.lookups += 1;
         let module = tables.module;
@@ -686,9 +686,7 @@ impl<'a> Work<'a> {
         };
         let found = scope.resolve(module, asked, self.log);
         if let Some(definition) = &found {
-            check_value(definition)
-                .and_then(|()| self.check_direct(asked, definition))
-                .inspect_err(|_| self.blamed = Some(definition.module))?;
+            check_value(definition).inspect_err(|_| self.blamed = Some(definition.module))?;
             let id = definition.module.id;
             if definition.module.role == Role::Opened && !module.needed.contains(&id) {
                 let kept = || breadth_first(self.roster, &[module.id]);
@@ -707,64 +705,54 @@ impl<'a> Work<'a> {
         Ok(found)
     }
 
-    /// Looks up what a table asks for next, and keeps the addresses. What has none yet, or nothing at all, is left for [`Work::apply`] to say. Returns how
-    /// many entries of the table were looked at.
-    fn look_ahead(&mut self, tables: &mut Tables<'a>, next: impl Iterator<Item = SymbolIndex>) -> usize {
+    /// Looks up what the next entries of a table ask for, and keeps the addresses. What has none yet, or is nowhere, or is not wanted for its address, is
+    /// left for [`Work::apply`]. Returns how many entries were looked at.
+    #[inline(never)]
+    fn look_ahead(
+        &mut self,
+        tables: &mut Tables<'a>,
+        meaning: &mut Meaning<'_>,
+        next: impl Iterator<Item = Rela>,
+    ) -> usize {
         let Some(index) = &self.index else { return usize::MAX };
-        let symbols = &tables.module.symbols;
-        let seen = self.answers.look_ahead(symbols, next, index);
         let purpose = tables.purpose();
-        for place in 0..self.answers.ahead.len() {
-            let Some(Ahead { index, name, hash }) = self.answers.ahead.get(place).copied() else {
-                break;
-            };
-            let (Some(symbol), Ok(version)) = (symbols.get(index), symbols.version(index)) else {
-                continue;
-            };
-            let asked = Reference {
-                index,
-                symbol,
-                name,
-                hash,
-                version,
-                purpose,
-            };
-            match self.look_up(tables, &asked) {
-                Ok(Some(found)) if !found.is_indirect() && found.symbol.kind() != symbol::STT_TLS => {
-                    self.answers.set(index, self.address(&found));
-                }
-                Ok(_) => {}
-                Err(_) => self.blamed = None,
+        let symbols = next.map(|entry| {
+            let relocation = meaning.of(entry.kind())?;
+            is_plain(relocation.ask, purpose).then_some(entry.symbol())
+        });
+        let seen = self.answers.look_ahead(&tables.module.symbols, purpose, symbols, index);
+        let ahead = core::mem::take(&mut self.answers.ahead);
+        for asked in &ahead {
+            if let Ok(Some(found)) = self.look_up(tables, asked)
+                && !found.is_indirect()
+                && found.symbol.kind() != symbol::STT_TLS
+                && !is_direct(asked)
+            {
+                self.answers.set(asked.index, self.address(&found));
             }
         }
+        // What is wrong is said when the entry is applied.
+        self.blamed = None;
+        self.answers.ahead = ahead;
         seen
     }
 
-    /// The word that a relocation of the table's usual kinds asks for, if the address of its symbol is known.
+    /// The word that an entry asks for, if that takes no more than the address of its symbol, and this is known.
     #[inline(always)]
-    fn known_word(&self, tables: &mut Tables<'a>, meaning: &Meaning<'_>, entry: &Rela, addend: Addend) -> Option<u64> {
-        let relocation = meaning.known(entry.kind())?;
+    fn known_word(&self, tables: &mut Tables<'a>, meaning: &mut Meaning<'_>, entry: &Rela) -> Option<u64> {
         let address = self.answers.get(entry.symbol())?;
-        let word = match (relocation.ask, addend) {
-            (Ask::JumpSlot, _) if matches!(tables.cursor.table, tag::JMPREL) => address.0,
-            (Ask::GlobDat, _) => address.0,
-            (
-                Ask::Value {
-                    addend: true,
-                    pc_relative: false,
-                    field: Field::Word64,
-                },
-                Addend::Given(addend),
-            ) => address.0.wrapping_add(addend),
-            _ => return None,
+        let ask = meaning.of(entry.kind())?.ask;
+        let is_known = is_plain(ask, tables.purpose()) && !is_in_stream(tables, Vaddr(entry.offset));
+        let addend = match ask {
+            Ask::Value { .. } => entry.addend,
+            _ => 0,
         };
-        (!is_in_stream(tables, Vaddr(entry.offset))).then_some(word)
+        is_known.then(|| address.0.wrapping_add(addend))
     }
 
     /// A program that has an address of its own for a function that it calls elsewhere goes past the GOT to it.
-    fn check_direct(&self, asked: &Reference<'_>, found: &Definition<'_>) -> core::result::Result<(), Fault> {
-        let is_direct = asked.purpose == Use::Call && !asked.symbol.is_defined() && asked.symbol.value != 0;
-        if is_direct && found.symbol.visibility() == symbol::STV_PROTECTED {
+    fn check_direct(&self, asked: &Reference, found: &Definition<'_>) -> core::result::Result<(), Fault> {
+        if is_direct(asked) && found.symbol.visibility() == symbol::STV_PROTECTED {
             let harm = " may break pointer equality";
             return check_protected(
                 found.module,
@@ -903,6 +891,26 @@ fn pack(number: u64, offset: u64) -> Option<u64> {
     fits.then_some(number << 40 | low)
 }
 
+/// Whether the program goes past the GOT to an address of its own for the function that it asks for.
+fn is_direct(asked: &Reference) -> bool {
+    asked.purpose == Use::Call && !asked.symbol.is_defined() && asked.symbol.value != 0
+}
+
+/// Whether the word is the address of a definition that is looked up for `purpose`, plus an addend from the table at most.
+#[inline(always)]
+fn is_plain(ask: Ask, purpose: Use) -> bool {
+    match ask {
+        Ask::JumpSlot => purpose == Use::Call,
+        Ask::GlobDat
+        | Ask::Value {
+            addend: true,
+            pc_relative: false,
+            field: Field::Word64,
+        } => purpose == Use::Address,
+        _ => false,
+    }
+}
+
 /// How many references a module's tables make, about.
 fn references(dynamic: &Dynamic) -> u64 {
     let tables = [dynamic.rela, dynamic.rel, dynamic.jmprel.map(|(range, _)| range)];
@@ -984,13 +992,20 @@ impl<'a> Meaning<'a> {
         Meaning { machine, last: None }
     }
 
-    /// The meaning, if it is the one of the entry before: tables are sorted by it.
+    /// What a number means. Tables are sorted by it, so it is most often the last one.
     #[inline(always)]
-    fn known(&self, kind: u32) -> Option<Relocation> {
+    fn of(&mut self, kind: u32) -> Option<Relocation> {
         match self.last {
-            Some((known, relocation)) if known == kind => Some(relocation),
-            _ => None,
+            Some((last, relocation)) if last == kind => Some(relocation),
+            _ => self.other(kind),
         }
+    }
+
+    #[inline(never)]
+    fn other(&mut self, kind: u32) -> Option<Relocation> {
+        let relocation = (self.machine.relocation)(kind)?;
+        self.last = Some((kind, relocation));
+        Some(relocation)
     }
 
     /// The number of relative relocations, if the entry before was one.
@@ -998,23 +1013,6 @@ impl<'a> Meaning<'a> {
     fn relative(&self) -> Option<u32> {
         let (kind, relocation) = self.last?;
         matches!(relocation.ask, Ask::Relative).then_some(kind)
-    }
-
-    #[inline(never)]
-    fn of(
-        &mut self,
-        module: &Module,
-        kind: u32,
-        index: SymbolIndex,
-        at: Vaddr,
-    ) -> core::result::Result<Relocation, Fault> {
-        let relocation = (self.machine.relocation)(kind).ok_or_else(|| Kind::UnknownRelocation {
-            kind,
-            at,
-            symbol: symbol_name(module, index),
-        })?;
-        self.last = Some((kind, relocation));
-        Ok(relocation)
     }
 }
 
@@ -1247,23 +1245,14 @@ pub fn bind_slot(
     let entry = form.entries(words).get(index as usize).ok_or_else(damaged)?;
     let (at, symbol_index) = (Vaddr(entry.offset), entry.symbol());
     let reference = module.symbols.get(symbol_index).ok_or_else(damaged)?;
-    let version = module.symbols.version(symbol_index).map_err(fault)?;
+    let asked = Reference::new(&module.symbols, symbol_index, reference, Use::Call).map_err(fault)?;
     let scope = scope_of(roster, global, unique, module);
-    let (name, hash) = module.symbols.hashed_name(&reference);
-    let asked = Reference {
-        index: symbol_index,
-        symbol: reference,
-        name,
-        hash,
-        version,
-        purpose: Use::Call,
-    };
     let found = scope.resolve(module, &asked, log).ok_or_else(|| {
         fault(
             Kind::Undefined(alloc::vec![Unresolved {
                 module: module.name.clone(),
-                symbol: Name::new(module.symbols.name(&reference)),
-                version: version.map(|version| Name::new(version.name)),
+                symbol: Name::new(asked.name),
+                version: asked.version.map(|version| Name::new(version.name)),
             }])
             .into(),
         )
