@@ -856,6 +856,7 @@ impl fmt::Display for DebugHelp {
 mod tests {
 
     use super::*;
+    use crate::scope::{INDEX, WALK};
     use alloc::string::{String, ToString};
     use alloc::{format, vec};
 
@@ -1019,6 +1020,7 @@ mod tests {
                 (_, None) => "",
                 ("allow", _) => "=textrel",
                 ("relr-lockout", _) => "=glibc",
+                ("resolver", _) => "=index",
                 _ => "=all",
             };
             let entry = format!("LODE_OPTIONS=,{word}{value},");
@@ -1048,8 +1050,22 @@ mod tests {
                 "warning: value `musl' unknown; try --help",
             ]
         );
-        // A secure process is started as strictly as any.
+        // A secure process is started as strictly as any, and as every other.
+        assert_eq!(secure(&[b"LODE_OPTIONS=resolver=index"]).resolver, 0);
         assert_eq!(secure(&[b"LODE_OPTIONS=allow=noexec"]).allow, Allow::empty());
+    }
+
+    #[test]
+    fn tests_choose_how_definitions_are_found() {
+        for (word, number) in [("adaptive", 0), ("walk", WALK), ("index", INDEX)] {
+            let entry = format!("LODE_OPTIONS=resolver={word}");
+            let options = interpreter(&[entry.as_bytes()]);
+            assert_eq!((options.resolver, options.warnings.len()), (number, 0), "{word}");
+        }
+        for entry in [&b"LODE_OPTIONS=resolver=fast"[..], b"LODE_OPTIONS=resolver="] {
+            let options = interpreter(&[entry]);
+            assert_eq!((options.resolver, options.warnings.len()), (0, 1));
+        }
     }
 
     #[test]
