@@ -1059,11 +1059,13 @@ mod tests {
     fn tests_choose_how_definitions_are_found() {
         for (word, number) in [("adaptive", 0), ("walk", WALK), ("index", INDEX)] {
             let entry = format!("LODE_OPTIONS=resolver={word}");
-            let options = interpreter(&[entry.as_bytes()]);
+            let environment = [entry.as_bytes()];
+            let options = interpreter(&environment);
             assert_eq!((options.resolver, options.warnings.len()), (number, 0), "{word}");
         }
         for entry in [&b"LODE_OPTIONS=resolver=fast"[..], b"LODE_OPTIONS=resolver="] {
-            let options = interpreter(&[entry]);
+            let environment = [entry];
+            let options = interpreter(&environment);
             assert_eq!((options.resolver, options.warnings.len()), (0, 1));
         }
     }

@@ -206,16 +206,19 @@ impl<'a> Scope<'a, '_> {
         found
     }
 
-    /// The modules that are asked, in order, each once.
-    fn modules(&self) -> Vec<&'a Module> {
+    /// Gives the modules that are asked, in order, each once.
+    #[inline(always)]
+    fn each_module(&self, take: &mut impl FnMut(&'a Module)) {
         let [first, second] = self.lists;
-        let mut ids = first.to_vec();
         // The modules of a start have one list twice.
-        if first != second {
-            ids.extend(second.iter().filter(|id| !first.contains(id)));
+        let second = if first == second { &[] } else { second };
+        for (list, above) in [(first, &[][..]), (second, first)] {
+            for id in list.iter().filter(|id| !above.contains(id)) {
+                if let Some(module) = self.roster.get(*id).filter(|module| module.is_in(self.namespace)) {
+                    take(module);
+                }
+            }
         }
-        let modules = ids.iter().filter_map(|id| self.roster.get(*id));
-        modules.filter(|module| module.is_in(self.namespace)).collect()
     }
 
     /// The definition that a STB_GNU_UNIQUE name has already.

@@ -4,15 +4,20 @@
 //! run once more in processes that do ([`the_suite_passes_whichever_way_definitions_are_found`]).
 
 use std::collections::BTreeSet;
-use std::env;
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::{env, fs};
 
 use fastrand::Rng;
 use forge::{Binding, HashStyle, Kind, Module, Visibility, gnu_hash};
 use lode::scope::{DYNAMIC_WEAK, INDEX, MUSL_RULES, RESOLVER, WALK};
-use lode::world::Namespace;
+use lode::world::{Namespace, Role};
 
 use crate::binding::{function, pointer, slot};
 use crate::stand::{PROGRAM, Stand, memory};
@@ -75,7 +80,14 @@ fn traces(stand: &Stand, errors: &[String]) -> Vec<String> {
 }
 
 /// Starts the program of a stand, opens libraries, and returns what can be seen.
-fn run(mut stand: Stand, opened: &[&str]) -> (Stand, Vec<String>) {
+fn run(stand: Stand, opened: &[&str]) -> (Stand, Vec<String>) {
+    let (stand, errors) = run_plain(stand, opened);
+    let traces = traces(&stand, &errors);
+    (stand, traces)
+}
+
+/// As [`run`], but returns only what failed.
+fn run_plain(mut stand: Stand, opened: &[&str]) -> (Stand, Vec<String>) {
     let mut errors = Vec::new();
     let report = |error: Box<lode::error::Error>| error.report(b"main").to_string();
     match stand.start() {
@@ -86,8 +98,7 @@ fn run(mut stand: Stand, opened: &[&str]) -> (Stand, Vec<String>) {
         }
         Err(error) => errors.push(report(error)),
     }
-    let traces = traces(&stand, &errors);
-    (stand, traces)
+    (stand, errors)
 }
 
 /// Says where traces differ; all of two modules is more than anybody reads.
@@ -586,4 +597,71 @@ fn another_namespace_has_an_index_of_its_own() {
     let copy = &ready.modules[0];
     let found: u64 = copy.image.load(lode::elf::Vaddr(word)).unwrap();
     assert_eq!(found, copy.at(lode::elf::Vaddr(place)).0);
+}
+
+/// The 64-bit files of the computer that are programs or libraries.
+fn installed() -> Vec<PathBuf> {
+    let folders = ["/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu"];
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let is_wanted = |path: &PathBuf| {
+        let mut start = [0; 20];
+        let is_file = path.symlink_metadata().is_ok_and(|about| about.is_file());
+        let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+        // ET_EXEC or ET_DYN for x86-64.
+        is_file && read.is_ok() && start.starts_with(b"\x7fELF\x02") && start[16] & 2 == 2 && start[18] == 62
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(is_wanted)
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// A process of the computer's own files, as far as it comes before its code runs: as the program, or opened by an empty one.
+fn start_installed(path: &Path) -> (Stand, Vec<String>) {
+    let mut stand = Stand::new(&Module::program(""));
+    stand.library_path = Some("/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu".to_owned());
+    stand.host.fetch = Some(Box::new(|path| {
+        let path = Path::new(OsStr::from_bytes(path));
+        let missing = |_| lode::error::Errno::ENOENT;
+        let about = path.metadata().map_err(missing)?;
+        Ok((about.ino(), fs::read(path).map_err(missing)?))
+    }));
+    stand.reside("/lib64/ld-linux-x86-64.so.2", Role::Loader);
+    if path.starts_with("/usr/lib") {
+        return run_plain(stand, &[path.to_str().unwrap()]);
+    }
+    stand.host.add(PROGRAM, fs::read(path).unwrap());
+    run_plain(stand, &[])
+}
+
+/// Links programs and libraries of this computer in both ways, and compares all of their memory. `LODE_COUNT` says how many, chosen by `LODE_SEED`.
+#[test]
+fn what_is_installed_is_alike() {
+    let variable = |name| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seed = variable("LODE_SEED").unwrap_or_else(|| Rng::new().u64(..));
+    let mut paths = installed();
+    Rng::with_seed(seed).shuffle(&mut paths);
+    let count = variable("LODE_COUNT").unwrap_or(20);
+    let (mut good, mut words) = (0, 0);
+    for path in paths.iter().take(count as usize) {
+        let (walk, errors) = found_by(WALK, || start_installed(path));
+        let (index, others) = found_by(INDEX, || start_installed(path));
+        assert_eq!(errors, others, "{path:?}");
+        let modules = walk.world.modules.iter().zip(&index.world.modules);
+        for (walk, index) in modules {
+            assert_eq!(walk.name, index.name, "{path:?}");
+            let bound = [walk, index].map(|module| module.bound_to().map(|id| id.0).collect::<BTreeSet<_>>());
+            assert!(memory(walk) == memory(index), "{path:?}: {}", walk.name);
+            assert_eq!(bound[0], bound[1], "{path:?}: {}", walk.name);
+            assert_eq!(walk.is_pinned(), index.is_pinned(), "{path:?}: {}", walk.name);
+            words += 1;
+        }
+        assert_eq!(walk.world.modules.len(), index.world.modules.len());
+        assert_eq!(*walk.host.resolved.borrow(), *index.host.resolved.borrow(), "{path:?}");
+        good += u64::from(errors.is_empty());
+    }
+    println!("{good} of {count} files linked, {words} modules compared; LODE_SEED={seed}");
+    assert!(paths.len() < 20 || good * 2 > count.min(paths.len() as u64), "{good}");
 }

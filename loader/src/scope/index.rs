@@ -71,19 +71,21 @@ impl<'a> Index<'a> {
         if resolver == WALK || (references < FEW && resolver != INDEX) {
             return None;
         }
-        let modules = scope.modules();
-        let likely = modules.iter().map(|module| module.symbols.likely_count());
-        let filters = references.saturating_mul(modules.len() as u64);
-        if filters < likely.sum::<u64>().saturating_mul(FILTERS_PER_DEFINITION) && resolver != INDEX {
+        let mut members = Vec::new();
+        let mut likely: u64 = 0;
+        scope.each_module(&mut |module| {
+            likely = likely.saturating_add(module.symbols.likely_count());
+            members.push(Member { module, symbols: 0..0 });
+        });
+        u16::try_from(members.len()).ok()?;
+        let filters = references.saturating_mul(members.len() as u64);
+        if filters < likely.saturating_mul(FILTERS_PER_DEFINITION) && resolver != INDEX {
             return None;
         }
-        u16::try_from(modules.len()).ok()?;
         let mut count: u32 = 0;
-        let mut members = Vec::with_capacity(modules.len());
-        for module in modules {
-            let symbols = module.symbols.findable()?;
-            count = count.checked_add(symbols.end - symbols.start)?;
-            members.push(Member { module, symbols });
+        for member in &mut members {
+            member.symbols = member.module.symbols.findable()?;
+            count = count.checked_add(member.symbols.end - member.symbols.start)?;
         }
         let entries = zeroed(count as usize)?;
         let mut index = Index {
