@@ -13,6 +13,7 @@
 //! | `order` | constructors, resolvers, copies |
 //! | `damage` | that no content of a file makes a stage panic |
 //! | `namespaces` | what is loaded and found in a namespace of its own |
+//! | `resolver` | that the index of a scope gives the answers of the walk |
 //! | `keeping` | what must not change: modules that arrive final, and a world whose next batch fails |
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
@@ -35,6 +36,8 @@ mod namespaces;
 mod order;
 #[path = "world/relocations.rs"]
 mod relocations;
+#[path = "world/resolver.rs"]
+mod resolver;
 #[path = "world/stand.rs"]
 mod stand;
 #[path = "world/versions.rs"]

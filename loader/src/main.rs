@@ -45,8 +45,8 @@ use lode::event::{Event, Interest, Log, Silence};
 use lode::image::{TEXT_CHANGES, Table};
 use lode::process::{self, Allow, DebugHelp, Help, Mode, Options};
 use lode::restore;
-use lode::scope::DYNAMIC_WEAK;
 use lode::scope::MUSL_RULES;
+use lode::scope::{DYNAMIC_WEAK, RESOLVER};
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
 use lode::stages::Batch;
@@ -241,6 +241,7 @@ impl Launch {
             self.become_the_program(&options);
         }
         DYNAMIC_WEAK.store(options.dynamic_weak, Ordering::Relaxed);
+        RESOLVER.store(options.resolver, Ordering::Relaxed);
         BIND_NOT.store(options.bind_not, Ordering::Relaxed);
         RELR_LOCKOUT.store(options.relr_lockout, Ordering::Relaxed);
         let log = self.log(&options);

@@ -135,6 +135,9 @@ bitflags::bitflags! {
 /// The words of `--allow`, a line each.
 const ALLOWED: &str = "textrel\nifunc-noplt\nnoexec\n";
 
+/// The words of `--resolver`, a line each, in the order of the numbers of [`Options::resolver`].
+const RESOLVERS: &str = "adaptive\nwalk\nindex";
+
 /// What to do with the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -207,6 +210,8 @@ pub struct Options<'a> {
     pub bind_not: bool,
     /// Whether a weak definition gives way to one that is not weak and comes later.
     pub dynamic_weak: bool,
+    /// How definitions are found: the number of a word of `--resolver`.
+    pub resolver: u8,
     /// The directory of a program whose own path cannot be had from the kernel.
     pub origin_path: Option<&'a [u8]>,
     /// Whether the auxiliary vector is shown first.
@@ -375,6 +380,9 @@ table! {
 "
     Seal
 "  --seal                let nobody unmap code and read-only data, or write there
+"
+    Resolver
+"  --resolver HOW        for tests: find symbols by walk or index, or adaptive
 "
     Debug
 "  --debug WORDS         report what happens, as LD_DEBUG does: libs, files,
@@ -716,6 +724,10 @@ impl<'a> Options<'a> {
                     self.warnings.push(Warning::Value(value));
                 }
             }
+            Switch::Resolver => match row(RESOLVERS, value) {
+                Some((place, _)) => self.resolver = place as u8,
+                None => self.warnings.push(Warning::Value(value)),
+            },
             Switch::Strict => self.strict = true,
             Switch::Seal => self.seal = true,
             Switch::Debug => self.add_debug_words(value),
@@ -844,6 +856,7 @@ impl fmt::Display for DebugHelp {
 mod tests {
 
     use super::*;
+    use crate::scope::{INDEX, WALK};
     use alloc::string::{String, ToString};
     use alloc::{format, vec};
 
@@ -1007,6 +1020,7 @@ mod tests {
                 (_, None) => "",
                 ("allow", _) => "=textrel",
                 ("relr-lockout", _) => "=glibc",
+                ("resolver", _) => "=index",
                 _ => "=all",
             };
             let entry = format!("LODE_OPTIONS=,{word}{value},");
@@ -1036,8 +1050,24 @@ mod tests {
                 "warning: value `musl' unknown; try --help",
             ]
         );
-        // A secure process is started as strictly as any.
+        // A secure process is started as strictly as any, and as every other.
+        assert_eq!(secure(&[b"LODE_OPTIONS=resolver=index"]).resolver, 0);
         assert_eq!(secure(&[b"LODE_OPTIONS=allow=noexec"]).allow, Allow::empty());
+    }
+
+    #[test]
+    fn tests_choose_how_definitions_are_found() {
+        for (word, number) in [("adaptive", 0), ("walk", WALK), ("index", INDEX)] {
+            let entry = format!("LODE_OPTIONS=resolver={word}");
+            let environment = [entry.as_bytes()];
+            let options = interpreter(&environment);
+            assert_eq!((options.resolver, options.warnings.len()), (number, 0), "{word}");
+        }
+        for entry in [&b"LODE_OPTIONS=resolver=fast"[..], b"LODE_OPTIONS=resolver="] {
+            let environment = [entry];
+            let options = interpreter(&environment);
+            assert_eq!((options.resolver, options.warnings.len()), (0, 1));
+        }
     }
 
     #[test]

@@ -1,20 +1,31 @@
 //! Which definition a reference gets: the walk over modules in scope order.
 //!
-//! The walk is the reference: any faster index has to give the same answer. Rules that toys get wrong are in
+//! The walk is the reference: the [`Index`] has to give the same answer. Rules that toys get wrong are in
 //! [`crate::symbols`] (one module) and in [`Scope::resolve`] (protected, symbolic, unique, the program's COPY).
 #![forbid(unsafe_code)]
 
+pub mod index;
+
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex};
+use crate::error::Fault;
 use crate::event::{Event, Interest, Log};
-use crate::symbols::{Use, Version, Wanted};
+use crate::symbols::{Symbols, Use, Version, Wanted};
 use crate::world::{Module, ModuleId, Namespace, Role, Roster, Unique};
+pub use index::Index;
 
 /// `LD_DYNAMIC_WEAK`: a definition that is not weak wins over weak ones that come before it. Set before the first look-up.
 pub static DYNAMIC_WEAK: AtomicBool = AtomicBool::new(false);
+
+/// `--resolver`: 0, [`WALK`] or [`INDEX`]. With 0 there is an index where it pays. Set before the first relocation.
+pub static RESOLVER: AtomicU8 = AtomicU8::new(0);
+/// There is never an index.
+pub const WALK: u8 = 1;
+/// There is an index wherever the walk is not asked for otherwise.
+pub const INDEX: u8 = 2;
 
 /// The rules of musl for references: a version counts only where it leads to a definition, and a name that ends in 64 stands for libc's plain
 /// one if it has no other definition. Set before the first look-up.
@@ -58,6 +69,45 @@ pub struct Scope<'a, 'l> {
     pub lists: [&'l [ModuleId]; 2],
     /// STB_GNU_UNIQUE symbols that have their definition already.
     pub unique: &'l [Unique],
+    /// Who of the lists has which name, where that was worth finding out.
+    pub index: Option<&'l Index<'a>>,
+}
+
+/// A reference that a relocation makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Reference {
+    /// Its symbol in the module that makes it.
+    pub index: SymbolIndex,
+    /// The same.
+    pub symbol: Symbol,
+    /// The symbol's name.
+    pub name: &'static [u8],
+    /// The name's [`gnu_hash`](crate::elf::hash::gnu_hash).
+    pub hash: u32,
+    /// The version that is asked for.
+    pub version: Option<Version>,
+    /// What the definition is for.
+    pub purpose: Use,
+}
+
+impl Reference {
+    /// What the symbol at `index` of a module asks for.
+    ///
+    /// # Errors
+    /// As [`Symbols::version`].
+    #[inline(never)]
+    pub fn new(symbols: &Symbols, index: SymbolIndex, symbol: Symbol, purpose: Use) -> Result<Reference, Fault> {
+        let (name, hash) = symbols.hashed_name(&symbol);
+        let version = symbols.version(index)?;
+        Ok(Reference {
+            index,
+            symbol,
+            name,
+            hash,
+            version,
+            purpose,
+        })
+    }
 }
 
 impl<'a> Scope<'a, '_> {
@@ -83,6 +133,11 @@ impl<'a> Scope<'a, '_> {
 
     /// The first definition of `wanted` in scope order, `skip` left out (COPY relocations skip the program).
     pub fn find(&self, wanted: &Wanted<'_>, skip: Option<ModuleId>, log: Log<'_>) -> Option<Definition<'a>> {
+        // No reference that an index is made for skips a module.
+        if let (Some(index), None) = (self.index, skip) {
+            let (module, index, symbol) = index.find(wanted)?;
+            return Some(self.chosen(Definition { module, index, symbol }, wanted, log));
+        }
         let mut strong = DYNAMIC_WEAK.load(Ordering::Relaxed);
         loop {
             for list in self.lists {
@@ -131,20 +186,43 @@ impl<'a> Scope<'a, '_> {
             if let Some((index, symbol)) = module.symbols.find(wanted)
                 && !(strong && symbol.binding() == symbol::STB_WEAK)
             {
-                if log.interest.contains(Interest::UNUSED) {
-                    module.is_used.store(true, Ordering::Relaxed);
-                }
-                let found = Definition { module, index, symbol };
-                if symbol.binding() == symbol::STB_GNU_UNIQUE {
-                    return Some(self.first_of_its_name(wanted.name).unwrap_or(found));
-                }
-                return Some(found);
+                return Some(self.chosen(Definition { module, index, symbol }, wanted, log));
             }
         }
         None
     }
 
+    /// The definition that a reference gets, when this is the first in its scope.
+    #[inline(always)]
+    fn chosen(&self, found: Definition<'a>, wanted: &Wanted<'_>, log: Log<'_>) -> Definition<'a> {
+        if log.interest.contains(Interest::UNUSED) {
+            found.module.is_used.store(true, Ordering::Relaxed);
+        }
+        if found.symbol.binding() == symbol::STB_GNU_UNIQUE
+            && let Some(first) = self.first_of_its_name(wanted.name)
+        {
+            return first;
+        }
+        found
+    }
+
+    /// Gives the modules that are asked, in order, each once.
+    #[inline(always)]
+    fn each_module(&self, take: &mut impl FnMut(&'a Module)) {
+        let [first, second] = self.lists;
+        // The modules of a start have one list twice.
+        let second = if first == second { &[] } else { second };
+        for (list, above) in [(first, &[][..]), (second, first)] {
+            for id in list.iter().filter(|id| !above.contains(id)) {
+                if let Some(module) = self.roster.get(*id).filter(|module| module.is_in(self.namespace)) {
+                    take(module);
+                }
+            }
+        }
+    }
+
     /// The definition that a STB_GNU_UNIQUE name has already.
+    #[inline(never)]
     pub fn first_of_its_name(&self, name: &[u8]) -> Option<Definition<'a>> {
         let mut known = self.unique.iter().filter(|(known, _, _)| known.bytes() == name);
         let (module, index) = known.find_map(|(_, id, index)| {
@@ -159,52 +237,43 @@ impl<'a> Scope<'a, '_> {
         })
     }
 
-    /// The definition for the reference that symbol `index` of module `from` makes.
+    /// The definition for a reference that module `from` makes.
     ///
     /// `Ok(None)`: nothing defines it. Local symbols, and those of hidden visibility, are their own definition. A protected symbol is
     /// its own definition too, unless an address is wanted and the program holds the canonical one: function pointers have to compare
     /// equal everywhere (psABI, "Function Addresses").
-    pub fn resolve(
-        &self,
-        from: &'a Module,
-        index: SymbolIndex,
-        reference: &Symbol,
-        version: Option<Version>,
-        purpose: Use,
-        log: Log<'_>,
-    ) -> Option<Definition<'a>> {
-        let found = self.choose(from, index, reference, version, purpose, log)?;
+    pub fn resolve(&self, from: &'a Module, reference: &Reference, log: Log<'_>) -> Option<Definition<'a>> {
+        let found = self.choose(from, reference, log)?;
         log.emit(Interest::BINDINGS, || Event::Bound {
             from: &from.name,
             to: &found.module.name,
-            symbol: from.symbols.name(reference),
-            version: version.map(|version| version.name),
+            symbol: reference.name,
+            version: reference.version.map(|version| version.name),
             index: found.index,
         });
         Some(found)
     }
 
-    fn choose(
-        &self,
-        from: &'a Module,
-        index: SymbolIndex,
-        reference: &Symbol,
-        version: Option<Version>,
-        purpose: Use,
-        log: Log<'_>,
-    ) -> Option<Definition<'a>> {
+    fn choose(&self, from: &'a Module, reference: &Reference, log: Log<'_>) -> Option<Definition<'a>> {
+        let Reference {
+            index,
+            symbol,
+            name,
+            hash,
+            version,
+            purpose,
+        } = *reference;
         let own = Definition {
             module: from,
             index,
-            symbol: *reference,
+            symbol,
         };
-        if reference.binding() == symbol::STB_LOCAL
-            || (reference.is_defined() && matches!(reference.visibility(), symbol::STV_HIDDEN | symbol::STV_INTERNAL))
+        if symbol.binding() == symbol::STB_LOCAL
+            || (symbol.is_defined() && matches!(symbol.visibility(), symbol::STV_HIDDEN | symbol::STV_INTERNAL))
         {
             return Some(own);
         }
-        let name = from.symbols.name(reference);
-        let mut wanted = Wanted::new(name, version, purpose);
+        let mut wanted = Wanted::hashed(name, hash, version, purpose);
         // musl sees no hidden definition.
         wanted.newest = version.is_none() && MUSL_RULES.load(Ordering::Relaxed);
         if from.dynamic.is_symbolic()
@@ -220,7 +289,7 @@ impl<'a> Scope<'a, '_> {
             None if MUSL_RULES.load(Ordering::Relaxed) => self.find_as_musl(name, purpose, log)?,
             found => found?,
         };
-        if reference.is_defined() && reference.visibility() == symbol::STV_PROTECTED && found.module.id != from.id {
+        if symbol.is_defined() && symbol.visibility() == symbol::STV_PROTECTED && found.module.id != from.id {
             let callable = Wanted {
                 purpose: Use::Call,
                 ..wanted

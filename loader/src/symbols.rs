@@ -5,9 +5,10 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::elf::dynamic::Dynamic;
-use crate::elf::hash::{GnuHashHeader, SysvHashHeader, gnu_hash, sysv_hash};
+use crate::elf::hash::{GnuHashHeader, SysvHashHeader, gnu_hash, gnu_hash_of_string, sysv_hash};
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::version::{self, Definition, HIDDEN, Need};
 use crate::elf::{SymbolIndex, Vaddr};
@@ -25,6 +26,14 @@ impl Strings {
         let rest = self.0.get(usize::try_from(offset).ok()?..)?;
         let length = rest.iter().position(|byte| *byte == 0)?;
         rest.get(..length)
+    }
+
+    /// The name at `offset` and its [`gnu_hash`].
+    #[inline]
+    fn hashed(&self, offset: u64) -> Option<(&'static [u8], u32)> {
+        let rest = self.0.get(usize::try_from(offset).ok()?..)?;
+        let (length, hash) = gnu_hash_of_string(rest)?;
+        Some((rest.get(..length)?, hash))
     }
 
     /// Whether the name at `offset` is `name`. Cheaper than reading the name first.
@@ -126,9 +135,14 @@ pub struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// A reference to `name`.
     pub fn new(name: &'a [u8], version: Option<Version>, purpose: Use) -> Wanted<'a> {
+        Wanted::hashed(name, gnu_hash(name), version, purpose)
+    }
+
+    /// A reference to `name`, whose [`gnu_hash`] is known.
+    pub fn hashed(name: &'a [u8], hash: u32, version: Option<Version>, purpose: Use) -> Wanted<'a> {
         Wanted {
             name,
-            hash: gnu_hash(name),
+            hash,
             version,
             purpose,
             newest: false,
@@ -268,6 +282,13 @@ impl Symbols {
         self.strings.get(symbol.name.into()).unwrap_or(b"")
     }
 
+    /// The name of a symbol and its [`gnu_hash`]; the empty one when it lies outside the string table.
+    #[inline]
+    pub fn hashed_name(&self, symbol: &Symbol) -> (&'static [u8], u32) {
+        let known = self.strings.hashed(symbol.name.into());
+        known.unwrap_or_else(|| (b"", gnu_hash(b"")))
+    }
+
     /// The version of the symbol at `index`, if the module has versions and it is a real one.
     ///
     /// # Errors
@@ -349,7 +370,7 @@ impl Symbols {
         first: u32,
     ) -> Option<(SymbolIndex, Symbol)> {
         let start = buckets.get(wanted.hash as usize % buckets.len().max(1))?;
-        let mut versioned = Versioned::default();
+        let mut candidates = Candidates::default();
         let mut index = start;
         if start < first {
             return None;
@@ -357,12 +378,12 @@ impl Symbols {
         loop {
             let value = chains.get((index - first) as usize)?;
             if (value ^ wanted.hash) >> 1 == 0
-                && let Some(found) = self.matches(SymbolIndex(index), wanted, &mut versioned)
+                && let Some(found) = self.matches(SymbolIndex(index), wanted, &mut candidates)
             {
                 return Some(found);
             }
             if value & 1 != 0 {
-                return versioned.only();
+                return candidates.only();
             }
             index = index.checked_add(1)?;
         }
@@ -371,27 +392,27 @@ impl Symbols {
     fn find_sysv(&self, wanted: &Wanted<'_>, buckets: Table<u32>, chains: Table<u32>) -> Option<(SymbolIndex, Symbol)> {
         let hash = sysv_hash(wanted.name);
         let mut index = buckets.get(hash as usize % buckets.len().max(1))?;
-        let mut versioned = Versioned::default();
+        let mut candidates = Candidates::default();
         // A chain that comes back to itself ends after as many steps as there are entries.
         for _ in 0..chains.len() {
             if index == 0 {
                 break;
             }
-            if let Some(found) = self.matches(SymbolIndex(index), wanted, &mut versioned) {
+            if let Some(found) = self.matches(SymbolIndex(index), wanted, &mut candidates) {
                 return Some(found);
             }
             index = chains.get(index as usize)?;
         }
-        versioned.only()
+        candidates.only()
     }
 
-    /// Whether the symbol at `index` is the wanted one. A definition that counts only if it is the only one is left in `versioned`.
-    #[inline]
-    fn matches(
+    /// Whether the symbol at `index` is the wanted one. A definition that counts only if it is the only one is left in `candidates`.
+    #[inline(never)]
+    pub fn matches(
         &self,
         index: SymbolIndex,
         wanted: &Wanted<'_>,
-        versioned: &mut Versioned,
+        candidates: &mut Candidates,
     ) -> Option<(SymbolIndex, Symbol)> {
         let symbol = self.get(index)?;
         if !self.strings.is(symbol.name, wanted.name) {
@@ -408,7 +429,7 @@ impl Symbols {
             None => Some((index, symbol)),
             Some(indices) => {
                 let raw = indices.get(index.0 as usize)?;
-                self.version_matches(raw, wanted, versioned, (index, symbol))
+                self.version_matches(raw, wanted, candidates, (index, symbol))
                     .then_some((index, symbol))
             }
         }
@@ -419,7 +440,7 @@ impl Symbols {
         &self,
         raw: u16,
         wanted: &Wanted<'_>,
-        versioned: &mut Versioned,
+        candidates: &mut Candidates,
         found: (SymbolIndex, Symbol),
     ) -> bool {
         let number = raw & !HIDDEN;
@@ -437,16 +458,73 @@ impl Symbols {
                     return true;
                 }
                 if raw & HIDDEN == 0 {
-                    versioned.count += 1;
-                    versioned.found.get_or_insert(found);
+                    candidates.count += 1;
+                    candidates.found.get_or_insert(found);
                 }
                 false
             }
         }
     }
 
+    /// About how many symbols the hash table can find, without a look at them: linkers make a bucket for each two to four.
+    pub fn likely_count(&self) -> u64 {
+        match &self.hash {
+            Hash::Gnu { buckets, .. } => buckets.len() as u64 * 3,
+            Hash::Sysv { chains, .. } => chains.len() as u64,
+            Hash::None => 0,
+        }
+    }
+
+    /// Whether a search meets the symbols of one name in the order of the symbol table: with DT_GNU_HASH it does.
+    pub fn is_in_order(&self) -> bool {
+        matches!(self.hash, Hash::Gnu { .. })
+    }
+
+    /// The symbols that the hash table can find. `None` when there are more than a linker would leave.
+    pub fn findable(&self) -> Option<Range<u32>> {
+        const MOST: u32 = 1 << 24;
+        let first = match &self.hash {
+            Hash::Gnu { first, .. } => *first,
+            _ => 0,
+        };
+        let behind = self.count_up_to(MOST).max(first);
+        (behind < MOST).then_some(first..behind)
+    }
+
+    /// The GNU hash of the name of a symbol that the hash table can find; its lowest bit does not count.
+    #[inline]
+    pub fn hash_at(&self, index: SymbolIndex) -> u32 {
+        let hash = match &self.hash {
+            Hash::Gnu { chains, first, .. } => chains.get(index.0.wrapping_sub(*first) as usize),
+            _ => self.get(index).map(|symbol| self.hashed_name(&symbol).1),
+        };
+        hash.unwrap_or(0)
+    }
+
+    /// Reads what [`Symbols::matches`] reads of the tables, and says nothing about it: the memory is near then.
+    #[inline]
+    pub fn read_tables(&self, index: SymbolIndex) -> u64 {
+        let place = index.0 as usize;
+        let index = self.indices.and_then(|indices| indices.get(place)).map_or(0, u64::from);
+        self.table.get(place).map_or(0, |symbol| symbol.value) ^ index
+    }
+
+    /// As [`Symbols::read_tables`], for the name of the symbol, which is about `length` bytes long.
+    #[inline]
+    pub fn read_name(&self, index: SymbolIndex, length: usize) -> u64 {
+        let offset = self.table.get(index.0 as usize).map_or(0, |symbol| symbol.name) as usize;
+        let byte = |place: usize| self.strings.0.get(place).copied().map_or(0, u64::from);
+        // Names of a hundred bytes stand in two or three lines of the cache.
+        byte(offset) ^ byte(offset.wrapping_add(length / 2)) ^ byte(offset.wrapping_add(length))
+    }
+
     /// Number of symbols that the module's hash table can find, and the index behind the last one (`dladdr` walks them).
     pub fn count(&self) -> u32 {
+        self.count_up_to(u32::MAX)
+    }
+
+    /// As [`Symbols::count`], but looks no further than `most`.
+    fn count_up_to(&self, most: u32) -> u32 {
         match &self.hash {
             Hash::Sysv { chains, .. } => chains.len() as u32,
             Hash::Gnu {
@@ -457,7 +535,9 @@ impl Symbols {
                     return *first;
                 }
                 let mut index = last;
-                while let Some(value) = chains.get((index - first) as usize) {
+                while index < most
+                    && let Some(value) = chains.get((index - first) as usize)
+                {
                     index += 1;
                     if value & 1 != 0 {
                         break;
@@ -470,15 +550,16 @@ impl Symbols {
     }
 }
 
-/// The default-version definitions met on a chain while the reference had no version.
-#[derive(Default)]
-struct Versioned {
+/// The default-version definitions of one module that were met while the reference had no version.
+#[derive(Debug, Default)]
+pub struct Candidates {
     count: u32,
     found: Option<(SymbolIndex, Symbol)>,
 }
 
-impl Versioned {
-    fn only(self) -> Option<(SymbolIndex, Symbol)> {
+impl Candidates {
+    /// The definition, if there was one only.
+    pub fn only(self) -> Option<(SymbolIndex, Symbol)> {
         if self.count == 1 { self.found } else { None }
     }
 }

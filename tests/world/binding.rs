@@ -16,20 +16,20 @@ const A: &str = "/lib/liba.so";
 const B: &str = "/lib/libb.so";
 
 /// Adds a function of one byte.
-fn function(module: &mut Module, name: &str, binding: Binding) -> (SymbolId, u64) {
+pub fn function(module: &mut Module, name: &str, binding: Binding) -> (SymbolId, u64) {
     let place = module.text(&[0xc3]);
     (module.define(name, binding, Kind::Function, place, 1), place)
 }
 
 /// Adds a word that holds the address of `symbol`.
-fn pointer(module: &mut Module, symbol: SymbolId) -> u64 {
+pub fn pointer(module: &mut Module, symbol: SymbolId) -> u64 {
     let place = module.data(&[0; 8]);
     module.relocation(place, R_64, Some(symbol), 0);
     place
 }
 
 /// Adds a word through which `symbol` is called.
-fn slot(module: &mut Module, symbol: SymbolId) -> u64 {
+pub fn slot(module: &mut Module, symbol: SymbolId) -> u64 {
     let place = module.data(&[0; 8]);
     module.slot(place, JUMP_SLOT, Some(symbol), 0);
     place

@@ -55,6 +55,8 @@ pub struct Stand {
     pub allow: Allow,
     /// `--list`: a missing library is no error.
     pub tolerant: bool,
+    /// RTLD_DEEPBIND, for what is opened.
+    pub binds_deep: bool,
     /// Which events are kept.
     pub interest: Interest,
     journal: Journal,
@@ -63,6 +65,7 @@ pub struct Stand {
 impl Stand {
     /// A process without files, whose program will be `program`.
     pub fn new(program: &forge::Module) -> Stand {
+        crate::resolver::obey_environment();
         let mut stand = Stand {
             host: Memory::new(BASE),
             world: World::default(),
@@ -71,6 +74,7 @@ impl Stand {
             bind_now: true,
             allow: Allow::empty(),
             tolerant: false,
+            binds_deep: false,
             interest: Interest::empty(),
             journal: Journal::default(),
         };
@@ -191,7 +195,10 @@ impl Stand {
             purpose: Purpose::Open,
             asker: None,
         };
-        let mapped = self.mapping(|context| Mapped::load(None, &[wish], namespace, &self.world, context))?;
+        let mut mapped = self.mapping(|context| Mapped::load(None, &[wish], namespace, &self.world, context))?;
+        for module in mapped.batch.modules.iter_mut().filter_map(Arc::get_mut) {
+            module.binds_deep = self.binds_deep;
+        }
         let linked = mapped.link(&self.world, self.log())?;
         let relocated = self.store(linked)?;
         self.finish(relocated)

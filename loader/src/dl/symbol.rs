@@ -80,6 +80,7 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
             namespace: whose.map_or(Namespace::BASE, |module| module.namespace),
             lists: [&list, &[]],
             unique: &world.unique,
+            index: None,
         };
         let found = scope.find(&wanted, None, runtime.log);
         // What RTLD_DEFAULT finds stays as long as the asker does, as if a reference of it had been bound.

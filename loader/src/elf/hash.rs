@@ -5,24 +5,61 @@ use crate::error::{Fault, Kind, Rule};
 
 const STEP: u32 = 33;
 const STEP_2: u32 = STEP * STEP;
-const STEP_3: u32 = STEP_2 * STEP;
-const STEP_4: u32 = STEP_3 * STEP;
+const STEP_4: u32 = STEP_2 * STEP_2;
+const STEP_8: u32 = STEP_4.wrapping_mul(STEP_4);
+/// What the hash begins with.
+const START: u32 = 5381;
 
 /// The hash that `.gnu.hash` tables are made with: Bernstein's, `h * 33 + byte`, from 5381.
-///
-/// Four bytes a step: the products do not wait for one another, so a long C++ name costs a quarter of the latency.
-#[inline]
+#[inline(never)]
 pub fn gnu_hash(name: &[u8]) -> u32 {
-    let mut hash: u32 = 5381;
-    let (groups, rest) = name.as_chunks::<4>();
-    for &[a, b, c, d] in groups {
-        let group = u32::from(a) * STEP_3 + u32::from(b) * STEP_2 + u32::from(c) * STEP + u32::from(d);
-        hash = hash.wrapping_mul(STEP_4).wrapping_add(group);
+    let (words, rest) = name.as_chunks::<8>();
+    let hash = words
+        .iter()
+        .fold(START, |hash, word| eight(hash, u64::from_le_bytes(*word)));
+    rest.iter().fold(hash, |hash, byte| one(hash, *byte))
+}
+
+/// The length of the string that `bytes` begin with, without its NUL, and its [`gnu_hash`]. `None` when no NUL ends it.
+#[inline(never)]
+pub fn gnu_hash_of_string(bytes: &[u8]) -> Option<(usize, u32)> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let mut hash = START;
+    let mut length = 0;
+    for word in bytes.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        // Some byte is 0: taking one off borrows from its upper bit, which was not set.
+        if word.wrapping_sub(ONES) & !word & (ONES << 7) != 0 {
+            break;
+        }
+        hash = eight(hash, word);
+        length += 8;
     }
-    for byte in rest {
-        hash = hash.wrapping_mul(STEP).wrapping_add(u32::from(*byte));
+    for byte in bytes.get(length..)? {
+        if *byte == 0 {
+            return Some((length, hash));
+        }
+        hash = one(hash, *byte);
+        length += 1;
     }
-    hash
+    None
+}
+
+#[inline(always)]
+fn one(hash: u32, byte: u8) -> u32 {
+    hash.wrapping_mul(STEP).wrapping_add(u32::from(byte))
+}
+
+/// Eight bytes in one step, the first one lowest: neighbours are put together in pairs, pairs in fours, side by side in one word, so that no product
+/// waits for more than two others.
+#[inline(always)]
+fn eight(hash: u32, word: u64) -> u32 {
+    const BYTES: u64 = 0x00ff_00ff_00ff_00ff;
+    const PAIRS: u64 = 0x0000_ffff_0000_ffff;
+    let pairs = (word & BYTES) * STEP as u64 + (word >> 8 & BYTES);
+    let fours = (pairs & PAIRS) * STEP_2 as u64 + (pairs >> 16 & PAIRS);
+    let group = (fours as u32).wrapping_mul(STEP_4).wrapping_add((fours >> 32) as u32);
+    hash.wrapping_mul(STEP_8).wrapping_add(group)
 }
 
 /// The hash that DT_HASH tables and versions are made with (gABI, "Hash Table"): 28 bits.
@@ -173,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn four_bytes_a_step_give_what_one_gives() {
+    fn eight_bytes_a_step_give_what_one_gives() {
         let mut state = 1u32;
         let bytes: [u8; 257] = core::array::from_fn(|_| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -184,6 +221,28 @@ mod tests {
             assert_eq!(sysv_hash(&bytes[..length]), sysv_reference(&bytes[..length]));
         }
         assert_eq!(gnu_hash(&[0xff; 255]), reference(&[0xff; 255]));
+    }
+
+    #[test]
+    fn a_string_is_measured_while_it_is_hashed() {
+        let bytes: [u8; 300] = core::array::from_fn(|place| (place * 7 % 255) as u8 + 1);
+        for start in 0..9 {
+            for length in 0..64 {
+                let mut table = bytes;
+                table[start + length] = 0;
+                let expected = Some((length, reference(&bytes[start..start + length])));
+                assert_eq!(gnu_hash_of_string(&table[start..]), expected);
+                // Up to the last byte of the table.
+                assert_eq!(gnu_hash_of_string(&table[start..=start + length]), expected);
+            }
+        }
+        // A byte before the end that differs from 0 by its upper bit only, or by the lowest.
+        assert_eq!(
+            gnu_hash_of_string(&[0x80, 1, 0, 1, 0, 0, 0, 0]),
+            Some((2, reference(&[0x80, 1])))
+        );
+        assert_eq!(gnu_hash_of_string(&bytes[..40]), None);
+        assert_eq!(gnu_hash_of_string(&[]), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! dropped, and dropping it unmaps it: nothing half-done is ever visible.
 #![forbid(unsafe_code)]
 
+pub mod answers;
 pub mod demands;
 pub mod init;
 pub mod link;

@@ -10,12 +10,13 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::Batch;
+use super::answers::Answers;
 use super::demands::check_protected;
 use super::init::check_code;
 use super::link::{Linked, no_static_tls};
 use super::protect::{CANNOT_RESTORE, Change, change_read_only_segments};
 use crate::arch::{Ask, Field, Machine, Relocation};
-use crate::elf::dynamic::{PltKind, Range, tag};
+use crate::elf::dynamic::{Dynamic, PltKind, Range, tag};
 use crate::elf::reloc::{Rel, Rela};
 use crate::elf::segment::{Access, ProgramHeader, kind};
 use crate::elf::symbol::{self, Symbol};
@@ -24,7 +25,7 @@ use crate::error::{Entry, Fault, Kind, Name, Result, Rule, Stage, Unresolved, te
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Table};
 pub use crate::process::Allow;
-use crate::scope::{Definition, MUSL_RULES, Scope, breadth_first, note_binding};
+use crate::scope::{DYNAMIC_WEAK, Definition, Index, MUSL_RULES, Reference, Scope, breadth_first, note_binding};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
 use crate::world::{Host, Identity, Module, ModuleId, Role, Roster, TlsSlot, Unique, World};
@@ -156,7 +157,10 @@ impl Linked {
             unresolved: Vec::new(),
             blamed: None,
             statistics: &mut changing.statistics,
+            index: None,
+            answers: Answers::default(),
         };
+        work.index = work.index();
         work.statistics.modules = work.roster.batch.len() as u64;
         for id in &changing.init_order {
             let Some(module) = work.roster.get(*id).filter(|module| !module.is_final) else {
@@ -203,6 +207,9 @@ struct Work<'a> {
     /// The module that a fault is about, if it is not the one whose tables are applied.
     blamed: Option<&'a Module>,
     statistics: &'a mut Statistics,
+    /// Who defines what in the scope that the new modules share, where they make many references.
+    index: Option<Index<'a>>,
+    answers: Answers,
 }
 
 /// The last reference that was looked up: tables are grouped by symbol, so the next one is often the same.
@@ -241,7 +248,33 @@ struct Tables<'a> {
     kept: Option<Vec<ModuleId>>,
 }
 
+impl Tables<'_> {
+    /// What the relocations of the table want definitions for, all but a few.
+    fn purpose(&self) -> Use {
+        match self.cursor.table {
+            tag::JMPREL => Use::Call,
+            _ => Use::Address,
+        }
+    }
+}
+
 impl<'a> Work<'a> {
+    /// The index for the scope of the new modules. Those of a batch share one.
+    fn index(&self) -> Option<Index<'a>> {
+        // Who reads of each module that is asked has each module asked, and who reads of bindings reads of them in the order of the tables. A slot that is
+        // never bound for good waits for its call.
+        let is_read = self.log.interest.intersects(Interest::SYMBOLS | Interest::BINDINGS);
+        if is_read || DYNAMIC_WEAK.load(Ordering::Relaxed) || BIND_NOT.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut fresh = self.roster.batch.iter().filter(|module| !module.is_final);
+        let first = fresh.next()?;
+        let count = fresh.fold(references(&first.dynamic), |sum, module| {
+            sum.saturating_add(references(&module.dynamic))
+        });
+        Index::new(&scope_of(self.roster, self.global, self.unique, first), count)
+    }
+
     fn relocate(&mut self, module: &'a Module) -> Result<()> {
         let dynamic = &module.dynamic;
         let now = self.binding.now || dynamic.binds_now();
@@ -342,17 +375,28 @@ impl<'a> Work<'a> {
         let is_plain = tables.stream.is_empty();
         let mut meaning = Meaning::new(self.binding.machine);
         let mut index = 0;
+        self.answers.clear();
+        // The first entry whose symbol has not been looked up.
+        let mut unread = relative as usize;
         let entries = form.entries(words);
         while let Some(entry) = entries.get(index) {
             tables.cursor.index = index;
-            self.one(
-                tables,
-                &mut meaning,
-                &entry,
-                form.addend(&entry),
-                (index as u64) < relative,
-            )?;
+            let is_relative = (index as u64) < relative;
+            if index >= unread
+                && let Rows::Rela(entries) = entries
+            {
+                let next = (index..).map_while(|index| entries.get(index));
+                unread = index.saturating_add(self.look_ahead(tables, &mut meaning, next));
+            }
             index += 1;
+            if !is_relative
+                && let Some(word) = self.known_word(tables, &mut meaning, &entry)
+                && tables.patch.store(Vaddr(entry.offset), word).is_some()
+            {
+                self.statistics.symbolic += 1;
+                continue;
+            }
+            self.one(tables, &mut meaning, &entry, form.addend(&entry), is_relative)?;
             if is_plain
                 && let Rows::Rela(entries) = entries
                 && let Some(kind) = meaning.relative()
@@ -402,10 +446,12 @@ impl<'a> Work<'a> {
         let at = Vaddr(entry.offset);
         tables.site.at = at;
         tables.site.symbol = entry.symbol();
-        tables.site.relocation = match meaning.known(entry.kind()) {
-            Some(relocation) => relocation,
-            None => meaning.of(tables.module, entry.kind(), entry.symbol(), at)?,
-        };
+        let kind = entry.kind();
+        tables.site.relocation = meaning.of(kind).ok_or_else(|| Kind::UnknownRelocation {
+            kind,
+            at,
+            symbol: symbol_name(tables.module, entry.symbol()),
+        })?;
         let ask = tables.site.relocation.ask;
         if counted && !matches!(ask, Ask::Relative) {
             return Err(Kind::malformed(Rule::RelativeCount, at.0, 0));
@@ -623,15 +669,32 @@ impl<'a> Work<'a> {
             self.statistics.repeated += 1;
             return Ok(memo.found);
         }
+        let asked = Reference::new(&tables.module.symbols, index, *reference, purpose)?;
+        let found = self.look_up(tables, &asked)?;
+        if let Some(definition) = &found {
+            self.check_direct(&asked, definition)
+                .inspect_err(|_| self.blamed = Some(definition.module))?;
+        }
+        tables.memo = Some(Memo { index, purpose, found });
+        Ok(found)
+    }
+
+    /// Finds the definition for a reference, and notes what follows from it for the modules.
+    #[inline(never)]
+    fn look_up(
+        &mut self,
+        tables: &mut Tables<'a>,
+        asked: &Reference,
+    ) -> core::result::Result<Option<Definition<'a>>, Fault> {
         self.statistics.lookups += 1;
         let module = tables.module;
-        let version = module.symbols.version(index)?;
-        let scope = scope_of(self.roster, self.global, self.unique, module);
-        let found = scope.resolve(module, index, reference, version, purpose, self.log);
+        let scope = Scope {
+            index: self.index.as_ref(),
+            ..scope_of(self.roster, self.global, self.unique, module)
+        };
+        let found = scope.resolve(module, asked, self.log);
         if let Some(definition) = &found {
-            check_value(definition)
-                .and_then(|()| self.check_direct(module, reference, definition, purpose))
-                .inspect_err(|_| self.blamed = Some(definition.module))?;
+            check_value(definition).inspect_err(|_| self.blamed = Some(definition.module))?;
             let id = definition.module.id;
             if definition.module.role == Role::Opened && !module.needed.contains(&id) {
                 let kept = || breadth_first(self.roster, &[module.id]);
@@ -647,25 +710,61 @@ impl<'a> Work<'a> {
                 }
             }
         }
-        tables.memo = Some(Memo { index, purpose, found });
         Ok(found)
     }
 
+    /// Looks up what the next entries of a table ask for, and keeps the addresses. What has none yet, or is nowhere, or is not wanted for its address, is
+    /// left for [`Work::apply`]. Returns how many entries were looked at.
+    #[inline(never)]
+    fn look_ahead(
+        &mut self,
+        tables: &mut Tables<'a>,
+        meaning: &mut Meaning<'_>,
+        next: impl Iterator<Item = Rela>,
+    ) -> usize {
+        let Some(index) = &self.index else { return usize::MAX };
+        let purpose = tables.purpose();
+        let symbols = next.map(|entry| {
+            let relocation = meaning.of(entry.kind())?;
+            is_plain(relocation.ask, purpose).then_some(entry.symbol())
+        });
+        let seen = self.answers.look_ahead(&tables.module.symbols, purpose, symbols, index);
+        let ahead = core::mem::take(&mut self.answers.ahead);
+        for asked in &ahead {
+            if let Ok(Some(found)) = self.look_up(tables, asked)
+                && !found.is_indirect()
+                && found.symbol.kind() != symbol::STT_TLS
+                && !is_direct(asked)
+            {
+                self.answers.set(asked.index, self.address(&found));
+            }
+        }
+        // What is wrong is said when the entry is applied.
+        self.blamed = None;
+        self.answers.ahead = ahead;
+        seen
+    }
+
+    /// The word that an entry asks for, if that takes no more than the address of its symbol, and this is known.
+    #[inline(always)]
+    fn known_word(&self, tables: &mut Tables<'a>, meaning: &mut Meaning<'_>, entry: &Rela) -> Option<u64> {
+        let address = self.answers.get(entry.symbol())?;
+        let ask = meaning.of(entry.kind())?.ask;
+        let is_known = is_plain(ask, tables.purpose()) && !is_in_stream(tables, Vaddr(entry.offset));
+        let addend = match ask {
+            Ask::Value { .. } => entry.addend,
+            _ => 0,
+        };
+        is_known.then(|| address.0.wrapping_add(addend))
+    }
+
     /// A program that has an address of its own for a function that it calls elsewhere goes past the GOT to it.
-    fn check_direct(
-        &self,
-        module: &Module,
-        reference: &Symbol,
-        found: &Definition<'_>,
-        purpose: Use,
-    ) -> core::result::Result<(), Fault> {
-        let is_direct = purpose == Use::Call && !reference.is_defined() && reference.value != 0;
-        if is_direct && found.symbol.visibility() == symbol::STV_PROTECTED {
-            let name = module.symbols.name(reference);
+    fn check_direct(&self, asked: &Reference, found: &Definition<'_>) -> core::result::Result<(), Fault> {
+        if is_direct(asked) && found.symbol.visibility() == symbol::STV_PROTECTED {
             let harm = " may break pointer equality";
             return check_protected(
                 found.module,
-                name,
+                asked.name,
                 "direct reference to protected function",
                 harm,
                 self.log,
@@ -805,6 +904,37 @@ fn pack(number: u64, offset: u64) -> Option<u64> {
     fits.then_some(number << 40 | low)
 }
 
+/// Whether the program goes past the GOT to an address of its own for the function that it asks for.
+fn is_direct(asked: &Reference) -> bool {
+    asked.purpose == Use::Call && !asked.symbol.is_defined() && asked.symbol.value != 0
+}
+
+/// Whether the word is the address of a definition that is looked up for `purpose`, plus an addend from the table at most.
+#[inline(always)]
+fn is_plain(ask: Ask, purpose: Use) -> bool {
+    match ask {
+        Ask::JumpSlot => purpose == Use::Call,
+        Ask::GlobDat
+        | Ask::Value {
+            addend: true,
+            pc_relative: false,
+            field: Field::Word64,
+        } => purpose == Use::Address,
+        _ => false,
+    }
+}
+
+/// How many references a module's tables make, about.
+fn references(dynamic: &Dynamic) -> u64 {
+    let tables = [dynamic.rela, dynamic.rel, dynamic.jmprel.map(|(range, _)| range)];
+    let bytes = tables
+        .iter()
+        .flatten()
+        .fold(0u64, |sum, range| sum.saturating_add(range.size));
+    let relative = dynamic.relacount.saturating_add(dynamic.relcount);
+    (bytes / size_of::<Rela>() as u64).saturating_sub(relative)
+}
+
 /// The scope of a module's references: the global one, then what came with the same `dlopen`.
 pub fn scope_of<'a, 'l>(
     roster: Roster<'a>,
@@ -822,6 +952,7 @@ pub fn scope_of<'a, 'l>(
         namespace: module.namespace,
         lists,
         unique,
+        index: None,
     }
 }
 
@@ -874,13 +1005,20 @@ impl<'a> Meaning<'a> {
         Meaning { machine, last: None }
     }
 
-    /// The meaning, if it is the one of the entry before: tables are sorted by it.
+    /// What a number means. Tables are sorted by it, so it is most often the last one.
     #[inline(always)]
-    fn known(&self, kind: u32) -> Option<Relocation> {
+    fn of(&mut self, kind: u32) -> Option<Relocation> {
         match self.last {
-            Some((known, relocation)) if known == kind => Some(relocation),
-            _ => None,
+            Some((last, relocation)) if last == kind => Some(relocation),
+            _ => self.other(kind),
         }
+    }
+
+    #[inline(never)]
+    fn other(&mut self, kind: u32) -> Option<Relocation> {
+        let relocation = (self.machine.relocation)(kind)?;
+        self.last = Some((kind, relocation));
+        Some(relocation)
     }
 
     /// The number of relative relocations, if the entry before was one.
@@ -888,23 +1026,6 @@ impl<'a> Meaning<'a> {
     fn relative(&self) -> Option<u32> {
         let (kind, relocation) = self.last?;
         matches!(relocation.ask, Ask::Relative).then_some(kind)
-    }
-
-    #[inline(never)]
-    fn of(
-        &mut self,
-        module: &Module,
-        kind: u32,
-        index: SymbolIndex,
-        at: Vaddr,
-    ) -> core::result::Result<Relocation, Fault> {
-        let relocation = (self.machine.relocation)(kind).ok_or_else(|| Kind::UnknownRelocation {
-            kind,
-            at,
-            symbol: symbol_name(module, index),
-        })?;
-        self.last = Some((kind, relocation));
-        Ok(relocation)
     }
 }
 
@@ -1137,9 +1258,9 @@ pub fn bind_slot(
     let entry = form.entries(words).get(index as usize).ok_or_else(damaged)?;
     let (at, symbol_index) = (Vaddr(entry.offset), entry.symbol());
     let reference = module.symbols.get(symbol_index).ok_or_else(damaged)?;
-    let version = module.symbols.version(symbol_index).map_err(fault)?;
+    let asked = Reference::new(&module.symbols, symbol_index, reference, Use::Call).map_err(fault)?;
     let scope = scope_of(roster, global, unique, module);
-    let found = scope.resolve(module, symbol_index, &reference, version, Use::Call, log);
+    let found = scope.resolve(module, &asked, log);
     let address = match found {
         Some(found) => {
             note_binding(roster, module, found.module);
@@ -1155,8 +1276,8 @@ pub fn bind_slot(
         None => {
             let unresolved = Unresolved {
                 module: module.name.clone(),
-                symbol: Name::new(module.symbols.name(&reference)),
-                version: version.map(|version| Name::new(version.name)),
+                symbol: Name::new(asked.name),
+                version: asked.version.map(|version| Name::new(version.name)),
             };
             return Err(fault(Kind::Undefined(alloc::vec![unresolved]).into()));
         }
