@@ -674,6 +674,11 @@ impl<'a> Work<'a> {
         if let Some(definition) = &found {
             self.check_direct(&asked, definition)
                 .inspect_err(|_| self.blamed = Some(definition.module))?;
+            if self.is_first_of_its_name(tables.module, definition) {
+                let name = definition.module.symbols.name(&definition.symbol);
+                self.unique
+                    .push((Name::new(name), definition.module.id, definition.index));
+            }
         }
         tables.memo = Some(Memo { index, purpose, found });
         Ok(found)
@@ -702,15 +707,17 @@ impl<'a> Work<'a> {
                     module.bind_to(definition.module);
                 }
             }
-            if definition.symbol.binding() == symbol::STB_GNU_UNIQUE {
-                let name = definition.module.symbols.name(&definition.symbol);
-                if scope.first_of_its_name(name).is_none() {
-                    self.unique
-                        .push((Name::new(name), definition.module.id, definition.index));
-                }
-            }
         }
         Ok(found)
+    }
+
+    /// Whether a definition is of a unique name that no reference was bound to so far.
+    fn is_first_of_its_name(&self, module: &'a Module, found: &Definition<'a>) -> bool {
+        let scope = scope_of(self.roster, self.global, self.unique, module);
+        found.symbol.binding() == symbol::STB_GNU_UNIQUE
+            && scope
+                .first_of_its_name(found.module.symbols.name(&found.symbol))
+                .is_none()
     }
 
     /// Looks up what the next entries of a table ask for, and keeps the addresses. What has none yet, or is nowhere, or is not wanted for its address, is
@@ -735,6 +742,8 @@ impl<'a> Work<'a> {
                 && !found.is_indirect()
                 && found.symbol.kind() != symbol::STT_TLS
                 && !is_direct(asked)
+                // Which reference is the first decides what the others get: that is for the order of the table.
+                && !self.is_first_of_its_name(tables.module, &found)
             {
                 self.answers.set(asked.index, self.address(&found));
             }
