@@ -91,13 +91,18 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// What the symbol at `index` of a module asks for.
+    /// What the symbol at `index` of a module asks for, whose name and its hash are known.
     ///
     /// # Errors
     /// As [`Symbols::version`].
-    #[inline(never)]
-    pub fn new(symbols: &Symbols, index: SymbolIndex, symbol: Symbol, purpose: Use) -> Result<Reference, Fault> {
-        let (name, hash) = symbols.hashed_name(&symbol);
+    #[inline(always)]
+    pub fn new(
+        symbols: &Symbols,
+        index: SymbolIndex,
+        symbol: Symbol,
+        (name, hash): (&'static [u8], u32),
+        purpose: Use,
+    ) -> Result<Reference, Fault> {
         let version = symbols.version(index)?;
         Ok(Reference {
             index,

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
-use super::{INDEX, RESOLVER, Reference, Scope, WALK};
+use super::{INDEX, RESOLVER, Scope, WALK};
 use crate::elf::SymbolIndex;
 use crate::elf::symbol::Symbol;
 use crate::symbols::{Candidates, Symbols, Wanted};
@@ -178,7 +178,7 @@ impl<'a> Index<'a> {
 
     /// Has the processor fetch what look-ups will read. At most [`GROUP`] of them count.
     #[inline(never)]
-    pub fn fetch(&self, ahead: &[Reference]) {
+    pub fn fetch(&self, ahead: &[Ahead]) {
         // Each loop does one step for all names: no load of a loop waits for another one of it.
         let mut slots = [Slot::default(); GROUP];
         for (slot, ahead) in slots.iter_mut().zip(ahead) {
@@ -200,6 +200,17 @@ impl<'a> Index<'a> {
         }
         core::hint::black_box(read);
     }
+}
+
+/// A symbol that is looked up next.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead {
+    /// Where it stands in the module that makes the reference.
+    pub index: SymbolIndex,
+    /// Its name.
+    pub name: &'static [u8],
+    /// The name's hash.
+    pub hash: u32,
 }
 
 /// What a module has for a reference without a version, when all of its definitions were looked at.

@@ -6,10 +6,11 @@
 
 use alloc::vec::Vec;
 
+use crate::elf::reloc::Rela;
 use crate::elf::{Address, SymbolIndex};
-use crate::scope::index::GROUP;
-use crate::scope::{Index, Reference};
-use crate::symbols::{Symbols, Use};
+use crate::scope::Index;
+use crate::scope::index::{Ahead, GROUP};
+use crate::symbols::Symbols;
 
 /// The references of one table.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ pub struct Answers {
     /// By symbol number: the address of its definition, 0 as long as it is not known.
     known: Vec<Address>,
     /// The references that are looked up next.
-    pub ahead: Vec<Reference>,
+    pub ahead: Vec<Ahead>,
 }
 
 impl Answers {
@@ -48,38 +49,41 @@ impl Answers {
         }
     }
 
-    /// Makes ready the look-ups for the symbols that the next entries name, as far as they are not known. Returns how many entries those are.
-    #[inline(never)]
+    /// Makes ready the look-ups for the symbols of the next entries of a table, as far as they are not known and the entry `is_plain`, of its number.
+    /// Returns how many entries those are.
+    #[inline(always)]
     pub fn look_ahead(
         &mut self,
         symbols: &Symbols,
-        purpose: Use,
-        entries: impl Iterator<Item = Option<SymbolIndex>>,
+        entries: impl Iterator<Item = Rela>,
+        mut is_plain: impl FnMut(u32) -> bool,
         scope: &Index<'_>,
     ) -> usize {
-        let mut new = [SymbolIndex(0); GROUP];
-        let (mut count, mut seen, mut read) = (0usize, 0, 0);
-        for symbol in entries {
+        self.ahead.clear();
+        let (mut seen, mut read) = (0, 0);
+        for entry in entries {
+            let index = entry.symbol();
             // Entries with one symbol stand together.
-            if let Some(index) = symbol
-                && index.0 != 0
-                && new.get(count.saturating_sub(1)) != Some(&index)
-                && self.get(index).is_none()
-            {
-                let Some(place) = new.get_mut(count) else { break };
-                *place = index;
-                count += 1;
+            let is_other = index.0 != 0 && self.ahead.last().is_none_or(|last| last.index != index);
+            if is_other && self.get(index).is_none() && is_plain(entry.kind()) {
+                if self.ahead.len() == GROUP {
+                    break;
+                }
                 read ^= symbols.read_name(index, 0);
+                self.ahead.push(Ahead {
+                    index,
+                    name: b"",
+                    hash: 0,
+                });
             }
             seen += 1;
         }
         core::hint::black_box(read);
-        let asked = new.iter().take(count).filter_map(|index| {
-            let symbol = symbols.get(*index)?;
-            Reference::new(symbols, *index, symbol, purpose).ok()
-        });
-        self.ahead.clear();
-        self.ahead.extend(asked);
+        for ahead in &mut self.ahead {
+            if let Some(symbol) = symbols.get(ahead.index) {
+                (ahead.name, ahead.hash) = symbols.hashed_name(&symbol);
+            }
+        }
         scope.fetch(&self.ahead);
         seen
     }

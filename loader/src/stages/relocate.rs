@@ -25,6 +25,7 @@ use crate::error::{Entry, Fault, Kind, Name, Result, Rule, Stage, Unresolved, te
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Table};
 pub use crate::process::Allow;
+use crate::scope::index::Ahead;
 use crate::scope::{DYNAMIC_WEAK, Definition, Index, MUSL_RULES, Reference, Scope, breadth_first, note_binding};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
@@ -669,7 +670,8 @@ impl<'a> Work<'a> {
             self.statistics.repeated += 1;
             return Ok(memo.found);
         }
-        let asked = Reference::new(&tables.module.symbols, index, *reference, purpose)?;
+        let symbols = &tables.module.symbols;
+        let asked = Reference::new(symbols, index, *reference, symbols.hashed_name(reference), purpose)?;
         let found = self.look_up(tables, &asked)?;
         if let Some(definition) = &found {
             self.check_direct(&asked, definition)
@@ -731,21 +733,24 @@ impl<'a> Work<'a> {
     ) -> usize {
         let Some(index) = &self.index else { return usize::MAX };
         let purpose = tables.purpose();
-        let symbols = next.map(|entry| {
-            let relocation = meaning.of(entry.kind())?;
-            is_plain(relocation.ask, purpose).then_some(entry.symbol())
-        });
-        let seen = self.answers.look_ahead(&tables.module.symbols, purpose, symbols, index);
+        let symbols = &tables.module.symbols;
+        let is_plain = |kind| {
+            let relocation = meaning.of(kind);
+            relocation.is_some_and(|relocation| is_plain(relocation.ask, purpose))
+        };
+        let seen = self.answers.look_ahead(symbols, next, is_plain, index);
         let ahead = core::mem::take(&mut self.answers.ahead);
-        for asked in &ahead {
-            if let Ok(Some(found)) = self.look_up(tables, asked)
+        for Ahead { index, name, hash } in ahead.iter().copied() {
+            if let Some(symbol) = symbols.get(index)
+                && let Ok(asked) = Reference::new(symbols, index, symbol, (name, hash), purpose)
+                && let Ok(Some(found)) = self.look_up(tables, &asked)
                 && !found.is_indirect()
                 && found.symbol.kind() != symbol::STT_TLS
-                && !is_direct(asked)
+                && !is_direct(&asked)
                 // Which reference is the first decides what the others get: that is for the order of the table.
                 && !self.is_first_of_its_name(tables.module, &found)
             {
-                self.answers.set(asked.index, self.address(&found));
+                self.answers.set(index, self.address(&found));
             }
         }
         // What is wrong is said when the entry is applied.
@@ -1267,7 +1272,9 @@ pub fn bind_slot(
     let entry = form.entries(words).get(index as usize).ok_or_else(damaged)?;
     let (at, symbol_index) = (Vaddr(entry.offset), entry.symbol());
     let reference = module.symbols.get(symbol_index).ok_or_else(damaged)?;
-    let asked = Reference::new(&module.symbols, symbol_index, reference, Use::Call).map_err(fault)?;
+    let symbols = &module.symbols;
+    let name = symbols.hashed_name(&reference);
+    let asked = Reference::new(symbols, symbol_index, reference, name, Use::Call).map_err(fault)?;
     let scope = scope_of(roster, global, unique, module);
     let found = scope.resolve(module, &asked, log);
     let address = match found {
