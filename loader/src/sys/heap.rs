@@ -4,7 +4,8 @@
 //! memory that belongs to lode can then be told from the program's by its address. The list is long after a start, and `dlopen` and `dlclose` ask for the same sizes again and again: what is given back
 //! is kept by its size and handed out again without a search. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
 //! into lode in that very thread cannot wait for itself, so it does without the list: what it asks for is a mapping of its own, and what it gives
-//! back is left for the one that it interrupted. So an edit costs no system call, as blocking signals would.
+//! back is left for the one that it interrupted. So an edit costs no system call, as blocking signals would. The handler may wait for a lock that another thread has, for
+//! which the edit then goes on no more: so no thread waits for the list for ever, but does, after a while, what the handler does.
 //!
 //! # Safety
 //! Room and range are lode's alone. Blocks are handed out by the allocator, which keeps them apart. One that was given back is a [`Block`], a value with one owner.
@@ -38,6 +39,15 @@ const UNIT: usize = size_of::<Unit>();
 
 /// The largest blocks that are kept by their size, in units.
 const LARGEST_KEPT: usize = 128;
+
+/// How often a thread looks whether the list is free before it does without: below a millisecond, where the holder has a processor.
+const PATIENCE: u32 = 1 << 15;
+
+/// How often before a fork: a child whose list is in the middle of an edit gets a mapping for each block, so this is much longer than another thread's fork takes.
+const PATIENCE_OF_FORK: u32 = 1 << 25;
+
+/// The alignment of a mapping: that of the smallest page.
+const PAGE: usize = 4096;
 
 /// What the kernel answered when it last refused memory to lode, for people; 0 before it did.
 static REFUSAL: AtomicI32 = AtomicI32::new(0);
@@ -175,59 +185,69 @@ impl Heap {
         self.guarded.store(true, Ordering::Release);
     }
 
-    /// Takes the lock before a fork, so that the child finds the list whole.
+    /// Takes the lock before a fork, so that the child finds the list whole. If that cannot be had, the child finds the lock taken, for good.
     pub fn hold(&self) {
-        let took = self.take();
-        self.interrupted.store(!took, Ordering::Relaxed);
+        let took = self.take_within(PATIENCE_OF_FORK);
+        // Where another thread has the lock, the mark is about that one.
+        if self.is_own() {
+            self.interrupted.store(!took, Ordering::Relaxed);
+        }
     }
 
     /// Gives back what [`Heap::hold`] took, in the parent and in the child.
     pub fn release(&self) {
         // A fork in a signal handler that interrupted an edit: the edit goes on, in the child too, and gives the lock back itself.
-        if !self.interrupted.load(Ordering::Relaxed) {
+        if self.is_own() && !self.interrupted.load(Ordering::Relaxed) {
             self.holder.store(0, Ordering::Release);
         }
     }
 
-    /// Takes the lock; `false` when the calling thread has it already.
+    /// What names the calling thread.
     #[inline(always)]
-    fn take(&self) -> bool {
+    fn own(&self) -> u64 {
         // During the start there is one thread, and it may have no pointer yet.
-        let own = match self.guarded.load(Ordering::Acquire) {
+        match self.guarded.load(Ordering::Acquire) {
             true => machine::thread_pointer(),
             false => 1,
-        };
+        }
+    }
+
+    /// Whether the calling thread has the lock.
+    fn is_own(&self) -> bool {
+        self.holder.load(Ordering::Relaxed) == self.own()
+    }
+
+    /// Takes the lock; `false` when the calling thread has it already, or another one for too long.
+    #[inline(always)]
+    fn take_within(&self, looks: u32) -> bool {
+        let own = self.own();
         match self
             .holder
             .compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed)
         {
             Ok(_) => true,
-            Err(holder) => holder != own && self.wait(own),
+            Err(holder) => holder != own && self.wait(own, looks),
         }
     }
 
-    /// Waits until the lock is free, and takes it.
+    /// Takes the lock when it becomes free; `false` when it has not after so many looks.
     #[cold]
-    fn wait(&self, own: u64) -> bool {
-        let mut spins = 0u32;
-        while self
-            .holder
-            .compare_exchange_weak(0, own, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
+    fn wait(&self, own: u64, looks: u32) -> bool {
+        (1..=looks).any(|look| {
             // The holder may need this processor.
-            spins = spins.wrapping_add(1);
-            if spins.is_multiple_of(64) {
+            if look.is_multiple_of(64) {
                 call::sched_yield();
             }
             core::hint::spin_loop();
-        }
-        true
+            self.holder
+                .compare_exchange_weak(0, own, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+        })
     }
 
-    /// Calls `body` with the list. `None` when this thread is in the middle of an edit.
+    /// Calls `body` with the list. `None` when this thread is in the middle of an edit, or another one stands still in it.
     fn with<T>(&self, body: impl FnOnce(&mut State) -> T) -> Option<T> {
-        if !self.take() {
+        if !self.take_within(PATIENCE) {
             return None;
         }
         // SAFETY: this thread is the holder until the end of this function, and a handler in it does not come here.
@@ -395,6 +415,13 @@ fn shape(layout: Layout) -> Layout {
     layout.align_to(UNIT).unwrap_or(layout).pad_to_align()
 }
 
+/// A mapping for a block that is not to come from the list.
+#[cold]
+fn mapped(layout: Layout) -> Option<*mut u8> {
+    let words = (layout.align() <= PAGE).then(|| super::linux::allocate(layout.size()))??;
+    Some(words.as_ptr().cast_mut().cast())
+}
+
 // SAFETY: whoever looks at the state is its holder.
 unsafe impl Sync for Heap {}
 
@@ -402,7 +429,7 @@ unsafe impl Sync for Heap {}
 // their own.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let block = self.with(|state| {
+        let from_list = |state: &mut State| {
             let end = state.end;
             let block = state.allocate(shape(layout));
             if end != state.end {
@@ -410,12 +437,16 @@ unsafe impl GlobalAlloc for Heap {
                 self.note(1, start, state.end.wrapping_sub(start));
             }
             block
-        });
-        // An alignment beyond a page is never asked for by a handler.
-        let block = block.unwrap_or_else(|| {
-            let words = super::linux::allocate(layout.size());
-            words.map_or(null_mut(), |words| words.as_ptr().cast_mut().cast())
-        });
+        };
+        let block = loop {
+            if let Some(block) = self.with(from_list).or_else(|| mapped(layout)) {
+                break block;
+            }
+            // For the list alone a handler would wait for ever; any other thread has nothing better to do.
+            if self.is_own() {
+                break null_mut();
+            }
+        };
         if block.is_null() {
             self.exhausted.store(true, Ordering::Relaxed);
         }
@@ -539,7 +570,7 @@ mod tests {
         unsafe {
             let first = heap.alloc(size());
             let before = free(&heap);
-            assert!(heap.take());
+            assert!(heap.take_within(1));
             let second = heap.alloc(size());
             assert!(!second.is_null() && !heap.holds(NonNull::new(second).unwrap()));
             heap.dealloc(first, size());
@@ -551,6 +582,38 @@ mod tests {
             assert_eq!(free(&heap), before);
             heap.dealloc(third, size());
             assert_eq!(free(&heap), before + 48);
+        }
+    }
+
+    #[test]
+    fn a_thread_that_stands_still_in_an_edit_holds_up_no_other() {
+        let heap = Heap::new();
+        heap.guard();
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let first = heap.alloc(size());
+            let before = free(&heap);
+            assert!(heap.take_within(1));
+            let own = first.expose_provenance();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let second = heap.alloc(size());
+                    assert!(!second.is_null() && !heap.holds(NonNull::new(second).unwrap()));
+                    let other = heap.realloc(second, size(), 9000);
+                    heap.dealloc(other, Layout::from_size_align(9000, 16).unwrap());
+                    heap.dealloc(core::ptr::with_exposed_provenance_mut(own), size());
+                    // A fork, of which the child finds the lock taken and does without the list.
+                    heap.hold();
+                    heap.release();
+                    assert!(!heap.take_within(1));
+                });
+            });
+            assert!(heap.is_own());
+            assert_eq!(free(&heap), before);
+            heap.release();
+            let third = heap.alloc(size());
+            assert!(heap.holds(NonNull::new(third).unwrap()));
+            assert_eq!(free(&heap), before);
         }
     }
 
