@@ -620,9 +620,9 @@ fn a_link_to_an_original_that_is_gone_does_not_take_lodes_place() {
         let output = tool.restore(tree);
         assert_eq!(output.status.code(), Some(1));
         assert!(
-            text(&output.stdout).contains("No such file"),
+            text(&output.stderr).contains("No such file"),
             "{}",
-            text(&output.stdout)
+            text(&output.stderr)
         );
         assert!(tree.works() && tree.has_lode());
     });

@@ -31,7 +31,7 @@ use lode::abi::glibc::layout::Layout;
 use lode::abi::glibc::start::Circumstances;
 use lode::abi::glibc::tunables::Tunables;
 use lode::abi::glibc::{AroundFork, Glibc};
-use lode::abi::musl::{self, Handed};
+use lode::abi::musl::{self, Handed, Musl};
 use lode::abi::{self, Abi, bare};
 use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
@@ -62,6 +62,7 @@ use lode::sys::linux::{self, Linux, OF_MODULE};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
 use lode::sys::present::{self, FirstPage};
 use lode::thread;
+use lode::tls::TlsPlan;
 use lode::view::debug::{DebugText, STREAM};
 use lode::view::list::{List, Unused};
 use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, Roster, World};
@@ -597,21 +598,8 @@ impl Launch {
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Musl(musl) => {
-                thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(8), Ordering::Relaxed);
-                let mut environment = Vec::with_capacity(self.environment.len());
-                let kept = self
-                    .environment
-                    .iter()
-                    .filter(|entry| !entry.starts_with(b"LD_PRELOAD=") && !entry.starts_with(b"LD_LIBRARY_PATH="));
-                environment.extend(kept.map(|entry| entry.as_ptr().addr()));
-                let handed = Handed {
-                    program: self.stack.arguments().next().map_or(0, |name| name.as_ptr().addr()),
-                    environment: &environment,
-                    auxiliaries: &self.stack.auxiliaries().collect::<Vec<_>>(),
-                    constructor: Address(dl::run_constructors as *const () as u64),
-                    stack: &STACK,
-                };
-                musl.wake(&relocated.batch, roster, &mut tls, handed).map_err(fault)?;
+                self.wake_musl(musl, &relocated.batch, roster, &mut tls)
+                    .map_err(fault)?;
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Glibc(glibc) => {
@@ -654,6 +642,32 @@ impl Launch {
         }
         relocated.batch.tls = tls;
         Ok(())
+    }
+
+    /// musl's libc starts itself. Apart from [`Launch::wake`], whose stack other starts need too.
+    #[inline(never)]
+    fn wake_musl(
+        &self,
+        musl: &mut Musl,
+        batch: &Batch,
+        roster: Roster<'_>,
+        tls: &mut TlsPlan,
+    ) -> core::result::Result<(), Fault> {
+        thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(8), Ordering::Relaxed);
+        let mut environment = Vec::with_capacity(self.environment.len());
+        let kept = self
+            .environment
+            .iter()
+            .filter(|entry| !entry.starts_with(b"LD_PRELOAD=") && !entry.starts_with(b"LD_LIBRARY_PATH="));
+        environment.extend(kept.map(|entry| entry.as_ptr().addr()));
+        let handed = Handed {
+            program: self.stack.arguments().next().map_or(0, |name| name.as_ptr().addr()),
+            environment: &environment,
+            auxiliaries: &self.stack.auxiliaries().collect::<Vec<_>>(),
+            constructor: Address(dl::run_constructors as *const () as u64),
+            stack: &STACK,
+        };
+        musl.wake(batch, roster, tls, handed)
     }
 
     #[inline(never)]

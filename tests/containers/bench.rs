@@ -156,8 +156,18 @@ fn loaders(root: &Path) -> Vec<&'static str> {
     found
 }
 
+/// A text without the sizes of what was looked at, to which the loader's own belongs.
+fn without_sizes(text: &str) -> String {
+    let line = |line: &str| match line.split_once(" files, ") {
+        Some((front, behind)) if behind.ends_with(" looked at") => format!("{front} files, SIZE looked at\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
 /// Holds a text against a file of this folder.
 pub fn golden(name: &str, found: &str) {
+    let found = &*without_sizes(found);
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("containers").join(name);
     if env::var("LODE_BLESS").as_deref() == Ok("1") {
         return fs::write(place, found).unwrap();

@@ -664,8 +664,8 @@ fn map_near(
 #[inline(never)]
 fn read_headers(file: &File, context: &Context<'_>) -> core::result::Result<(Header, Vec<ProgramHeader>), Fault> {
     let unreadable = |errno| Kind::os("cannot read file data", errno);
-    // Most files have their program headers right behind the header: one read gets both.
-    let mut buffer = [0u8; 64 + 16 * PROGRAM_HEADER_SIZE];
+    // Most files have their program headers right behind the header: one read gets both. Not on the stack, which may be small, and is deepest here.
+    let mut buffer = alloc::vec![0u8; 64 + 16 * PROGRAM_HEADER_SIZE];
     let length = context
         .host
         .read(file, FileOffset(0), &mut buffer)
