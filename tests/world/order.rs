@@ -172,9 +172,11 @@ fn resolvers_of_dependencies_are_called_first_and_when_every_plain_word_is_final
     let relocated = stand.relocate().unwrap();
     // Until its resolver has run, a word leads to code that says so.
     for module in &relocated.batch.modules {
-        let waiting = relocated.indirect.iter().filter(|word| word.module == module.id);
-        for word in waiting {
-            assert_eq!(module.image.load::<u64>(word.site.at), Some(ENTRIES.pending.0));
+        let waiting = relocated.indirect.iter().filter(|group| group.module == module.id);
+        for group in waiting {
+            for (at, _) in &group.words {
+                assert_eq!(module.image.load::<u64>(*at), Some(ENTRIES.pending.0));
+            }
         }
     }
     assert!(stand.host.resolved.borrow().is_empty());

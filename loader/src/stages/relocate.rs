@@ -53,19 +53,48 @@ pub struct Site {
     pub symbol: SymbolIndex,
 }
 
-/// A word whose value is the answer of a resolver.
-#[derive(Clone, Copy, Debug)]
+/// Words of one module whose values are answers of resolvers of one module. A file may have ten thousand of them, so what they have in common stands here
+/// once.
+#[derive(Debug)]
 pub struct Indirect {
-    /// The module that holds the word.
+    /// The module that holds the words.
     pub module: ModuleId,
-    /// The word.
-    pub site: Site,
-    /// The resolver.
-    pub resolver: Address,
-    /// The module that the resolver belongs to.
+    /// The module that the resolvers belong to.
     pub provider: ModuleId,
-    /// Added to the answer; where a distance is asked for, the place is taken off already. Once the resolver has answered, what is to be stored.
+    /// What asks for the words.
+    pub relocation: Relocation,
+    /// Whose answer it is, where it may be too large for the word.
+    pub symbol: SymbolIndex,
+    /// Added to an answer; where a distance is asked for, the place is taken off already.
     pub addend: u64,
+    /// Each place with the resolver; once that has answered, with what is to be stored.
+    pub words: Vec<(Vaddr, Address)>,
+    /// Where the first resolver's code begins, and how many bytes it has.
+    code: (Vaddr, u64),
+}
+
+impl Indirect {
+    /// How many words stand together at most: so many that they are never moved to a larger place of more than a page.
+    const MOST: usize = 256;
+
+    /// Whether a word belongs to the others of this.
+    fn takes(&self, module: &Module, site: &Site, resolver: Address, of: &Module, addend: u64) -> bool {
+        let into = resolver.in_image(of.image.bias()).0.wrapping_sub(self.code.0.0);
+        (self.module, self.provider, self.addend) == (module.id, of.id, addend)
+            && (self.relocation.ask, self.symbol) == (site.relocation.ask, site.symbol_if_short())
+            && into < self.code.1
+            && self.words.len() < Indirect::MOST
+    }
+}
+
+impl Site {
+    /// The symbol, if its address may be too large for the word.
+    fn symbol_if_short(&self) -> SymbolIndex {
+        match self.relocation.ask.is_address() {
+            true => SymbolIndex(0),
+            false => self.symbol,
+        }
+    }
 }
 
 /// Data of a library that the program wants in its own memory (R_*_COPY).
@@ -796,9 +825,15 @@ impl<'a> Work<'a> {
         of: &Module,
     ) -> core::result::Result<(), Fault> {
         let Tables { module, site, .. } = *tables;
-        check_resolver(of, resolver)?;
+        let last = self.indirect.last_mut();
+        let alike = last.filter(|last| last.takes(module, &site, resolver, of, addend));
+        let code = match alike {
+            Some(_) => None,
+            None => Some(code_of(of, resolver)?),
+        };
         if site.relocation.ask.is_address() {
-            store(module, &mut tables.patch, &site, self.binding.entries.pending.0)?;
+            let stored = tables.patch.store(site.at, self.binding.entries.pending.0);
+            stored.ok_or_else(|| unwritable(module, site.at))?;
         } else {
             let place = module.image.extent(site.at, site.relocation.ask.field().size());
             let place = place.ok_or_else(|| unwritable(module, site.at))?;
@@ -806,13 +841,20 @@ impl<'a> Work<'a> {
                 return Err(Kind::malformed(Rule::IfuncNoPlt, site.at.0, 0));
             }
         }
-        self.indirect.push(Indirect {
-            module: module.id,
-            site,
-            resolver,
-            provider: of.id,
-            addend,
-        });
+        if let Some(code) = code {
+            self.indirect.push(Indirect {
+                module: module.id,
+                provider: of.id,
+                relocation: site.relocation,
+                symbol: site.symbol_if_short(),
+                addend,
+                words: Vec::new(),
+                code,
+            });
+        }
+        if let Some(last) = self.indirect.last_mut() {
+            last.words.push((site.at, resolver));
+        }
         Ok(())
     }
 
@@ -1148,12 +1190,12 @@ fn calls_to_ifuncs(module: &Module, machine: &Machine) -> u64 {
     entries.filter(is_call).count() as u64
 }
 
-/// A resolver has to be code of the module that defines it.
-fn check_resolver(of: &Module, resolver: Address) -> core::result::Result<(), Fault> {
+/// The segment of a resolver, its beginning and length: it has to be code of the module that defines it.
+fn code_of(of: &Module, resolver: Address) -> core::result::Result<(Vaddr, u64), Fault> {
     let at = resolver.in_image(of.image.bias());
-    match of.image.is_executable(at) {
-        true => Ok(()),
-        false => Err(Kind::malformed(Rule::CodeOutside, at.0, 0)),
+    match of.image.extent(at, 1) {
+        Some(code) if code.access.contains(Access::EXECUTE) => Ok((code.start, code.length)),
+        _ => Err(Kind::malformed(Rule::CodeOutside, at.0, 0)),
     }
 }
 
@@ -1281,7 +1323,7 @@ pub fn bind_slot(
         Some(found) => {
             note_binding(roster, module, found.module);
             if found.is_indirect() {
-                check_resolver(found.module, found.address()).map_err(fault)?;
+                code_of(found.module, found.address()).map_err(fault)?;
                 host.resolve(found.address())
             } else {
                 found.address()

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use super::Batch;
 use super::demands::check_protected;
 use super::protect::{CANNOT_RESTORE, Change, change_read_only_segments};
-use super::relocate::{Copy, Indirect, Relocated, scope_of, store};
-use crate::elf::Vaddr;
+use super::relocate::{Copy, Indirect, Relocated, Site, scope_of, store};
 use crate::elf::segment::Access;
 use crate::elf::symbol;
+use crate::elf::{Address, Vaddr};
 use crate::error::{Kind, Name, Result, Rule, Stage, Unresolved};
 use crate::event::{Event, Interest, Log};
 use crate::image::Patch;
@@ -62,14 +62,14 @@ impl Awake {
         let mut provider = None;
         let mut providers = batch.init_order.iter();
         while left != 0 {
-            for word in &mut indirect {
+            for group in &mut indirect {
                 let is_turn = match provider {
-                    None => !batch.init_order.contains(&word.provider),
-                    Some(provider) => word.provider == provider,
+                    None => !batch.init_order.contains(&group.provider),
+                    Some(provider) => group.provider == provider,
                 };
                 if is_turn {
                     left -= 1;
-                    answer(roster, word, host, &mut tls_images, log)?;
+                    answer(roster, group, host, &mut tls_images, log)?;
                 }
             }
             provider = match providers.next() {
@@ -84,64 +84,75 @@ impl Awake {
             };
             copy_data(roster, &batch, module, copy, log).map_err(|error| roster.with_asker(error))?;
         }
-        batch.statistics.resolvers = indirect.len() as u64;
+        batch.statistics.resolvers = indirect.iter().map(|group| group.words.len() as u64).sum();
         batch.statistics.copies = copies.len() as u64;
         Ok(Resolved { batch, tls_images })
     }
 }
 
-/// Asks a resolver, and stores its answer unless it goes to a read-only segment: any resolver may call code of that module.
+/// Asks resolvers, and stores their answers unless they go to a read-only segment: any resolver may call code of that module.
 fn answer(
     roster: Roster<'_>,
-    word: &mut Indirect,
+    group: &mut Indirect,
     host: &dyn Host,
     tls_images: &mut Vec<ModuleId>,
     log: Log<'_>,
 ) -> Result<()> {
-    let Some(module) = roster.get(word.module) else {
+    let Some(module) = roster.get(group.module) else {
         return Ok(());
     };
-    log.emit(Interest::STREAM, || Event::Calling(word.resolver));
-    let answer = host.resolve(word.resolver);
-    log.emit(Interest::BINDINGS, || Event::Resolved {
-        module: &module.name,
-        resolver: word.resolver,
-        answer,
-    });
-    word.addend = answer.0.wrapping_add(word.addend);
-    if is_text(module, word) {
-        return Ok(());
-    }
-    store_word(module, &mut module.image.patch(), word)?;
-    let inside = module
-        .layout
-        .tls
-        .is_some_and(|image| word.site.at.0.wrapping_sub(image.vaddr.0) < image.file_size);
-    if inside && !tls_images.contains(&module.id) {
-        tls_images.push(module.id);
+    let mut patch = module.image.patch();
+    for place in 0..group.words.len() {
+        let Some((at, word)) = group.words.get_mut(place) else {
+            break;
+        };
+        let (at, resolver) = (*at, *word);
+        log.emit(Interest::STREAM, || Event::Calling(resolver));
+        let answer = host.resolve(resolver);
+        log.emit(Interest::BINDINGS, || Event::Resolved {
+            module: &module.name,
+            resolver,
+            answer,
+        });
+        *word = Address(answer.0.wrapping_add(group.addend));
+        if is_text(module, &mut patch, at) {
+            continue;
+        }
+        store_word(module, &mut patch, group, place)?;
+        let image = module.layout.tls;
+        let inside = image.is_some_and(|image| at.0.wrapping_sub(image.vaddr.0) < image.file_size);
+        if inside && !tls_images.contains(&module.id) {
+            tls_images.push(module.id);
+        }
     }
     Ok(())
 }
 
 /// Whether a word lies in a segment that is not writable: a call site, or what else `allow` let through.
-fn is_text(module: &Module, word: &Indirect) -> bool {
-    let place = module.image.extent(word.site.at, 1);
-    place.is_some_and(|place| !place.access.contains(Access::WRITE))
+fn is_text(module: &Module, patch: &mut Patch<'_>, at: Vaddr) -> bool {
+    let place = || module.image.extent(at, 1);
+    patch.load::<u8>(at).is_none() && place().is_some_and(|place| !place.access.contains(Access::WRITE))
 }
 
 /// Stores the answers that go to read-only segments. Those of one module stand together.
 fn store_in_text(roster: Roster<'_>, indirect: &[Indirect], host: &dyn Host) -> Result<()> {
     let mut open: Option<&Module> = None;
-    for word in indirect {
-        let Some(module) = roster.get(word.module).filter(|module| is_text(module, word)) else {
+    for group in indirect {
+        let Some(module) = roster.get(group.module) else {
             continue;
         };
-        if open.is_none_or(|open| open.id != module.id) {
-            change(open, host, Change::Restored)?;
-            change(Some(module), host, Change::Writable)?;
-            open = Some(module);
+        let mut patch = module.image.patch();
+        for (place, (at, _)) in group.words.iter().enumerate() {
+            if !is_text(module, &mut patch, *at) {
+                continue;
+            }
+            if open.is_none_or(|open| open.id != module.id) {
+                change(open, host, Change::Restored)?;
+                change(Some(module), host, Change::Writable)?;
+                open = Some(module);
+            }
+            store_word(module, &mut module.image.patch_all(), group, place)?;
         }
-        store_word(module, &mut module.image.patch_all(), word)?;
     }
     change(open, host, Change::Restored)
 }
@@ -153,8 +164,16 @@ fn change(module: Option<&Module>, host: &dyn Host, change: Change) -> Result<()
 }
 
 #[inline(never)]
-fn store_word(module: &Module, patch: &mut Patch<'_>, word: &Indirect) -> Result<()> {
-    store(module, patch, &word.site, word.addend).map_err(|fault| module.fault(Stage::Resolve, fault))
+fn store_word(module: &Module, patch: &mut Patch<'_>, group: &Indirect, place: usize) -> Result<()> {
+    let Some((at, word)) = group.words.get(place).copied() else {
+        return Ok(());
+    };
+    let site = Site {
+        relocation: group.relocation,
+        at,
+        symbol: group.symbol,
+    };
+    store(module, patch, &site, word.0).map_err(|fault| module.fault(Stage::Resolve, fault))
 }
 
 fn copy_data(roster: Roster<'_>, batch: &Batch, module: &Module, copy: &Copy, log: Log<'_>) -> Result<()> {
