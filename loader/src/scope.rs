@@ -75,40 +75,37 @@ pub struct Scope<'a, 'l> {
 
 /// A reference that a relocation makes.
 #[derive(Clone, Copy, Debug)]
-pub struct Reference {
+pub struct Reference<'s> {
     /// Its symbol in the module that makes it.
     pub index: SymbolIndex,
     /// The same.
     pub symbol: Symbol,
-    /// The symbol's name.
-    pub name: &'static [u8],
-    /// The name's [`gnu_hash`](crate::elf::hash::gnu_hash).
-    pub hash: u32,
+    /// The symbol's name with its [`gnu_hash`](crate::elf::hash::gnu_hash), if it has been read.
+    pub name: Option<(&'static [u8], u32)>,
     /// The version that is asked for.
-    pub version: Option<Version>,
+    pub version: Option<&'s Version>,
     /// What the definition is for.
     pub purpose: Use,
 }
 
-impl Reference {
-    /// What the symbol at `index` of a module asks for, whose name and its hash are known.
+impl<'s> Reference<'s> {
+    /// What the symbol at `index` of a module asks for.
     ///
     /// # Errors
     /// As [`Symbols::version`].
     #[inline(always)]
     pub fn new(
-        symbols: &Symbols,
+        symbols: &'s Symbols,
         index: SymbolIndex,
         symbol: Symbol,
-        (name, hash): (&'static [u8], u32),
+        name: Option<(&'static [u8], u32)>,
         purpose: Use,
-    ) -> Result<Reference, Fault> {
+    ) -> Result<Reference<'s>, Fault> {
         let version = symbols.version(index)?;
         Ok(Reference {
             index,
             symbol,
             name,
-            hash,
             version,
             purpose,
         })
@@ -140,8 +137,7 @@ impl<'a> Scope<'a, '_> {
     pub fn find(&self, wanted: &Wanted<'_>, skip: Option<ModuleId>, log: Log<'_>) -> Option<Definition<'a>> {
         // No reference that an index is made for skips a module.
         if let (Some(index), None) = (self.index, skip) {
-            let (module, index, symbol) = index.find(wanted)?;
-            return Some(self.chosen(Definition { module, index, symbol }, wanted, log));
+            return Some(self.chosen(index.find(wanted)?, wanted, log));
         }
         let mut strong = DYNAMIC_WEAK.load(Ordering::Relaxed);
         loop {
@@ -247,24 +243,23 @@ impl<'a> Scope<'a, '_> {
     /// `Ok(None)`: nothing defines it. Local symbols, and those of hidden visibility, are their own definition. A protected symbol is
     /// its own definition too, unless an address is wanted and the program holds the canonical one: function pointers have to compare
     /// equal everywhere (psABI, "Function Addresses").
-    pub fn resolve(&self, from: &'a Module, reference: &Reference, log: Log<'_>) -> Option<Definition<'a>> {
+    pub fn resolve(&self, from: &'a Module, reference: &Reference<'_>, log: Log<'_>) -> Option<Definition<'a>> {
         let found = self.choose(from, reference, log)?;
         log.emit(Interest::BINDINGS, || Event::Bound {
             from: &from.name,
             to: &found.module.name,
-            symbol: reference.name,
+            symbol: from.symbols.name(&reference.symbol),
             version: reference.version.map(|version| version.name),
             index: found.index,
         });
         Some(found)
     }
 
-    fn choose(&self, from: &'a Module, reference: &Reference, log: Log<'_>) -> Option<Definition<'a>> {
+    fn choose(&self, from: &'a Module, reference: &Reference<'_>, log: Log<'_>) -> Option<Definition<'a>> {
         let Reference {
             index,
             symbol,
             name,
-            hash,
             version,
             purpose,
         } = *reference;
@@ -273,17 +268,18 @@ impl<'a> Scope<'a, '_> {
             index,
             symbol,
         };
+        let is_symbolic = from.dynamic.is_symbolic();
         if symbol.binding() == symbol::STB_LOCAL
             || (symbol.is_defined() && matches!(symbol.visibility(), symbol::STV_HIDDEN | symbol::STV_INTERNAL))
+            || (is_symbolic && from.symbols.is_own(index, &symbol, version, purpose))
         {
             return Some(own);
         }
+        let (name, hash) = name.unwrap_or_else(|| from.symbols.hashed_name(&symbol));
         let mut wanted = Wanted::hashed(name, hash, version, purpose);
         // musl sees no hidden definition.
         wanted.newest = version.is_none() && MUSL_RULES.load(Ordering::Relaxed);
-        if from.dynamic.is_symbolic()
-            && let Some((index, symbol)) = from.symbols.find(&wanted)
-        {
+        if is_symbolic && let Some((index, symbol)) = from.symbols.find(&wanted) {
             return Some(Definition {
                 module: from,
                 index,

@@ -42,19 +42,46 @@ impl Strings {
         let Some(rest) = self.0.get(offset as usize..) else {
             return false;
         };
-        rest.get(name.len()) == Some(&0) && rest.starts_with(name)
+        rest.get(name.len()) == Some(&0) && rest.get(..name.len()).is_some_and(|front| is_same(front, name))
+    }
+}
+
+/// Whether two names are one. Sixteen bytes at a time, without a call: this is asked for each reference.
+#[inline(always)]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let ((ones, one), (others, other)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
+    let are_same = |(one, other): (&[u8; 16], &[u8; 16])| u128::from_ne_bytes(*one) == u128::from_ne_bytes(*other);
+    ones.iter().zip(others).all(are_same) && one.iter().zip(other).all(|(one, other)| one == other)
+}
+
+/// The Bloom filter of a DT_GNU_HASH table: it denies most of what the table does not have.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter {
+    words: Table<u64>,
+    /// Number of words less one (a power of two less one).
+    mask: u32,
+    /// Distance of the two bits of a hash; below 32.
+    shift: u32,
+}
+
+impl Filter {
+    /// Whether the table may have a name of this hash.
+    #[inline(always)]
+    pub fn admits(&self, hash: u32) -> bool {
+        let word = self.words.get((hash / 64 & self.mask) as usize).unwrap_or(0);
+        word >> (hash % 64) & word >> ((hash >> (self.shift & 31)) % 64) & 1 != 0
     }
 }
 
 /// The hash table that a module is searched by.
 #[derive(Debug)]
 enum Hash {
-    /// DT_GNU_HASH: bloom filter, buckets, and chains that carry the hash values.
+    /// DT_GNU_HASH: a filter, buckets, and chains that carry the hash values.
     Gnu {
-        bloom: Table<u64>,
-        /// Number of bloom words less one (a power of two less one).
-        mask: u32,
-        shift: u32,
+        filter: Filter,
         buckets: Table<u32>,
         chains: Table<u32>,
         /// Index of the first symbol that is in the table.
@@ -117,6 +144,15 @@ pub enum Use {
     Call,
 }
 
+impl Use {
+    /// Whether a symbol that has the name is a definition.
+    #[inline]
+    pub fn takes(self, symbol: &Symbol) -> bool {
+        let has_place = symbol.value != 0 || symbol.section == symbol::SHN_ABS || symbol.kind() == symbol::STT_TLS;
+        has_place && (self == Use::Address || symbol.is_defined()) && symbol.is_linkable()
+    }
+}
+
 /// A symbol that is looked up.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -125,7 +161,7 @@ pub struct Wanted<'a> {
     /// [`gnu_hash`] of the name.
     pub hash: u32,
     /// The version, if the reference has one.
-    pub version: Option<Version>,
+    pub version: Option<&'a Version>,
     /// What the definition is for.
     pub purpose: Use,
     /// `dlsym`: without a version, the default version rather than the oldest.
@@ -134,12 +170,12 @@ pub struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// A reference to `name`.
-    pub fn new(name: &'a [u8], version: Option<Version>, purpose: Use) -> Wanted<'a> {
+    pub fn new(name: &'a [u8], version: Option<&'a Version>, purpose: Use) -> Wanted<'a> {
         Wanted::hashed(name, gnu_hash(name), version, purpose)
     }
 
     /// A reference to `name`, whose [`gnu_hash`] is known.
-    pub fn hashed(name: &'a [u8], hash: u32, version: Option<Version>, purpose: Use) -> Wanted<'a> {
+    pub fn hashed(name: &'a [u8], hash: u32, version: Option<&'a Version>, purpose: Use) -> Wanted<'a> {
         Wanted {
             name,
             hash,
@@ -294,7 +330,7 @@ impl Symbols {
     /// # Errors
     /// [`Rule::VersionIndex`] when nothing defines the index.
     #[inline(never)]
-    pub fn version(&self, index: SymbolIndex) -> Result<Option<Version>, Fault> {
+    pub fn version(&self, index: SymbolIndex) -> Result<Option<&Version>, Fault> {
         let Some(indices) = self.indices else {
             return Ok(None);
         };
@@ -306,7 +342,7 @@ impl Symbols {
             return Ok(None);
         }
         match self.versions.get(usize::from(number)) {
-            Some(version @ Some(_)) => Ok(*version),
+            Some(Some(version)) => Ok(Some(version)),
             _ => Err(Kind::malformed(
                 Rule::VersionIndex,
                 number.into(),
@@ -343,20 +379,14 @@ impl Symbols {
     pub fn find(&self, wanted: &Wanted<'_>) -> Option<(SymbolIndex, Symbol)> {
         match &self.hash {
             Hash::Gnu {
-                bloom,
-                mask,
-                shift,
+                filter,
                 buckets,
                 chains,
                 first,
-            } => {
-                let word = bloom.get(((wanted.hash / 64) & mask) as usize)?;
-                let bits = word >> (wanted.hash % 64) & word >> ((wanted.hash >> (shift & 31)) % 64);
-                if bits & 1 == 0 {
-                    return None;
-                }
-                self.find_in_bucket(wanted, *buckets, *chains, *first)
-            }
+            } => match filter.admits(wanted.hash) {
+                true => self.find_in_bucket(wanted, *buckets, *chains, *first),
+                false => None,
+            },
             Hash::Sysv { buckets, chains } => self.find_sysv(wanted, *buckets, *chains),
             Hash::None => None,
         }
@@ -418,11 +448,7 @@ impl Symbols {
         if !self.strings.is(symbol.name, wanted.name) {
             return None;
         }
-        let has_place = symbol.value != 0 || symbol.section == symbol::SHN_ABS || symbol.kind() == symbol::STT_TLS;
-        if !has_place || (wanted.purpose == Use::Call && !symbol.is_defined()) {
-            return None;
-        }
-        if !symbol.is_linkable() {
+        if !wanted.purpose.takes(&symbol) {
             return None;
         }
         match self.indices {
@@ -444,10 +470,10 @@ impl Symbols {
         found: (SymbolIndex, Symbol),
     ) -> bool {
         let number = raw & !HIDDEN;
-        let defined = self.versions.get(usize::from(number)).copied().flatten();
+        let defined = self.versions.get(usize::from(number)).and_then(Option::as_ref);
         match wanted.version {
             Some(version) => match defined {
-                Some(defined) => defined.hash == version.hash && defined.name == version.name,
+                Some(defined) => defined.hash == version.hash && is_same(defined.name, version.name),
                 // The module's base: taken for any version unless the reference insists or the symbol hides.
                 None => !version.hidden && raw & HIDDEN == 0,
             },
@@ -466,6 +492,14 @@ impl Symbols {
         }
     }
 
+    /// The filter of the hash table, where it has one.
+    pub fn filter(&self) -> Option<Filter> {
+        match &self.hash {
+            Hash::Gnu { filter, .. } => Some(*filter),
+            _ => None,
+        }
+    }
+
     /// About how many symbols the hash table can find, without a look at them: linkers make a bucket for each two to four.
     pub fn likely_count(&self) -> u64 {
         match &self.hash {
@@ -478,6 +512,20 @@ impl Symbols {
     /// Whether a search meets the symbols of one name in the order of the symbol table: with DT_GNU_HASH it does.
     pub fn is_in_order(&self) -> bool {
         matches!(self.hash, Hash::Gnu { .. })
+    }
+
+    /// Whether the hash table has the symbol at `index`.
+    fn has(&self, index: SymbolIndex) -> bool {
+        match &self.hash {
+            Hash::Gnu { chains, first, .. } => chains.get(index.0.wrapping_sub(*first) as usize).is_some(),
+            Hash::Sysv { chains, .. } => (index.0 as usize) < chains.len(),
+            Hash::None => false,
+        }
+    }
+
+    /// Whether a search of this module for what its own symbol asks for ends at that symbol.
+    pub fn is_own(&self, index: SymbolIndex, symbol: &Symbol, version: Option<&Version>, purpose: Use) -> bool {
+        (version.is_some() || self.indices.is_none()) && purpose.takes(symbol) && self.has(index)
     }
 
     /// The symbols that the hash table can find. `None` when there are more than a linker would leave.
@@ -607,9 +655,11 @@ fn gnu_table(image: &Image, at: Vaddr) -> Result<Hash, Fault> {
         let buckets_at = bloom_at.plus(u64::from(header.bloom_size) * 8)?;
         let chains_at = buckets_at.plus(u64::from(header.buckets) * 4)?;
         Some(Hash::Gnu {
-            bloom: image.table(bloom_at, header.bloom_size as usize)?,
-            mask: header.bloom_size - 1,
-            shift: header.bloom_shift,
+            filter: Filter {
+                words: image.table(bloom_at, header.bloom_size as usize)?,
+                mask: header.bloom_size - 1,
+                shift: header.bloom_shift,
+            },
             buckets: image.table(buckets_at, header.buckets as usize)?,
             chains: image.table_to_end(chains_at).unwrap_or(Table::EMPTY),
             first: header.first_symbol,

@@ -74,7 +74,7 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
             file: None,
             hidden: true,
         });
-        wanted.version = wanted_version;
+        wanted.version = wanted_version.as_ref();
         let scope = Scope {
             roster,
             namespace: whose.map_or(Namespace::BASE, |module| module.namespace),

@@ -28,8 +28,8 @@ pub fn gnu_hash_of_string(bytes: &[u8]) -> Option<(usize, u32)> {
     let mut length = 0;
     for word in bytes.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
-        // Some byte is 0: taking one off borrows from its upper bit, which was not set.
-        if word.wrapping_sub(ONES) & !word & (ONES << 7) != 0 {
+        // Some byte is 0: taking one off leaves its upper bit set. So it does for bytes that are not ASCII; those go one by one, too.
+        if word.wrapping_sub(ONES) & (ONES << 7) != 0 {
             break;
         }
         hash = eight(hash, word);
@@ -58,8 +58,9 @@ fn eight(hash: u32, word: u64) -> u32 {
     const PAIRS: u64 = 0x0000_ffff_0000_ffff;
     let pairs = (word & BYTES) * STEP as u64 + (word >> 8 & BYTES);
     let fours = (pairs & PAIRS) * STEP_2 as u64 + (pairs >> 16 & PAIRS);
-    let group = (fours as u32).wrapping_mul(STEP_4).wrapping_add((fours >> 32) as u32);
-    hash.wrapping_mul(STEP_8).wrapping_add(group)
+    // The upper half of the product is the lower four bytes' times that, plus the upper four.
+    let group = fours.wrapping_mul((STEP_4 as u64) << 32 | 1) >> 32;
+    hash.wrapping_mul(STEP_8).wrapping_add(group as u32)
 }
 
 /// The hash that DT_HASH tables and versions are made with (gABI, "Hash Table"): 28 bits.

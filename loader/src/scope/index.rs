@@ -14,10 +14,10 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
-use super::{INDEX, RESOLVER, Scope, WALK};
+use super::{Definition, INDEX, RESOLVER, Scope, WALK};
 use crate::elf::SymbolIndex;
-use crate::elf::symbol::Symbol;
-use crate::symbols::{Candidates, Symbols, Wanted};
+use crate::elf::symbol::{STB_GNU_UNIQUE, Symbol};
+use crate::symbols::{Candidates, Filter, Symbols, Use, Wanted};
 use crate::world::Module;
 
 /// How many references are fetched for together: about as many loads as a processor keeps in flight.
@@ -29,12 +29,12 @@ const FEW: u64 = 1000;
 /// How many modules' filters the walk can ask while the index takes one definition in.
 const FILTERS_PER_DEFINITION: u64 = 4;
 
-/// The definitions of the modules of a scope by hash.
+/// The modules of a scope, and where it pays their definitions by hash.
 #[derive(Debug)]
 pub struct Index<'a> {
     /// In the order of the walk, each once.
     members: Vec<Member<'a>>,
-    /// By the lower bits of a hash: the entry behind the last one that has them. Its first one stands behind the last one of the slot before.
+    /// Empty where modules are asked one after the other. By the lower bits of a hash: the entry behind the last one that has them. Its first one stands behind the last one of the slot before.
     ends: Vec<u32>,
     /// All definitions, those of a slot together and in the order of the walk.
     entries: Vec<Entry>,
@@ -44,8 +44,8 @@ pub struct Index<'a> {
 #[derive(Debug)]
 struct Member<'a> {
     module: &'a Module,
-    /// What its hash table can find.
-    symbols: Range<u32>,
+    /// Its module's, so that all of them stand in a row.
+    filter: Option<Filter>,
 }
 
 /// A definition.
@@ -64,52 +64,62 @@ fn tag(hash: u32) -> u16 {
 }
 
 impl<'a> Index<'a> {
-    /// The index of a scope in which `references` will be looked up. `None` when the walk is as fast, or when there is no memory for it.
+    /// The index of a scope in which so many `references` will be looked up. `None` when each module is to be asked itself.
     #[inline(never)]
     pub fn new(scope: &Scope<'a, '_>, references: u64) -> Option<Index<'a>> {
         let resolver = RESOLVER.load(Ordering::Relaxed);
-        if resolver == WALK || (references < FEW && resolver != INDEX) {
+        if resolver == WALK || references == 0 {
             return None;
         }
         let mut members = Vec::new();
         let mut likely: u64 = 0;
         scope.each_module(&mut |module| {
             likely = likely.saturating_add(module.symbols.likely_count());
-            members.push(Member { module, symbols: 0..0 });
+            let filter = module.symbols.filter();
+            members.push(Member { module, filter });
         });
-        u16::try_from(members.len()).ok()?;
         let filters = references.saturating_mul(members.len() as u64);
-        if filters < likely.saturating_mul(FILTERS_PER_DEFINITION) && resolver != INDEX {
-            return None;
-        }
-        let mut count: u32 = 0;
-        for member in &mut members {
-            member.symbols = member.module.symbols.findable()?;
-            count = count.checked_add(member.symbols.end - member.symbols.start)?;
-        }
-        let entries = zeroed(count as usize)?;
+        let pays = references >= FEW && filters >= likely.saturating_mul(FILTERS_PER_DEFINITION);
         let mut index = Index {
             members,
-            ends: zeroed(count.checked_next_power_of_two()? as usize)?,
+            ends: Vec::new(),
             entries: Vec::new(),
         };
+        if (pays || resolver == INDEX) && index.take_all_in().is_none() {
+            index.ends = Vec::new();
+        }
+        Some(index)
+    }
+
+    /// Makes the table. `None` when there is no memory for it, or when the members are too many.
+    fn take_all_in(&mut self) -> Option<()> {
+        u16::try_from(self.members.len()).ok()?;
+        let mut findable = Vec::with_capacity(self.members.len());
+        let mut count: u32 = 0;
+        for member in &self.members {
+            let symbols = member.module.symbols.findable()?;
+            count = count.checked_add(symbols.end - symbols.start)?;
+            findable.push(symbols);
+        }
+        let entries = zeroed(count as usize)?;
+        self.ends = zeroed(count.checked_next_power_of_two()? as usize)?;
         // As long as there is no place for any, each definition is only counted.
-        index.take_in();
+        self.take_in(&findable);
         // From the counts to where each slot begins; taking in moves that to its end.
         let mut begin: u32 = 0;
-        for end in &mut index.ends {
+        for end in &mut self.ends {
             begin = begin.wrapping_add(core::mem::replace(end, begin));
         }
-        index.entries = entries;
-        index.take_in();
-        Some(index)
+        self.entries = entries;
+        self.take_in(&findable);
+        Some(())
     }
 
     /// Puts each definition at the end of its slot, and moves that.
     #[inline(never)]
-    fn take_in(&mut self) {
-        for (number, member) in self.members.iter().enumerate() {
-            for symbol in member.symbols.clone().map(SymbolIndex) {
+    fn take_in(&mut self, findable: &[Range<u32>]) {
+        for (number, (member, symbols)) in self.members.iter().zip(findable).enumerate() {
+            for symbol in symbols.clone().map(SymbolIndex) {
                 let hash = member.module.symbols.hash_at(symbol);
                 let slot = slot_of(hash, self.ends.len());
                 let Some(end) = self.ends.get_mut(slot) else { continue };
@@ -150,8 +160,28 @@ impl<'a> Index<'a> {
     }
 
     /// The first definition of `wanted` in the order of the walk.
+    pub fn find(&self, wanted: &Wanted<'_>) -> Option<Definition<'a>> {
+        let (module, index, symbol) = match self.ends.is_empty() {
+            true => self.find_by_filters(wanted),
+            false => self.find_by_hash(wanted),
+        }?;
+        Some(Definition { module, index, symbol })
+    }
+
     #[inline(always)]
-    pub fn find(&self, wanted: &Wanted<'_>) -> Option<(&'a Module, SymbolIndex, Symbol)> {
+    fn find_by_filters(&self, wanted: &Wanted<'_>) -> Option<(&'a Module, SymbolIndex, Symbol)> {
+        let mut members = self.members.iter();
+        members.find_map(|Member { module, filter }| {
+            if filter.is_some_and(|filter| !filter.admits(wanted.hash)) {
+                return None;
+            }
+            let (index, symbol) = module.symbols.find(wanted)?;
+            Some((*module, index, symbol))
+        })
+    }
+
+    #[inline(always)]
+    fn find_by_hash(&self, wanted: &Wanted<'_>) -> Option<(&'a Module, SymbolIndex, Symbol)> {
         let mut slot = self.slot(wanted.hash);
         let mut current: Option<(&'a Module, Candidates)> = None;
         while let Some((module, index)) = self.next(&mut slot, wanted.hash) {
@@ -176,18 +206,35 @@ impl<'a> Index<'a> {
         current.and_then(only)
     }
 
-    /// Has the processor fetch what look-ups will read. At most [`GROUP`] of them count.
+    /// Has the processor fetch what look-ups of a module's references will read, and finds out which of those are to itself. At most [`GROUP`] of them count.
     #[inline(never)]
-    pub fn fetch(&self, ahead: &[Ahead]) {
+    pub fn fetch(&self, from: &'a Module, ahead: &mut [Ahead<'a>]) {
+        if self.ends.is_empty() {
+            return;
+        }
         // Each loop does one step for all names: no load of a loop waits for another one of it.
-        let mut slots = [Slot::default(); GROUP];
-        for (slot, ahead) in slots.iter_mut().zip(ahead) {
-            *slot = self.slot(ahead.hash);
+        let mut slots = [(Slot::default(), 0); GROUP];
+        for (slot, ahead) in slots.iter_mut().zip(&mut *ahead) {
+            // The table of a module has the hashes of its definitions. Whether they are those of their names is seen when others are met first.
+            let hash = match ahead.symbol.is_defined() && from.symbols.is_in_order() {
+                true => from.symbols.hash_at(ahead.index),
+                false => ahead.name.insert(from.symbols.hashed_name(&ahead.symbol)).1,
+            };
+            *slot = (self.slot(hash), hash);
         }
         let mut definitions: [Option<(&Symbols, SymbolIndex)>; GROUP] = [None; GROUP];
-        for ((definition, slot), ahead) in definitions.iter_mut().zip(&mut slots).zip(ahead) {
-            let next = self.next(slot, ahead.hash);
-            *definition = next.map(|(module, symbol)| (&module.symbols, symbol));
+        for ((definition, (slot, hash)), ahead) in definitions.iter_mut().zip(&mut slots).zip(&mut *ahead) {
+            let Some((module, symbol)) = self.next(slot, *hash) else {
+                continue;
+            };
+            ahead.is_own = ahead.name.is_none()
+                && symbol == ahead.index
+                && module.id == from.id
+                && ahead.purpose.takes(&ahead.symbol)
+                && ahead.symbol.binding() != STB_GNU_UNIQUE;
+            if !ahead.is_own {
+                *definition = Some((&module.symbols, symbol));
+            }
         }
         let mut read = 0;
         for (symbols, symbol) in definitions.iter().flatten() {
@@ -195,22 +242,28 @@ impl<'a> Index<'a> {
         }
         for (definition, ahead) in definitions.iter().zip(ahead) {
             if let Some((symbols, symbol)) = definition {
-                read ^= symbols.read_name(*symbol, ahead.name.len());
+                read ^= symbols.read_name(*symbol, ahead.name.map_or(0, |(name, _)| name.len()));
             }
         }
         core::hint::black_box(read);
     }
 }
 
-/// A symbol that is looked up next.
+/// A reference that is looked up next.
 #[derive(Clone, Copy, Debug)]
-pub struct Ahead {
-    /// Where it stands in the module that makes the reference.
+pub struct Ahead<'a> {
+    /// Where its symbol stands in the module that makes it.
     pub index: SymbolIndex,
-    /// Its name.
-    pub name: &'static [u8],
-    /// The name's hash.
-    pub hash: u32,
+    /// The same.
+    pub symbol: Symbol,
+    /// What the definition is for.
+    pub purpose: Use,
+    /// Its name with the hash, once they are read.
+    pub name: Option<(&'static [u8], u32)>,
+    /// No module has the name before this one, whose symbol is the definition.
+    pub is_own: bool,
+    /// The definition, where more than its address is wanted.
+    pub found: Option<Definition<'a>>,
 }
 
 /// What a module has for a reference without a version, when all of its definitions were looked at.

@@ -1,90 +1,103 @@
 //! What the references of one table lead to: each symbol is looked up once, and many at a time.
 //!
-//! Only where a scope has an [`Index`], that is where references are many. The names of the next entries are hashed together, so that what their
-//! look-ups read is fetched together ([`Index::fetch`]), and the addresses stand here by the number of the symbol when the entries are applied.
+//! The next symbols of a table are looked up together, so that what their look-ups read is fetched together ([`Index::fetch`]). Addresses stand here by the
+//! number of the symbol when the entries are applied; of what is wanted for more than its address, the definition stands here until the next ones are read.
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
 
-use crate::elf::reloc::Rela;
 use crate::elf::{Address, SymbolIndex};
-use crate::scope::Index;
+use crate::scope::Definition;
 use crate::scope::index::{Ahead, GROUP};
-use crate::symbols::Symbols;
+use crate::symbols::{Symbols, Use};
+
+/// Not known. No definition has the last address.
+const UNKNOWN: Address = Address(u64::MAX);
 
 /// The references of one table.
 #[derive(Debug, Default)]
-pub struct Answers {
-    /// By symbol number: the address of its definition, 0 as long as it is not known.
+pub struct Answers<'a> {
+    /// By symbol number.
     known: Vec<Address>,
-    /// The references that are looked up next.
-    pub ahead: Vec<Ahead>,
+    /// The references that are looked up together.
+    pub ahead: Vec<Ahead<'a>>,
 }
 
-impl Answers {
+impl<'a> Answers<'a> {
     /// Forgets what was known: another table has other symbols, or asks for something else.
     pub fn clear(&mut self) {
         self.known.clear();
+        self.ahead.clear();
     }
 
     /// The address that a symbol stands for, if it is known.
     #[inline(always)]
     pub fn get(&self, index: SymbolIndex) -> Option<Address> {
         let address = *self.known.get(index.0 as usize)?;
-        (address.0 != 0).then_some(address)
+        (address != UNKNOWN).then_some(address)
     }
 
     /// Notes an address. Without memory it will be looked up again.
+    #[inline(always)]
     pub fn set(&mut self, index: SymbolIndex, address: Address) {
         let place = index.0 as usize;
         if self.known.len() <= place {
-            let length = (place + 1).next_power_of_two();
-            if self.known.try_reserve_exact(length - self.known.len()).is_err() {
-                return;
-            }
-            self.known.resize(length, Address(0));
+            self.make_room(place);
         }
         if let Some(known) = self.known.get_mut(place) {
             *known = address;
         }
     }
 
-    /// Makes ready the look-ups for the symbols of the next entries of a table, as far as they are not known and the entry `is_plain`, of its number.
-    /// Returns how many entries those are.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, place: usize) {
+        let length = (place + 1).next_power_of_two();
+        if self.known.try_reserve_exact(length - self.known.len()).is_ok() {
+            self.known.resize(length, UNKNOWN);
+        }
+    }
+
+    /// The definition that was found for a symbol that is wanted for more than its address.
+    pub fn definition(&self, index: SymbolIndex, purpose: Use) -> Option<Definition<'a>> {
+        let same = |ahead: &&Ahead<'a>| ahead.index == index && ahead.purpose == purpose;
+        self.ahead.iter().find(same)?.found
+    }
+
+    /// Reads which symbols the next `entries` of a table ask for: each has its number, and what its definition is for if it needs one. Returns how many
+    /// entries those are.
     #[inline(always)]
     pub fn look_ahead(
         &mut self,
         symbols: &Symbols,
-        entries: impl Iterator<Item = Rela>,
-        mut is_plain: impl FnMut(u32) -> bool,
-        scope: &Index<'_>,
+        entries: impl Iterator<Item = (SymbolIndex, Option<Use>)>,
     ) -> usize {
         self.ahead.clear();
         let (mut seen, mut read) = (0, 0);
-        for entry in entries {
-            let index = entry.symbol();
+        for (index, purpose) in entries {
             // Entries with one symbol stand together.
             let is_other = index.0 != 0 && self.ahead.last().is_none_or(|last| last.index != index);
-            if is_other && self.get(index).is_none() && is_plain(entry.kind()) {
+            if is_other
+                && self.get(index).is_none()
+                && let Some(purpose) = purpose
+                && let Some(symbol) = symbols.get(index)
+            {
                 if self.ahead.len() == GROUP {
                     break;
                 }
                 read ^= symbols.read_name(index, 0);
                 self.ahead.push(Ahead {
                     index,
-                    name: b"",
-                    hash: 0,
+                    symbol,
+                    purpose,
+                    name: None,
+                    is_own: false,
+                    found: None,
                 });
             }
             seen += 1;
         }
         core::hint::black_box(read);
-        for ahead in &mut self.ahead {
-            if let Some(symbol) = symbols.get(ahead.index) {
-                (ahead.name, ahead.hash) = symbols.hashed_name(&symbol);
-            }
-        }
-        scope.fetch(&self.ahead);
         seen
     }
 }

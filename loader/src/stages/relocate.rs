@@ -239,7 +239,7 @@ struct Work<'a> {
     statistics: &'a mut Statistics,
     /// Who defines what in the scope that the new modules share, where they make many references.
     index: Option<Index<'a>>,
-    answers: Answers,
+    answers: Answers<'a>,
 }
 
 /// The last reference that was looked up: tables are grouped by symbol, so the next one is often the same.
@@ -293,7 +293,8 @@ impl<'a> Work<'a> {
     fn index(&self) -> Option<Index<'a>> {
         // Who reads of each module that is asked has each module asked, and who reads of bindings reads of them in the order of the tables. A slot that is
         // never bound for good waits for its call.
-        let is_read = self.log.interest.intersects(Interest::SYMBOLS | Interest::BINDINGS);
+        let read = Interest::SYMBOLS | Interest::BINDINGS | Interest::UNUSED;
+        let is_read = self.log.interest.intersects(read);
         if is_read || DYNAMIC_WEAK.load(Ordering::Relaxed) || BIND_NOT.load(Ordering::Relaxed) {
             return None;
         }
@@ -411,32 +412,40 @@ impl<'a> Work<'a> {
         let entries = form.entries(words);
         while let Some(entry) = entries.get(index) {
             tables.cursor.index = index;
-            let is_relative = (index as u64) < relative;
             if index >= unread
                 && let Rows::Rela(entries) = entries
             {
-                let next = (index..).map_while(|index| entries.get(index));
-                unread = index.saturating_add(self.look_ahead(tables, &mut meaning, next));
+                unread = index.saturating_add(self.look_ahead(tables, &mut meaning, entries.skip(index)));
             }
+            let is_relative = (index as u64) < relative;
             index += 1;
-            if !is_relative
-                && let Some(word) = self.known_word(tables, &mut meaning, &entry)
-                && tables.patch.store(Vaddr(entry.offset), word).is_some()
-            {
-                self.statistics.symbolic += 1;
-                continue;
-            }
-            self.one(tables, &mut meaning, &entry, form.addend(&entry), is_relative)?;
-            if is_plain
+            let known = self.known(tables, &mut meaning, &entry).filter(|_| !is_relative);
+            let base = match known {
+                Some((address, addends))
+                    if let word = address.0.wrapping_add(entry.addend & addends)
+                        && tables.patch.store(Vaddr(entry.offset), word).is_some() =>
+                {
+                    self.statistics.symbolic += 1;
+                    (addends != 0).then_some(address.0)
+                }
+                _ => {
+                    self.one(tables, &mut meaning, &entry, form.addend(&entry), is_relative)?;
+                    meaning.is_relative().then_some(bias.0)
+                }
+            };
+            // Most entries of most tables are alike, and stand in runs: relative ones, and those of a symbol that tables of functions name again and again.
+            if let Some(base) = base
+                && is_plain
                 && let Rows::Rela(entries) = entries
-                && let Some(kind) = meaning.relative()
             {
-                // Most entries of most tables are alike, and stand in runs.
                 let rest = (index..).map_while(|index| entries.get(index));
-                let alike = rest.take_while(|entry| entry.kind() == kind);
-                let words = alike.map(|entry| (Vaddr(entry.offset), entry.addend.wrapping_add(bias.0)));
+                let alike = rest.take_while(|next| next.info == entry.info);
+                let words = alike.map(|next| (Vaddr(next.offset), next.addend.wrapping_add(base)));
                 let stored = tables.patch.store_run(words);
-                self.statistics.relative += stored as u64;
+                match known {
+                    Some(_) => self.statistics.symbolic += stored as u64,
+                    None => self.statistics.relative += stored as u64,
+                }
                 index += stored;
             }
         }
@@ -477,12 +486,13 @@ impl<'a> Work<'a> {
         tables.site.at = at;
         tables.site.symbol = entry.symbol();
         let kind = entry.kind();
-        tables.site.relocation = meaning.of(kind).ok_or_else(|| Kind::UnknownRelocation {
+        let known = meaning.of(kind).ok_or_else(|| Kind::UnknownRelocation {
             kind,
             at,
             symbol: symbol_name(tables.module, entry.symbol()),
         })?;
-        let ask = tables.site.relocation.ask;
+        tables.site.relocation = known.relocation;
+        let ask = known.relocation.ask;
         if counted && !matches!(ask, Ask::Relative) {
             return Err(Kind::malformed(Rule::RelativeCount, at.0, 0));
         }
@@ -581,15 +591,8 @@ impl<'a> Work<'a> {
             _ => {}
         }
         self.statistics.symbolic += 1;
-        let thread_local = matches!(
-            ask,
-            Ask::TlsModule | Ask::TlsModuleOffset(_) | Ask::ThreadOffset(_) | Ask::TlsDescriptor
-        );
-        let purpose = match ask {
-            Ask::JumpSlot => Use::Call,
-            _ if thread_local => Use::Call,
-            _ => Use::Address,
-        };
+        let purpose = purpose(ask).unwrap_or(Use::Address);
+        let thread_local = purpose == Use::Call && !matches!(ask, Ask::JumpSlot);
         if matches!(ask, Ask::JumpSlot)
             && tables.lazy
             && BIND_NOT.load(Ordering::Relaxed)
@@ -699,115 +702,120 @@ impl<'a> Work<'a> {
             self.statistics.repeated += 1;
             return Ok(memo.found);
         }
-        let symbols = &tables.module.symbols;
-        let asked = Reference::new(symbols, index, *reference, symbols.hashed_name(reference), purpose)?;
-        let found = self.look_up(tables, &asked)?;
-        if let Some(definition) = &found {
-            self.check_direct(&asked, definition)
-                .inspect_err(|_| self.blamed = Some(definition.module))?;
-            if self.is_first_of_its_name(tables.module, definition) {
-                let name = definition.module.symbols.name(&definition.symbol);
-                self.unique
-                    .push((Name::new(name), definition.module.id, definition.index));
-            }
-        }
+        let found = match self.answers.definition(index, purpose) {
+            Some(found) => Some(found),
+            None => self.look_up(tables, reference, purpose)?,
+        };
         tables.memo = Some(Memo { index, purpose, found });
         Ok(found)
     }
 
-    /// Finds the definition for a reference, and notes what follows from it for the modules.
-    #[inline(never)]
+    /// Finds the definition for the symbol of the relocation at hand, and notes what follows from it.
     fn look_up(
         &mut self,
         tables: &mut Tables<'a>,
-        asked: &Reference,
+        reference: &Symbol,
+        purpose: Use,
     ) -> core::result::Result<Option<Definition<'a>>, Fault> {
         self.statistics.lookups += 1;
         let module = tables.module;
-        let scope = Scope {
+        let asked = Reference::new(&module.symbols, tables.site.symbol, *reference, None, purpose)?;
+        let scope = self.scope(module);
+        let Some(found) = scope.resolve(module, &asked, self.log) else {
+            return Ok(None);
+        };
+        let is_first = is_first_of_its_name(&scope, &found);
+        check_value(&found)
+            .and_then(|()| self.check_direct(module, &asked, &found))
+            .inspect_err(|_| self.blamed = Some(found.module))?;
+        keep(self.roster, tables, found.module);
+        if is_first {
+            let name = Name::new(found.module.symbols.name(&found.symbol));
+            self.unique.push((name, found.module.id, found.index));
+        }
+        Ok(Some(found))
+    }
+
+    /// Where the references of a module are looked up.
+    fn scope(&self, module: &'a Module) -> Scope<'a, '_> {
+        Scope {
             index: self.index.as_ref(),
             ..scope_of(self.roster, self.global, self.unique, module)
-        };
-        let found = scope.resolve(module, asked, self.log);
-        if let Some(definition) = &found {
-            check_value(definition).inspect_err(|_| self.blamed = Some(definition.module))?;
-            let id = definition.module.id;
-            if definition.module.role == Role::Opened && !module.needed.contains(&id) {
-                let kept = || breadth_first(self.roster, &[module.id]);
-                if !tables.kept.get_or_insert_with(kept).contains(&id) {
-                    module.bind_to(definition.module);
-                }
-            }
         }
-        Ok(found)
     }
 
-    /// Whether a definition is of a unique name that no reference was bound to so far.
-    fn is_first_of_its_name(&self, module: &'a Module, found: &Definition<'a>) -> bool {
-        let scope = scope_of(self.roster, self.global, self.unique, module);
-        found.symbol.binding() == symbol::STB_GNU_UNIQUE
-            && scope
-                .first_of_its_name(found.module.symbols.name(&found.symbol))
-                .is_none()
-    }
-
-    /// Looks up what the next entries of a table ask for, and keeps the addresses. What has none yet, or is nowhere, or is not wanted for its address, is
-    /// left for [`Work::apply`]. Returns how many entries were looked at.
+    /// Looks up what the next entries of a table ask for, and keeps addresses and definitions. What is nowhere, or is not as it should be, or depends on the
+    /// order of the table, is left for [`Work::apply`]. Returns how many entries were looked at.
     #[inline(never)]
-    fn look_ahead(
-        &mut self,
-        tables: &mut Tables<'a>,
-        meaning: &mut Meaning<'_>,
-        next: impl Iterator<Item = Rela>,
-    ) -> usize {
+    fn look_ahead(&mut self, tables: &mut Tables<'a>, meaning: &mut Meaning<'_>, entries: Table<Rela>) -> usize {
         let Some(index) = &self.index else { return usize::MAX };
-        let purpose = tables.purpose();
-        let symbols = &tables.module.symbols;
-        let is_plain = |kind| {
-            let relocation = meaning.of(kind);
-            relocation.is_some_and(|relocation| is_plain(relocation.ask, purpose))
-        };
-        let seen = self.answers.look_ahead(symbols, next, is_plain, index);
-        let ahead = core::mem::take(&mut self.answers.ahead);
-        for Ahead { index, name, hash } in ahead.iter().copied() {
-            if let Some(symbol) = symbols.get(index)
-                && let Ok(asked) = Reference::new(symbols, index, symbol, (name, hash), purpose)
-                && let Ok(Some(found)) = self.look_up(tables, &asked)
-                && !found.is_indirect()
-                && found.symbol.kind() != symbol::STT_TLS
-                && !is_direct(&asked)
-                // Which reference is the first decides what the others get: that is for the order of the table.
-                && !self.is_first_of_its_name(tables.module, &found)
-            {
+        let module = tables.module;
+        let symbols = &module.symbols;
+        let next = (0..).map_while(|place| entries.get(place));
+        let asked = next.map(|entry| (entry.symbol(), meaning.purpose(entry.kind())));
+        let seen = self.answers.look_ahead(symbols, asked);
+        let mut group = core::mem::take(&mut self.answers.ahead);
+        index.fetch(module, &mut group);
+        self.statistics.lookups += group.len() as u64;
+        for ahead in &mut group {
+            let Ahead {
+                index,
+                symbol,
+                purpose,
+                name,
+                ..
+            } = *ahead;
+            let Ok(asked) = Reference::new(symbols, index, symbol, name, purpose) else {
+                continue;
+            };
+            let scope = self.scope(module);
+            let found = match ahead.is_own {
+                true => Some(Definition { module, index, symbol }),
+                false => scope.resolve(module, &asked, self.log),
+            };
+            let is_for_all = purpose == tables.purpose();
+            let Some(found) = found else {
+                // Zero is the address of a weak symbol that is nowhere; a slot for calls may wait for the first of them.
+                if symbol.binding() == symbol::STB_WEAK && is_for_all && purpose == Use::Address {
+                    self.answers.set(index, Address(0));
+                }
+                continue;
+            };
+            if is_first_of_its_name(&scope, &found) || check_value(&found).is_err() || is_direct(&asked) {
+                continue;
+            }
+            keep(self.roster, tables, found.module);
+            if is_for_all && !found.is_indirect() && found.symbol.kind() != symbol::STT_TLS {
                 self.answers.set(index, self.address(&found));
+            } else {
+                ahead.found = Some(found);
             }
         }
-        // What is wrong is said when the entry is applied.
-        self.blamed = None;
-        self.answers.ahead = ahead;
+        self.answers.ahead = group;
         seen
     }
 
-    /// The word that an entry asks for, if that takes no more than the address of its symbol, and this is known.
+    /// The address that the word of an entry is made of, if that takes no more than the address of its symbol, and this is known; and which bits of the addend
+    /// count.
     #[inline(always)]
-    fn known_word(&self, tables: &mut Tables<'a>, meaning: &mut Meaning<'_>, entry: &Rela) -> Option<u64> {
+    fn known(&self, tables: &mut Tables<'_>, meaning: &mut Meaning<'_>, entry: &Rela) -> Option<(Address, u64)> {
         let address = self.answers.get(entry.symbol())?;
-        let ask = meaning.of(entry.kind())?.ask;
-        let is_known = is_plain(ask, tables.purpose()) && !is_in_stream(tables, Vaddr(entry.offset));
-        let addend = match ask {
-            Ask::Value { .. } => entry.addend,
-            _ => 0,
-        };
-        is_known.then(|| address.0.wrapping_add(addend))
+        let addends = meaning.addends(entry.kind(), tables.purpose())?;
+        (!is_in_stream(tables, Vaddr(entry.offset))).then_some((address, addends))
     }
 
     /// A program that has an address of its own for a function that it calls elsewhere goes past the GOT to it.
-    fn check_direct(&self, asked: &Reference, found: &Definition<'_>) -> core::result::Result<(), Fault> {
+    fn check_direct(
+        &self,
+        module: &Module,
+        asked: &Reference<'_>,
+        found: &Definition<'_>,
+    ) -> core::result::Result<(), Fault> {
         if is_direct(asked) && found.symbol.visibility() == symbol::STV_PROTECTED {
             let harm = " may break pointer equality";
             return check_protected(
                 found.module,
-                asked.name,
+                module.symbols.name(&asked.symbol),
                 "direct reference to protected function",
                 harm,
                 self.log,
@@ -961,22 +969,47 @@ fn pack(number: u64, offset: u64) -> Option<u64> {
 }
 
 /// Whether the program goes past the GOT to an address of its own for the function that it asks for.
-fn is_direct(asked: &Reference) -> bool {
+fn is_direct(asked: &Reference<'_>) -> bool {
     asked.purpose == Use::Call && !asked.symbol.is_defined() && asked.symbol.value != 0
 }
 
-/// Whether the word is the address of a definition that is looked up for `purpose`, plus an addend from the table at most.
-#[inline(always)]
-fn is_plain(ask: Ask, purpose: Use) -> bool {
+/// Whether a definition is of a unique name that no reference was bound to so far.
+fn is_first_of_its_name(scope: &Scope<'_, '_>, found: &Definition<'_>) -> bool {
+    let name = || found.module.symbols.name(&found.symbol);
+    found.symbol.binding() == symbol::STB_GNU_UNIQUE && scope.first_of_its_name(name()).is_none()
+}
+
+/// Notes that a module is bound to what `dlopen` has brought, unless it keeps it anyway.
+fn keep<'a>(roster: Roster<'a>, tables: &mut Tables<'a>, target: &Module) {
+    let module = tables.module;
+    if target.role != Role::Opened || module.needed.contains(&target.id) {
+        return;
+    }
+    let kept = || breadth_first(roster, &[module.id]);
+    if !tables.kept.get_or_insert_with(kept).contains(&target.id) {
+        module.bind_to(target);
+    }
+}
+
+/// What a definition is looked up for; `None` when none is.
+fn purpose(ask: Ask) -> Option<Use> {
     match ask {
-        Ask::JumpSlot => purpose == Use::Call,
-        Ask::GlobDat
-        | Ask::Value {
+        Ask::Nothing | Ask::Relative | Ask::Indirect | Ask::Copy => None,
+        Ask::Value { .. } | Ask::GlobDat | Ask::Size(_) => Some(Use::Address),
+        _ => Some(Use::Call),
+    }
+}
+
+/// If a word is the address of a definition: which bits of an addend in the table are added.
+fn addends(ask: Ask) -> Option<u64> {
+    match ask {
+        Ask::GlobDat | Ask::JumpSlot => Some(0),
+        Ask::Value {
             addend: true,
             pc_relative: false,
             field: Field::Word64,
-        } => purpose == Use::Address,
-        _ => false,
+        } => Some(u64::MAX),
+        _ => None,
     }
 }
 
@@ -1053,7 +1086,18 @@ fn load(module: &Module, patch: &mut Patch<'_>, at: Vaddr, field: Field) -> core
 /// The meaning of a relocation number, with the last one at hand.
 struct Meaning<'a> {
     machine: &'a Machine,
-    last: Option<(u32, Relocation)>,
+    last: Option<Known>,
+}
+
+/// What is known of a relocation number.
+#[derive(Clone, Copy)]
+struct Known {
+    kind: u32,
+    relocation: Relocation,
+    /// See [`purpose`].
+    purpose: Option<Use>,
+    /// See [`addends`].
+    addends: Option<u64>,
 }
 
 impl<'a> Meaning<'a> {
@@ -1063,25 +1107,42 @@ impl<'a> Meaning<'a> {
 
     /// What a number means. Tables are sorted by it, so it is most often the last one.
     #[inline(always)]
-    fn of(&mut self, kind: u32) -> Option<Relocation> {
-        match self.last {
-            Some((last, relocation)) if last == kind => Some(relocation),
-            _ => self.other(kind),
+    fn of(&mut self, kind: u32) -> Option<&Known> {
+        if self.last.is_none_or(|last| last.kind != kind) {
+            self.turn_to(kind)?;
         }
+        self.last.as_ref()
     }
 
     #[inline(never)]
-    fn other(&mut self, kind: u32) -> Option<Relocation> {
+    fn turn_to(&mut self, kind: u32) -> Option<()> {
         let relocation = (self.machine.relocation)(kind)?;
-        self.last = Some((kind, relocation));
-        Some(relocation)
+        self.last = Some(Known {
+            kind,
+            relocation,
+            purpose: purpose(relocation.ask),
+            addends: addends(relocation.ask),
+        });
+        Some(())
     }
 
-    /// The number of relative relocations, if the entry before was one.
     #[inline(always)]
-    fn relative(&self) -> Option<u32> {
-        let (kind, relocation) = self.last?;
-        matches!(relocation.ask, Ask::Relative).then_some(kind)
+    fn purpose(&mut self, kind: u32) -> Option<Use> {
+        self.of(kind)?.purpose
+    }
+
+    /// See [`addends`]; `None` too when the definition is for something else.
+    #[inline(always)]
+    fn addends(&mut self, kind: u32, wanted: Use) -> Option<u64> {
+        let known = self.of(kind)?;
+        known.addends.filter(|_| known.purpose == Some(wanted))
+    }
+
+    /// Whether the last relocation was a relative one.
+    #[inline(always)]
+    fn is_relative(&self) -> bool {
+        self.last
+            .is_some_and(|last| matches!(last.relocation.ask, Ask::Relative))
     }
 }
 
@@ -1315,8 +1376,7 @@ pub fn bind_slot(
     let (at, symbol_index) = (Vaddr(entry.offset), entry.symbol());
     let reference = module.symbols.get(symbol_index).ok_or_else(damaged)?;
     let symbols = &module.symbols;
-    let name = symbols.hashed_name(&reference);
-    let asked = Reference::new(symbols, symbol_index, reference, name, Use::Call).map_err(fault)?;
+    let asked = Reference::new(symbols, symbol_index, reference, None, Use::Call).map_err(fault)?;
     let scope = scope_of(roster, global, unique, module);
     let found = scope.resolve(module, &asked, log);
     let address = match found {
@@ -1334,7 +1394,7 @@ pub fn bind_slot(
         None => {
             let unresolved = Unresolved {
                 module: module.name.clone(),
-                symbol: Name::new(asked.name),
+                symbol: Name::new(symbols.name(&reference)),
                 version: asked.version.map(|version| Name::new(version.name)),
             };
             return Err(fault(Kind::Undefined(alloc::vec![unresolved]).into()));
