@@ -11,9 +11,8 @@ use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex};
-use crate::error::Fault;
 use crate::event::{Event, Interest, Log};
-use crate::symbols::{Symbols, Use, Version, Wanted};
+use crate::symbols::{Use, Version, Wanted};
 use crate::world::{Module, ModuleId, Namespace, Role, Roster, Unique};
 pub use index::Index;
 
@@ -42,7 +41,17 @@ pub struct Definition<'a> {
     pub symbol: Symbol,
 }
 
-impl Definition<'_> {
+/// A definition by the number of its symbol, as it is handed on while it is looked for.
+pub type Found<'a> = (&'a Module, SymbolIndex);
+
+impl<'a> Definition<'a> {
+    /// That of a symbol.
+    #[inline(always)]
+    pub fn of((module, index): Found<'a>) -> Option<Definition<'a>> {
+        let symbol = module.symbols.get(index)?;
+        Some(Definition { module, index, symbol })
+    }
+
     /// The run-time address of the definition. Absolute symbols do not move with their module (gABI, SHN_ABS).
     pub fn address(&self) -> Address {
         if self.symbol.section == symbol::SHN_ABS {
@@ -88,39 +97,15 @@ pub struct Reference<'s> {
     pub purpose: Use,
 }
 
-impl<'s> Reference<'s> {
-    /// What the symbol at `index` of a module asks for.
-    ///
-    /// # Errors
-    /// As [`Symbols::version`].
-    #[inline(always)]
-    pub fn new(
-        symbols: &'s Symbols,
-        index: SymbolIndex,
-        symbol: Symbol,
-        name: Option<(&'static [u8], u32)>,
-        purpose: Use,
-    ) -> Result<Reference<'s>, Fault> {
-        let version = symbols.version(index)?;
-        Ok(Reference {
-            index,
-            symbol,
-            name,
-            version,
-            purpose,
-        })
-    }
-}
-
 impl<'a> Scope<'a, '_> {
     /// What musl finds for a name of which there is no definition of the wanted version. Up to 1.2.3 libc had names for files of 64-bit length
     /// (`open64`), and files that were built then ask for them: they are libc's plain ones.
     #[cold]
     #[inline(never)]
-    fn find_as_musl(&self, name: &[u8], purpose: Use, log: Log<'_>) -> Option<Definition<'a>> {
+    fn find_as_musl(&self, name: &[u8], purpose: Use, log: Log<'_>) -> Option<Found<'a>> {
         let mut wanted = Wanted::new(name, None, purpose);
         wanted.newest = true;
-        if let Some(found) = self.find(&wanted, None, log) {
+        if let Some(found) = self.locate(&wanted, None, log) {
             return Some(found);
         }
         let (front, behind) = match name.strip_suffix(b"_r") {
@@ -129,12 +114,15 @@ impl<'a> Scope<'a, '_> {
         };
         let short = [front.strip_suffix(b"64")?, behind].concat();
         let module = self.roster.find(&Module::is_libc_of_its_own)?;
-        let (index, symbol) = module.symbols.find(&Wanted::new(&short, None, purpose))?;
-        Some(Definition { module, index, symbol })
+        Some((module, module.symbols.find_index(&Wanted::new(&short, None, purpose))?))
     }
 
     /// The first definition of `wanted` in scope order, `skip` left out (COPY relocations skip the program).
     pub fn find(&self, wanted: &Wanted<'_>, skip: Option<ModuleId>, log: Log<'_>) -> Option<Definition<'a>> {
+        Definition::of(self.locate(wanted, skip, log)?)
+    }
+
+    fn locate(&self, wanted: &Wanted<'_>, skip: Option<ModuleId>, log: Log<'_>) -> Option<Found<'a>> {
         // No reference that an index is made for skips a module.
         if let (Some(index), None) = (self.index, skip) {
             return Some(self.chosen(index.find(wanted)?, wanted, log));
@@ -160,7 +148,7 @@ impl<'a> Scope<'a, '_> {
         skip: Option<ModuleId>,
         log: Log<'_>,
     ) -> Option<Definition<'a>> {
-        self.search(list, wanted, skip, false, log)
+        Definition::of(self.search(list, wanted, skip, false, log)?)
     }
 
     /// Searches a list; weak definitions are passed over if only `strong` ones count.
@@ -172,7 +160,7 @@ impl<'a> Scope<'a, '_> {
         skip: Option<ModuleId>,
         strong: bool,
         log: Log<'_>,
-    ) -> Option<Definition<'a>> {
+    ) -> Option<Found<'a>> {
         for id in list {
             if Some(*id) == skip {
                 continue;
@@ -184,10 +172,10 @@ impl<'a> Scope<'a, '_> {
                 symbol: wanted.name,
                 module: &module.name,
             });
-            if let Some((index, symbol)) = module.symbols.find(wanted)
-                && !(strong && symbol.binding() == symbol::STB_WEAK)
+            if let Some(index) = module.symbols.find_index(wanted)
+                && !(strong && module.symbols.binding(index) == symbol::STB_WEAK)
             {
-                return Some(self.chosen(Definition { module, index, symbol }, wanted, log));
+                return Some(self.chosen((module, index), wanted, log));
             }
         }
         None
@@ -195,16 +183,16 @@ impl<'a> Scope<'a, '_> {
 
     /// The definition that a reference gets, when this is the first in its scope.
     #[inline(always)]
-    fn chosen(&self, found: Definition<'a>, wanted: &Wanted<'_>, log: Log<'_>) -> Definition<'a> {
+    fn chosen(&self, (module, index): Found<'a>, wanted: &Wanted<'_>, log: Log<'_>) -> Found<'a> {
         if log.interest.contains(Interest::UNUSED) {
-            found.module.is_used.store(true, Ordering::Relaxed);
+            module.is_used.store(true, Ordering::Relaxed);
         }
-        if found.symbol.binding() == symbol::STB_GNU_UNIQUE
+        if module.symbols.binding(index) == symbol::STB_GNU_UNIQUE
             && let Some(first) = self.first_of_its_name(wanted.name)
         {
             return first;
         }
-        found
+        (module, index)
     }
 
     /// Gives the modules that are asked, in order, each once.
@@ -224,17 +212,11 @@ impl<'a> Scope<'a, '_> {
 
     /// The definition that a STB_GNU_UNIQUE name has already.
     #[inline(never)]
-    pub fn first_of_its_name(&self, name: &[u8]) -> Option<Definition<'a>> {
+    pub fn first_of_its_name(&self, name: &[u8]) -> Option<Found<'a>> {
         let mut known = self.unique.iter().filter(|(known, _, _)| known.bytes() == name);
-        let (module, index) = known.find_map(|(_, id, index)| {
+        known.find_map(|(_, id, index)| {
             let module = self.roster.get(*id).filter(|module| module.is_in(self.namespace))?;
-            Some((module, index))
-        })?;
-        let symbol = module.symbols.get(*index)?;
-        Some(Definition {
-            module,
-            index: *index,
-            symbol,
+            Some((module, *index))
         })
     }
 
@@ -243,19 +225,19 @@ impl<'a> Scope<'a, '_> {
     /// `Ok(None)`: nothing defines it. Local symbols, and those of hidden visibility, are their own definition. A protected symbol is
     /// its own definition too, unless an address is wanted and the program holds the canonical one: function pointers have to compare
     /// equal everywhere (psABI, "Function Addresses").
-    pub fn resolve(&self, from: &'a Module, reference: &Reference<'_>, log: Log<'_>) -> Option<Definition<'a>> {
+    pub fn resolve(&self, from: &'a Module, reference: &Reference<'_>, log: Log<'_>) -> Option<Found<'a>> {
         let found = self.choose(from, reference, log)?;
         log.emit(Interest::BINDINGS, || Event::Bound {
             from: &from.name,
-            to: &found.module.name,
+            to: &found.0.name,
             symbol: from.symbols.name(&reference.symbol),
             version: reference.version.map(|version| version.name),
-            index: found.index,
+            index: found.1,
         });
         Some(found)
     }
 
-    fn choose(&self, from: &'a Module, reference: &Reference<'_>, log: Log<'_>) -> Option<Definition<'a>> {
+    fn choose(&self, from: &'a Module, reference: &Reference<'_>, log: Log<'_>) -> Option<Found<'a>> {
         let Reference {
             index,
             symbol,
@@ -263,11 +245,7 @@ impl<'a> Scope<'a, '_> {
             version,
             purpose,
         } = *reference;
-        let own = Definition {
-            module: from,
-            index,
-            symbol,
-        };
+        let own = (from, index);
         let is_symbolic = from.dynamic.is_symbolic();
         if symbol.binding() == symbol::STB_LOCAL
             || (symbol.is_defined() && matches!(symbol.visibility(), symbol::STV_HIDDEN | symbol::STV_INTERNAL))
@@ -279,26 +257,22 @@ impl<'a> Scope<'a, '_> {
         let mut wanted = Wanted::hashed(name, hash, version, purpose);
         // musl sees no hidden definition.
         wanted.newest = version.is_none() && MUSL_RULES.load(Ordering::Relaxed);
-        if is_symbolic && let Some((index, symbol)) = from.symbols.find(&wanted) {
-            return Some(Definition {
-                module: from,
-                index,
-                symbol,
-            });
+        if is_symbolic && let Some(index) = from.symbols.find_index(&wanted) {
+            return Some((from, index));
         }
-        let found = match self.find(&wanted, None, log) {
+        let found = match self.locate(&wanted, None, log) {
             None if MUSL_RULES.load(Ordering::Relaxed) => self.find_as_musl(name, purpose, log)?,
             found => found?,
         };
-        if symbol.is_defined() && symbol.visibility() == symbol::STV_PROTECTED && found.module.id != from.id {
+        if symbol.is_defined() && symbol.visibility() == symbol::STV_PROTECTED && found.0.id != from.id {
             let callable = Wanted {
                 purpose: Use::Call,
                 ..wanted
             };
             let canonical = purpose == Use::Address
                 && self
-                    .find(&callable, None, log)
-                    .is_none_or(|definition| definition.module.id == from.id);
+                    .locate(&callable, None, log)
+                    .is_none_or(|(module, _)| module.id == from.id);
             return Some(if canonical { found } else { own });
         }
         Some(found)

@@ -46,15 +46,28 @@ impl Strings {
     }
 }
 
-/// Whether two names are one. Sixteen bytes at a time, without a call: this is asked for each reference.
-#[inline(always)]
+/// Whether two names are one, sixteen bytes at a time: this is asked for each reference.
+#[inline(never)]
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
-    let ((ones, one), (others, other)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
-    let are_same = |(one, other): (&[u8; 16], &[u8; 16])| u128::from_ne_bytes(*one) == u128::from_ne_bytes(*other);
-    ones.iter().zip(others).all(are_same) && one.iter().zip(other).all(|(one, other)| one == other)
+    let (mut one, mut other) = (one, other);
+    // The last sixteen cover what the steps leave over.
+    let mut ends = (one.last_chunk(), other.last_chunk());
+    while let (Some(end), Some(other_end)) = ends {
+        if u128::from_ne_bytes(*end) != u128::from_ne_bytes(*other_end) {
+            return false;
+        }
+        let (Some((front, rest)), Some((other_front, other_rest))) =
+            (one.split_first_chunk(), other.split_first_chunk())
+        else {
+            return true;
+        };
+        (one, other) = (rest, other_rest);
+        ends = (Some(front), Some(other_front));
+    }
+    one.iter().eq(other)
 }
 
 /// The Bloom filter of a DT_GNU_HASH table: it denies most of what the table does not have.
@@ -312,6 +325,12 @@ impl Symbols {
         self.table.get(index.0 as usize)
     }
 
+    /// The binding of the symbol at `index`: one of the `STB_` constants.
+    #[inline]
+    pub fn binding(&self, index: SymbolIndex) -> u8 {
+        self.get(index).map_or(symbol::STB_LOCAL, |symbol| symbol.binding())
+    }
+
     /// The name of a symbol; empty when it lies outside the string table.
     #[inline(never)]
     pub fn name(&self, symbol: &Symbol) -> &'static [u8] {
@@ -375,8 +394,14 @@ impl Symbols {
     }
 
     /// The definition of `wanted` in this module, by its hash table.
-    #[inline(never)]
     pub fn find(&self, wanted: &Wanted<'_>) -> Option<(SymbolIndex, Symbol)> {
+        let index = self.find_index(wanted)?;
+        Some((index, self.get(index)?))
+    }
+
+    /// As [`Symbols::find`], its number alone.
+    #[inline(never)]
+    pub fn find_index(&self, wanted: &Wanted<'_>) -> Option<SymbolIndex> {
         match &self.hash {
             Hash::Gnu {
                 filter,
@@ -398,7 +423,7 @@ impl Symbols {
         buckets: Table<u32>,
         chains: Table<u32>,
         first: u32,
-    ) -> Option<(SymbolIndex, Symbol)> {
+    ) -> Option<SymbolIndex> {
         let start = buckets.get(wanted.hash as usize % buckets.len().max(1))?;
         let mut candidates = Candidates::default();
         let mut index = start;
@@ -407,10 +432,8 @@ impl Symbols {
         }
         loop {
             let value = chains.get((index - first) as usize)?;
-            if (value ^ wanted.hash) >> 1 == 0
-                && let Some(found) = self.matches(SymbolIndex(index), wanted, &mut candidates)
-            {
-                return Some(found);
+            if (value ^ wanted.hash) >> 1 == 0 && self.matches(SymbolIndex(index), wanted, &mut candidates) {
+                return Some(SymbolIndex(index));
             }
             if value & 1 != 0 {
                 return candidates.only();
@@ -419,7 +442,7 @@ impl Symbols {
         }
     }
 
-    fn find_sysv(&self, wanted: &Wanted<'_>, buckets: Table<u32>, chains: Table<u32>) -> Option<(SymbolIndex, Symbol)> {
+    fn find_sysv(&self, wanted: &Wanted<'_>, buckets: Table<u32>, chains: Table<u32>) -> Option<SymbolIndex> {
         let hash = sysv_hash(wanted.name);
         let mut index = buckets.get(hash as usize % buckets.len().max(1))?;
         let mut candidates = Candidates::default();
@@ -428,8 +451,8 @@ impl Symbols {
             if index == 0 {
                 break;
             }
-            if let Some(found) = self.matches(SymbolIndex(index), wanted, &mut candidates) {
-                return Some(found);
+            if self.matches(SymbolIndex(index), wanted, &mut candidates) {
+                return Some(SymbolIndex(index));
             }
             index = chains.get(index as usize)?;
         }
@@ -438,44 +461,24 @@ impl Symbols {
 
     /// Whether the symbol at `index` is the wanted one. A definition that counts only if it is the only one is left in `candidates`.
     #[inline(never)]
-    pub fn matches(
-        &self,
-        index: SymbolIndex,
-        wanted: &Wanted<'_>,
-        candidates: &mut Candidates,
-    ) -> Option<(SymbolIndex, Symbol)> {
-        let symbol = self.get(index)?;
-        if !self.strings.is(symbol.name, wanted.name) {
-            return None;
+    pub fn matches(&self, index: SymbolIndex, wanted: &Wanted<'_>, candidates: &mut Candidates) -> bool {
+        let Some(symbol) = self.get(index) else { return false };
+        if !self.strings.is(symbol.name, wanted.name) || !wanted.purpose.takes(&symbol) {
+            return false;
         }
-        if !wanted.purpose.takes(&symbol) {
-            return None;
-        }
-        match self.indices {
-            None => Some((index, symbol)),
-            Some(indices) => {
-                let raw = indices.get(index.0 as usize)?;
-                self.version_matches(raw, wanted, candidates, (index, symbol))
-                    .then_some((index, symbol))
-            }
-        }
+        let Some(indices) = self.indices else { return true };
+        let raw = indices.get(index.0 as usize);
+        raw.is_some_and(|raw| self.version_matches(raw, wanted, candidates, index))
     }
 
     /// The version half of a match: `raw` is the symbol's DT_VERSYM entry.
-    fn version_matches(
-        &self,
-        raw: u16,
-        wanted: &Wanted<'_>,
-        candidates: &mut Candidates,
-        found: (SymbolIndex, Symbol),
-    ) -> bool {
+    fn version_matches(&self, raw: u16, wanted: &Wanted<'_>, candidates: &mut Candidates, found: SymbolIndex) -> bool {
         let number = raw & !HIDDEN;
-        let defined = self.versions.get(usize::from(number)).and_then(Option::as_ref);
         match wanted.version {
-            Some(version) => match defined {
-                Some(defined) => defined.hash == version.hash && is_same(defined.name, version.name),
+            Some(version) => match self.versions.get(usize::from(number)) {
+                Some(Some(defined)) => defined.hash == version.hash && is_same(defined.name, version.name),
                 // The module's base: taken for any version unless the reference insists or the symbol hides.
-                None => !version.hidden && raw & HIDDEN == 0,
+                _ => !version.hidden && raw & HIDDEN == 0,
             },
             None => {
                 // The base (1) always; the first version (2) for code linked before the library had versions,
@@ -557,6 +560,12 @@ impl Symbols {
         self.table.get(place).map_or(0, |symbol| symbol.value) ^ index
     }
 
+    /// The first byte of a symbol's name, as [`Symbols::read_tables`] reads.
+    #[inline(always)]
+    pub fn first_byte(&self, symbol: &Symbol) -> u64 {
+        self.strings.0.get(symbol.name as usize).copied().map_or(0, u64::from)
+    }
+
     /// As [`Symbols::read_tables`], for the name of the symbol, which is about `length` bytes long.
     #[inline]
     pub fn read_name(&self, index: SymbolIndex, length: usize) -> u64 {
@@ -602,12 +611,12 @@ impl Symbols {
 #[derive(Debug, Default)]
 pub struct Candidates {
     count: u32,
-    found: Option<(SymbolIndex, Symbol)>,
+    found: Option<SymbolIndex>,
 }
 
 impl Candidates {
     /// The definition, if there was one only.
-    pub fn only(self) -> Option<(SymbolIndex, Symbol)> {
+    pub fn only(self) -> Option<SymbolIndex> {
         if self.count == 1 { self.found } else { None }
     }
 }

@@ -14,10 +14,10 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
-use super::{Definition, INDEX, RESOLVER, Scope, WALK};
+use super::{Found, INDEX, RESOLVER, Reference, Scope, WALK};
 use crate::elf::SymbolIndex;
 use crate::elf::symbol::{STB_GNU_UNIQUE, Symbol};
-use crate::symbols::{Candidates, Filter, Symbols, Use, Wanted};
+use crate::symbols::{Candidates, Filter, Use, Wanted};
 use crate::world::Module;
 
 /// How many references are fetched for together: about as many loads as a processor keeps in flight.
@@ -160,28 +160,28 @@ impl<'a> Index<'a> {
     }
 
     /// The first definition of `wanted` in the order of the walk.
-    pub fn find(&self, wanted: &Wanted<'_>) -> Option<Definition<'a>> {
-        let (module, index, symbol) = match self.ends.is_empty() {
+    #[inline(always)]
+    pub fn find(&self, wanted: &Wanted<'_>) -> Option<Found<'a>> {
+        match self.ends.is_empty() {
             true => self.find_by_filters(wanted),
             false => self.find_by_hash(wanted),
-        }?;
-        Some(Definition { module, index, symbol })
+        }
     }
 
     #[inline(always)]
-    fn find_by_filters(&self, wanted: &Wanted<'_>) -> Option<(&'a Module, SymbolIndex, Symbol)> {
-        let mut members = self.members.iter();
-        members.find_map(|Member { module, filter }| {
-            if filter.is_some_and(|filter| !filter.admits(wanted.hash)) {
-                return None;
+    fn find_by_filters(&self, wanted: &Wanted<'_>) -> Option<Found<'a>> {
+        for Member { module, filter } in &self.members {
+            if filter.is_none_or(|filter| filter.admits(wanted.hash))
+                && let Some(index) = module.symbols.find_index(wanted)
+            {
+                return Some((module, index));
             }
-            let (index, symbol) = module.symbols.find(wanted)?;
-            Some((*module, index, symbol))
-        })
+        }
+        None
     }
 
     #[inline(always)]
-    fn find_by_hash(&self, wanted: &Wanted<'_>) -> Option<(&'a Module, SymbolIndex, Symbol)> {
+    fn find_by_hash(&self, wanted: &Wanted<'_>) -> Option<Found<'a>> {
         let mut slot = self.slot(wanted.hash);
         let mut current: Option<(&'a Module, Candidates)> = None;
         while let Some((module, index)) = self.next(&mut slot, wanted.hash) {
@@ -196,53 +196,62 @@ impl<'a> Index<'a> {
             };
             // The chains of DT_HASH have an order of their own.
             let found = match module.symbols.is_in_order() {
-                true => module.symbols.matches(index, wanted, candidates),
-                false => module.symbols.find(wanted),
+                true => module.symbols.matches(index, wanted, candidates).then_some(index),
+                false => module.symbols.find_index(wanted),
             };
-            if let Some((index, symbol)) = found {
-                return Some((module, index, symbol));
+            if let Some(index) = found {
+                return Some((module, index));
             }
         }
         current.and_then(only)
     }
 
-    /// Has the processor fetch what look-ups of a module's references will read, and finds out which of those are to itself. At most [`GROUP`] of them count.
+    /// Has the processor fetch what look-ups of a module's references will read, and finds out which of those are to itself.
     #[inline(never)]
     pub fn fetch(&self, from: &'a Module, ahead: &mut [Ahead<'a>]) {
         if self.ends.is_empty() {
             return;
         }
         // Each loop does one step for all names: no load of a loop waits for another one of it.
-        let mut slots = [(Slot::default(), 0); GROUP];
-        for (slot, ahead) in slots.iter_mut().zip(&mut *ahead) {
-            // The table of a module has the hashes of its definitions. Whether they are those of their names is seen when others are met first.
-            let hash = match ahead.symbol.is_defined() && from.symbols.is_in_order() {
-                true => from.symbols.hash_at(ahead.index),
-                false => ahead.name.insert(from.symbols.hashed_name(&ahead.symbol)).1,
+        for ahead in &mut *ahead {
+            let Reference { index, symbol, .. } = ahead.asked;
+            // The table of a module has the hashes of its definitions.
+            ahead.hash = match symbol.is_defined() && from.symbols.is_in_order() {
+                true => from.symbols.hash_at(index),
+                false => ahead.asked.name.insert(from.symbols.hashed_name(&symbol)).1,
             };
-            *slot = (self.slot(hash), hash);
         }
-        let mut definitions: [Option<(&Symbols, SymbolIndex)>; GROUP] = [None; GROUP];
-        for ((definition, (slot, hash)), ahead) in definitions.iter_mut().zip(&mut slots).zip(&mut *ahead) {
-            let Some((module, symbol)) = self.next(slot, *hash) else {
-                continue;
-            };
-            ahead.is_own = ahead.name.is_none()
-                && symbol == ahead.index
-                && module.id == from.id
-                && ahead.purpose.takes(&ahead.symbol)
-                && ahead.symbol.binding() != STB_GNU_UNIQUE;
-            if !ahead.is_own {
-                *definition = Some((&module.symbols, symbol));
-            }
+        for ahead in &mut *ahead {
+            ahead.slot = self.slot(ahead.hash);
+        }
+        for ahead in &mut *ahead {
+            ahead.first = self.next(&mut ahead.slot, ahead.hash);
         }
         let mut read = 0;
-        for (symbols, symbol) in definitions.iter().flatten() {
-            read ^= symbols.read_tables(*symbol);
+        for ahead in &mut *ahead {
+            let Some((module, first)) = ahead.first else { continue };
+            let Reference {
+                index,
+                symbol,
+                name,
+                purpose,
+                ..
+            } = ahead.asked;
+            let is_own = name.is_none()
+                && first == index
+                && module.id == from.id
+                && purpose.takes(&symbol)
+                && symbol.binding() != STB_GNU_UNIQUE;
+            match is_own {
+                true => ahead.found = ahead.first,
+                false => read ^= module.symbols.read_tables(first),
+            }
         }
-        for (definition, ahead) in definitions.iter().zip(ahead) {
-            if let Some((symbols, symbol)) = definition {
-                read ^= symbols.read_name(*symbol, ahead.name.map_or(0, |(name, _)| name.len()));
+        for ahead in ahead {
+            if let Some((module, first)) = ahead.first
+                && let Some((name, _)) = ahead.asked.name
+            {
+                read ^= module.symbols.read_name(first, name.len());
             }
         }
         core::hint::black_box(read);
@@ -252,24 +261,39 @@ impl<'a> Index<'a> {
 /// A reference that is looked up next.
 #[derive(Clone, Copy, Debug)]
 pub struct Ahead<'a> {
-    /// Where its symbol stands in the module that makes it.
-    pub index: SymbolIndex,
-    /// The same.
-    pub symbol: Symbol,
-    /// What the definition is for.
-    pub purpose: Use,
-    /// Its name with the hash, once they are read.
-    pub name: Option<(&'static [u8], u32)>,
-    /// No module has the name before this one, whose symbol is the definition.
-    pub is_own: bool,
-    /// The definition, where more than its address is wanted.
-    pub found: Option<Definition<'a>>,
+    /// What is asked for.
+    pub asked: Reference<'a>,
+    /// The definition, when it has been found.
+    pub found: Option<Found<'a>>,
+    hash: u32,
+    slot: Slot,
+    /// The first symbol of the hash.
+    first: Option<Found<'a>>,
+}
+
+impl Ahead<'_> {
+    /// One that is wanted for a purpose.
+    #[inline(always)]
+    pub fn new(index: SymbolIndex, symbol: Symbol, purpose: Use) -> Self {
+        Ahead {
+            asked: Reference {
+                index,
+                symbol,
+                name: None,
+                version: None,
+                purpose,
+            },
+            found: None,
+            hash: 0,
+            slot: Slot::default(),
+            first: None,
+        }
+    }
 }
 
 /// What a module has for a reference without a version, when all of its definitions were looked at.
-fn only((module, candidates): (&Module, Candidates)) -> Option<(&Module, SymbolIndex, Symbol)> {
-    let (index, symbol) = candidates.only()?;
-    Some((module, index, symbol))
+fn only<'a>((module, candidates): (&'a Module, Candidates)) -> Option<Found<'a>> {
+    Some((module, candidates.only()?))
 }
 
 /// Some entries, by number.

@@ -21,6 +21,8 @@ pub struct Answers<'a> {
     known: Vec<Address>,
     /// The references that are looked up together.
     pub ahead: Vec<Ahead<'a>>,
+    /// Those before this one have been applied.
+    next: usize,
 }
 
 impl<'a> Answers<'a> {
@@ -59,9 +61,13 @@ impl<'a> Answers<'a> {
     }
 
     /// The definition that was found for a symbol that is wanted for more than its address.
-    pub fn definition(&self, index: SymbolIndex, purpose: Use) -> Option<Definition<'a>> {
-        let same = |ahead: &&Ahead<'a>| ahead.index == index && ahead.purpose == purpose;
-        self.ahead.iter().find(same)?.found
+    #[inline(always)]
+    pub fn definition(&mut self, index: SymbolIndex, purpose: Use) -> Option<Definition<'a>> {
+        while self.ahead.get(self.next)?.asked.index != index {
+            self.next += 1;
+        }
+        let ahead = self.ahead.get(self.next)?;
+        Definition::of(ahead.found.filter(|_| ahead.asked.purpose == purpose)?)
     }
 
     /// Reads which symbols the next `entries` of a table ask for: each has its number, and what its definition is for if it needs one. Returns how many
@@ -73,27 +79,23 @@ impl<'a> Answers<'a> {
         entries: impl Iterator<Item = (SymbolIndex, Option<Use>)>,
     ) -> usize {
         self.ahead.clear();
+        self.next = 0;
         let (mut seen, mut read) = (0, 0);
+        let mut last = SymbolIndex(0);
         for (index, purpose) in entries {
             // Entries with one symbol stand together.
-            let is_other = index.0 != 0 && self.ahead.last().is_none_or(|last| last.index != index);
-            if is_other
+            if index != last
                 && self.get(index).is_none()
+                && index.0 != 0
                 && let Some(purpose) = purpose
                 && let Some(symbol) = symbols.get(index)
             {
                 if self.ahead.len() == GROUP {
                     break;
                 }
-                read ^= symbols.read_name(index, 0);
-                self.ahead.push(Ahead {
-                    index,
-                    symbol,
-                    purpose,
-                    name: None,
-                    is_own: false,
-                    found: None,
-                });
+                last = index;
+                read ^= symbols.first_byte(&symbol);
+                self.ahead.push(Ahead::new(index, symbol, purpose));
             }
             seen += 1;
         }

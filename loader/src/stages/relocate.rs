@@ -63,7 +63,9 @@ pub struct Indirect {
     pub provider: ModuleId,
     /// What asks for the words.
     pub relocation: Relocation,
-    /// Whose answer it is, where it may be too large for the word.
+    /// Whether they hold any answer.
+    pub is_address: bool,
+    /// Whose answer it is, where a word does not hold any.
     pub symbol: SymbolIndex,
     /// Added to an answer; where a distance is asked for, the place is taken off already.
     pub addend: u64,
@@ -80,20 +82,13 @@ impl Indirect {
     /// Whether a word belongs to the others of this.
     fn takes(&self, module: &Module, site: &Site, resolver: Address, of: &Module, addend: u64) -> bool {
         let into = resolver.in_image(of.image.bias()).0.wrapping_sub(self.code.0.0);
-        (self.module, self.provider, self.addend) == (module.id, of.id, addend)
-            && (self.relocation.ask, self.symbol) == (site.relocation.ask, site.symbol_if_short())
+        self.module == module.id
+            && self.provider == of.id
+            && self.addend == addend
+            && self.relocation.name.as_ptr() == site.relocation.name.as_ptr()
+            && (self.is_address || self.symbol == site.symbol)
             && into < self.code.1
             && self.words.len() < Indirect::MOST
-    }
-}
-
-impl Site {
-    /// The symbol, if its address may be too large for the word.
-    fn symbol_if_short(&self) -> SymbolIndex {
-        match self.relocation.ask.is_address() {
-            true => SymbolIndex(0),
-            false => self.symbol,
-        }
     }
 }
 
@@ -428,6 +423,7 @@ impl<'a> Work<'a> {
                     self.statistics.symbolic += 1;
                     (addends != 0).then_some(address.0)
                 }
+                None if !is_relative && self.waits(tables, &mut meaning, &entry) => None,
                 _ => {
                     self.one(tables, &mut meaning, &entry, form.addend(&entry), is_relative)?;
                     meaning.is_relative().then_some(bias.0)
@@ -660,21 +656,12 @@ impl<'a> Work<'a> {
                     Some(found) if found.is_indirect() => {
                         return self.put_aside(tables, found.address(), addend, found.module);
                     }
-                    Some(found) => self.address(&found).0.wrapping_add(addend),
+                    Some(found) => address(self.binding.substitutes, &found).0.wrapping_add(addend),
                     None => addend,
                 }
             }
         };
         store(module, &mut tables.patch, &site, word)
-    }
-
-    fn address(&self, found: &Definition<'_>) -> Address {
-        self.binding
-            .substitutes
-            .iter()
-            .find_map(|substitute| substitute.of(found))
-            .inspect(|_| SUBSTITUTED.store(true, Ordering::Relaxed))
-            .unwrap_or_else(|| found.address())
     }
 
     /// The symbol at `index`; `None` for index 0.
@@ -719,9 +706,16 @@ impl<'a> Work<'a> {
     ) -> core::result::Result<Option<Definition<'a>>, Fault> {
         self.statistics.lookups += 1;
         let module = tables.module;
-        let asked = Reference::new(&module.symbols, tables.site.symbol, *reference, None, purpose)?;
+        let index = tables.site.symbol;
+        let asked = Reference {
+            index,
+            symbol: *reference,
+            name: None,
+            version: module.symbols.version(index)?,
+            purpose,
+        };
         let scope = self.scope(module);
-        let Some(found) = scope.resolve(module, &asked, self.log) else {
+        let Some(found) = scope.resolve(module, &asked, self.log).and_then(Definition::of) else {
             return Ok(None);
         };
         let is_first = is_first_of_its_name(&scope, &found);
@@ -757,39 +751,37 @@ impl<'a> Work<'a> {
         let mut group = core::mem::take(&mut self.answers.ahead);
         index.fetch(module, &mut group);
         self.statistics.lookups += group.len() as u64;
-        for ahead in &mut group {
-            let Ahead {
-                index,
-                symbol,
-                purpose,
-                name,
-                ..
-            } = *ahead;
-            let Ok(asked) = Reference::new(symbols, index, symbol, name, purpose) else {
+        let scope = Scope {
+            index: Some(index),
+            ..scope_of(self.roster, self.global, self.unique, module)
+        };
+        let substitutes = self.binding.substitutes;
+        for Ahead { asked, found, .. } in &mut group {
+            let Ok(version) = symbols.version(asked.index) else {
+                *found = None;
                 continue;
             };
-            let scope = self.scope(module);
-            let found = match ahead.is_own {
-                true => Some(Definition { module, index, symbol }),
-                false => scope.resolve(module, &asked, self.log),
-            };
-            let is_for_all = purpose == tables.purpose();
-            let Some(found) = found else {
-                // Zero is the address of a weak symbol that is nowhere; a slot for calls may wait for the first of them.
-                if symbol.binding() == symbol::STB_WEAK && is_for_all && purpose == Use::Address {
-                    self.answers.set(index, Address(0));
+            asked.version = version;
+            if found.is_none() {
+                *found = scope.resolve(module, asked, self.log);
+            }
+            let is_for_all = asked.purpose == tables.purpose();
+            match found.and_then(Definition::of) {
+                Some(found) if is_first_of_its_name(&scope, &found) || !is_inside(&found) || is_direct(asked) => {}
+                Some(found) => {
+                    keep(self.roster, tables, found.module);
+                    if is_for_all && !found.is_indirect() && found.symbol.kind() != symbol::STT_TLS {
+                        self.answers.set(asked.index, address(substitutes, &found));
+                    }
+                    continue;
                 }
-                continue;
-            };
-            if is_first_of_its_name(&scope, &found) || check_value(&found).is_err() || is_direct(&asked) {
-                continue;
+                // Zero is the address of a weak symbol that is nowhere; a slot for calls may wait for the first of them.
+                None if asked.symbol.is_weak() && is_for_all && asked.purpose == Use::Address => {
+                    self.answers.set(asked.index, Address(0));
+                }
+                None => {}
             }
-            keep(self.roster, tables, found.module);
-            if is_for_all && !found.is_indirect() && found.symbol.kind() != symbol::STT_TLS {
-                self.answers.set(index, self.address(&found));
-            } else {
-                ahead.found = Some(found);
-            }
+            *found = None;
         }
         self.answers.ahead = group;
         seen
@@ -802,6 +794,26 @@ impl<'a> Work<'a> {
         let address = self.answers.get(entry.symbol())?;
         let addends = meaning.addends(entry.kind(), tables.purpose())?;
         (!is_in_stream(tables, Vaddr(entry.offset))).then_some((address, addends))
+    }
+
+    /// Puts the word of an entry aside, if it takes no more than the answer of a resolver that has been looked up.
+    fn waits(&mut self, tables: &mut Tables<'a>, meaning: &mut Meaning<'_>, entry: &Rela) -> bool {
+        let (symbol, purpose) = (entry.symbol(), tables.purpose());
+        let Some(addends) = meaning.addends(entry.kind(), purpose) else {
+            return false;
+        };
+        let found = self.answers.definition(symbol, purpose);
+        let Some(found) = found.filter(|found| found.is_indirect()) else {
+            return false;
+        };
+        let (resolver, of) = (found.address(), found.module);
+        tables.site.at = Vaddr(entry.offset);
+        tables.site.symbol = symbol;
+        if let Some(relocation) = meaning.relocation() {
+            tables.site.relocation = relocation;
+        }
+        self.statistics.symbolic += 1;
+        !is_in_stream(tables, tables.site.at) && self.put_aside(tables, resolver, entry.addend & addends, of).is_ok()
     }
 
     /// A program that has an address of its own for a function that it calls elsewhere goes past the GOT to it.
@@ -833,13 +845,24 @@ impl<'a> Work<'a> {
         of: &Module,
     ) -> core::result::Result<(), Fault> {
         let Tables { module, site, .. } = *tables;
-        let last = self.indirect.last_mut();
-        let alike = last.filter(|last| last.takes(module, &site, resolver, of, addend));
-        let code = match alike {
-            Some(_) => None,
-            None => Some(code_of(of, resolver)?),
+        let last = self.indirect.last();
+        if last.is_none_or(|last| !last.takes(module, &site, resolver, of, addend)) {
+            let words = Vec::new();
+            self.indirect.push(Indirect {
+                module: module.id,
+                provider: of.id,
+                relocation: site.relocation,
+                is_address: site.relocation.ask.is_address(),
+                symbol: site.symbol,
+                addend,
+                words,
+                code: code_of(of, resolver)?,
+            });
+        }
+        let Some(group) = self.indirect.last_mut() else {
+            return Ok(());
         };
-        if site.relocation.ask.is_address() {
+        if group.is_address {
             let stored = tables.patch.store(site.at, self.binding.entries.pending.0);
             stored.ok_or_else(|| unwritable(module, site.at))?;
         } else {
@@ -849,20 +872,7 @@ impl<'a> Work<'a> {
                 return Err(Kind::malformed(Rule::IfuncNoPlt, site.at.0, 0));
             }
         }
-        if let Some(code) = code {
-            self.indirect.push(Indirect {
-                module: module.id,
-                provider: of.id,
-                relocation: site.relocation,
-                symbol: site.symbol_if_short(),
-                addend,
-                words: Vec::new(),
-                code,
-            });
-        }
-        if let Some(last) = self.indirect.last_mut() {
-            last.words.push((site.at, resolver));
-        }
+        group.words.push((site.at, resolver));
         Ok(())
     }
 
@@ -971,6 +981,15 @@ fn pack(number: u64, offset: u64) -> Option<u64> {
 /// Whether the program goes past the GOT to an address of its own for the function that it asks for.
 fn is_direct(asked: &Reference<'_>) -> bool {
     asked.purpose == Use::Call && !asked.symbol.is_defined() && asked.symbol.value != 0
+}
+
+/// The address to use for a definition.
+fn address(substitutes: &[Substitute], found: &Definition<'_>) -> Address {
+    let mut substitutes = substitutes.iter();
+    substitutes
+        .find_map(|substitute| substitute.of(found))
+        .inspect(|_| SUBSTITUTED.store(true, Ordering::Relaxed))
+        .unwrap_or_else(|| found.address())
 }
 
 /// Whether a definition is of a unique name that no reference was bound to so far.
@@ -1138,6 +1157,11 @@ impl<'a> Meaning<'a> {
         known.addends.filter(|_| known.purpose == Some(wanted))
     }
 
+    /// What the last number means.
+    fn relocation(&self) -> Option<Relocation> {
+        self.last.map(|last| last.relocation)
+    }
+
     /// Whether the last relocation was a relative one.
     #[inline(always)]
     fn is_relative(&self) -> bool {
@@ -1178,10 +1202,16 @@ fn without_plt(module: &Module, range: Range) -> Range {
 ///
 /// A word that has been moved holds an address at or behind the module, so others are not looked for; of a file whose words are not what linkers leave in
 /// them, only the first are.
+#[inline(always)]
 fn is_in_stream(tables: &mut Tables<'_>, at: Vaddr) -> bool {
+    !tables.stream.is_empty() && is_moved(tables, at)
+}
+
+#[inline(never)]
+fn is_moved(tables: &mut Tables<'_>, at: Vaddr) -> bool {
     const MOST_DOUBTS: u32 = 64;
     let bias = tables.module.image.bias().0;
-    if tables.stream.is_empty() || bias == 0 || tables.doubts == MOST_DOUBTS {
+    if bias == 0 || tables.doubts == MOST_DOUBTS {
         return false;
     }
     if tables.patch.load::<u64>(at).is_none_or(|word| word < bias) {
@@ -1223,15 +1253,22 @@ pub(super) fn store(module: &Module, patch: &mut Patch<'_>, site: &Site, word: u
     stored.ok_or_else(|| unwritable(module, at))
 }
 
-/// A definition has to lie in its module, or right behind it, where linkers put the names of ends.
-fn check_value(found: &Definition<'_>) -> core::result::Result<(), Fault> {
+/// Whether a definition lies in its module, or right behind it, where linkers put the names of ends.
+fn is_inside(found: &Definition<'_>) -> bool {
     let (start, length) = found.module.layout.span;
     let is_address = found.symbol.section != symbol::SHN_ABS && found.symbol.kind() != symbol::STT_TLS;
-    if is_address && found.symbol.value.wrapping_sub(start.0) > length {
-        let end = start.0.wrapping_add(length);
-        return Err(Kind::malformed(Rule::SymbolValue, found.symbol.value, end));
+    !is_address || found.symbol.value.wrapping_sub(start.0) <= length
+}
+
+fn check_value(found: &Definition<'_>) -> core::result::Result<(), Fault> {
+    let (start, length) = found.module.layout.span;
+    match is_inside(found) {
+        true => Ok(()),
+        false => {
+            let end = start.0.wrapping_add(length);
+            Err(Kind::malformed(Rule::SymbolValue, found.symbol.value, end))
+        }
     }
-    Ok(())
 }
 
 /// How many entries of DT_RELA ask for what cannot hold any address of a function that a resolver of the same file chooses, which is how linkers write
@@ -1376,10 +1413,16 @@ pub fn bind_slot(
     let (at, symbol_index) = (Vaddr(entry.offset), entry.symbol());
     let reference = module.symbols.get(symbol_index).ok_or_else(damaged)?;
     let symbols = &module.symbols;
-    let asked = Reference::new(symbols, symbol_index, reference, None, Use::Call).map_err(fault)?;
+    let asked = Reference {
+        index: symbol_index,
+        symbol: reference,
+        name: None,
+        version: symbols.version(symbol_index).map_err(fault)?,
+        purpose: Use::Call,
+    };
     let scope = scope_of(roster, global, unique, module);
     let found = scope.resolve(module, &asked, log);
-    let address = match found {
+    let address = match found.and_then(Definition::of) {
         Some(found) => {
             note_binding(roster, module, found.module);
             if found.is_indirect() {

@@ -115,10 +115,13 @@ fn answer(
             answer,
         });
         *word = Address(answer.0.wrapping_add(group.addend));
-        if is_text(module, &mut patch, at) {
+        let is_stored = group.is_address && patch.store(at, word.0).is_some();
+        if !is_stored && is_text(module, &mut patch, at) {
             continue;
         }
-        store_word(module, &mut patch, group, place)?;
+        if !is_stored {
+            store_word(module, &mut patch, group, place)?;
+        }
         let image = module.layout.tls;
         let inside = image.is_some_and(|image| at.0.wrapping_sub(image.vaddr.0) < image.file_size);
         if inside && !tls_images.contains(&module.id) {
