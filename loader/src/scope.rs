@@ -279,9 +279,14 @@ impl<'a> Scope<'a, '_> {
     }
 }
 
-/// Notes that `from` is bound to `target` from now on, unless it keeps it anyway because it needs it, directly or not.
-pub fn note_binding(roster: Roster<'_>, from: &Module, target: &Module) {
-    if target.role == Role::Opened && !breadth_first(roster, &[from.id]).contains(&target.id) {
+/// Notes that `from` is bound to `target` from now on, unless it keeps it anyway because it needs it, directly or not: `kept`, which is found out when it is
+/// first asked for.
+pub fn note_binding(roster: Roster<'_>, from: &Module, target: &Module, kept: &mut Option<Vec<ModuleId>>) {
+    if target.role != Role::Opened || from.needed.contains(&target.id) {
+        return;
+    }
+    let all = || breadth_first(roster, &[from.id]);
+    if !kept.get_or_insert_with(all).contains(&target.id) {
         from.bind_to(target);
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
         let found = scope.find(&wanted, None, runtime.log);
         // What RTLD_DEFAULT finds stays as long as the asker does, as if a reference of it had been bound.
         if let (0, Some(asker), Some(found)) = (handle, asker, &found) {
-            note_binding(roster, asker, found.module);
+            note_binding(roster, asker, found.module, &mut None);
         }
         let Some(found) = found else {
             let culprit = whose.map_or(&b""[..], |module| module.name.bytes());

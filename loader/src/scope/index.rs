@@ -46,6 +46,8 @@ struct Member<'a> {
     module: &'a Module,
     /// Its module's, so that all of them stand in a row.
     filter: Option<Filter>,
+    /// What its hash table can find.
+    symbols: Range<u32>,
 }
 
 /// A definition.
@@ -75,8 +77,11 @@ impl<'a> Index<'a> {
         let mut likely: u64 = 0;
         scope.each_module(&mut |module| {
             likely = likely.saturating_add(module.symbols.likely_count());
-            let filter = module.symbols.filter();
-            members.push(Member { module, filter });
+            members.push(Member {
+                module,
+                filter: module.symbols.filter(),
+                symbols: 0..0,
+            });
         });
         let filters = references.saturating_mul(members.len() as u64);
         let pays = references >= FEW && filters >= likely.saturating_mul(FILTERS_PER_DEFINITION);
@@ -94,32 +99,30 @@ impl<'a> Index<'a> {
     /// Makes the table. `None` when there is no memory for it, or when the members are too many.
     fn take_all_in(&mut self) -> Option<()> {
         u16::try_from(self.members.len()).ok()?;
-        let mut findable = Vec::with_capacity(self.members.len());
         let mut count: u32 = 0;
-        for member in &self.members {
-            let symbols = member.module.symbols.findable()?;
-            count = count.checked_add(symbols.end - symbols.start)?;
-            findable.push(symbols);
+        for member in &mut self.members {
+            member.symbols = member.module.symbols.findable()?;
+            count = count.checked_add(member.symbols.end - member.symbols.start)?;
         }
         let entries = zeroed(count as usize)?;
         self.ends = zeroed(count.checked_next_power_of_two()? as usize)?;
         // As long as there is no place for any, each definition is only counted.
-        self.take_in(&findable);
+        self.take_in();
         // From the counts to where each slot begins; taking in moves that to its end.
         let mut begin: u32 = 0;
         for end in &mut self.ends {
             begin = begin.wrapping_add(core::mem::replace(end, begin));
         }
         self.entries = entries;
-        self.take_in(&findable);
+        self.take_in();
         Some(())
     }
 
     /// Puts each definition at the end of its slot, and moves that.
     #[inline(never)]
-    fn take_in(&mut self, findable: &[Range<u32>]) {
-        for (number, (member, symbols)) in self.members.iter().zip(findable).enumerate() {
-            for symbol in symbols.clone().map(SymbolIndex) {
+    fn take_in(&mut self) {
+        for (number, member) in self.members.iter().enumerate() {
+            for symbol in member.symbols.clone().map(SymbolIndex) {
                 let hash = member.module.symbols.hash_at(symbol);
                 let slot = slot_of(hash, self.ends.len());
                 let Some(end) = self.ends.get_mut(slot) else { continue };
@@ -170,7 +173,7 @@ impl<'a> Index<'a> {
 
     #[inline(always)]
     fn find_by_filters(&self, wanted: &Wanted<'_>) -> Option<Found<'a>> {
-        for Member { module, filter } in &self.members {
+        for Member { module, filter, .. } in &self.members {
             if filter.is_none_or(|filter| filter.admits(wanted.hash))
                 && let Some(index) = module.symbols.find_index(wanted)
             {

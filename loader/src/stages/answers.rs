@@ -39,7 +39,7 @@ impl<'a> Answers<'a> {
         (address != UNKNOWN).then_some(address)
     }
 
-    /// Notes an address. Without memory it will be looked up again.
+    /// Notes an address.
     #[inline(always)]
     pub fn set(&mut self, index: SymbolIndex, address: Address) {
         let place = index.0 as usize;
@@ -54,10 +54,7 @@ impl<'a> Answers<'a> {
     #[cold]
     #[inline(never)]
     fn make_room(&mut self, place: usize) {
-        let length = (place + 1).next_power_of_two();
-        if self.known.try_reserve_exact(length - self.known.len()).is_ok() {
-            self.known.resize(length, UNKNOWN);
-        }
+        self.known.resize(place + GROUP * 32, UNKNOWN);
     }
 
     /// The definition that was found for a symbol that is wanted for more than its address.

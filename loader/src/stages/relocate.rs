@@ -26,7 +26,7 @@ use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Table};
 pub use crate::process::Allow;
 use crate::scope::index::Ahead;
-use crate::scope::{DYNAMIC_WEAK, Definition, Index, MUSL_RULES, Reference, Scope, breadth_first, note_binding};
+use crate::scope::{DYNAMIC_WEAK, Definition, Index, MUSL_RULES, Reference, Scope, note_binding};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
 use crate::world::{Host, Identity, Module, ModuleId, Role, Roster, TlsSlot, Unique, World};
@@ -561,16 +561,13 @@ impl<'a> Work<'a> {
     #[inline(never)]
     fn apply(&mut self, tables: &mut Tables<'a>, addend: Addend) -> core::result::Result<(), Fault> {
         let Tables { module, site, .. } = *tables;
-        let Site { at, symbol, .. } = site;
-        let ask = site.relocation.ask;
         let bias = module.image.bias();
-        match ask {
+        let word = match site.relocation.ask {
             // R_*_NONE is skipped before anything of it is looked at: linkers leave such entries with any other content.
             Ask::Nothing => return Ok(()),
             Ask::Relative => {
-                let word = addend.read(tables)?.wrapping_add(bias.0);
                 self.statistics.relative += 1;
-                return store(module, &mut tables.patch, &site, word);
+                addend.read(tables)?.wrapping_add(bias.0)
             }
             Ask::Indirect => {
                 let addend = addend.read(tables)?;
@@ -579,13 +576,24 @@ impl<'a> Work<'a> {
             Ask::Copy => {
                 self.copies.push(Copy {
                     module: module.id,
-                    at,
-                    symbol,
+                    at: site.at,
+                    symbol: site.symbol,
                 });
                 return Ok(());
             }
-            _ => {}
-        }
+            _ => match self.symbolic(tables, addend)? {
+                Some(word) => word,
+                None => return Ok(()),
+            },
+        };
+        store(module, &mut tables.patch, &site, word)
+    }
+
+    /// The word that a relocation against a symbol asks for. `None` when none is to be stored: it waits for something, or means a symbol that is nowhere.
+    fn symbolic(&mut self, tables: &mut Tables<'a>, addend: Addend) -> core::result::Result<Option<u64>, Fault> {
+        let Tables { module, site, .. } = *tables;
+        let Site { at, symbol, .. } = site;
+        let ask = site.relocation.ask;
         self.statistics.symbolic += 1;
         let purpose = purpose(ask).unwrap_or(Use::Address);
         let thread_local = purpose == Use::Call && !matches!(ask, Ask::JumpSlot);
@@ -594,7 +602,7 @@ impl<'a> Work<'a> {
             && BIND_NOT.load(Ordering::Relaxed)
             && self.make_lazy(tables, at).is_some()
         {
-            return Ok(());
+            return Ok(None);
         }
         let reference = self.reference(module, symbol, at)?;
         let found = match &reference {
@@ -603,12 +611,11 @@ impl<'a> Work<'a> {
         };
         // A reference that names no symbol means the module itself; one that names a weak symbol that is nowhere means zero.
         if let (Some(reference), None) = (&reference, &found) {
-            let is_weak = reference.binding() == symbol::STB_WEAK;
-            if self.may_wait(tables, is_weak) {
-                return Ok(());
+            if self.may_wait(tables, reference.is_weak()) {
+                return Ok(None);
             }
-            if !is_weak {
-                return self.leave_unresolved(tables, reference);
+            if !reference.is_weak() {
+                return self.leave_unresolved(tables, reference).map(|()| None);
             }
         }
         if let Some(found) = &found {
@@ -625,43 +632,49 @@ impl<'a> Work<'a> {
             Ask::TlsDescriptor => addend.read_descriptor(tables)?,
             _ => addend.read(tables)?,
         };
-        let value = found
-            .as_ref()
-            .map_or(0, |found| found.symbol.value)
-            .wrapping_add(addend);
-        let word = match ask {
-            Ask::Size(_) => found.map_or(0, |found| found.symbol.size).wrapping_add(addend),
-            Ask::TlsModule => {
-                let Some(owner) = tls_owner(module, &reference, &found) else {
-                    return Ok(());
-                };
-                owner.tls().ok_or_else(|| not_thread_local(module, symbol))?.id
-            }
-            Ask::TlsModuleOffset(_) => value,
-            Ask::ThreadOffset(_) => {
-                let Some(owner) = tls_owner(module, &reference, &found) else {
-                    return Ok(());
-                };
-                value.wrapping_sub(self.static_offset(owner, module, symbol)?)
-            }
-            Ask::TlsDescriptor => {
-                return self.tls_descriptor(tables, tls_owner(module, &reference, &found), value);
-            }
-            _ => {
-                let addend = match ask {
-                    Ask::Value { pc_relative: true, .. } => addend.wrapping_sub(at.at(bias).0),
-                    _ => addend,
-                };
-                match found {
-                    Some(found) if found.is_indirect() => {
-                        return self.put_aside(tables, found.address(), addend, found.module);
-                    }
-                    Some(found) => address(self.binding.substitutes, &found).0.wrapping_add(addend),
-                    None => addend,
-                }
-            }
+        if thread_local {
+            let owner = match (&reference, &found) {
+                (None, _) => Some(module),
+                (Some(_), found) => found.as_ref().map(|found| found.module),
+            };
+            let offset = found.map_or(0, |found| found.symbol.value).wrapping_add(addend);
+            return self.thread_local(tables, owner, offset);
+        }
+        let addend = match ask {
+            Ask::Value { pc_relative: true, .. } => addend.wrapping_sub(at.at(module.image.bias()).0),
+            _ => addend,
         };
-        store(module, &mut tables.patch, &site, word)
+        let Some(found) = found else { return Ok(Some(addend)) };
+        let value = match ask {
+            Ask::Size(_) => found.symbol.size,
+            _ if found.is_indirect() => {
+                let resolver = found.address();
+                return self.put_aside(tables, resolver, addend, found.module).map(|()| None);
+            }
+            _ => address(self.binding.substitutes, &found).0,
+        };
+        Ok(Some(value.wrapping_add(addend)))
+    }
+
+    /// The word for thread-local storage at an offset into its owner's block; without an owner the symbol is weak, and nowhere.
+    fn thread_local(
+        &mut self,
+        tables: &mut Tables<'a>,
+        owner: Option<&'a Module>,
+        offset: u64,
+    ) -> core::result::Result<Option<u64>, Fault> {
+        let Tables { module, site, .. } = *tables;
+        let ask = site.relocation.ask;
+        let word = match (ask, owner) {
+            (Ask::TlsModuleOffset(_), _) => offset,
+            (Ask::TlsDescriptor, _) => return self.tls_descriptor(tables, owner, offset).map(|()| None),
+            (_, None) => return Ok(None),
+            (Ask::ThreadOffset(_), Some(owner)) => {
+                offset.wrapping_sub(self.static_offset(owner, module, site.symbol)?)
+            }
+            (_, Some(owner)) => owner.tls().ok_or_else(|| not_thread_local(module, site.symbol))?.id,
+        };
+        Ok(Some(word))
     }
 
     /// The symbol at `index`; `None` for index 0.
@@ -722,7 +735,7 @@ impl<'a> Work<'a> {
         check_value(&found)
             .and_then(|()| self.check_direct(module, &asked, &found))
             .inspect_err(|_| self.blamed = Some(found.module))?;
-        keep(self.roster, tables, found.module);
+        note_binding(self.roster, module, found.module, &mut tables.kept);
         if is_first {
             let name = Name::new(found.module.symbols.name(&found.symbol));
             self.unique.push((name, found.module.id, found.index));
@@ -769,7 +782,7 @@ impl<'a> Work<'a> {
             match found.and_then(Definition::of) {
                 Some(found) if is_first_of_its_name(&scope, &found) || !is_inside(&found) || is_direct(asked) => {}
                 Some(found) => {
-                    keep(self.roster, tables, found.module);
+                    note_binding(self.roster, module, found.module, &mut tables.kept);
                     if is_for_all && !found.is_indirect() && found.symbol.kind() != symbol::STT_TLS {
                         self.answers.set(asked.index, address(substitutes, &found));
                     }
@@ -996,18 +1009,6 @@ fn address(substitutes: &[Substitute], found: &Definition<'_>) -> Address {
 fn is_first_of_its_name(scope: &Scope<'_, '_>, found: &Definition<'_>) -> bool {
     let name = || found.module.symbols.name(&found.symbol);
     found.symbol.binding() == symbol::STB_GNU_UNIQUE && scope.first_of_its_name(name()).is_none()
-}
-
-/// Notes that a module is bound to what `dlopen` has brought, unless it keeps it anyway.
-fn keep<'a>(roster: Roster<'a>, tables: &mut Tables<'a>, target: &Module) {
-    let module = tables.module;
-    if target.role != Role::Opened || module.needed.contains(&target.id) {
-        return;
-    }
-    let kept = || breadth_first(roster, &[module.id]);
-    if !tables.kept.get_or_insert_with(kept).contains(&target.id) {
-        module.bind_to(target);
-    }
 }
 
 /// What a definition is looked up for; `None` when none is.
@@ -1383,15 +1384,6 @@ fn symbol_name(module: &Module, index: SymbolIndex) -> Option<Name> {
     Some(Name::new(module.symbols.name(&symbol)))
 }
 
-/// Whose block a TLS relocation means; `None` for a weak symbol that is nowhere.
-fn tls_owner<'a>(module: &'a Module, reference: &Option<Symbol>, found: &Option<Definition<'a>>) -> Option<&'a Module> {
-    match (reference, found) {
-        (None, _) => Some(module),
-        (Some(_), Some(found)) => Some(found.module),
-        (Some(_), None) => None,
-    }
-}
-
 /// Looks a waiting function slot up again: the slot's own relocation, by its index in DT_JMPREL.
 ///
 /// # Errors
@@ -1424,7 +1416,7 @@ pub fn bind_slot(
     let found = scope.resolve(module, &asked, log);
     let address = match found.and_then(Definition::of) {
         Some(found) => {
-            note_binding(roster, module, found.module);
+            note_binding(roster, module, found.module, &mut None);
             if found.is_indirect() {
                 code_of(found.module, found.address()).map_err(fault)?;
                 host.resolve(found.address())
