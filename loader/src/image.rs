@@ -362,7 +362,7 @@ impl<T: Plain> Table<T> {
     /// All entries in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = T> + '_ {
-        (0..self.count).filter_map(|index| self.get(index))
+        (0..).map_while(|index| self.get(index))
     }
 
     /// The first `count` entries, or fewer when there are fewer.

@@ -54,7 +54,7 @@ impl<'a> Answers<'a> {
     #[cold]
     #[inline(never)]
     fn make_room(&mut self, place: usize) {
-        self.known.resize(place + GROUP * 32, UNKNOWN);
+        self.known.resize(place + 4 * GROUP, UNKNOWN);
     }
 
     /// The definition that was found for a symbol that is wanted for more than its address.

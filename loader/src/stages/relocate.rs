@@ -812,21 +812,22 @@ impl<'a> Work<'a> {
     /// Puts the word of an entry aside, if it takes no more than the answer of a resolver that has been looked up.
     fn waits(&mut self, tables: &mut Tables<'a>, meaning: &mut Meaning<'_>, entry: &Rela) -> bool {
         let (symbol, purpose) = (entry.symbol(), tables.purpose());
-        let Some(addends) = meaning.addends(entry.kind(), purpose) else {
-            return false;
-        };
         let found = self.answers.definition(symbol, purpose);
-        let Some(found) = found.filter(|found| found.is_indirect()) else {
+        let (Some(found), Some(known)) = (found, meaning.of(entry.kind())) else {
             return false;
         };
-        let (resolver, of) = (found.address(), found.module);
-        tables.site.at = Vaddr(entry.offset);
-        tables.site.symbol = symbol;
-        if let Some(relocation) = meaning.relocation() {
-            tables.site.relocation = relocation;
+        let Some(addends) = known.addends else { return false };
+        if !found.is_indirect() || known.purpose != Some(purpose) {
+            return false;
         }
+        tables.site = Site {
+            relocation: known.relocation,
+            at: Vaddr(entry.offset),
+            symbol,
+        };
+        let addend = entry.addend & addends;
         self.statistics.symbolic += 1;
-        !is_in_stream(tables, tables.site.at) && self.put_aside(tables, resolver, entry.addend & addends, of).is_ok()
+        !is_in_stream(tables, tables.site.at) && self.put_aside(tables, found.address(), addend, found.module).is_ok()
     }
 
     /// A program that has an address of its own for a function that it calls elsewhere goes past the GOT to it.
@@ -1156,11 +1157,6 @@ impl<'a> Meaning<'a> {
     fn addends(&mut self, kind: u32, wanted: Use) -> Option<u64> {
         let known = self.of(kind)?;
         known.addends.filter(|_| known.purpose == Some(wanted))
-    }
-
-    /// What the last number means.
-    fn relocation(&self) -> Option<Relocation> {
-        self.last.map(|last| last.relocation)
     }
 
     /// Whether the last relocation was a relative one.
