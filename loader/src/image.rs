@@ -141,13 +141,27 @@ impl Writable {
         if u64::from(64 - bits.leading_zeros()) * 8 > place.length as u64 {
             return;
         }
-        while bits != 0 {
-            let word = place
-                .first
-                .wrapping_add(bits.trailing_zeros() as usize * 8)
-                .cast::<u64>();
+        let add = |number: usize| {
+            let word = place.first.wrapping_add(number * 8).cast::<u64>();
             // SAFETY: the word of the highest bit ends with the place at the latest, which is mapped and writable; nothing refers to it.
             unsafe { word.write_unaligned(word.read_unaligned().wrapping_add(value)) };
+        };
+        // Most bitmaps of a large table are full.
+        const FULL: u64 = u64::MAX >> 1;
+        if bits == FULL {
+            for first in (0..63).step_by(7) {
+                add(first);
+                add(first + 1);
+                add(first + 2);
+                add(first + 3);
+                add(first + 4);
+                add(first + 5);
+                add(first + 6);
+            }
+            return;
+        }
+        while bits != 0 {
+            add(bits.trailing_zeros() as usize);
             bits &= bits - 1;
         }
     }

@@ -84,7 +84,7 @@ impl Filter {
     /// Whether the table may have a name of this hash.
     #[inline(always)]
     pub fn admits(&self, hash: u32) -> bool {
-        let word = self.words.get((hash / 64 & self.mask) as usize).unwrap_or(0);
+        let word = self.words.get(((hash / 64) & self.mask) as usize).unwrap_or(0);
         word >> (hash % 64) & word >> ((hash >> (self.shift & 31)) % 64) & 1 != 0
     }
 }

@@ -1,13 +1,14 @@
-//! One table over all definitions of a scope, by the hash of their names: which module to ask next.
+//! The modules of a scope in a row; and where it pays, one table over all of their definitions by the hash of their names: which module to ask next.
 //!
 //! The walk of [`super::Scope`] asks module after module, and each costs a look into its Bloom filter, most often one that the processor
-//! has to wait for. With hundreds of modules and many thousand references that is nearly all of a start. The index is made once from the hash
+//! has to wait for. With hundreds of modules and many thousand references that is nearly all of a start. The table is made once from the hash
 //! values that the modules' own tables hold. It names, in the order of the walk, the symbols that have the wanted hash, and each is judged as by the
-//! walk ([`Symbols::matches`]): modules that have nothing are left out, and nothing else changes. Only a file that denies what it has, in its filter or
-//! by a chain that no bucket leads to, is believed by the walk and not here.
+//! walk ([`Symbols::matches`](crate::symbols::Symbols::matches)): modules that have nothing are left out, and nothing else changes. Only a file that denies what it has, in its filter, by a
+//! chain that no bucket leads to or by a hash that is not that of the name, is believed by the walk and not here. Where the table would cost more than it saves, the modules' filters stand in a row at least.
 //!
-//! What is left are waits for memory: for the index, a symbol, its name. One look-up can only wait for one after the other; [`Index::fetch`] lets
-//! those of many next ones begin together.
+//! What is left are waits for memory: for the table, a symbol, its name. One look-up can only wait for one after the other; [`Index::fetch`] lets
+//! those of many next ones begin together. Many references of a module are to a definition of its own, and no module has the name before it: the hash in the module's table
+//! is enough to see that, and no name is read.
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
@@ -66,7 +67,7 @@ fn tag(hash: u32) -> u16 {
 }
 
 impl<'a> Index<'a> {
-    /// The index of a scope in which so many `references` will be looked up. `None` when each module is to be asked itself.
+    /// The index of a scope in which so many `references` will be looked up. `None` when there are none, or when the walk is asked for.
     #[inline(never)]
     pub fn new(scope: &Scope<'a, '_>, references: u64) -> Option<Index<'a>> {
         let resolver = RESOLVER.load(Ordering::Relaxed);

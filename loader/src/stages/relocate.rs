@@ -1204,6 +1204,7 @@ fn is_in_stream(tables: &mut Tables<'_>, at: Vaddr) -> bool {
     !tables.stream.is_empty() && is_moved(tables, at)
 }
 
+/// As [`is_in_stream`], of a module that has a stream.
 #[inline(never)]
 fn is_moved(tables: &mut Tables<'_>, at: Vaddr) -> bool {
     const MOST_DOUBTS: u32 = 64;
