@@ -70,9 +70,10 @@ use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, R
 #[global_allocator]
 static HEAP: Heap = Heap::new();
 
-/// What the heap begins with. The linker script puts it behind all other variables.
+/// What the heap begins with, and its spare memory, which suffices for a `dlopen` of few libraries. The linker script puts them behind all other variables.
 #[unsafe(link_section = ".bss.lode_room")]
-static mut ROOM: [MaybeUninit<Unit>; (128 << 10) / size_of::<Unit>()] = [const { MaybeUninit::uninit() }; _];
+static mut ROOM: [[MaybeUninit<Unit>; (128 << 10) / size_of::<Unit>()]; 2] =
+    [const { [const { MaybeUninit::uninit() }; _] }; _];
 
 /// The program's code has begun to run: a failure from here on is an abort, with a core.
 static RUNNING: AtomicBool = AtomicBool::new(false);
