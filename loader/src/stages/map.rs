@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use super::dense::dense_piece;
 use super::{Batch, demands};
 use crate::arch::Machine;
 use crate::elf::dynamic::Flags1;
@@ -642,6 +643,7 @@ fn map_near(
     let (header, headers) = read_headers(file, context).map_err(fault)?;
     let mut layout = Layout::plan(&header, &headers, Some(file.length), context.page_size).map_err(fault)?;
     layout.near = near;
+    layout.huge = dense_piece(context.host, file, &layout);
     let image = context.host.map(file, &layout).map_err(fault)?;
     if let Some((dynamic, _)) = layout.dynamic {
         // It is read first, and relocation writes to its page.

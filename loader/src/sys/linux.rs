@@ -304,7 +304,7 @@ impl Linux {
     fn fill(&self, file: &File, layout: &Layout, mapping: &mut Mapping) -> Result<(), Fault> {
         let fault = |what| move |errno| Kind::os(what, errno);
         let mapped_already = usize::from(layout.reserving_piece().is_some());
-        for piece in layout.pieces.iter().skip(mapped_already) {
+        for (number, piece) in layout.pieces.iter().enumerate().skip(mapped_already) {
             let at = piece.at.0.wrapping_sub(layout.span.0.0) as usize;
             let clears = piece.clear.is_some();
             let wanted = protection(piece.access);
@@ -321,6 +321,13 @@ impl Linux {
                 start..start.wrapping_add(bytes as usize)
             });
             match piece.source {
+                Source::File { offset } if layout.huge == Some(number) => {
+                    let before = piece.clear.map_or(length, |_| cleared.start);
+                    mapping
+                        .put(at, length, wanted, Content::ZEROS, 0..0)
+                        .and_then(|()| mapping.fill_in_huge_pages(at, length, before, of_file(file, offset)))
+                        .map_err(not_mapped)?;
+                }
                 Source::File { offset } => mapping
                     .put(at, length, first, of_file(file, offset), cleared)
                     .map_err(not_mapped)?,
