@@ -23,18 +23,17 @@ const SETTING: &[u8] = b"/sys/kernel/mm/transparent_hugepage/enabled";
 /// tenth of the price of a page that is written to.
 const SPARSE: u64 = 4;
 
-/// The piece of a file that is to be in huge pages, by its number: the largest that may be, if enough of it is relocated.
+/// The piece of a file that is to be in huge pages, by its number: the first that may be, if enough of it is relocated.
 #[inline(never)]
 pub fn dense_piece(host: &dyn Host, file: &File, layout: &Layout) -> Option<usize> {
     if !WANTED.load(Ordering::Relaxed) {
         return None;
     }
-    let pieces = layout.pieces.iter().enumerate();
-    let (number, piece) = pieces
-        .filter(|(_, piece)| layout.may_be_huge(piece))
-        .max_by_key(|(_, piece)| piece.length)?;
-    let words = relocated_words(host, file, layout)?;
-    (words.saturating_mul(8 * SPARSE) >= piece.length && are_allowed(host)).then_some(number)
+    // Linkers make one such segment; what lld has of it twice, for RELRO and for the rest, is relocated in the first.
+    let number = layout.pieces.iter().position(|piece| layout.may_be_huge(piece))?;
+    let words = relocated_words(host, file, layout)?.saturating_mul(8 * SPARSE);
+    let is_dense = words >= layout.pieces.get(number)?.length;
+    (is_dense && are_allowed(host)).then_some(number)
 }
 
 /// How many words the tables of a file that is not mapped yet relocate, about.
