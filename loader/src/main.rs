@@ -54,7 +54,7 @@ use lode::stages::link::{Linked, RELR_LOCKOUT};
 use lode::stages::map::{Context, Mapped, Wish, map_file};
 use lode::stages::protect::seal;
 use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
-use lode::stages::{demands, init};
+use lode::stages::{demands, dense, init};
 use lode::symbols::{Use, Wanted};
 use lode::sys::c_string;
 use lode::sys::heap::{Heap, Unit, refusal};
@@ -244,6 +244,7 @@ impl Launch {
         }
         DYNAMIC_WEAK.store(options.dynamic_weak, Ordering::Relaxed);
         RESOLVER.store(options.resolver, Ordering::Relaxed);
+        dense::WANTED.store(options.huge_pages, Ordering::Relaxed);
         BIND_NOT.store(options.bind_not, Ordering::Relaxed);
         RELR_LOCKOUT.store(options.relr_lockout, Ordering::Relaxed);
         let log = self.log(&options);
