@@ -37,8 +37,8 @@ pub struct Index<'a> {
     members: Vec<Member<'a>>,
     /// Empty where modules are asked one after the other. By the lower bits of a hash: the entry behind the last one that has them. Its first one stands behind the last one of the slot before.
     ends: Vec<u32>,
-    /// All definitions, those of a slot together and in the order of the walk.
-    entries: Vec<Entry>,
+    /// All definitions, those of a slot together and in the order of the walk: of each the number of its symbol, then what [`owned`] says.
+    entries: Vec<u32>,
 }
 
 /// A module of a scope.
@@ -51,19 +51,9 @@ struct Member<'a> {
     symbols: Range<u32>,
 }
 
-/// A definition.
-#[derive(Clone, Copy, Debug, Default)]
-struct Entry {
-    symbol: SymbolIndex,
-    /// The upper bits of the hash.
-    tag: u16,
-    /// Whose it is.
-    member: u16,
-}
-
-/// The upper bits of a hash.
-fn tag(hash: u32) -> u16 {
-    (hash >> 16) as u16
+/// What stands in an entry besides the number of a symbol: the upper half of the hash, and the number of the member.
+fn owned(hash: u32, member: usize) -> u32 {
+    (hash & 0xffff_0000) | (member as u32 & 0xffff)
 }
 
 impl<'a> Index<'a> {
@@ -105,7 +95,7 @@ impl<'a> Index<'a> {
             member.symbols = member.module.symbols.findable()?;
             count = count.checked_add(member.symbols.end - member.symbols.start)?;
         }
-        let entries = zeroed(count as usize)?;
+        let entries = zeroed((count as usize).saturating_mul(2))?;
         self.ends = zeroed(count.checked_next_power_of_two()? as usize)?;
         // As long as there is no place for any, each definition is only counted.
         self.take_in();
@@ -127,12 +117,8 @@ impl<'a> Index<'a> {
                 let hash = member.module.symbols.hash_at(symbol);
                 let slot = slot_of(hash, self.ends.len());
                 let Some(end) = self.ends.get_mut(slot) else { continue };
-                if let Some(place) = self.entries.get_mut(*end as usize) {
-                    *place = Entry {
-                        symbol,
-                        tag: tag(hash),
-                        member: number as u16,
-                    };
+                if let Some(place) = self.entries.as_chunks_mut().0.get_mut(*end as usize) {
+                    *place = [symbol.0, owned(hash, number)];
                 }
                 *end = end.wrapping_add(1);
             }
@@ -154,10 +140,11 @@ impl<'a> Index<'a> {
     #[inline(always)]
     fn next(&self, slot: &mut Slot, hash: u32) -> Option<(&'a Module, SymbolIndex)> {
         while slot.next < slot.end {
-            let entry = self.entries.get(slot.next as usize)?;
+            let [symbol, owned] = *self.entries.as_chunks().0.get(slot.next as usize)?;
             slot.next += 1;
-            if entry.tag == tag(hash) {
-                return Some((self.members.get(usize::from(entry.member))?.module, entry.symbol));
+            if (owned ^ hash) >> 16 == 0 {
+                let member = self.members.get((owned & 0xffff) as usize)?;
+                return Some((member.module, SymbolIndex(symbol)));
             }
         }
         None
@@ -314,9 +301,9 @@ fn slot_of(hash: u32, count: usize) -> usize {
 }
 
 /// So many of nothing, if there is memory.
-fn zeroed<T: Copy + Default>(count: usize) -> Option<Vec<T>> {
+fn zeroed(count: usize) -> Option<Vec<u32>> {
     let mut vector = Vec::new();
     vector.try_reserve_exact(count).ok()?;
-    vector.resize(count, T::default());
+    vector.resize(count, 0);
     Some(vector)
 }
