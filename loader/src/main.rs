@@ -36,7 +36,7 @@ use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
 use lode::elf::dynamic::{Dyn, tag};
-use lode::elf::note::{self, LevelFeatures};
+use lode::elf::note;
 use lode::elf::segment::{Access, kind};
 use lode::elf::{Address, Vaddr};
 use lode::error::{Fault, Kind, Lossy, MUSL_WORDS, Name, Result, Stage, text};
@@ -349,8 +349,9 @@ impl Launch {
             true => Cpu::read(&mut cpuid, &mut machine::xgetbv),
             false => Cpu::unasked(&mut cpuid),
         };
+        let cpu_lacks = cpu.lacking();
         let cpu_level = match is_asked {
-            true => cpu.isa_level(),
+            true => cpu_lacks.level(),
             false if is_musls => HIGHEST_LEVEL,
             false => LOWEST_LEVEL,
         };
@@ -359,7 +360,7 @@ impl Launch {
             page_size: self.page_size,
             program: options.program.filter(|_| self.as_command),
             origin_path: options.origin_path,
-            cpu_lacks: LevelFeatures(cpu.lacking()),
+            cpu_lacks,
             at_hand: 0,
             known_origin: Mutex::new(None),
         };

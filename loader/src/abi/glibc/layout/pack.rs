@@ -311,13 +311,13 @@ pub(super) fn size() -> usize {
 }
 
 /// What is kept of a row, as it comes out of the pack: until it is summed, the step from each word to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Unpacked {
     /// One for each field of [`Structures`], in order, and the set of imports.
     words: [u32; KEPT],
     /// Places in [`TUNABLES`].
     picks: [u8; LONGEST],
-    /// How many of `picks` are meant; the others are 0.
+    /// How many of `picks` are meant.
     count: u8,
 }
 
@@ -348,8 +348,10 @@ impl Unpacked {
     /// Whether structures and tunables are the same, but for the bounds of tunables: these decide which settings of a user count, not what libc does.
     pub(super) fn same_interface(&self, other: &Self) -> bool {
         let tunable = |pick: &u8| TUNABLES.get(usize::from(*pick)).map(Tunable::without_bounds);
+        let mut tunables = self.picks().iter().zip(other.picks());
         self.words.get(..WORDS) == other.words.get(..WORDS)
-            && self.picks().iter().map(tunable).eq(other.picks().iter().map(tunable))
+            && self.count == other.count
+            && tunables.all(|(one, another)| tunable(one) == tunable(another))
     }
 
     pub(super) fn imports(&self) -> Imports {
@@ -440,10 +442,6 @@ impl Unpacked {
             }
         }
         self.count = count as u8;
-        while count < LONGEST {
-            self.picks[count] = 0;
-            count += 1;
-        }
     }
 }
 
