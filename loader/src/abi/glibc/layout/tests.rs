@@ -5,6 +5,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::super::tunables::Tunables;
 use super::*;
 
 /// C name, size and members of a record.
@@ -322,5 +323,23 @@ fn an_interface_is_structures_and_tunables() {
             assert_eq!(left.same_interface(right), equal, "{} and {}", left.row, right.row);
             assert!(index != other || equal);
         }
+    }
+}
+
+#[test]
+fn each_variable_that_sets_a_tunable_is_looked_at() {
+    let all: Vec<&'static Layout> = ALL.iter().map(|row| &*Box::leak(Layout::of(row))).collect();
+    let variables: Vec<_> = NAMES.lines().filter_map(|name| name.split_once(' ')).collect();
+    assert!(variables.len() > 5);
+    for (name, variable) in variables {
+        let first = variable.as_bytes().first_chunk().copied();
+        assert!(first.is_some_and(crate::process::may_matter), "{variable}");
+        // A number that is in the range of each of them.
+        let entry = alloc::format!("{variable}=1");
+        let is_set = |layout: &&'static Layout| {
+            let tunables = Tunables::from_environment(layout.tunables(), [entry.as_bytes()].into_iter(), false);
+            (0..layout.tunables().picks.len()).any(|id| tunables.get(id).1)
+        };
+        assert!(all.iter().any(is_set), "{name}");
     }
 }
