@@ -107,6 +107,20 @@ impl Stack {
         }
     }
 
+    /// Gives `found` the entries of the environment whose first two bytes are `wanted`. Of the others no more is read: an environment is long.
+    pub fn variables(&self, wanted: impl Fn([u8; 2]) -> bool, mut found: impl FnMut(&'static CStr)) {
+        for index in 0..self.variables {
+            // SAFETY: `new` counted the entries, none of which is null and each of which points to a string that stays; behind a byte that is not 0 it has another.
+            unsafe {
+                let string = self.envp().wrapping_add(index).read();
+                let bytes = string.cast::<u8>();
+                if bytes.read() != 0 && wanted([bytes.read(), bytes.wrapping_add(1).read()]) {
+                    found(CStr::from_ptr(string));
+                }
+            }
+        }
+    }
+
     /// The value of the environment variable `name`; the first one, if there are several.
     pub fn variable(&self, name: &[u8]) -> Option<&'static [u8]> {
         self.environment().find_map(|entry| {
@@ -246,13 +260,6 @@ impl Iterator for Strings<'_> {
     }
 }
 
-impl Strings<'_> {
-    /// The most strings that are left.
-    pub fn most(&self) -> usize {
-        self.left
-    }
-}
-
 /// The pairs (kind, value) of the auxiliary vector.
 #[derive(Clone, Debug)]
 pub struct Auxiliaries<'a> {
@@ -310,6 +317,9 @@ mod tests {
         assert_eq!(stack.variable(b"A"), Some(&b"1"[..]));
         assert_eq!(stack.variable(b"B"), Some(&b""[..]));
         assert_eq!(stack.variable(b""), None);
+        let mut found = Vec::new();
+        stack.variables(|first| first == *b"A=", |entry| found.push(entry));
+        assert_eq!(found, [c"A=1", c"A=2"]);
         assert_eq!(
             stack.auxiliaries().collect::<Vec<_>>(),
             [(AT_PAGESZ, 4096), (AT_ENTRY, 0x1000)]

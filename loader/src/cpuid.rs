@@ -96,7 +96,7 @@ features! {
 }
 
 /// Features that a program may use as soon as the processor reports them: they add no register state.
-const WITHOUT_STATE: &[Feature] = &[
+static PLAIN: FeatureSet = FeatureSet::of(&[
     Feature::SSE3,
     Feature::PCLMULQDQ,
     Feature::SSSE3,
@@ -149,7 +149,7 @@ const WITHOUT_STATE: &[Feature] = &[
     Feature::FSRS,
     Feature::FSRCS,
     Feature::PTWRITE,
-];
+]);
 
 /// Features that need the upper halves of the ymm registers saved by the system, and AVX itself.
 pub const WITH_YMM: &[Feature] = &[
@@ -241,6 +241,17 @@ const XCR0_TILES: u64 = 1 << 17 | 1 << 18;
 pub struct FeatureSet([[u32; 4]; 9]);
 
 impl FeatureSet {
+    const fn of(features: &[Feature]) -> Self {
+        let mut set = Self([[0; 4]; 9]);
+        let mut index = 0;
+        while index < features.len() {
+            let Feature(bit) = features[index];
+            set.0[bit as usize / 128][bit as usize / 32 % 4] |= 1 << (bit % 32);
+            index += 1;
+        }
+        set
+    }
+
     /// Whether the feature is in the set.
     pub fn has(&self, feature: Feature) -> bool {
         let word = self.0.as_flattened().get(usize::from(feature.0 / 32));
@@ -291,7 +302,10 @@ impl FeatureSet {
     /// The features of this set that a program may use: reported by the processor and, where they add registers,
     /// saved by the system as `xcr0` says. FMA4 is left to the caller, because it counts on AMD only.
     pub fn usable(&self, xcr0: u64) -> Self {
-        let mut usable = Self::default();
+        let mut usable = *self;
+        for (word, plain) in usable.0.as_flattened_mut().iter_mut().zip(PLAIN.0.as_flattened()) {
+            *word &= plain;
+        }
         let mut take = |features: &[Feature]| {
             for &feature in features {
                 if self.has(feature) {
@@ -299,7 +313,6 @@ impl FeatureSet {
                 }
             }
         };
-        take(WITHOUT_STATE);
         if !self.has(Feature::RTM_ALWAYS_ABORT) {
             take(&[Feature::RTM]);
         }
@@ -329,14 +342,12 @@ impl FeatureSet {
 
     /// The highest x86-64 level, 1 to 4, that a set of usable features reaches; 0 if not even the first.
     pub fn isa_level(&self) -> u8 {
-        let lacking = LevelFeatures(self.lacking());
-        let reached = (1..5).take_while(|level| lacking.up_to(*level) == LevelFeatures(0));
-        reached.last().unwrap_or(0)
+        self.lacking().level()
     }
 
     /// Which features of the levels are not in a set of usable ones: a bit for each, in the order of [`LEVELS`].
     #[inline(never)]
-    pub fn lacking(&self) -> u32 {
+    pub fn lacking(&self) -> LevelFeatures {
         let (mut lacking, mut bit) = (0, 1);
         for level in LEVELS {
             for feature in level {
@@ -346,7 +357,7 @@ impl FeatureSet {
                 bit <<= 1;
             }
         }
-        lacking
+        LevelFeatures(lacking)
     }
 
     /// The level as bits of the GNU property GNU_PROPERTY_X86_ISA_1_NEEDED: one per level reached.
@@ -403,7 +414,8 @@ const REMEMBERED: usize = 24;
 pub struct Cpu<'c> {
     /// The instruction.
     cpuid: Cpuid<'c>,
-    leaves: [(u32, u32, Registers); REMEMBERED],
+    /// By leaf and sub-leaf, see [`key`].
+    leaves: [(u64, Registers); REMEMBERED],
     read: usize,
     xcr0: u64,
     /// What a program may use of what the leaves of [`Cpu::read`] report.
@@ -415,7 +427,7 @@ impl<'c> Cpu<'c> {
     pub fn unasked(cpuid: Cpuid<'c>) -> Self {
         Self {
             cpuid,
-            leaves: [(0, 0, Registers::default()); REMEMBERED],
+            leaves: [(0, Registers::default()); REMEMBERED],
             read: 0,
             xcr0: 0,
             usable: FeatureSet::default(),
@@ -472,7 +484,7 @@ impl<'c> Cpu<'c> {
         }
         let registers = (self.cpuid)(leaf, subleaf);
         if let Some(slot) = self.leaves.get_mut(self.read) {
-            *slot = (leaf, subleaf, registers);
+            *slot = (key(leaf, subleaf), registers);
         }
         self.read = self.read.saturating_add(1);
         registers
@@ -578,13 +590,8 @@ impl<'c> Cpu<'c> {
     }
 
     /// See [`FeatureSet::lacking`].
-    pub fn lacking(&self) -> u32 {
+    pub fn lacking(&self) -> LevelFeatures {
         self.usable().lacking()
-    }
-
-    /// The x86-64 level, 1 to 4.
-    pub fn isa_level(&self) -> u8 {
-        self.usable().isa_level()
     }
 
     /// How trampolines save argument registers, and how much memory that takes. Asks one more leaf on processors
@@ -619,19 +626,23 @@ impl<'c> Cpu<'c> {
 
     /// Makes a leaf that turned out not to exist read as zero.
     fn forget(&mut self, leaf: u32) {
-        for known in self.leaves.iter_mut().filter(|known| known.0 == leaf) {
-            known.2 = Registers::default();
+        for known in self.leaves.iter_mut().filter(|known| known.0 == key(leaf, 0)) {
+            known.1 = Registers::default();
         }
     }
 
     #[inline(never)]
     fn find(&self, leaf: u32, subleaf: u32) -> Option<Registers> {
-        self.leaves
-            .iter()
-            .take(self.read)
-            .find(|known| (known.0, known.1) == (leaf, subleaf))
-            .map(|known| known.2)
+        let wanted = key(leaf, subleaf);
+        let asked = self.leaves.get(..self.read).unwrap_or(&self.leaves);
+        let known = asked.iter().find(|known| known.0 == wanted);
+        known.map(|known| known.1)
     }
+}
+
+/// A leaf and a sub-leaf in one number.
+fn key(leaf: u32, subleaf: u32) -> u64 {
+    u64::from(leaf) << 32 | u64::from(subleaf)
 }
 
 /// Processors recorded as tables, for the tests of this crate.
@@ -784,7 +795,7 @@ mod tests {
         assert_eq!(usable(&CORE2).isa_level(), 1);
         assert_eq!(usable(&EPYC).isa_1(), 0b1111);
         assert_eq!(FeatureSet::default().isa_level(), 0);
-        let lacking = |table| LevelFeatures(usable(table).lacking());
+        let lacking = |table| usable(table).lacking();
         assert_eq!(lacking(&EPYC), LevelFeatures(0));
         assert_eq!(lacking(&CORE2).up_to(2).to_string(), " POPCNT SSE4_1 SSE4_2");
     }

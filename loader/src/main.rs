@@ -20,7 +20,6 @@ use core::fmt::Write;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crt::stack::Strings;
 use crt::syscall as call;
 use crt::{Stack, auxv};
 use spin::Mutex;
@@ -37,7 +36,7 @@ use lode::cpuid::Cpu;
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
 use lode::elf::dynamic::{Dyn, tag};
-use lode::elf::note::{self, LevelFeatures};
+use lode::elf::note;
 use lode::elf::segment::{Access, kind};
 use lode::elf::{Address, Vaddr};
 use lode::error::{Fault, Kind, Lossy, MUSL_WORDS, Name, Result, Stage, text};
@@ -171,6 +170,7 @@ struct Launch {
     program_name: &'static [u8],
     /// The slices live as long as the stack's strings; the tables of them are leaked because options borrow from them.
     arguments: &'static [&'static [u8]],
+    /// What of it may matter to a loader.
     environment: &'static [&'static [u8]],
 }
 
@@ -191,16 +191,23 @@ impl Launch {
             }
             stack.retain_environment(|entry| !process::is_unsecure(entry.to_bytes()));
         }
-        let arguments = texts(stack.arguments());
-        let environment = texts(stack.environment());
         let as_command = stack.auxiliary(auxv::AT_ENTRY) == Some(_start as *const () as usize);
+        let (mut arguments, mut environment) = (Vec::new(), Vec::new());
+        for argument in stack.arguments() {
+            arguments.push(argument.to_bytes());
+            // A program's own arguments are its business.
+            if !as_command {
+                break;
+            }
+        }
+        stack.variables(process::may_matter, |entry| environment.push(entry.to_bytes()));
         Launch {
             secure,
             as_command,
             page_size: stack.auxiliary(auxv::AT_PAGESZ).unwrap_or(4096) as u64,
             program_name: arguments.first().copied().unwrap_or(b"lode"),
-            arguments,
-            environment,
+            arguments: arguments.leak(),
+            environment: environment.leak(),
             stack,
         }
     }
@@ -344,8 +351,9 @@ impl Launch {
             true => Cpu::read(&mut cpuid, &mut machine::xgetbv),
             false => Cpu::unasked(&mut cpuid),
         };
+        let cpu_lacks = cpu.lacking();
         let cpu_level = match is_asked {
-            true => cpu.isa_level(),
+            true => cpu_lacks.level(),
             false if is_musls => HIGHEST_LEVEL,
             false => LOWEST_LEVEL,
         };
@@ -354,7 +362,7 @@ impl Launch {
             page_size: self.page_size,
             program: options.program.filter(|_| self.as_command),
             origin_path: options.origin_path,
-            cpu_lacks: LevelFeatures(cpu.lacking()),
+            cpu_lacks,
             at_hand: 0,
             known_origin: Mutex::new(None),
         };
@@ -656,12 +664,13 @@ impl Launch {
         tls: &mut TlsPlan,
     ) -> core::result::Result<(), Fault> {
         thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(8), Ordering::Relaxed);
-        let mut environment = Vec::with_capacity(self.environment.len());
-        let kept = self
-            .environment
-            .iter()
-            .filter(|entry| !entry.starts_with(b"LD_PRELOAD=") && !entry.starts_with(b"LD_LIBRARY_PATH="));
-        environment.extend(kept.map(|entry| entry.as_ptr().addr()));
+        let mut environment = Vec::new();
+        for entry in self.stack.environment() {
+            let text = entry.to_bytes();
+            if !text.starts_with(b"LD_PRELOAD=") && !text.starts_with(b"LD_LIBRARY_PATH=") {
+                environment.push(entry.as_ptr().addr());
+            }
+        }
         let handed = Handed {
             program: self.stack.arguments().next().map_or(0, |name| name.as_ptr().addr()),
             environment: &environment,
@@ -779,14 +788,6 @@ impl Launch {
 fn report_file(path: &[u8]) -> Option<i32> {
     let flags = call::O_WRONLY | call::O_CREAT | call::O_APPEND | call::O_CLOEXEC;
     call::openat(call::AT_FDCWD, c_string(path), flags, 0o666).ok()
-}
-
-/// A table of strings of the stack, for good.
-#[inline(never)]
-fn texts(strings: Strings<'_>) -> &'static [&'static [u8]] {
-    let mut texts = Vec::with_capacity(strings.most());
-    texts.extend(strings.map(CStr::to_bytes));
-    texts.leak()
 }
 
 extern "C" fn before_fork() {

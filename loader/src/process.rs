@@ -99,6 +99,11 @@ pub fn is_secure(auxiliary: impl Fn(u64) -> Option<u64>) -> bool {
     auxiliary(AT_SECURE) != Some(0)
 }
 
+/// Whether an entry of the environment with these first two bytes may be one that lode or its libc's tunables obey: `LD_`, `LODE_`, `GLIBC_` and `MALLOC_`.
+pub fn may_matter(first: [u8; 2]) -> bool {
+    matches!(&first, b"LD" | b"LO" | b"GL" | b"MA")
+}
+
 /// Whether an entry of the environment, with or without `=`, is to be removed from a secure process. All entries
 /// have to be asked: a name may stand more than once.
 pub fn is_unsecure(entry: &[u8]) -> bool {

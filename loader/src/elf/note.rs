@@ -145,6 +145,12 @@ impl LevelFeatures {
         };
         LevelFeatures(self.0 & ((1 << count) - 1))
     }
+
+    /// The highest level that lacks none of these, 1 to 4; 0 if the first does.
+    pub fn level(self) -> u8 {
+        let reached = (1..5).take_while(|level| self.up_to(*level) == LevelFeatures(0));
+        reached.last().unwrap_or(0)
+    }
 }
 
 /// Each name behind a blank.

@@ -138,24 +138,14 @@ pub fn protection(access: Access) -> u32 {
 
 /// Reads a whole regular file of at most `limit` bytes; `None` when it cannot be had.
 pub fn read_file(path: &[u8], limit: usize) -> Option<Vec<u8>> {
-    let linux = Linux {
-        page_size: 4096,
-        program: None,
-        origin_path: None,
-        cpu_lacks: LevelFeatures(0),
-        at_hand: 0,
-        known_origin: Mutex::new(None),
-    };
-    let file = linux.open(path).ok()?;
+    let file = open(path).ok()?;
     let length = usize::try_from(file.length).ok()?.min(limit);
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(length).ok()?;
     bytes.resize(length, 0);
     let mut done = 0;
     while done < length {
-        let read = linux
-            .read(&file, FileOffset(done as u64), bytes.get_mut(done..)?)
-            .ok()?;
+        let read = call::pread(file.descriptor, bytes.get_mut(done..)?, done as u64).ok()?;
         if read == 0 {
             break;
         }
@@ -167,15 +157,7 @@ pub fn read_file(path: &[u8], limit: usize) -> Option<Vec<u8>> {
 
 /// Maps a whole regular file for reading, for good.
 pub fn map_whole_file(path: &[u8]) -> Option<&'static [u8]> {
-    let linux = Linux {
-        page_size: 4096,
-        program: None,
-        origin_path: None,
-        cpu_lacks: LevelFeatures(0),
-        at_hand: 0,
-        known_origin: Mutex::new(None),
-    };
-    let file = linux.open(path).ok()?;
+    let file = open(path).ok()?;
     let length = usize::try_from(file.length).ok().filter(|length| *length > 0)?;
     let Ok(mapping) = Mapping::new(0, length, call::PROT_READ, of_file(&file, FileOffset(0))) else {
         return None;
@@ -304,10 +286,20 @@ impl Linux {
 
     fn fill(&self, file: &File, layout: &Layout, mapping: &mut Mapping) -> Result<(), Fault> {
         let fault = |what| move |errno| Kind::os(what, errno);
-        let mapped_already = usize::from(layout.reserving_piece().is_some());
-        for (number, piece) in layout.pieces.iter().enumerate().skip(mapped_already) {
+        let reserving = layout.reserving_piece();
+        let mut replaced = 0;
+        for (number, piece) in layout.pieces.iter().enumerate() {
             let at = piece.at.0.wrapping_sub(layout.span.0.0) as usize;
             let clears = piece.clear.is_some();
+            // What reserves the span shows it as well, as long as nothing has taken its place.
+            let shown = reserving.is_some_and(|(first, access)| {
+                let offset = FileOffset(first.0.wrapping_add(at as u64));
+                piece.source == (Source::File { offset }) && piece.access == access
+            });
+            if shown && !clears && at >= replaced {
+                continue;
+            }
+            replaced = at.saturating_add(piece.length as usize);
             let wanted = protection(piece.access);
             // Bytes behind the file's part of a page have to be zeroed even where the segment is not writable.
             let first = if clears { wanted | call::PROT_WRITE } else { wanted };
@@ -360,38 +352,47 @@ pub fn extents(layout: &Layout, bias: Bias) -> Vec<Extent> {
     extents
 }
 
+/// Opens a regular file.
+///
+/// # Errors
+/// As [`Host::open`].
+#[inline(never)]
+fn open(path: &[u8]) -> Result<File, Fault> {
+    let fault = |errno| Kind::os("cannot open shared object file", errno);
+    // O_NONBLOCK: a FIFO must not stop the start.
+    let flags = call::O_RDONLY | call::O_CLOEXEC | call::O_NONBLOCK;
+    let mut descriptor = -1;
+    let mut open = |path: &CStr| {
+        descriptor = call::openat(call::AT_FDCWD, path, flags, 0)?;
+        Ok(())
+    };
+    with_path(path, &mut open).map_err(fault)?;
+    let mut file = File {
+        identity: Identity { device: 0, inode: 0 },
+        length: 0,
+        set_user_id: false,
+        descriptor,
+        close,
+    };
+    let stat = status(descriptor).map_err(|errno| Kind::os("cannot stat shared object", errno))?;
+    if stat.is_directory() {
+        return Err(Kind::os("cannot read file data", Errno::EISDIR));
+    }
+    if !stat.is_regular() {
+        return Err(Kind::NotRegular.into());
+    }
+    file.identity = Identity {
+        device: stat.device,
+        inode: stat.inode,
+    };
+    file.length = stat.size;
+    file.set_user_id = stat.mode & call::S_ISUID != 0;
+    Ok(file)
+}
+
 impl Host for Linux {
     fn open(&self, path: &[u8]) -> Result<File, Fault> {
-        let fault = |errno| Kind::os("cannot open shared object file", errno);
-        // O_NONBLOCK: a FIFO must not stop the start.
-        let flags = call::O_RDONLY | call::O_CLOEXEC | call::O_NONBLOCK;
-        let mut descriptor = -1;
-        let mut open = |path: &CStr| {
-            descriptor = call::openat(call::AT_FDCWD, path, flags, 0)?;
-            Ok(())
-        };
-        with_path(path, &mut open).map_err(fault)?;
-        let mut file = File {
-            identity: Identity { device: 0, inode: 0 },
-            length: 0,
-            set_user_id: false,
-            descriptor,
-            close,
-        };
-        let stat = status(descriptor).map_err(|errno| Kind::os("cannot stat shared object", errno))?;
-        if stat.is_directory() {
-            return Err(Kind::os("cannot read file data", Errno::EISDIR));
-        }
-        if !stat.is_regular() {
-            return Err(Kind::NotRegular.into());
-        }
-        file.identity = Identity {
-            device: stat.device,
-            inode: stat.inode,
-        };
-        file.length = stat.size;
-        file.set_user_id = stat.mode & call::S_ISUID != 0;
-        Ok(file)
+        open(path)
     }
 
     fn read(&self, file: &File, offset: FileOffset, into: &mut [u8]) -> Result<usize, Errno> {

@@ -151,6 +151,10 @@ pub fn program(stack: &Stack, page_size: u64, name: Name) -> Result<Box<Parts>> 
     }
     let parts = described(header, headers, bias, name.clone(), Role::Program, given.page_size)?;
     whole(&parts.headers, bias, given.page_size).map_err(fault)?;
+    if let Some((dynamic, _)) = parts.layout.dynamic {
+        // It is read first, and relocation writes to its page.
+        parts.image.patch().make_own(dynamic);
+    }
     Ok(parts)
 }
 

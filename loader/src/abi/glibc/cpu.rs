@@ -934,8 +934,9 @@ fn intel_cache(cpu: &mut Cpu<'_>, level: Level, model: (u32, u32)) -> Cache {
                     return deterministic_cache(cpu, level).unwrap_or(Cache::UNKNOWN);
                 }
                 _ => {
-                    let known = INTEL_CODES.iter().find(|known| known.0 == code);
-                    if let Some(&(_, listed, kib, ways, linesize)) = known {
+                    let place = INTEL_CODES.binary_search_by_key(&code, |known| known.0);
+                    if let Some(&(_, listed, kib, ways, linesize)) = place.ok().and_then(|place| INTEL_CODES.get(place))
+                    {
                         // On one model this code is a third-level cache.
                         let listed = match (code, model) {
                             (0x49, (15, 6)) if level == Level::Third => Level::Third,
@@ -961,7 +962,7 @@ fn intel_cache(cpu: &mut Cpu<'_>, level: Level, model: (u32, u32)) -> Cache {
 }
 
 /// Codes of leaf 2 that describe caches (Intel SDM, table "Encoding of CPUID Leaf 2 Descriptors"): code, cache, KiB,
-/// ways, bytes of a line.
+/// ways, bytes of a line; ascending by code.
 #[rustfmt::skip]
 const INTEL_CODES: &[(u8, Level, u16, u8, u8)] = {
     use Level::{Data, Instruction, Second, Third};

@@ -101,17 +101,18 @@ pub fn among(counts: &dyn Fn(&Row) -> bool, evidence: &Evidence<'_>) -> Result<&
     let mut refusal = Refusal::introduction(evidence.version(), evidence.build_id);
     let mut agreeing = Agreeing::default();
     let mut known = false;
-    Layout::each(&mut |layout| {
-        if Some(layout.row.release) == release && counts(layout.row) {
-            known = true;
-            refusal.begin(layout.row);
-            compare(layout, evidence, &mut refusal);
-            if refusal.end() {
-                agreeing.add(layout);
-            }
+    for row in layout::ALL
+        .iter()
+        .filter(|row| Some(row.release) == release && counts(row))
+    {
+        known = true;
+        let layout = Layout::of(row);
+        refusal.begin(row);
+        compare(&layout, evidence, &mut refusal);
+        if refusal.end() {
+            agreeing.add(&layout);
         }
-        false
-    });
+    }
     if !known {
         refusal.say(format_args!(": no layout of this release is known"));
     }
@@ -535,12 +536,10 @@ mod tests {
     fn rows_that_agree_must_be_the_same_to_a_loader() {
         let all = |release: u8, package: bool| {
             let mut agreeing = Agreeing::default();
-            Layout::each(&mut |layout| {
-                if layout.row.release == release && (package || layout.row.build_id().is_none()) {
-                    agreeing.add(layout);
-                }
-                false
-            });
+            let counts = |row: &&Row| row.release == release && (package || row.build_id().is_none());
+            for row in layout::ALL.iter().filter(counts) {
+                agreeing.add(&Layout::of(row));
+            }
             agreeing.only().map(|row| row.release)
         };
         // One state of 2.42, one and a package of it of 2.43, and several of 2.35.

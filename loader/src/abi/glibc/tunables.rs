@@ -32,8 +32,8 @@ impl<'e> Tunables<'e> {
             return tunables;
         }
         for string in env {
-            // All names of interest begin with one of these, few others do.
-            if matches!(string.get(..4), Some(b"GLIB" | b"MALL" | b"LD_H" | b"LD_P")) {
+            // So do GLIBC_TUNABLES, MALLOC_ and what follows, LD_HWCAP_MASK and LD_PREFER_MAP_32BIT_EXEC go on, and few others.
+            if matches!(string.get(3..7), Some(b"BC_T" | b"LOC_" | b"HWCA" | b"PREF")) {
                 tunables.read(string);
             }
         }

@@ -1411,47 +1411,21 @@ impl InfoTable {
 }
 
 impl Layout {
-    /// The first row, and the others, packed.
-    fn first() -> (Box<Self>, &'static [u8]) {
+    /// Unpacks a row of [`ALL`]. It is large, and stacks may be small: none is on the stack.
+    pub fn of(row: &'static Row) -> Box<Self> {
         let mut layout = Box::new(Self {
-            row: &ALL[0],
+            row,
             unpacked: Unpacked::NONE,
         });
-        let mut packed = Unpacked::all();
-        layout.unpacked.advance(&mut packed);
-        (layout, packed)
-    }
-
-    /// Calls `visit` with one row after the other, unpacked, until it says that it has what it wants. Returns that row, or the last. Rows are
-    /// large, and stacks may be small: none is on the stack.
-    pub fn each(visit: &mut dyn FnMut(&Self) -> bool) -> Box<Self> {
-        let (mut layout, mut packed) = Self::first();
-        for row in &ALL[1..] {
-            if visit(&layout) {
-                return layout;
-            }
-            layout.row = row;
-            layout.unpacked.advance(&mut packed);
-        }
-        visit(&layout);
+        let number = ALL.iter().position(|known| core::ptr::eq(known, row));
+        layout.unpacked.unpack(number.unwrap_or_default());
         layout
-    }
-
-    /// Unpacks a row of [`ALL`].
-    pub fn of(row: &'static Row) -> Box<Self> {
-        Self::each(&mut |candidate| core::ptr::eq(candidate.row, row))
     }
 
     /// The row of the newest release that has one, for the rest of the process.
     pub fn newest() -> &'static Self {
-        let mut newest = Self::first().0;
-        Self::each(&mut |layout| {
-            if layout.row.release >= newest.row.release {
-                *newest = *layout;
-            }
-            false
-        });
-        Box::leak(newest)
+        let newest = ALL.iter().max_by_key(|row| row.release).unwrap_or(&ALL[0]);
+        Box::leak(Self::of(newest))
     }
 
     /// Whether two rows are the same to a loader: every structure, bit and tunable agrees, but for the bounds of tunables, which are the user's business.

@@ -1,4 +1,5 @@
-//! How rows are kept: each as its difference from the row before it, and their lists as picks from a table of all that some list has.
+//! How rows are kept: one in the middle as it is, each other as its difference from its neighbour on the way there, and their lists as picks from a table of all
+//! that some list has.
 //!
 //! States of glibc are many and most of them differ in few places, so a row costs about as many bytes as there are such places. The order is that of
 //! `upstream.rs`, whose generator looked for a short one; a row made from a package stands behind the upstream row that it is most like.
@@ -126,7 +127,7 @@ pub(super) static TUNABLES: [Tunable; POOL.1] = {
     all
 };
 
-/// The rows. A row is a list of runs of words, then a list of tunables.
+/// The rows from [`MIDDLE`] to the last, and then those before it, down to the first. A row is a list of runs of words, then a list of tunables.
 ///
 /// The first byte of a run has the number of its words in the lower six bits, and above them the form of each word's step: how
 /// much more it differs from the same word of the row before than the word in front of it does. Between two states most members move together, if
@@ -135,6 +136,9 @@ pub(super) static TUNABLES: [Tunable; POOL.1] = {
 /// A tunable that the row before has not in this place is a byte below [`REST`], the place in the pool. [`REST`]: the others are those of the row
 /// before. [`SKIP`] and a number: so many of the row before are left out; [`COPY`] and a number: so many are taken.
 static PACKED: [u8; pack::<0>().1] = pack().0;
+
+/// The row that the others start from, on both sides: which row a process needs is known once its libc is, and every row on the way there costs it time.
+const MIDDLE: usize = COUNT / 2;
 
 /// Forms of a step: none; a distance in eights, 1 byte; a distance, 2 bytes, and a change of size, 1 byte; the whole step, 4 bytes.
 const NONE: u8 = 0;
@@ -162,14 +166,13 @@ const fn length(form: u8) -> usize {
 /// Bytes behind the last row, so that four can be read wherever one begins.
 const MARGIN: usize = 3;
 
-/// Takes a number of up to four bytes from the front of `packed`, the lowest first.
-const fn number(packed: &mut &[u8], length: usize) -> u32 {
-    let (Some(four), Some((_, rest))) = (packed.first_chunk(), packed.split_at_checked(length)) else {
+/// Takes a byte from the front of `packed`.
+const fn byte(packed: &mut &[u8]) -> u8 {
+    let [first, rest @ ..] = *packed else {
         return 0;
     };
     *packed = rest;
-    let beyond = u64::MAX << (8 * length);
-    u32::from_le_bytes(*four) & !beyond as u32
+    *first
 }
 
 /// The first `N` bytes of what is written, and how many bytes that is.
@@ -192,6 +195,12 @@ impl<const N: usize> Writer<N> {
             self.byte(bytes[index]);
             index += 1;
         }
+    }
+
+    /// A row, with what there was before it.
+    const fn row(&mut self, row: usize, words: &[u32; KEPT], tunables: &[Tunable]) {
+        self.words(&words_of(SOURCES[row].0), words);
+        self.tunables(SOURCES[row].0.tunables, tunables);
     }
 
     /// The words of a row, `before` those of the row before it.
@@ -273,25 +282,26 @@ const fn form_of(step: u32) -> u8 {
     }
 }
 
-/// The packed rows as far as `N` bytes go, and how many bytes they are.
-const fn pack<const N: usize>() -> ([u8; N], usize) {
+/// The packed rows as far as `N` bytes go, how many bytes they are, and where those before the middle begin.
+const fn pack<const N: usize>() -> ([u8; N], usize, usize) {
     let mut packed = Writer {
         bytes: [0; N],
         total: 0,
     };
-    let mut before = [0; KEPT];
-    let mut tunables: &[Tunable] = &[];
-    let mut row = 0;
-    while row < COUNT {
-        let words = words_of(SOURCES[row].0);
-        packed.words(&words, &before);
-        packed.tunables(SOURCES[row].0.tunables, tunables);
-        before = words;
-        tunables = SOURCES[row].0.tunables;
+    let mut row = MIDDLE;
+    packed.row(row, &[0; KEPT], &[]);
+    while row + 1 < COUNT {
         row += 1;
+        packed.row(row, &words_of(SOURCES[row - 1].0), SOURCES[row - 1].0.tunables);
+    }
+    let before = packed.total;
+    row = MIDDLE;
+    while row > 0 {
+        row -= 1;
+        packed.row(row, &words_of(SOURCES[row + 1].0), SOURCES[row + 1].0.tunables);
     }
     packed.bytes(&[0; MARGIN], MARGIN);
-    (packed.bytes, packed.total)
+    (packed.bytes, packed.total, before)
 }
 
 /// Bytes of all rows.
@@ -300,14 +310,14 @@ pub(super) fn size() -> usize {
     PACKED.len()
 }
 
-/// What is kept of a row, as it comes out of the pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is kept of a row, as it comes out of the pack: until it is summed, the step from each word to the next.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Unpacked {
     /// One for each field of [`Structures`], in order, and the set of imports.
     words: [u32; KEPT],
     /// Places in [`TUNABLES`].
     picks: [u8; LONGEST],
-    /// How many of `picks` are meant; the others are 0.
+    /// How many of `picks` are meant.
     count: u8,
 }
 
@@ -315,27 +325,33 @@ pub(super) struct Unpacked {
 const LONGEST: usize = 64;
 
 impl Unpacked {
-    /// In front of the first row.
+    /// In front of the middle row.
     pub(super) const NONE: Self = Self {
         words: [0; KEPT],
         picks: [0; LONGEST],
         count: 0,
     };
 
-    /// What [`Unpacked::NONE`] unpacks first.
-    pub(super) const fn all() -> &'static [u8] {
-        const { PACKED.as_slice() }
-    }
-
     pub(super) const fn words(&self) -> &[u32; KEPT] {
         &self.words
+    }
+
+    /// Steps add up: over the rows, and then along the words of one. So the rows before one that is wanted cost no more than what is kept of them.
+    const fn sum(&mut self) {
+        let mut index = 1;
+        while index < KEPT {
+            self.words[index] = self.words[index].wrapping_add(self.words[index - 1]);
+            index += 1;
+        }
     }
 
     /// Whether structures and tunables are the same, but for the bounds of tunables: these decide which settings of a user count, not what libc does.
     pub(super) fn same_interface(&self, other: &Self) -> bool {
         let tunable = |pick: &u8| TUNABLES.get(usize::from(*pick)).map(Tunable::without_bounds);
+        let mut tunables = self.picks().iter().zip(other.picks());
         self.words.get(..WORDS) == other.words.get(..WORDS)
-            && self.picks().iter().map(tunable).eq(other.picks().iter().map(tunable))
+            && self.count == other.count
+            && tunables.all(|(one, another)| tunable(one) == tunable(another))
     }
 
     pub(super) fn imports(&self) -> Imports {
@@ -346,37 +362,62 @@ impl Unpacked {
         self.picks.get(..usize::from(self.count)).unwrap_or_default()
     }
 
-    /// Becomes the next row, which is taken from the front of `packed`.
-    pub(super) const fn advance(&mut self, packed: &mut &[u8]) {
-        let (mut carried, mut index) = (0u32, 0);
+    /// The row of [`SOURCES`] with this number; there is one, or it is the last one that there is. Into `self`, because a row is large.
+    pub(super) const fn unpack(&mut self, row: usize) {
+        let mut packed = PACKED.as_slice();
+        self.advance(&mut packed);
+        let mut steps = row.wrapping_sub(MIDDLE);
+        if row < MIDDLE {
+            packed = const { PACKED.as_slice().split_at(pack::<0>().2).1 };
+            steps = MIDDLE - row;
+        }
+        while steps > 0 && packed.len() > MARGIN {
+            self.advance(&mut packed);
+            steps -= 1;
+        }
+        self.sum();
+    }
+
+    /// Becomes the next row, which is taken from the front of `packed`; its words are those of [`Unpacked::sum`] then.
+    const fn advance(&mut self, packed: &mut &[u8]) {
+        let mut index = 0;
         while index < KEPT {
-            let run = number(packed, 1) as u8;
-            let (form, mut left) = (run >> 6, (run & RUN) as usize);
-            if form == NONE && carried == 0 {
-                // Most words of most rows.
-                index += left;
-                left = 0;
+            let run = byte(packed);
+            let form = run >> 6;
+            let mut end = index + (run & RUN) as usize;
+            if end > KEPT {
+                end = KEPT;
             }
-            while left > 0 && index < KEPT {
-                let content = match form {
-                    NONE => 0,
-                    _ => number(packed, length(form)),
+            if form == NONE {
+                index = end;
+                continue;
+            }
+            let beyond = u64::MAX << (8 * length(form));
+            while index < end {
+                let (Some(four), Some((_, rest))) = (packed.first_chunk(), packed.split_at_checked(length(form)))
+                else {
+                    return;
                 };
+                *packed = rest;
+                let content = u32::from_le_bytes(*four) & !beyond as u32;
                 let step = match form {
                     EIGHTS => (content as i8 as u32) << (OFFSET + 3),
                     PLACE => (content << OFFSET).wrapping_add((content >> 16) as i8 as u32),
                     _ => content,
                 };
-                carried = carried.wrapping_add(step);
-                self.words[index] = self.words[index].wrapping_add(carried);
+                self.words[index] = self.words[index].wrapping_add(step);
                 index += 1;
-                left -= 1;
             }
+        }
+        if let [REST, rest @ ..] = *packed {
+            // The tunables stand where they stood.
+            *packed = rest;
+            return;
         }
         let before = self.picks;
         let (mut at, mut count) = (0, 0);
         loop {
-            let operation = number(packed, 1) as u8;
+            let operation = byte(packed);
             let mut taken = (operation & RUN) as usize;
             if operation < REST {
                 self.picks[count % LONGEST] = operation;
@@ -384,10 +425,6 @@ impl Unpacked {
                 continue;
             }
             if operation >= COPY || operation == REST {
-                if operation == REST && at == count {
-                    // They stand where they stood.
-                    return;
-                }
                 if operation == REST {
                     taken = (self.count as usize).saturating_sub(at);
                 }
@@ -405,20 +442,16 @@ impl Unpacked {
             }
         }
         self.count = count as u8;
-        while count < LONGEST {
-            self.picks[count] = 0;
-            count += 1;
-        }
     }
 }
 
 /// What was packed comes out again: shown for every row by the compiler.
+#[allow(long_running_const_eval)] // a second
 const _: () = {
-    let mut unpacked = Unpacked::NONE;
-    let mut packed = Unpacked::all();
     let mut row = 0;
     while row < COUNT {
-        unpacked.advance(&mut packed);
+        let mut unpacked = Unpacked::NONE;
+        unpacked.unpack(row);
         let words = words_of(SOURCES[row].0);
         let mut index = 0;
         while index < KEPT {
@@ -434,5 +467,4 @@ const _: () = {
         }
         row += 1;
     }
-    assert!(packed.len() == MARGIN);
 };

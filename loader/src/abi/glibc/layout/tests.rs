@@ -5,19 +5,14 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::super::tunables::Tunables;
 use super::*;
 
 /// C name, size and members of a record.
 type Record = (&'static str, usize, Vec<(&'static str, Place)>);
 
 fn layouts() -> Vec<Layout> {
-    let mut all = Vec::new();
-    Layout::each(&mut |layout| {
-        all.push(*layout);
-        false
-    });
-    assert_eq!(all.len(), ALL.len());
-    all
+    ALL.iter().map(|row| *Layout::of(row)).collect()
 }
 
 fn records(row: &Layout) -> Vec<Record> {
@@ -55,7 +50,6 @@ fn a_row_comes_out_of_the_pack_as_it_went_in() {
         let tunables = (0..source.tunables.len()).map(|id| layout.tunable(id).copied().unwrap());
         assert!(tunables.eq(source.tunables.iter().copied()), "{}", layout.row);
         assert_eq!(layout.tunable(source.tunables.len()), None);
-        assert_eq!(**layout, **Layout::of(layout.row));
     }
 }
 
@@ -329,5 +323,23 @@ fn an_interface_is_structures_and_tunables() {
             assert_eq!(left.same_interface(right), equal, "{} and {}", left.row, right.row);
             assert!(index != other || equal);
         }
+    }
+}
+
+#[test]
+fn each_variable_that_sets_a_tunable_is_looked_at() {
+    let all: Vec<&'static Layout> = ALL.iter().map(|row| &*Box::leak(Layout::of(row))).collect();
+    let variables: Vec<_> = NAMES.lines().filter_map(|name| name.split_once(' ')).collect();
+    assert!(variables.len() > 5);
+    for (name, variable) in variables {
+        let first = variable.as_bytes().first_chunk().copied();
+        assert!(first.is_some_and(crate::process::may_matter), "{variable}");
+        // A number that is in the range of each of them.
+        let entry = alloc::format!("{variable}=1");
+        let is_set = |layout: &&'static Layout| {
+            let tunables = Tunables::from_environment(layout.tunables(), [entry.as_bytes()].into_iter(), false);
+            (0..layout.tunables().picks.len()).any(|id| tunables.get(id).1)
+        };
+        assert!(all.iter().any(is_set), "{name}");
     }
 }
