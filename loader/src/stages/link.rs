@@ -217,7 +217,8 @@ fn place_tls(module: &Module, roster: Roster<'_>, plan: &mut TlsPlan) -> Result<
     };
     check_tls_image(module, template)?;
     let zeros = template.memory_size.saturating_sub(template.file_size);
-    let is_large = zeros > plan.most_zeros && module.role != Role::Program;
+    // A library that is opened later may count on the distance of what it finds here.
+    let is_large = zeros > plan.most_zeros && module.role != Role::Program && !module.symbols.lends_thread_locals();
     let late = plan.capacity.is_some() || module.role == Role::Opened || is_large;
     let offset = if late && !module.dynamic.flags.contains(Flags::STATIC_TLS) {
         None
