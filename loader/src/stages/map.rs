@@ -586,10 +586,11 @@ fn refers_by_distance(module: &Module, machine: &Machine, to: Option<&Module>) -
     };
     let count = usize::try_from(range.size).unwrap_or(0) / size_of::<Rela>();
     let entries = module.image.table::<Rela>(range.at, count).unwrap_or(Table::EMPTY);
-    let entries = entries.skip(usize::try_from(module.dynamic.relacount).unwrap_or(usize::MAX));
+    let mut index = usize::try_from(module.dynamic.relacount).unwrap_or(usize::MAX);
     let mut last = 0;
     let mut is_distance = false;
-    for entry in entries.iter() {
+    while let Some(entry) = entries.get(index) {
+        index += 1;
         if entry.kind() != last {
             last = entry.kind();
             is_distance = (machine.relocation)(last).is_some_and(|known| known.ask.is_short_distance());
