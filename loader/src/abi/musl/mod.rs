@@ -213,7 +213,8 @@ impl Musl {
     }
 }
 
-/// What is missing in a file that is to be musl's libc, in words.
+/// What is missing in a file that is to be musl's libc, in words. Its relocations are its own: it applies them, whatever they are, and tests see that it takes up what the
+/// program defines in its place.
 fn lacking(libc: &Module) -> Vec<u8> {
     let mut missing = Vec::new();
     for name in MARKS.lines() {
