@@ -649,7 +649,7 @@ impl Error {
 }
 
 /// The process is musl's, as its program says: the familiar words are, and the rules for names of libraries, references and the order of constructors. Set before
-/// anything is looked for. It stands here because every room has words, and some have rules.
+/// anything is looked for. It stands here because every room has words, and some have rules. The directories of a search, which are more than a rule, are the searcher's.
 pub static FOR_MUSL: AtomicBool = AtomicBool::new(false);
 
 /// One line in the familiar words, without the name of the program: what `dlerror` returns.

@@ -71,6 +71,22 @@ fn a_set_user_id_program_takes_nothing_from_its_caller() {
     assert_eq!(told[0].0, told[1].0, "{}", told[1].1);
 }
 
+/// Where it stands in musl's place and nothing else has libc's names, the first file that it finds is its own.
+#[test]
+fn lode_does_not_take_itself_for_libc() {
+    let Some(stand) = Stand::open() else { return };
+    stand.compile("program", "int main(void) { return 0; }\n", &[]);
+    let Some(output) = stand.script(&stand.libcs[0], true, "LODE_OPTIONS= ./program") else {
+        return;
+    };
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(127), "{said}");
+    assert!(
+        said.contains("not a usable musl libc: it lacks __dls2b, __dls3"),
+        "{said}"
+    );
+}
+
 /// musl's own loader is not asked: the name of the interpreter is what it replaces.
 #[test]
 fn a_program_of_another_loader_gets_no_libc_of_musl() {

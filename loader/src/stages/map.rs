@@ -152,9 +152,10 @@ struct Work<'w, 'c, 'h> {
 }
 
 impl Work<'_, '_, '_> {
-    /// Whether the process is musl's.
+    /// Whether libraries are found as musl finds them, so that one of them is its libc.
+    #[inline(never)]
     fn is_musl(&self) -> bool {
-        FOR_MUSL.load(Ordering::Relaxed)
+        self.context.searcher.musl().is_some()
     }
 
     fn roster(&self) -> Roster<'_> {
