@@ -448,6 +448,108 @@ fn a_start_gets_by_without_calls_that_only_some_releases_of_glibc_make() {
     }
 }
 
+/// A program that needs `count` libraries, each in a folder of its own; all folders are in its RUNPATH. It prints what they answer: their numbers, but for one that an
+/// earlier folder has another of.
+fn needs_many(stand: &Stand, name: &str, interpreter: &Path, count: usize) -> PathBuf {
+    const REPLACED: usize = 7;
+    let folder = |number: usize| stand.folder.child(format!("{name}{number:02}"));
+    let library = |place: usize, file: String, soname: usize, answer: usize| {
+        let source = stand.folder.child("library.c");
+        fs::write(&source, format!("int f{soname:02}(void) {{ return {answer}; }}")).unwrap();
+        let mut gcc = Command::new("gcc");
+        gcc.args(["-shared", "-nostdlib", "-o"]).arg(folder(place).join(file));
+        succeed(gcc.arg(format!("-Wl,-soname,lib{soname:02}.so")).arg(source));
+    };
+    let (mut links, mut runpath, mut calls, mut declared) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for number in 0..count {
+        fs::create_dir(folder(number)).unwrap();
+        library(number, format!("lib{number:02}.so"), number, number);
+        links.push(folder(number).join(format!("lib{number:02}.so")));
+        runpath.push(folder(number).to_str().unwrap().to_owned());
+        declared.push(format!("int f{number:02}(void);"));
+        calls.push(format!("printf(\"%d \", f{number:02}());"));
+    }
+    library(REPLACED - 2, format!("lib{REPLACED:02}.so"), REPLACED, 1000);
+    // Another name for whoever tells letters from letters.
+    library(0, "LIB09.so".to_owned(), 9, 2000);
+    let source = stand.folder.child(format!("{name}.c"));
+    let text = format!(
+        "#include <stdio.h>\n{}\nint main(void) {{ {} return 0; }}",
+        declared.join("\n"),
+        calls.join(" ")
+    );
+    fs::write(&source, text).unwrap();
+    let program = stand.folder.child(name);
+    let mut gcc = Command::new("gcc");
+    gcc.arg(source)
+        .args(links)
+        .arg("-o")
+        .arg(&program)
+        .arg("-Wl,--enable-new-dtags");
+    gcc.arg(format!("-Wl,-rpath,{}", runpath.join(":")));
+    succeed(gcc.arg(format!("-Wl,--dynamic-linker={}", interpreter.display())));
+    program
+}
+
+#[test]
+fn the_folders_of_a_long_runpath_are_read_where_no_filter_is_and_each_library_is_the_first_of_its_name() {
+    const COUNT: usize = 20;
+    let Some(stand) = Stand::new() else { return };
+    if !has("strace") {
+        return;
+    }
+    let confined = stand.build("confined", &["confined.c"]);
+    let system = needs_many(&stand, "system", Path::new(SYSTEM), COUNT);
+    let ours = needs_many(&stand, "ours", &stand.loader, COUNT);
+    let expected = succeed(&mut Command::new(&system));
+    assert!(expected.starts_with("0 1 2 3 4 5 6 1000 8 9 10 "), "{expected}");
+    assert_eq!(succeed(&mut Command::new(&ours)), expected);
+    let Some((calls, _)) = trace(&stand, &[system.to_str().unwrap()]) else {
+        return;
+    };
+    let Some((_, told)) = trace(&stand, &[ours.to_str().unwrap()]) else {
+        return;
+    };
+    let is_vain = |line: &&str| line.contains("openat(") && line.contains("/ours") && line.contains("ENOENT");
+    let failing = told.lines().filter(is_vain).count();
+    let is_read = told.contains("getdents64(");
+    // Not every file system is known to say all that it has.
+    assert!(is_read == (failing < 2 * COUNT), "{failing}\n{told}");
+    // A library that is missing is looked for everywhere, and said to be, in the same words.
+    fs::remove_file(stand.folder.child("ours19/lib19.so")).unwrap();
+    let missing = run(&mut Command::new(&ours));
+    let missing = text(&missing.stderr);
+    let tried = (0..COUNT)
+        .filter(|number| missing.contains(&format!("ours{number:02}/lib19.so")))
+        .count();
+    assert_eq!(tried, COUNT, "{missing}");
+    fs::rename(
+        stand.folder.child("ours00/LIB09.so"),
+        stand.folder.child("ours00/lib19.so"),
+    )
+    .unwrap();
+    let undefined = run(&mut Command::new(&ours));
+    assert!(text(&undefined.stderr).contains("f19"), "{undefined:?}");
+    // Under a filter no call is made that glibc's loader does not make.
+    library_again(&stand, &ours);
+    let mut numbers: BTreeSet<&str> = calls.iter().map(|(_, number)| number.as_str()).collect();
+    numbers.extend(["5"]);
+    let list = numbers.into_iter().collect::<Vec<_>>().join(",");
+    let output = run(Command::new(&confined).args(["only", &list]).arg(&ours));
+    if output.status.code() == Some(UNAVAILABLE) {
+        return skip("no filter of system calls can be had");
+    }
+    assert_eq!(text(&output.stdout), expected, "{output:?}");
+}
+
+/// Gives a program of [`needs_many`] back what was taken away.
+fn library_again(stand: &Stand, program: &Path) {
+    let name = program.file_name().unwrap().to_str().unwrap();
+    let folder = |number: usize| stand.folder.child(format!("{name}{number:02}"));
+    fs::remove_file(folder(0).join("lib19.so")).unwrap();
+    fs::copy(stand.folder.child("system19/lib19.so"), folder(19).join("lib19.so")).unwrap();
+}
+
 /// A copy of a program that asks for `loader`, beside a copy of that under a name that has room in the place of the system's; `None` for what does not ask for
 /// the system's.
 fn asking(loader: &Path, program: &Path, folder: &TempDir) -> Option<PathBuf> {

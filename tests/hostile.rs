@@ -111,3 +111,18 @@ fn a_library_that_dies_of_what_it_does_itself_is_told_from_the_loader() {
         assert_eq!(verdict, Verdict::ObjectCrashed, "{name}: {:?} {}", run.end, run.errors);
     }
 }
+
+#[test]
+fn a_list_with_a_warning_is_told_from_a_refusal() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (Some(loader), Some(tool), true) = (loader(), tool(), has("gcc")) else {
+        return;
+    };
+    let (verdict, run) = Stand::new(loader, tool, 1).of_one_by_the_name_of_its_library();
+    assert_eq!(verdict, Verdict::Other, "{:?} {} {}", run.end, run.output, run.errors);
+    assert!(
+        run.errors.contains("no version information available"),
+        "{}",
+        run.errors
+    );
+}

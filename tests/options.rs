@@ -272,6 +272,62 @@ fn a_program_whose_path_the_kernel_does_not_tell_has_the_directory_of_ld_origin_
     }
 }
 
+/// A library of so many words, `pointers` of which lead to another one of its own.
+fn table_of_pointers(folder: &TempDir, name: &str, words: usize, pointers: usize, flags: &[&str]) {
+    let text = format!(
+        ".data\n.global words, target, length, behind\n.balign 8\ntarget: .quad 0\nlength: .quad {pointers}\n\
+         words: .rept {pointers}\n.quad local\n.endr\n.zero {}\n.set local, target\n.bss\n.zero 5000\nbehind: .zero 8\n",
+        (words - pointers) * 8
+    );
+    let source = folder.child(format!("{name}.s"));
+    std::fs::write(&source, text).unwrap();
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-shared", "-nostdlib", "-o"])
+        .arg(folder.child(format!("{name}.so")));
+    succeed(gcc.arg(source).args(flags));
+}
+
+#[test]
+fn large_data_that_is_relocated_nearly_everywhere_is_in_huge_pages_where_that_is_asked_for() {
+    let Some(loader) = loader() else { return };
+    if !has("gcc") {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let program = folder.child("huge");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("options/huge.c");
+    succeed(Command::new("gcc").arg("-o").arg(&program).arg(source));
+    const LARGE: usize = 5 << 17;
+    let cases: [(&str, usize, usize, &[&str]); 5] = [
+        ("rela", LARGE, LARGE, &[]),
+        ("relr", LARGE, LARGE, &["-Wl,-z,pack-relative-relocs"]),
+        ("aligned", LARGE, LARGE, &["-Wl,-z,max-page-size=0x10000"]),
+        ("sparse", LARGE, LARGE / 5, &[]),
+        ("short", 1 << 17, 1 << 17, &[]),
+    ];
+    for (name, words, pointers, flags) in cases {
+        table_of_pointers(&folder, name, words, pointers, flags);
+    }
+    let run = |loader: &Path, options: &str| {
+        let mut command = Command::new(loader);
+        command
+            .arg(&program)
+            .args(cases.map(|(name, ..)| format!("./{name}.so")));
+        succeed(command.current_dir(folder.path()).env("LODE_OPTIONS", options))
+    };
+    let system = run(Path::new(SYSTEM), "");
+    assert_eq!(system.matches("small").count(), 5, "{system}");
+    assert_eq!(run(&loader, ""), system);
+    let setting = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+    let mut expected = system.clone();
+    if setting.contains("[madvise]") || setting.contains("[always]") {
+        for line in system.lines().take(3) {
+            expected = expected.replace(line, &line.replace("small", "huge"));
+        }
+    }
+    assert_eq!(run(&loader, "hugepages"), expected);
+}
+
 /// The files that `ldd` looks at: each with the switches that it is looked at with.
 const LISTED: &str = "./unused ./used ./copies ./missing ./undefined ./undefined_now ./static ./static_pie ./script ./text ./object.o ./short
     ./without_libraries ./trap ./libtrap.so ./libundefined.so ./gone . /bin/ls /bin/bash /lib/x86_64-linux-gnu/libc.so.6

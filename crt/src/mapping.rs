@@ -139,6 +139,34 @@ impl Mapping {
         unsafe { call::mprotect(start, length, protection) }
     }
 
+    /// Lets the kernel use huge pages for part of the range, which [`Content::ZEROS`] fills and which can be written to, and copies its first `filled` bytes from a file.
+    ///
+    /// # Errors
+    /// EINVAL if it is not part of the range, or shorter than that; EIO if the file ends; `pread(2)`.
+    pub fn fill_in_huge_pages(
+        &mut self,
+        offset: usize,
+        length: usize,
+        filled: usize,
+        content: Content,
+    ) -> Result<(), Errno> {
+        let start = self.part(offset, length)?;
+        if filled > length {
+            return Err(Errno::EINVAL);
+        }
+        // SAFETY: the contents stay as they are. A kernel that has no huge pages has small ones.
+        let _ = unsafe { call::madvise(start, length, call::MADV_HUGEPAGE) };
+        // SAFETY: the mapping's own, and nobody else refers to it. Only the kernel looks at it here, and says EFAULT of what cannot be written to.
+        let mut rest = unsafe { core::slice::from_raw_parts_mut(start as *mut u8, filled) };
+        let mut from = content.offset;
+        while !rest.is_empty() {
+            let read = call::pread(content.descriptor, rest, from)?;
+            rest = rest.get_mut(read..).filter(|_| read != 0).ok_or(Errno::EIO)?;
+            from = from.wrapping_add(read as u64);
+        }
+        Ok(())
+    }
+
     /// Gives back all but `length` bytes from `offset` on. Both are multiples of the page size.
     ///
     /// # Errors

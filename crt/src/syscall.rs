@@ -399,6 +399,28 @@ pub fn getcwd(buffer: &mut [u8]) -> Result<&CStr, Errno> {
     CStr::from_bytes_with_nul(path).map_err(|_| Errno::ERANGE)
 }
 
+/// What kind of file system an open file is on: `f_type` of `statfs(2)`.
+///
+/// # Errors
+/// `fstatfs(2)`.
+pub fn file_system(descriptor: i32) -> Result<u64, Errno> {
+    // As long as struct statfs, whose first word is the type.
+    let mut words = [0u64; 15];
+    // SAFETY: the kernel writes the structure, which the words are as long as.
+    unsafe { syscall2(number::FSTATFS, descriptor as usize, words.as_mut_ptr() as usize) }?;
+    Ok(words[0])
+}
+
+/// The next entries of a directory, as many as the buffer holds whole: struct linux_dirent64 each. Returns their bytes; none at the end.
+///
+/// # Errors
+/// `getdents64(2)`.
+pub fn getdents64(descriptor: i32, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let (address, length) = (buffer.as_mut_ptr() as usize, buffer.len());
+    // SAFETY: the kernel writes within the buffer, which is borrowed for the call.
+    unsafe { syscall3(number::GETDENTS64, descriptor as usize, address, length) }
+}
+
 /// Maps `length` bytes and returns the address.
 ///
 /// # Errors

@@ -127,7 +127,12 @@ pub struct Layout {
     pub entry: Vaddr,
     /// Run-time addresses that 32-bit distances are to reach from here, if there are such: first and first behind them
     pub near: Option<(Address, Address)>,
+    /// The number of the piece that is to be in huge pages, if one is. See [`Layout::may_be_huge`].
+    pub huge: Option<usize>,
 }
+
+/// Bytes of a huge page (x86-64: what one entry of the last level but one maps).
+pub const HUGE: u64 = 2 << 20;
 
 /// How far a signed 32-bit distance reaches, in bytes.
 const REACH: u64 = 1 << 31;
@@ -168,14 +173,30 @@ impl Layout {
     /// Bytes to reserve so that an address with the right alignment lies in them: see [`Layout::place_in`].
     pub fn reservation_length(&self) -> u64 {
         // Both are below 2^57, so the sum does not overflow.
-        self.span.1 + (self.align - self.page_size)
+        self.span.1 + (self.boundary().1 - self.page_size)
     }
 
     /// Where the span starts in a reservation of [`Layout::reservation_length`] bytes at `reserved`, a page boundary: the first address that
     /// makes the load bias a multiple of [`Layout::align`]. `None` past the end of the address space.
     pub fn place_in(&self, reserved: Address) -> Option<Address> {
-        let skew = self.span.0.0.wrapping_sub(reserved.0) & (self.align - 1);
+        let (at, align) = self.boundary();
+        let before = self.span.0.0.wrapping_sub(at.0);
+        let skew = before.wrapping_sub(reserved.0) & (align - 1);
         reserved.0.checked_add(skew).map(Address)
+    }
+
+    /// A link-time address that comes to a multiple of so many bytes.
+    fn boundary(&self) -> (Vaddr, u64) {
+        let huge = self.huge.and_then(|number| self.pieces.get(number));
+        let first = |at: Vaddr| Vaddr(at.0.wrapping_add(at.0.wrapping_neg() & (self.align - 1)));
+        huge.map_or((Vaddr(0), self.align), |piece| (first(piece.at), HUGE))
+    }
+
+    /// Whether a piece is as long as a huge page and may be laid on one's boundary: data of a file that may be anywhere.
+    pub fn may_be_huge(&self, piece: &Piece) -> bool {
+        let is_data = piece.access.contains(Access::WRITE) && !piece.access.contains(Access::EXECUTE);
+        let is_free = !self.fixed && self.near.is_none() && self.align <= HUGE;
+        is_data && is_free && piece.length >= HUGE && piece.source != Source::Zero
     }
 
     /// Where to try for the `attempt`th time, from 0, to reserve the span near what it should be near: below it, and above it from half of the reach on, because a
@@ -214,7 +235,7 @@ impl Layout {
             end = end.max(piece.at.0.checked_add(piece.length)?);
         }
         let is_plain = first.clear.is_none() && !first.access.contains(Access::WRITE) && !self.fixed;
-        let is_whole = first.at == start && end.wrapping_sub(start.0) == length && self.align == self.page_size;
+        let is_whole = first.at == start && end.wrapping_sub(start.0) == length && self.boundary().1 == self.page_size;
         (is_plain && is_whole).then_some((offset, first.access))
     }
 
@@ -572,6 +593,7 @@ impl Planner {
             phdr: None,
             entry: header.entry,
             near: None,
+            huge: None,
         })
     }
 }
@@ -1157,6 +1179,33 @@ mod tests {
     fn a_page_size_that_is_no_power_of_two_is_refused() {
         assert!(Layout::plan(&header(FileKind::Shared), &usual(), None, 0).is_err());
         assert!(Layout::plan(&header(FileKind::Shared), &usual(), None, 3000).is_err());
+    }
+
+    #[test]
+    fn a_piece_in_huge_pages_begins_on_the_boundary_of_one_as_far_as_the_alignment_lets_it() {
+        for align in [0x1000, 0x1_0000, HUGE] {
+            let mut headers = usual();
+            for header in headers.iter_mut().filter(|header| header.kind == kind::LOAD) {
+                header.align = align;
+            }
+            let mut layout = Layout::plan(&header(FileKind::Shared), &headers, None, 0x1000).unwrap();
+            let number = layout
+                .pieces
+                .iter()
+                .position(|piece| piece.access.contains(Access::WRITE))
+                .unwrap();
+            let piece = layout.pieces[number];
+            assert!(!layout.may_be_huge(&piece) && layout.may_be_huge(&Piece { length: HUGE, ..piece }));
+            layout.huge = Some(number);
+            assert_eq!(layout.reserving_piece(), None);
+            for reserved in [0x7f00_0000_0000, 0x7f00_0000_1000, 0x7f00_001f_f000] {
+                let start = layout.place_in(Address(reserved)).unwrap().0;
+                assert!(start >= reserved && start + layout.span.1 <= reserved + layout.reservation_length());
+                let bias = start - layout.span.0.0;
+                assert_eq!(bias % align, 0);
+                assert_eq!((piece.at.0.next_multiple_of(align) + bias) % HUGE, 0);
+            }
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ use lode::stages::link::{Linked, RELR_LOCKOUT};
 use lode::stages::map::{Context, Mapped, Wish, map_file};
 use lode::stages::protect::seal;
 use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
-use lode::stages::{demands, init};
+use lode::stages::{demands, dense, init};
 use lode::symbols::{Use, Wanted};
 use lode::sys::c_string;
 use lode::sys::heap::{Heap, Unit, refusal};
@@ -69,9 +69,10 @@ use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, R
 #[global_allocator]
 static HEAP: Heap = Heap::new();
 
-/// What the heap begins with. The linker script puts it behind all other variables.
+/// What the heap begins with, and its spare memory, which suffices for a `dlopen` of few libraries. The linker script puts them behind all other variables.
 #[unsafe(link_section = ".bss.lode_room")]
-static mut ROOM: [MaybeUninit<Unit>; (128 << 10) / size_of::<Unit>()] = [const { MaybeUninit::uninit() }; _];
+static mut ROOM: [[MaybeUninit<Unit>; (128 << 10) / size_of::<Unit>()]; 2] =
+    [const { [const { MaybeUninit::uninit() }; _] }; _];
 
 /// The program's code has begun to run: a failure from here on is an abort, with a core.
 static RUNNING: AtomicBool = AtomicBool::new(false);
@@ -242,6 +243,7 @@ impl Launch {
         }
         DYNAMIC_WEAK.store(options.dynamic_weak, Ordering::Relaxed);
         RESOLVER.store(options.resolver, Ordering::Relaxed);
+        dense::WANTED.store(options.huge_pages, Ordering::Relaxed);
         BIND_NOT.store(options.bind_not, Ordering::Relaxed);
         RELR_LOCKOUT.store(options.relr_lockout, Ordering::Relaxed);
         let log = self.log(&options);

@@ -210,6 +210,8 @@ pub struct Options<'a> {
     pub bind_not: bool,
     /// Whether a weak definition gives way to one that is not weak and comes later.
     pub dynamic_weak: bool,
+    /// Whether large segments that are relocated nearly everywhere are put into huge pages.
+    pub huge_pages: bool,
     /// How definitions are found: the number of a word of `--resolver`.
     pub resolver: u8,
     /// The directory of a program whose own path cannot be had from the kernel.
@@ -380,6 +382,10 @@ table! {
 "
     Seal
 "  --seal                let nobody unmap code and read-only data, or write there
+"
+    HugePages
+"  --hugepages           put large data that is full of relocations into huge
+                        pages
 "
     Resolver
 "  --resolver HOW        for tests: find symbols by walk or index, or adaptive
@@ -730,6 +736,7 @@ impl<'a> Options<'a> {
             },
             Switch::Strict => self.strict = true,
             Switch::Seal => self.seal = true,
+            Switch::HugePages => self.huge_pages = true,
             Switch::Debug => self.add_debug_words(value),
             Switch::DebugOutput => self.debug_output = non_empty(value),
             Switch::Events => self.events = non_empty(value),

@@ -587,6 +587,12 @@ pub trait Host {
     /// Whether a path names a directory.
     fn is_directory(&self, path: &[u8]) -> bool;
 
+    /// All names of a directory, each with a NUL behind. `None` where a file may be opened by a name that is not among them, or may soon, or where they are too many to be
+    /// worth reading.
+    fn names_in(&self, _directory: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The directory of the program's file, absolute and with links resolved.
     fn program_origin(&self) -> Option<Name>;
 

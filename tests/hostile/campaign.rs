@@ -11,6 +11,7 @@ use std::{env, fs, thread};
 
 use fastrand::Rng;
 use indicatif::{ProgressBar, ProgressStyle};
+use object::elf::{DT_NEEDED, DT_SONAME};
 use temp_dir::TempDir;
 
 use super::mutant::{Anatomy, Mutant};
@@ -185,6 +186,20 @@ impl Stand {
             (library.name, judge(Mode::Dlopen, &run, &whole), run)
         };
         self.at_fault.iter().map(judged).collect()
+    }
+
+    /// What comes of listing a program whose DT_NEEDED has become a DT_SONAME: it has the name of the library from which it wants versions, and defines none.
+    pub fn of_one_by_the_name_of_its_library(&self) -> (Verdict, Run) {
+        let desk = Desk::new(self, 0);
+        let listed = |bytes: &[u8]| {
+            desk.put("prog", bytes);
+            desk.under(Mode::List, &self.loader)
+        };
+        desk.put("libspec.so", &self.libraries[0].0.bytes);
+        let (program, anatomy) = &self.programs[1];
+        let whole = listed(&program.bytes);
+        let run = listed(&anatomy.with_tag(DT_NEEDED, DT_SONAME));
+        (judge(Mode::List, &run, &whole), run)
     }
 
     /// Tries `count` files in a mode, and shows how far it is.

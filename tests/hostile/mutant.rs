@@ -191,6 +191,18 @@ impl Anatomy {
         mutant
     }
 
+    /// A copy with another tag at the first dynamic entry of a tag.
+    pub fn with_tag(&self, tag: u32, other: u32) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        let table = self.tables.iter().find(|table| table.kind == Kind::Dynamic).unwrap();
+        let mut entries = bytes[table.range.clone()].chunks_exact_mut(table.size());
+        let entry = entries
+            .find(|entry| entry[..8] == u64::from(tag).to_le_bytes())
+            .unwrap();
+        entry[..8].copy_from_slice(&u64::from(other).to_le_bytes());
+        bytes
+    }
+
     fn table(&self, numbers: &mut Rng, suits: impl Fn(&&Table) -> bool) -> &Table {
         let all: u32 = self.tables.iter().filter(&suits).map(|table| table.weight).sum();
         let mut left = numbers.u32(..all);

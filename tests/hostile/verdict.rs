@@ -111,6 +111,8 @@ fn ended(mode: Mode, status: i32, entered: bool, run: &Run, whole: &Run) -> Verd
         (Some(code), 1..) if names_the_file => Verdict::Refused(code.to_owned()),
         // ld.so(8): `--verify` answers by its status.
         (None, 1 | 2) if mode == Mode::Verify => Verdict::Refused("status".to_owned()),
+        // A warning, in the other loader's words: they name the file and have no code. The list beside it is an answer.
+        (None, 0) if mode == Mode::List && names_the_file && !run.output.is_empty() => Verdict::Other,
         _ if run.errors.is_empty() && run.output.is_empty() => Verdict::Bad("silent end"),
         _ if run.errors.is_empty() => Verdict::Other,
         _ => Verdict::Bad("a refusal without a code or without a file"),

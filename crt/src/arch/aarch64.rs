@@ -575,6 +575,8 @@ pub fn access(path: usize, mode: usize) -> (usize, [usize; 6]) {
 pub mod number {
     #![allow(missing_docs, reason = "each is the number of the call that it is named after")]
     pub const GETCWD: usize = 17;
+    pub const FSTATFS: usize = 44;
+    pub const GETDENTS64: usize = 61;
     pub const FACCESSAT: usize = 48;
     pub const CHROOT: usize = 51;
     pub const OPENAT: usize = 56;

@@ -656,6 +656,8 @@ pub mod number {
     pub const KILL: usize = 62;
     pub const UNAME: usize = 63;
     pub const GETCWD: usize = 79;
+    pub const FSTATFS: usize = 138;
+    pub const GETDENTS64: usize = 217;
     pub const ARCH_PRCTL: usize = 158;
     pub const CHROOT: usize = 161;
     pub const GETTID: usize = 186;

@@ -10,7 +10,8 @@
 //! 6. the system's default directories.
 //!
 //! In each directory the `glibc-hwcaps` subdirectories come first. The caller opens the candidates, and may tell the walk which
-//! directories do not exist; candidates in those are not produced again ([`Directories`]).
+//! directories do not exist; candidates in those are not produced again ([`Directories`]). A directory that is asked in vain too often can be read once
+//! ([`Walk::missed`]): of its candidates is then known which are there.
 //!
 //! ```ignore
 //! let mut walk = searcher.walk(&request, &mut directories);
@@ -32,6 +33,7 @@
 //! `LD_LIBRARY_PATH` is not used, and a preload is looked for in the default directories only.
 #![forbid(unsafe_code)]
 
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -237,6 +239,8 @@ impl fmt::Display for Where {
 pub struct Candidate {
     /// The path, without NUL. It is relative when the element was, as for glibc.
     pub path: Vec<u8>,
+    /// Its directory has been read and does not have it: there is nothing to open.
+    pub is_absent: bool,
     /// Length of the directory of the list in `path`; 0 when the path does not come from a directory.
     directory: usize,
 }
@@ -254,27 +258,70 @@ pub enum Step {
 #[derive(Debug, Default)]
 pub struct Directories {
     /// Ascending by the hash of the path, since paths of one list are alike for long.
-    known: Vec<(u32, Vec<u8>, bool)>,
+    known: Vec<Known>,
+    /// The list of a module that was taken apart last. A module's needs are looked for one after the other.
+    last: Option<Expanded>,
+}
+
+/// A directory.
+#[derive(Debug)]
+struct Known {
+    hash: u32,
+    path: Vec<u8>,
+    exists: bool,
+    /// Subdirectories for CPU levels are not there.
+    has_no_levels: bool,
+    /// How many names were looked for in vain.
+    misses: usize,
+    /// The [`name_hash`] of each name that it has, where that was worth finding out.
+    names: Option<Vec<u32>>,
+}
+
+/// A directory is read when so many opens would have failed if all of its list were as often asked in vain.
+const MANY_MISSES: usize = 16;
+
+/// What stands for a name among those of a directory: the same for names that differ in the case of letters, which are one file to some file systems.
+fn name_hash(name: &[u8]) -> u32 {
+    gnu_hash(&name.to_ascii_lowercase())
+}
+
+/// A list of a module and its directories.
+#[derive(Debug)]
+struct Expanded {
+    list: Vec<u8>,
+    origin: Option<Vec<u8>>,
+    is_program: bool,
+    directories: Arc<Vec<Vec<u8>>>,
 }
 
 impl Directories {
     /// Nothing is known.
     pub const fn new() -> Directories {
-        Directories { known: Vec::new() }
+        Directories {
+            known: Vec::new(),
+            last: None,
+        }
     }
 
     /// Whether the directory exists, if that is known.
     pub fn exists(&self, directory: &[u8]) -> Option<bool> {
+        self.get(directory).map(|known| known.exists)
+    }
+
+    fn get(&self, directory: &[u8]) -> Option<&Known> {
+        self.known.get(self.place(directory).ok()?)
+    }
+
+    fn get_mut(&mut self, directory: &[u8]) -> Option<&mut Known> {
         let place = self.place(directory).ok()?;
-        self.known.get(place).map(|(_, _, exists)| *exists)
+        self.known.get_mut(place)
     }
 
     /// Where a directory stands, or where it would have to stand.
     #[inline(never)]
     fn place(&self, directory: &[u8]) -> core::result::Result<usize, usize> {
         let hash = gnu_hash(directory);
-        let order =
-            |(known, path, _): &(u32, Vec<u8>, bool)| known.cmp(&hash).then_with(|| path.as_slice().cmp(directory));
+        let order = |known: &Known| known.hash.cmp(&hash).then_with(|| known.path.as_slice().cmp(directory));
         self.known.binary_search_by(order)
     }
 
@@ -282,17 +329,55 @@ impl Directories {
     pub fn learn(&mut self, directory: &[u8], exists: bool) {
         match self.place(directory) {
             Ok(at) => {
-                if let Some((_, _, known)) = self.known.get_mut(at) {
-                    *known = exists;
+                if let Some(known) = self.known.get_mut(at) {
+                    known.exists = exists;
                 }
             }
-            Err(at) => self.known.insert(at, (gnu_hash(directory), owned(directory), exists)),
+            Err(at) => {
+                let new = Known {
+                    hash: gnu_hash(directory),
+                    path: owned(directory),
+                    exists,
+                    has_no_levels: false,
+                    misses: 0,
+                    names: None,
+                };
+                self.known.insert(at, new);
+            }
+        }
+        let parent = directory
+            .strip_suffix(HWCAPS)
+            .and_then(|parent| parent.strip_suffix(b"/"));
+        if let Some(parent) = parent.and_then(|parent| self.get_mut(parent)) {
+            parent.has_no_levels = !exists;
+        }
+    }
+
+    /// Counts a name that a directory of a list of so many does not have. `true`, once, when it is worth reading.
+    fn miss(&mut self, directory: &[u8], of: usize) -> bool {
+        let Some(known) = self.get_mut(directory) else {
+            return of >= MANY_MISSES;
+        };
+        let before = known.misses.saturating_mul(of);
+        known.misses = known.misses.saturating_add(1);
+        before < MANY_MISSES && known.misses.saturating_mul(of) >= MANY_MISSES
+    }
+
+    /// Remembers all names of a directory, each with a NUL behind.
+    fn read(&mut self, directory: &[u8], names: &[u8]) {
+        self.learn(directory, true);
+        let hashes: Vec<u32> = names.split(|byte| *byte == 0).map(name_hash).collect();
+        if !hashes.contains(&gnu_hash(HWCAPS)) {
+            self.learn(&join(directory, HWCAPS), false);
+        }
+        if let Some(known) = self.get_mut(directory) {
+            known.names = Some(hashes);
         }
     }
 
     /// Forgets everything, for a long-running process that wants to look again.
     pub fn clear(&mut self) {
-        self.known.clear();
+        *self = Directories::new();
     }
 
     fn is_absent(&self, directory: &[u8]) -> bool {
@@ -376,9 +461,10 @@ impl<'c> Searcher<'c> {
             searcher: self,
             directories,
             request: *request,
+            hash: name_hash(request.name),
             plan: self.plan(request).into_iter(),
             source: Source::Direct,
-            own: Vec::new(),
+            own: Arc::new(Vec::new()),
             place: 0,
             level: 0,
         }
@@ -494,15 +580,30 @@ impl<'c> Searcher<'c> {
     }
 
     /// The directories of a module's own list, unless its lists are not to be used.
-    fn own_paths(&self, link: &Link<'_>, path: Option<&[u8]>) -> Vec<Vec<u8>> {
+    fn own_paths(&self, link: &Link<'_>, path: Option<&[u8]>, known: &mut Directories) -> Arc<Vec<Vec<u8>>> {
         let inhibited = |list: &Vec<u8>| {
             let mut names = list.split(|byte| matches!(byte, b':' | b' '));
             names.any(|name| name == link.name.bytes() || (link.is_program && name.is_empty()))
         };
         if self.inhibit_rpath.as_ref().is_some_and(inhibited) {
-            return Vec::new();
+            return Arc::new(Vec::new());
         }
-        self.elements(path.unwrap_or_default(), b":", link.origin(), link.is_program)
+        let (list, origin, is_program) = (path.unwrap_or_default(), link.origin(), link.is_program);
+        if let Some(last) = &known.last
+            && last.list == list
+            && last.origin.as_deref() == origin
+            && last.is_program == is_program
+        {
+            return last.directories.clone();
+        }
+        let directories = Arc::new(self.elements(list, b":", origin, is_program));
+        known.last = Some(Expanded {
+            list: owned(list),
+            origin: origin.map(owned),
+            is_program,
+            directories: directories.clone(),
+        });
+        directories
     }
 }
 
@@ -522,11 +623,13 @@ pub struct Walk<'s> {
     searcher: &'s Searcher<'s>,
     directories: &'s mut Directories,
     request: Request<'s>,
+    /// Of the name that is looked for, among those of a directory.
+    hash: u32,
     plan: vec::IntoIter<Source<'s>>,
     /// The list that the walk is in.
     source: Source<'s>,
     /// Its elements, unless the searcher has them.
-    own: Vec<Vec<u8>>,
+    own: Arc<Vec<Vec<u8>>>,
     /// The next element.
     place: usize,
     /// The next `glibc-hwcaps` subdirectory in it; their number stands for the directory itself.
@@ -598,14 +701,31 @@ impl<'s> Walk<'s> {
         let path = candidate.path.as_slice();
         let slashes = (candidate.directory..path.len()).filter(|at| path.get(*at) == Some(&b'/'));
         slashes
-            .filter_map(|at| path.get(..at))
-            .find(|directory| !directory.is_empty() && self.directories.exists(directory).is_none())
+            .filter_map(|at| path.get(..at).filter(|directory| !directory.is_empty()))
+            .map_while(|directory| match self.directories.exists(directory) {
+                // Nothing is in what is not there.
+                Some(false) => None,
+                known => Some((directory, known)),
+            })
+            .find_map(|(directory, known)| known.is_none().then_some(directory))
     }
 
     /// Remembers whether a directory exists, and returns it.
     pub fn learn(&mut self, directory: &[u8], exists: bool) -> bool {
         self.directories.learn(directory, exists);
         exists
+    }
+
+    /// Counts a candidate that is not there. The directory of the list that it was looked for in, when that is worth reading; [`Walk::read`] the names.
+    pub fn missed<'a>(&mut self, candidate: &'a Candidate) -> Option<&'a [u8]> {
+        let directory = candidate.path.get(..candidate.directory)?;
+        let of = self.list().len();
+        (!directory.is_empty() && self.directories.miss(directory, of)).then_some(directory)
+    }
+
+    /// Remembers all names of a directory, each with a NUL behind.
+    pub fn read(&mut self, directory: &[u8], names: &[u8]) {
+        self.directories.read(directory, names);
     }
 
     /// Whether a directory of a list, or the subdirectory `leaf` of it, is known not to exist.
@@ -623,19 +743,19 @@ impl<'s> Walk<'s> {
         self.place = 0;
         let place = match self.source {
             Source::Direct => {
-                self.own = searcher.direct(&self.request);
+                self.own = Arc::new(searcher.direct(&self.request));
                 return None;
             }
             Source::Cache { cache, skip_defaults } => {
-                self.own = self.cached(cache, skip_defaults);
+                self.own = Arc::new(self.cached(cache, skip_defaults));
                 return Some(Where::Cache);
             }
             Source::Rpath(link) => {
-                self.own = searcher.own_paths(link, link.rpath);
+                self.own = searcher.own_paths(link, link.rpath, self.directories);
                 Where::Rpath(link.name.clone())
             }
             Source::Runpath(link) => {
-                self.own = searcher.own_paths(link, link.runpath);
+                self.own = searcher.own_paths(link, link.runpath, self.directories);
                 Where::Runpath(link.name.clone())
             }
             Source::LibraryPath => Where::LibraryPath,
@@ -662,20 +782,27 @@ impl<'s> Walk<'s> {
             if !self.has_directories() {
                 let path = owned(base);
                 self.place = self.place.saturating_add(1);
-                return Some(Candidate { path, directory: 0 });
+                return Some(Candidate {
+                    path,
+                    is_absent: false,
+                    directory: 0,
+                });
             }
             let directory = base.len();
-            if self.directories.is_absent(base) {
+            let known = self.directories.get(base);
+            if known.is_some_and(|known| !known.exists) {
                 self.level = 0;
                 self.place = self.place.saturating_add(1);
                 continue;
             }
             let levels = self.searcher.hwcaps.names();
-            let has_none = self.level < levels.len() && self.directories.is_absent(&join(base, HWCAPS));
+            let has_none = known.is_some_and(|known| known.has_no_levels);
             let level = if has_none { levels.len() } else { self.level };
             let name = levels.get(level);
             let leaf = leaf(base, name);
             let absent = name.is_some() && self.directories.is_absent(&leaf);
+            let names = known.filter(|_| name.is_none()).and_then(|known| known.names.as_ref());
+            let is_absent = names.is_some_and(|names| !names.contains(&self.hash));
             if name.is_some() {
                 self.level = level.saturating_add(1);
             } else {
@@ -684,7 +811,11 @@ impl<'s> Walk<'s> {
             }
             if !absent {
                 let path = join(&leaf, self.request.name);
-                return Some(Candidate { path, directory });
+                return Some(Candidate {
+                    path,
+                    is_absent,
+                    directory,
+                });
             }
         }
     }
@@ -1032,6 +1163,74 @@ mod tests {
         assert!(X86_64.usable_levels(1).is_empty());
         assert_eq!(X86_64.usable_levels(2), ["x86-64-v2"]);
         assert_eq!(X86_64.usable_levels(9), X86_64.levels);
+    }
+
+    #[test]
+    fn a_directory_that_is_read_says_which_candidates_are_there() {
+        let path: Vec<String> = (0..MANY_MISSES).map(|number| format!("/store/{number:02}")).collect();
+        let path = path.join(":");
+        let settings = Settings {
+            library_path: Some(path.as_bytes()),
+            cpu_level: 3,
+            ..SETTINGS
+        };
+        let searcher = Searcher::new(&settings, None);
+        let mut directories = Directories::new();
+        let mut candidates = |name: &str, names: &[u8]| {
+            let request = needed(name, &[]);
+            let mut walk = searcher.walk(&request, &mut directories);
+            let mut found = Vec::new();
+            while let Some(step) = walk.next() {
+                match step {
+                    Step::Entering(Where::Default) => break,
+                    Step::Entering(_) => {}
+                    Step::Try(candidate) => {
+                        if let Some(directory) = walk.missed(&candidate) {
+                            walk.read(directory, names);
+                        }
+                        found.push((candidate.path, candidate.is_absent));
+                    }
+                }
+            }
+            found
+        };
+        // In a long list at the first miss, which is a subdirectory's.
+        let first = candidates("libx.so", b"libx.so\0LIBY.so\0");
+        let count =
+            |found: &[(Vec<u8>, bool)], absent| found.iter().filter(|(_, is_absent)| *is_absent == absent).count();
+        assert_eq!((first.len(), count(&first, true)), (2 * MANY_MISSES, 0));
+        for (name, is_absent) in [("libx.so", false), ("liby.so", false), ("libz.so", true)] {
+            let found = candidates(name, b"");
+            assert_eq!(
+                (found.len(), count(&found, is_absent)),
+                (MANY_MISSES, MANY_MISSES),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_directory_of_a_short_list_is_read_after_many_misses_and_once() {
+        let settings = Settings {
+            library_path: Some(b"/one:/two:/three:/four"),
+            ..SETTINGS
+        };
+        let searcher = Searcher::new(&settings, None);
+        let mut directories = Directories::new();
+        let directory = b"/two";
+        directories.learn(directory, true);
+        let request = needed("libx.so", &[]);
+        let read: Vec<usize> = (1..=2 * MANY_MISSES)
+            .filter(|_| {
+                let mut walk = searcher.walk(&request, &mut directories);
+                let two = walk.find_map(|step| match step {
+                    Step::Try(candidate) if candidate.path.starts_with(directory) => Some(candidate),
+                    _ => None,
+                });
+                walk.missed(&two.unwrap()).is_some()
+            })
+            .collect();
+        assert_eq!(read, [MANY_MISSES / 4]);
     }
 
     #[test]

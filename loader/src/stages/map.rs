@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use super::dense::dense_piece;
 use super::{Batch, demands};
 use crate::arch::Machine;
 use crate::elf::dynamic::Flags1;
@@ -389,19 +390,26 @@ impl Work<'_, '_, '_> {
                 }
                 Step::Try(candidate) => candidate,
             };
+            if candidate.is_absent {
+                let path = &candidate.path;
+                self.context.log.emit(Interest::LIBS, || Event::Trying(path));
+                self.pass(path, Rejected::Os(Errno::ENOENT), tried);
+                continue;
+            }
             found = self.attempt(&candidate.path, purpose, asker, role, tried);
             if found.is_some() {
                 break;
             }
-            if matches!(
-                tried.last(),
-                Some(Tried {
-                    why: Rejected::Os(Errno::ENOENT),
-                    ..
-                })
-            ) {
+            let host = self.context.host;
+            let last = tried.last().map(|tried| &tried.why);
+            if matches!(last, Some(Rejected::Os(Errno::ENOENT))) {
+                if let Some(directory) = walk.missed(&candidate)
+                    && let Some(names) = host.names_in(directory)
+                {
+                    walk.read(directory, &names);
+                }
                 while let Some(directory) = walk.unknown_directory(&candidate).map(<[u8]>::to_vec) {
-                    if !walk.learn(&directory, self.context.host.is_directory(&directory)) {
+                    if !walk.learn(&directory, host.is_directory(&directory)) {
                         break;
                     }
                 }
@@ -428,15 +436,19 @@ impl Work<'_, '_, '_> {
         };
         match rejected {
             Ok(why) => {
-                self.context
-                    .log
-                    .emit(Interest::STREAM, || Event::Passed { path, why: &why });
-                let path = Name::new(path);
-                tried.push(Tried { path, why });
+                self.pass(path, why, tried);
                 None
             }
             Err(error) => Some(Err(error)),
         }
+    }
+
+    /// Notes why a path is not taken.
+    fn pass(&self, path: &[u8], why: Rejected, tried: &mut Vec<Tried>) {
+        let passed = || Event::Passed { path, why: &why };
+        self.context.log.emit(Interest::STREAM, passed);
+        let path = Name::new(path);
+        tried.push(Tried { path, why });
     }
 
     /// Opens one path and maps it, unless it is a file that is mapped already.
@@ -635,6 +647,7 @@ fn map_near(
     let (header, headers) = read_headers(file, context).map_err(fault)?;
     let mut layout = Layout::plan(&header, &headers, Some(file.length), context.page_size).map_err(fault)?;
     layout.near = near;
+    layout.huge = dense_piece(context.host, file, &layout);
     let image = context.host.map(file, &layout).map_err(fault)?;
     if let Some((dynamic, _)) = layout.dynamic {
         // It is read first, and relocation writes to its page.

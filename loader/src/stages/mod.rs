@@ -11,6 +11,7 @@
 
 pub mod answers;
 pub mod demands;
+pub mod dense;
 pub mod init;
 pub mod link;
 pub mod map;

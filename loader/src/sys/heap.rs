@@ -5,10 +5,11 @@
 //! is kept by its size and handed out again without a search. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
 //! into lode in that very thread cannot wait for itself, so it does without the list: what it asks for is a mapping of its own, and what it gives
 //! back is left for the one that it interrupted. So an edit costs no system call, as blocking signals would. The handler may wait for a lock that another thread has, for
-//! which the edit then goes on no more: so no thread waits for the list for ever, but does, after a while, what the handler does.
+//! which the edit then goes on no more: so no thread waits for the list for ever, but does, after a while, what the handler does. Where the kernel has no mapping for it,
+//! there is spare memory with a list of its own.
 //!
 //! # Safety
-//! Room and range are lode's alone. Blocks are handed out by the allocator, which keeps them apart. One that was given back is a [`Block`], a value with one owner.
+//! Room, range and spare memory are lode's alone. Blocks are handed out by the allocator, which keeps them apart. One that was given back is a [`Block`], a value with one owner.
 #![allow(unsafe_code)]
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -16,6 +17,8 @@ use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+use spin::{Mutex, MutexGuard};
 
 use super::machine;
 use crate::error::Errno;
@@ -49,6 +52,9 @@ const PATIENCE_OF_FORK: u32 = 1 << 25;
 /// The alignment of a mapping: that of the smallest page.
 const PAGE: usize = 4096;
 
+/// The index of the spare memory in [`Heap::places`].
+const SPARE: usize = 2;
+
 /// What the kernel answered when it last refused memory to lode, for people; 0 before it did.
 static REFUSAL: AtomicI32 = AtomicI32::new(0);
 
@@ -66,7 +72,6 @@ pub fn refusal() -> Errno {
 }
 
 /// The heap, to be made the global allocator by the binary.
-#[derive(Debug)]
 pub struct Heap {
     /// For the thread that [`Heap::holder`] names.
     state: UnsafeCell<State>,
@@ -74,8 +79,10 @@ pub struct Heap {
     holder: AtomicU64,
     /// Blocks that signal handlers gave back while the thread that they interrupted edited the list.
     left: AtomicPtr<Unit>,
-    /// First address and length of the room and of the range; blocks elsewhere are mappings of their own.
-    places: [[AtomicUsize; 2]; 2],
+    /// The spare memory, for who can have neither the list nor a mapping. It is nobody's list until it is first asked.
+    spare: Mutex<linked_list_allocator::Heap>,
+    /// First address and length of the room, the range and the spare memory; blocks elsewhere are mappings of their own.
+    places: [[AtomicUsize; 2]; 3],
     /// [`Heap::hold`] found the lock taken by its own thread.
     interrupted: AtomicBool,
     /// Threads have pointers, and signals may arrive: the program runs.
@@ -137,9 +144,9 @@ struct State {
     end: usize,
 }
 
-impl core::fmt::Debug for State {
+impl core::fmt::Debug for Heap {
     fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(out, "{:#x} to {:#x}", self.reserved.start(), self.end)
+        self.places.fmt(out)
     }
 }
 
@@ -162,16 +169,18 @@ impl Heap {
             }),
             holder: AtomicU64::new(0),
             left: AtomicPtr::new(null_mut()),
-            places: [const { [const { AtomicUsize::new(0) }; 2] }; 2],
+            spare: Mutex::new(linked_list_allocator::Heap::empty()),
+            places: [const { [const { AtomicUsize::new(0) }; 2] }; 3],
             interrupted: AtomicBool::new(false),
             guarded: AtomicBool::new(false),
             exhausted: AtomicBool::new(false),
         }
     }
 
-    /// Gives the heap room to begin in, before it is asked for anything.
-    pub fn begin(&self, room: &'static mut [MaybeUninit<Unit>]) {
+    /// Gives the heap room to begin in, and spare memory, before it is asked for anything.
+    pub fn begin<const N: usize>(&self, [room, spare]: &'static mut [[MaybeUninit<Unit>; N]; 2]) {
         self.note(0, room.as_ptr().addr(), size_of_val(room));
+        self.note(SPARE, spare.as_mut_ptr().expose_provenance(), size_of_val(spare));
         self.with(|state| state.room = Some(room));
     }
 
@@ -272,6 +281,35 @@ impl Heap {
         }
     }
 
+    /// The list of the spare memory. `None` when this thread is in the middle of an edit of it, or another one for too long.
+    fn spare(&self) -> Option<MutexGuard<'_, linked_list_allocator::Heap>> {
+        (0..PATIENCE).find_map(|_| self.spare.try_lock())
+    }
+
+    /// A block of the spare memory.
+    #[cold]
+    fn spared(&self, shape: Layout) -> Option<*mut u8> {
+        let [.., [first, bytes]] = &self.places;
+        let bytes = bytes.load(Ordering::Relaxed);
+        let mut list = self.spare()?;
+        if list.size() == 0 && bytes != 0 {
+            let first = core::ptr::with_exposed_provenance_mut(first.load(Ordering::Relaxed));
+            // SAFETY: `begin` was given the memory for this list, which begins here, once.
+            unsafe { list.init(first, bytes) };
+        }
+        let block = list.allocate_first_fit(shape).ok()?;
+        Some(block.as_ptr())
+    }
+
+    /// Takes back a block of the spare memory; it is lost in the middle of an edit of that.
+    #[cold]
+    fn give_spare_back(&self, block: NonNull<u8>, shape: Layout) {
+        if let Some(mut list) = self.spare() {
+            // SAFETY: the list handed it out, with this shape, and whoever had it gives it away here.
+            unsafe { list.deallocate(block, shape) };
+        }
+    }
+
     /// Notes where the memory of the list of this index lies.
     fn note(&self, index: usize, start: usize, length: usize) {
         if let Some(place) = self.places.get(index) {
@@ -281,11 +319,11 @@ impl Heap {
         }
     }
 
-    fn holds(&self, block: NonNull<u8>) -> bool {
-        let within = |[first, bytes]: &[AtomicUsize; 2]| {
+    /// The index of the place of a block. `None` for a mapping of its own.
+    fn place_of(&self, block: NonNull<u8>) -> Option<usize> {
+        self.places.iter().position(|[first, bytes]| {
             block.addr().get().wrapping_sub(first.load(Ordering::Relaxed)) < bytes.load(Ordering::Relaxed)
-        };
-        self.places.iter().any(within)
+        })
     }
 }
 
@@ -417,8 +455,8 @@ fn shape(layout: Layout) -> Layout {
 
 /// A mapping for a block that is not to come from the list.
 #[cold]
-fn mapped(layout: Layout) -> Option<*mut u8> {
-    let words = (layout.align() <= PAGE).then(|| super::linux::allocate(layout.size()))??;
+fn mapped(shape: Layout) -> Option<*mut u8> {
+    let words = (shape.align() <= PAGE).then(|| super::linux::allocate(shape.size()))??;
     Some(words.as_ptr().cast_mut().cast())
 }
 
@@ -429,9 +467,10 @@ unsafe impl Sync for Heap {}
 // their own.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let shape = shape(layout);
         let from_list = |state: &mut State| {
             let end = state.end;
-            let block = state.allocate(shape(layout));
+            let block = state.allocate(shape);
             if end != state.end {
                 let start = state.list.bottom().addr();
                 self.note(1, start, state.end.wrapping_sub(start));
@@ -439,7 +478,8 @@ unsafe impl GlobalAlloc for Heap {
             block
         };
         let block = loop {
-            if let Some(block) = self.with(from_list).or_else(|| mapped(layout)) {
+            let block = self.with(from_list).or_else(|| mapped(shape));
+            if let Some(block) = block.or_else(|| self.spared(shape)) {
                 break block;
             }
             // For the list alone a handler would wait for ever; any other thread has nothing better to do.
@@ -481,12 +521,16 @@ unsafe impl GlobalAlloc for Heap {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(start) = NonNull::new(block) else { return };
-        if !self.holds(start) {
-            // SAFETY: a mapping that `alloc` made for this block alone. One that cannot be given back stays.
-            let _ = unsafe { call::munmap(start.addr().get(), layout.size()) };
-            return;
-        }
         let shape = shape(layout);
+        match self.place_of(start) {
+            None => {
+                // SAFETY: a mapping that `alloc` made for this block alone. One that cannot be given back stays.
+                let _ = unsafe { call::munmap(start.addr().get(), shape.size()) };
+                return;
+            }
+            Some(SPARE) => return self.give_spare_back(start, shape),
+            Some(_) => {}
+        }
         // SAFETY: the caller's promise: handed out here for this layout, so with this shape, and used no longer.
         let block: Block = unsafe { core::slice::from_raw_parts_mut(block.cast(), shape.size() / UNIT) };
         let mut block = Some(block);
@@ -503,6 +547,11 @@ mod tests {
 
     fn size() -> Layout {
         Layout::from_size_align(48, 16).unwrap()
+    }
+
+    /// Whether a block is no mapping of its own.
+    fn is_held(heap: &Heap, block: *mut u8) -> bool {
+        heap.place_of(NonNull::new(block).unwrap()).is_some()
     }
 
     /// Bytes that are free, in the list and among the kept blocks.
@@ -544,7 +593,7 @@ mod tests {
     fn the_last_block_of_the_room_grows_in_place_and_goes_back() {
         let heap = Heap::new();
         heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
-            [const { MaybeUninit::uninit() }; 64],
+            [const { [const { MaybeUninit::uninit() }; 64] }; 2],
         )));
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
@@ -558,7 +607,7 @@ mod tests {
             assert_eq!(heap.alloc(Layout::from_size_align(500, 16).unwrap()), other);
             // The room is full.
             let outside = heap.alloc(Layout::from_size_align(500, 16).unwrap());
-            assert!(heap.holds(NonNull::new(outside).unwrap()) && outside.addr().abs_diff(first.addr()) > 1024);
+            assert!(is_held(&heap, outside) && outside.addr().abs_diff(first.addr()) > 1024);
         }
     }
 
@@ -572,16 +621,48 @@ mod tests {
             let before = free(&heap);
             assert!(heap.take_within(1));
             let second = heap.alloc(size());
-            assert!(!second.is_null() && !heap.holds(NonNull::new(second).unwrap()));
+            assert!(!second.is_null() && !is_held(&heap, second));
             heap.dealloc(first, size());
             heap.dealloc(second, size());
             assert_eq!(free(&heap), before);
             heap.release();
             let third = heap.alloc(size());
-            assert!(heap.holds(NonNull::new(third).unwrap()));
+            assert!(is_held(&heap, third));
             assert_eq!(free(&heap), before);
             heap.dealloc(third, size());
             assert_eq!(free(&heap), before + 48);
+        }
+    }
+
+    #[test]
+    fn what_has_neither_the_list_nor_a_mapping_is_spare() {
+        let heap = Heap::new();
+        assert_eq!(heap.spared(size()), None);
+        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
+            [const { [const { MaybeUninit::uninit() }; 1024] }; 2],
+        )));
+        heap.guard();
+        // There is no mapping with such an alignment.
+        let whole = Layout::from_size_align(100, 2 * PAGE).unwrap();
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            assert!(heap.take_within(1));
+            for _ in 0..1000 {
+                let lasting = heap.alloc(whole);
+                let place = heap.place_of(NonNull::new(lasting).unwrap());
+                assert_eq!((place, lasting.addr() % whole.align()), (Some(SPARE), 0));
+                let other = heap.spared(size()).unwrap();
+                heap.dealloc(lasting, whole);
+                heap.dealloc(other, size());
+            }
+            assert_eq!(heap.spared(Layout::from_size_align(1025 * UNIT, 1).unwrap()), None);
+            // In the middle of an edit of the spare memory too.
+            let last = heap.spared(size()).unwrap();
+            let edit = heap.spare().unwrap();
+            assert!(heap.alloc(whole).is_null());
+            heap.dealloc(last, size());
+            drop(edit);
+            heap.release();
         }
     }
 
@@ -598,7 +679,7 @@ mod tests {
             std::thread::scope(|scope| {
                 scope.spawn(|| {
                     let second = heap.alloc(size());
-                    assert!(!second.is_null() && !heap.holds(NonNull::new(second).unwrap()));
+                    assert!(!second.is_null() && !is_held(&heap, second));
                     let other = heap.realloc(second, size(), 9000);
                     heap.dealloc(other, Layout::from_size_align(9000, 16).unwrap());
                     heap.dealloc(core::ptr::with_exposed_provenance_mut(own), size());
@@ -612,7 +693,7 @@ mod tests {
             assert_eq!(free(&heap), before);
             heap.release();
             let third = heap.alloc(size());
-            assert!(heap.holds(NonNull::new(third).unwrap()));
+            assert!(is_held(&heap, third));
             assert_eq!(free(&heap), before);
         }
     }

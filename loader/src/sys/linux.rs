@@ -19,6 +19,7 @@ use crate::error::{Errno, Fault, KernelVersion, Kind, Name};
 use crate::image::{Extent, Image, Pointer, Reservation};
 use crate::layout::{Layout, Source};
 use crate::sys::heap::{refusal, refused};
+use crate::sys::listing;
 use crate::world::{File, Host, Identity};
 
 /// Longest path that the kernel takes, with its NUL (`PATH_MAX`).
@@ -80,7 +81,7 @@ fn status(descriptor: i32) -> Result<Stat, Errno> {
 }
 
 /// Runs `body` with `path` as a C string.
-fn with_path(path: &[u8], body: &mut dyn FnMut(&CStr) -> Result<(), Errno>) -> Result<(), Errno> {
+pub(super) fn with_path(path: &[u8], body: &mut dyn FnMut(&CStr) -> Result<(), Errno>) -> Result<(), Errno> {
     if path.len() >= PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
     }
@@ -95,7 +96,7 @@ fn with_path(path: &[u8], body: &mut dyn FnMut(&CStr) -> Result<(), Errno>) -> R
 }
 
 /// Room for the longest path. On the heap: the first thread's stack may be as small as 16 KiB.
-fn path_buffer() -> Option<Vec<u8>> {
+pub(super) fn path_buffer() -> Option<Vec<u8>> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(PATH_MAX).ok()?;
     // Piece by piece: what fills a vector with one value goes byte by byte.
@@ -304,7 +305,7 @@ impl Linux {
     fn fill(&self, file: &File, layout: &Layout, mapping: &mut Mapping) -> Result<(), Fault> {
         let fault = |what| move |errno| Kind::os(what, errno);
         let mapped_already = usize::from(layout.reserving_piece().is_some());
-        for piece in layout.pieces.iter().skip(mapped_already) {
+        for (number, piece) in layout.pieces.iter().enumerate().skip(mapped_already) {
             let at = piece.at.0.wrapping_sub(layout.span.0.0) as usize;
             let clears = piece.clear.is_some();
             let wanted = protection(piece.access);
@@ -321,6 +322,13 @@ impl Linux {
                 start..start.wrapping_add(bytes as usize)
             });
             match piece.source {
+                Source::File { offset } if layout.huge == Some(number) => {
+                    let before = piece.clear.map_or(length, |_| cleared.start);
+                    mapping
+                        .put(at, length, wanted, Content::ZEROS, 0..0)
+                        .and_then(|()| mapping.fill_in_huge_pages(at, length, before, of_file(file, offset)))
+                        .map_err(not_mapped)?;
+                }
                 Source::File { offset } => mapping
                     .put(at, length, first, of_file(file, offset), cleared)
                     .map_err(not_mapped)?,
@@ -434,6 +442,12 @@ impl Host for Linux {
             Err(_) => true,
             Ok(()) => is_directory,
         }
+    }
+
+    fn names_in(&self, directory: &[u8]) -> Option<Vec<u8>> {
+        // A running program may add a library, and may have a filter by now.
+        let is_start = self.at_hand == 0;
+        is_start.then(|| listing::names_in(self, directory)).flatten()
     }
 
     fn program_origin(&self) -> Option<Name> {

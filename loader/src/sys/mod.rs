@@ -11,6 +11,7 @@ use core::ffi::CStr;
 
 pub mod heap;
 pub mod linux;
+pub mod listing;
 pub mod present;
 pub mod probe;
 

@@ -1,5 +1,6 @@
 // A signal arrives after every single instruction of parts of a dlopen and a dlclose (of all of it in the long suite), and its handler opens or
-// closes a library itself, which is done or refused with a text, and never waits for its own thread. The system's loader is not asked: it does.
+// closes a library itself, which is done or refused with a text, and never waits for its own thread; also while the kernel has no memory. The system's loader
+// is not asked: it waits.
 //# libc: glibc
 //# lib: ../glibc_signal_at_every_step/needed.cc -> libneeded.so -nostdlib
 //# lib: ../glibc_signal_at_every_step/plain.cc -> libplain.so libneeded.so -nostdlib
@@ -9,11 +10,13 @@
 //# bind: lazy
 //# modes: interp
 //# stdout: open: wrong 0, steps enough 1, opened and refused 1
+//# stdout: open without memory: wrong 0, steps enough 1
 //# stdout: close: wrong 0, steps enough 1
 //# stdout: still opens 42
 #include <cstdio>
 #include <cstring>
 #include <dlfcn.h>
+#include <sys/resource.h>
 #include "steps.h"
 
 static int wrong, opened, refused;
@@ -37,6 +40,18 @@ static void open_other(long step)
     wrong += !text || (!library && !strstr(text, "busy"));
     if (library)
         wrong += dlclose(library) != 0;
+}
+
+// Where it interrupts lode's use of its own memory, there is neither that nor more of the kernel's.
+static void open_without_memory(long)
+{
+    rlimit before;
+    getrlimit(RLIMIT_AS, &before);
+    rlimit nothing = {0, before.rlim_max};
+    setrlimit(RLIMIT_AS, &nothing);
+    const char *text = dlopen("./libother.so", RTLD_NOW) ? "" : dlerror();
+    setrlimit(RLIMIT_AS, &before);
+    wrong += !text || (!strstr(text, "busy") && !strstr(text, "annot allocate memory"));
 }
 
 // Closes what it opened before the first step.
@@ -66,6 +81,7 @@ int main()
     setbuf(stdout, nullptr);
     open_and_close();
     try_it("open", open_other);
+    try_it("open without memory", open_without_memory);
     try_it("close", close_other);
     void *library = dlopen("./libplain.so", RTLD_NOW);
     printf("still opens %d\n", library ? reinterpret_cast<int (*)()>(dlsym(library, "answer"))() : -1);
