@@ -10,7 +10,7 @@
 //! | `LODE_LOADER` | the loader under test; without it the one that `cargo xtask build` left |
 //! | `LODE_LIBCRT` | `libcrt.a`, for the programs that link it |
 //! | `LODE_MUSL` | the libc.so of musl to run musl's programs with, separated by colons; without it the machine's |
-//! | `LODE_ZIG` | `zig`, which links C++ with musl; without it there are no such programs |
+//! | `LODE_ZIG` | `zig`, which links C++ with musl; without it there are no such programs (`cargo xtask test` fetches it in CI and for the suite `musl`) |
 //! | `CI` | `true`: a missing tool is a failure; otherwise its tests are skipped with a word |
 
 #![forbid(unsafe_code)]
@@ -91,8 +91,8 @@ fn trials_of(behaviour: Behaviour, workshop: &Arc<Workshop>, strict: bool, trial
                 name = format!("{name}::{}", workshop.oracles(behaviour.libc)[release].release);
             }
             let trial = match &missing {
-                Some(Missing { tool, optional: false }) if strict => failing(&name, format!("{tool} is missing")),
-                Some(Missing { tool, .. }) => Trial::test(name, || Ok(()))
+                Some(tool) if strict => failing(&name, format!("{tool} is missing")),
+                Some(tool) => Trial::test(name, || Ok(()))
                     .with_kind(format!("no {tool}"))
                     .with_ignored_flag(true),
                 None => {
@@ -122,32 +122,22 @@ fn failing(name: &str, reason: String) -> Trial {
     Trial::test(name, move || Err(Failed::from(reason)))
 }
 
-/// A tool that is not there.
-struct Missing {
-    tool: String,
-    /// Whether CI, which installs Debian's packages, does without.
-    optional: bool,
-}
-
 /// What this machine lacks to build and run a behaviour.
-fn missing_tool(behaviour: &Behaviour, workshop: &Workshop, linker: Linker) -> Option<Missing> {
-    let missing = |tool: &str, optional| {
-        let tool = tool.to_owned();
-        Some(Missing { tool, optional })
-    };
+fn missing_tool(behaviour: &Behaviour, workshop: &Workshop, linker: Linker) -> Option<String> {
+    let missing = |tool: &str| Some(tool.to_owned());
     if !workshop.loader_exists() {
-        return missing("loader (cargo xtask build makes it)", false);
+        return missing("loader (cargo xtask build makes it)");
     }
     if !workshop.can_link(linker) {
-        return missing(&linker.to_string(), false);
+        return missing(&linker.to_string());
     }
     match (behaviour.libc, behaviour.language) {
-        (Libc::Musl, Language::C) if !workshop.has_musl_gcc() => missing("musl-gcc", false),
+        (Libc::Musl, Language::C) if !workshop.has_musl_gcc() => missing("musl-gcc"),
         (Libc::Musl, Language::C) => None,
-        (Libc::Musl, Language::Cxx) if !workshop.has_zig() => missing("zig (LODE_ZIG)", true),
+        (Libc::Musl, Language::Cxx) if !workshop.has_zig() => missing("zig (LODE_ZIG)"),
         (Libc::Musl, Language::Cxx) => None,
-        (_, Language::Cxx) if !workshop.has_cxx() => missing("g++", false),
-        (Libc::Crt, _) if workshop.libcrt().is_none() => missing("libcrt.a (LODE_LIBCRT)", false),
+        (_, Language::Cxx) if !workshop.has_cxx() => missing("g++"),
+        (Libc::Crt, _) if workshop.libcrt().is_none() => missing("libcrt.a (LODE_LIBCRT)"),
         _ => None,
     }
 }

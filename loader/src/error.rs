@@ -648,13 +648,14 @@ impl Error {
     }
 }
 
-/// The familiar words are musl's. Set before anything fails in a process of musl's.
-pub static MUSL_WORDS: AtomicBool = AtomicBool::new(false);
+/// The process is musl's, as its program says: the familiar words are, and the rules for names of libraries, references and the order of constructors. Set before
+/// anything is looked for. It stands here because every room has words, and some have rules. The directories of a search, which are more than a rule, are the searcher's.
+pub static FOR_MUSL: AtomicBool = AtomicBool::new(false);
 
 /// One line in the familiar words, without the name of the program: what `dlerror` returns.
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if MUSL_WORDS.load(Ordering::Relaxed) {
+        if FOR_MUSL.load(Ordering::Relaxed) {
             return self.in_musl_words(out);
         }
         match &self.kind {
@@ -1142,7 +1143,7 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.error;
         let program = Lossy(self.program);
-        let is_musl = MUSL_WORDS.load(Ordering::Relaxed);
+        let is_musl = FOR_MUSL.load(Ordering::Relaxed);
         match &error.kind {
             Kind::Usage(text) => return writeln!(out, "{program}: {text}\nTry 'ld-lode --help'."),
             Kind::Undefined(list) => {

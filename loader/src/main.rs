@@ -39,12 +39,11 @@ use lode::elf::dynamic::{Dyn, tag};
 use lode::elf::note;
 use lode::elf::segment::{Access, kind};
 use lode::elf::{Address, Vaddr};
-use lode::error::{Fault, Kind, Lossy, MUSL_WORDS, Name, Result, Stage, text};
+use lode::error::{FOR_MUSL, Fault, Kind, Lossy, Name, Result, Stage, text};
 use lode::event::{Event, Interest, Log, Silence};
 use lode::image::{TEXT_CHANGES, Table};
 use lode::process::{self, Allow, DebugHelp, Help, Mode, Options};
 use lode::restore;
-use lode::scope::MUSL_RULES;
 use lode::scope::{DYNAMIC_WEAK, RESOLVER};
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher, Settings};
@@ -376,8 +375,7 @@ impl Launch {
         }
         let is_musl = known_for_musl.unwrap_or_else(|| is_for_musl(&program));
         if is_musl {
-            MUSL_RULES.store(true, Ordering::Relaxed);
-            MUSL_WORDS.store(true, Ordering::Relaxed);
+            FOR_MUSL.store(true, Ordering::Relaxed);
             self.search_as_musl(&program, options, &mut searcher);
         } else {
             if self.as_command {
@@ -493,7 +491,11 @@ impl Launch {
         // Started by the kernel, lode is the interpreter of that name.
         let given = interpreter.as_ref().map(Name::bytes).filter(|_| self.as_command);
         let libcs: Vec<&[u8]> = options.libc.into_iter().chain(given).collect();
-        searcher.search_as_musl(list.as_deref().unwrap_or(MUSL_DIRECTORIES), &libcs);
+        searcher.search_as_musl(
+            list.as_deref().unwrap_or(MUSL_DIRECTORIES),
+            options.library_path,
+            &libcs,
+        );
     }
 
     #[inline(never)]
@@ -664,6 +666,7 @@ impl Launch {
         tls: &mut TlsPlan,
     ) -> core::result::Result<(), Fault> {
         thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(8), Ordering::Relaxed);
+        // Of both libc's loader would open files. The program finds them where the kernel put them.
         let mut environment = Vec::new();
         for entry in self.stack.environment() {
             let text = entry.to_bytes();

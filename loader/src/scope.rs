@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex};
+use crate::error::FOR_MUSL;
 use crate::event::{Event, Interest, Log};
 use crate::symbols::{Use, Version, Wanted};
 use crate::world::{Module, ModuleId, Namespace, Role, Roster, Unique};
@@ -25,10 +26,6 @@ pub static RESOLVER: AtomicU8 = AtomicU8::new(0);
 pub const WALK: u8 = 1;
 /// There is an index wherever the walk is not asked for otherwise.
 pub const INDEX: u8 = 2;
-
-/// The rules of musl for references: a version counts only where it leads to a definition, and a name that ends in 64 stands for libc's plain
-/// one if it has no other definition. Set before the first look-up.
-pub static MUSL_RULES: AtomicBool = AtomicBool::new(false);
 
 /// A definition that a reference got.
 #[derive(Clone, Copy, Debug)]
@@ -256,12 +253,12 @@ impl<'a> Scope<'a, '_> {
         let (name, hash) = name.unwrap_or_else(|| from.symbols.hashed_name(&symbol));
         let mut wanted = Wanted::hashed(name, hash, version, purpose);
         // musl sees no hidden definition.
-        wanted.newest = version.is_none() && MUSL_RULES.load(Ordering::Relaxed);
+        wanted.newest = version.is_none() && FOR_MUSL.load(Ordering::Relaxed);
         if is_symbolic && let Some(index) = from.symbols.find_index(&wanted) {
             return Some((from, index));
         }
         let found = match self.locate(&wanted, None, log) {
-            None if MUSL_RULES.load(Ordering::Relaxed) => self.find_as_musl(name, purpose, log)?,
+            None if FOR_MUSL.load(Ordering::Relaxed) => self.find_as_musl(name, purpose, log)?,
             found => found?,
         };
         if symbol.is_defined() && symbol.visibility() == symbol::STV_PROTECTED && found.0.id != from.id {

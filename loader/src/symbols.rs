@@ -542,6 +542,13 @@ impl Symbols {
         (behind < MOST).then_some(first..behind)
     }
 
+    /// Whether other modules can find thread-local variables here, which they may refer to by a distance from the thread pointer.
+    #[cold]
+    pub fn lends_thread_locals(&self) -> bool {
+        let is_lent = |symbol: Symbol| symbol.kind() == symbol::STT_TLS && symbol.is_defined();
+        (0..self.count()).any(|index| self.get(SymbolIndex(index)).is_some_and(is_lent))
+    }
+
     /// The GNU hash of the name of a symbol that the hash table can find; its lowest bit does not count.
     #[inline]
     pub fn hash_at(&self, index: SymbolIndex) -> u32 {

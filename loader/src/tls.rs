@@ -26,7 +26,8 @@ pub struct TlsPlan {
     pub own: u64,
     /// Bytes of those words.
     pub own_size: u64,
-    /// A library with more zeros than this behind its initial bytes gets its block in each thread when that first touches it, unless its code counts on static TLS.
+    /// A library with more zeros than this behind its initial bytes gets its block in each thread when that first touches it, unless code counts on static TLS, or
+    /// that of other modules may.
     pub most_zeros: u64,
 }
 

@@ -139,7 +139,8 @@ fn a_musl_programs_list_is_what_musls_loader_lists() {
         &[
             "lib/liba.so",
             "-lm",
-            "-Wl,-rpath,$ORIGIN/lib:$ORIGIN/deep",
+            // An entry that is no directory is passed over.
+            "-Wl,-rpath,$ORIGIN/program:$ORIGIN/lib:$ORIGIN/deep",
             "-Wl,-rpath-link,deep",
         ],
     );

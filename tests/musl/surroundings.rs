@@ -71,6 +71,42 @@ fn a_set_user_id_program_takes_nothing_from_its_caller() {
     assert_eq!(told[0].0, told[1].0, "{}", told[1].1);
 }
 
+/// Where it stands in musl's place and nothing else has libc's names, the first file that it finds is its own.
+#[test]
+fn lode_does_not_take_itself_for_libc() {
+    let Some(stand) = Stand::open() else { return };
+    stand.compile("program", "int main(void) { return 0; }\n", &[]);
+    let Some(output) = stand.script(&stand.libcs[0], true, "LODE_OPTIONS= ./program") else {
+        return;
+    };
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(127), "{said}");
+    assert!(
+        said.contains("not a usable musl libc: it lacks __dls2b, __dls3"),
+        "{said}"
+    );
+}
+
+/// musl's own loader is not asked: the name of the interpreter is what it replaces.
+#[test]
+fn a_program_of_another_loader_gets_no_libc_of_musl() {
+    let Some(stand) = Stand::open() else { return };
+    let interpreter = "-Wl,--dynamic-linker=/lib64/ld-linux-x86-64.so.2";
+    stand.compile("program", "int main(void) { return 0; }\n", &[interpreter]);
+    for libc in &stand.libcs {
+        let folder = libc.loader.canonicalize().unwrap();
+        let mut command = Command::new(&stand.lode);
+        command.arg("--library-path").arg(folder.parent().unwrap());
+        let output = run(command.arg(stand.path("program")));
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(127), "{said}");
+        assert!(
+            said.contains("the file was built for another libc: musl\nlode[E0211]: "),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn libraries_are_searched_where_the_file_of_the_system_says() {
     let Some(stand) = Stand::open() else { return };

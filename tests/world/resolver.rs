@@ -16,7 +16,8 @@ use std::{env, fs};
 
 use fastrand::Rng;
 use forge::{Binding, HashStyle, Kind, Module, Visibility, gnu_hash};
-use lode::scope::{DYNAMIC_WEAK, INDEX, MUSL_RULES, RESOLVER, WALK};
+use lode::error::FOR_MUSL;
+use lode::scope::{DYNAMIC_WEAK, INDEX, RESOLVER, WALK};
 use lode::world::{Namespace, Role};
 
 use crate::binding::{function, pointer, slot};
@@ -44,7 +45,7 @@ pub fn obey_environment() {
         Ok("walk") => RESOLVER.store(WALK, Ordering::Relaxed),
         Ok("index") => RESOLVER.store(INDEX, Ordering::Relaxed),
         Ok("weak") => DYNAMIC_WEAK.store(true, Ordering::Relaxed),
-        Ok("musl") => MUSL_RULES.store(true, Ordering::Relaxed),
+        Ok("musl") => FOR_MUSL.store(true, Ordering::Relaxed),
         _ => {}
     }
 }

@@ -16,6 +16,7 @@ use anyhow::Result;
 use lode::error::Name;
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Conventions, Directories, Link, Purpose, Request, Searcher, Settings, Step};
+use nix::errno::Errno;
 use serde::Serialize;
 
 pub use rule::{Rule, file_name};
@@ -378,6 +379,13 @@ impl Closure {
         })
     }
 
+    /// The object that a program of musl takes for its libc, by one of the many names of that.
+    pub fn libc_of_musl(&self) -> Option<&Object> {
+        let is_libcs = |edge: &&Edge| self.flavour == Flavour::Musl && musl::is_own(&edge.name);
+        let index = self.edges.iter().filter(is_libcs).find_map(|edge| edge.target)?;
+        self.objects.get(index)
+    }
+
     /// The shortest way from the program to an object: its askers, the program first, itself last.
     pub fn way_to(&self, object: usize) -> Vec<usize> {
         let mut before: BTreeMap<usize, usize> = BTreeMap::new();
@@ -607,7 +615,7 @@ impl<'a> Finder<'a> {
                 Ok(file) => search.take(path, rule, file),
                 Err(why) => {
                     search.refuse(path, rule, why.text);
-                    search.is_over |= !why.is_absent;
+                    search.is_over |= why.ends_search_of_musl;
                 }
             }
             if search.is_over && !self.is_survey {
@@ -697,6 +705,7 @@ impl<'a> Finder<'a> {
             text: error.to_string(),
             is_absent: false,
             ends_search: true,
+            ends_search_of_musl: true,
         })?;
         let program = &self.closure.objects[0].binary.header;
         // A file of another class or machine is passed over; one of the other byte order is taken for a damaged one (lode and glibc alike).
@@ -705,6 +714,7 @@ impl<'a> Finder<'a> {
                 text: "an ELF file of the other byte order".to_owned(),
                 is_absent: false,
                 ends_search: true,
+                ends_search_of_musl: true,
             });
         }
         if (binary.header.bits, binary.header.machine) != (program.bits, program.machine) {
@@ -717,6 +727,7 @@ impl<'a> Finder<'a> {
                 text,
                 is_absent: false,
                 ends_search: false,
+                ends_search_of_musl: true,
             });
         }
         Ok((real, binary))
@@ -777,19 +788,24 @@ struct Refused {
     is_absent: bool,
     /// Whether the search is over: a damaged file of the right name
     ends_search: bool,
+    /// Whether that of musl's loader is, which passes over nothing that it can open
+    ends_search_of_musl: bool,
 }
 
 impl Refused {
     fn absent(error: &anyhow::Error) -> Refused {
-        let cause = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        let text = match error.downcast_ref::<io::Error>() {
+        let error_of_system = error.downcast_ref::<io::Error>();
+        let text = match error_of_system {
             Some(error) => words(error),
             None => error.root_cause().to_string(),
         };
+        let errno = error_of_system.and_then(io::Error::raw_os_error).map(Errno::from_raw);
+        let passed_over = [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES, Errno::ENAMETOOLONG];
         Refused {
             text,
-            is_absent: cause == Some(io::ErrorKind::NotFound),
+            is_absent: errno == Some(Errno::ENOENT),
             ends_search: false,
+            ends_search_of_musl: !errno.is_some_and(|errno| passed_over.contains(&errno)),
         }
     }
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use lode::abi::Abi;
+use lode::abi::musl::Musl;
 use lode::arch::x86_64::MACHINE;
 use lode::elf::Address;
 use lode::error::{Errno, Error, KernelVersion, Kind, Lossy, Name};
@@ -21,7 +22,7 @@ use lode::process::Allow;
 use lode::search::cache::Cache;
 use lode::search::{CACHE_PATH, Directories, Purpose, Searcher};
 use lode::stages::init::Ready;
-use lode::stages::map::{Context, Mapped, Wish, map_file};
+use lode::stages::map::{Context, Mapped, Wish, is_musl, map_file, not_musl};
 use lode::stages::relocate::{Binding, Entries};
 use lode::world::{Host, Module, Namespace, Role, World};
 use memory::Memory;
@@ -221,6 +222,22 @@ fn attempt(program: &Path, preloads: &[String], surroundings: &Surroundings, now
 
 /// What lode says of one file by itself, as `dlopen` would map it: its headers, its tables. Nothing that it needs is looked for.
 pub fn examine(path: &Path, surroundings: &Surroundings) -> Option<Refusal> {
+    let error = alone(path, surroundings).err()?;
+    Some(Refusal::of(&error, path.as_os_str().as_bytes()))
+}
+
+/// Why lode does not start a file as musl's libc. `None` if it does, or if it does not even map the file.
+pub fn refuse_as_musl(path: &Path, surroundings: &Surroundings) -> Option<Refusal> {
+    let libc = alone(path, surroundings).ok()?;
+    let error = match is_musl(&libc) {
+        true => Musl::recognise(&libc).err()?,
+        false => libc.fault(lode::error::Stage::Map, not_musl()),
+    };
+    Some(Refusal::of(&error, path.as_os_str().as_bytes()))
+}
+
+/// A file as a module, without anything that it needs.
+fn alone(path: &Path, surroundings: &Surroundings) -> lode::error::Result<Arc<Module>> {
     let name = path.as_os_str().as_bytes();
     let journal = Journal::default();
     let host = host(&surroundings.tree, Path::new("/"));
@@ -229,15 +246,14 @@ pub fn examine(path: &Path, surroundings: &Surroundings) -> Option<Refusal> {
         journal: &journal,
         now: true,
     };
-    let mapped = stage.mapping(&host, |context| {
+    stage.mapping(&host, |context| {
         let file = host
             .open(name)
             .map_err(|fault| fault.of(lode::error::Stage::Map, &Name::new(name)))?;
         let parts = map_file(&file, Name::new(name), Role::Library, None, context)?;
         Module::new(lode::world::ModuleId(0), parts)
             .map_err(|fault| fault.of(lode::error::Stage::Map, &Name::new(name)))
-    });
-    mapped.err().map(|error| Refusal::of(&error, name))
+    })
 }
 
 struct Stage<'a> {

@@ -35,6 +35,7 @@ pub fn ready() -> Result<OsString> {
     if let Some(named) = env::var_os(VARIABLE) {
         return Ok(named);
     }
+    println!("musl of {}", trees::RELEASES.join(", "));
     let folder = folder()?;
     let libcs: Vec<PathBuf> = trees::RELEASES
         .iter()

@@ -17,6 +17,7 @@ mod test;
 mod trees;
 mod verify;
 mod workspace;
+mod zig;
 
 use std::process::ExitCode;
 

@@ -1,11 +1,12 @@
 //! `cargo xtask test`: every test of the workspace against the loader as it is shipped, with one total at the end.
 
+use std::env;
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{build, coverage, libcs, mutate, trees, workspace};
+use crate::{build, coverage, libcs, mutate, trees, workspace, zig};
 
 /// The suite that takes rows out and makes them anew. It builds the loader twice, so it runs by its name only.
 const ROWS: &str = "rows";
@@ -14,6 +15,8 @@ const SOAK: &str = "soak";
 /// The suite of which every few cases run otherwise.
 const FAULTS: &str = "faults";
 
+/// The suite of the small programs.
+const PROGRAMS: &str = "programs";
 /// The suite of damaged files.
 const HOSTILE: &str = "hostile";
 
@@ -131,6 +134,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         // Part of the name of each program of musl and of each test of this target.
         every_musl = Some("musl_");
     }
+    if matches!(suite, None | Some(libcs::SUITE | PROGRAMS)) {
+        let is_ci = env::var_os("CI").is_some_and(|value| value == "true");
+        zig::tell(&mut command, is_ci || suite == Some(libcs::SUITE))?;
+    }
     if suite == Some(FAULTS) {
         command.env("LODE_FAULTS", "1");
     }
@@ -154,7 +161,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             "--bin",
             "lode-tool",
         ]),
-        Some(libcs::SUITE) => command.args(["--package", "lode-tests", "--test", "programs", "--test", libcs::SUITE]),
+        Some(libcs::SUITE) => command.args(["--package", "lode-tests", "--test", PROGRAMS, "--test", libcs::SUITE]),
         Some(suite) => command.args(["--package", "lode-tests", "--test", suite]),
     };
     if arguments.suite.as_deref() == Some(trees::SUITE) {

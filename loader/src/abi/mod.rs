@@ -9,8 +9,9 @@ pub mod glibc;
 pub mod musl;
 
 use alloc::boxed::Box;
+use core::sync::atomic::Ordering;
 
-use crate::error::{Name, Result, text};
+use crate::error::{FOR_MUSL, Kind, Name, Result, Stage, text};
 use crate::stages::link::Linked;
 use crate::stages::map::is_musl;
 use crate::world::{Module, World};
@@ -30,16 +31,18 @@ impl Abi {
     /// Looks at what was mapped.
     ///
     /// # Errors
-    /// [`Kind::UnknownLibc`] for a glibc that no row describes; [`Kind::Unsupported`] for a libc of another family.
+    /// [`Kind::UnknownLibc`] for a glibc that no row describes; [`Kind::UnknownMusl`]; [`Kind::WrongLibc`] for musl's where the program is not for it.
     pub fn recognise(linked: &Linked, world: &World) -> Result<Abi> {
         let roster = linked.batch.roster(world);
-        let named = |name: &[u8]| roster.find(&|module| module.soname == Some(name));
-        if let Some(libc) = named(glibc::LIBC) {
+        let is_for_musl = FOR_MUSL.load(Ordering::Relaxed);
+        let is_glibc = |module: &Module| module.soname == Some(glibc::LIBC);
+        if !is_for_musl && let Some(libc) = roster.find(&is_glibc) {
             return glibc::Glibc::recognise(libc)
                 .map(Abi::Glibc)
                 .map_err(|error| roster.with_asker(error));
         }
         match roster.find(&is_musl) {
+            Some(libc) if !is_for_musl => Err(roster.with_asker(libc.fault(Stage::Link, Kind::WrongLibc("musl")))),
             Some(libc) => musl::Musl::recognise(libc)
                 .map(|musl| Abi::Musl(Box::new(musl)))
                 .map_err(|error| roster.with_asker(error)),

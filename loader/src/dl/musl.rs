@@ -12,7 +12,7 @@ use spin::Mutex;
 use super::constructors::{destroy, initialise, leaves};
 use super::published::{Visiting, with_module_of_map};
 use super::{answer, call_error, failure, runtime, with_musl};
-use crate::error::{Kind, Result};
+use crate::error::{FOR_MUSL, Kind, Result};
 use crate::stages::relocate::SUBSTITUTED;
 use crate::sys::machine;
 use crate::thread;
@@ -32,7 +32,7 @@ const ROUNDS: usize = 4;
 
 /// Whether musl is the libc of the process.
 pub(super) fn is_musl() -> bool {
-    with_musl(|_| ()).is_some()
+    FOR_MUSL.load(Ordering::Relaxed)
 }
 
 /// Keeps the modules of the start, dependencies first, until libc calls [`run_constructors`].
@@ -99,7 +99,8 @@ extern "C-unwind" fn finalise_at_exit() {
     }
 }
 
-/// Asks libc to tell of the end of the calling thread, which has something of lode's now.
+/// Asks libc to tell of the end of the calling thread, which has something of lode's now. That is in the middle of a look-up of thread-local data: libc stores a
+/// word into the thread, and calls nothing that the program may have replaced.
 pub fn announce_thread() {
     note_round(1);
 }

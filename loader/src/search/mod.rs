@@ -432,18 +432,16 @@ impl<'c> Searcher<'c> {
         searcher
     }
 
-    /// Searches as musl does from now on. These directories, separated by colons or newlines (`ld-musl-*.path`), are in place of the default ones, the cache
-    /// and all subdirectories for CPU levels. Tokens in them are not replaced. What a secure process trusts stays the same. `libcs` are the names by which libc is looked
-    /// for, besides the one that a file needs.
-    pub fn search_as_musl(&mut self, directories: &[u8], libcs: &[&[u8]]) {
+    /// Searches as musl does from now on. `directories` (`ld-musl-*.path`) are in place of the default ones, the cache and all subdirectories for CPU levels, and
+    /// `library_path` is split as these are: by colons or newlines, nothing between two of them is no directory, and `$ORIGIN` is nothing. What a secure process
+    /// trusts stays the same. `libcs` are the names by which libc is looked for, besides the one that a file needs.
+    pub fn search_as_musl(&mut self, directories: &[u8], library_path: Option<&[u8]>, libcs: &[&[u8]]) {
         self.musl = Some(libcs.iter().copied().map(owned).collect());
         self.cache = None;
         self.hwcaps = Hwcaps::default();
-        self.default_directories.clear();
-        for directory in directories.split(|byte| b":\n".contains(byte)) {
-            if directory.starts_with(b"/") {
-                self.default_directories.push(owned(directory));
-            }
+        self.default_directories = self.elements(directories, b":\n", None, true);
+        if !self.library_path.is_empty() {
+            self.library_path = self.elements(library_path.unwrap_or_default(), b":\n", None, true);
         }
     }
 
@@ -553,7 +551,7 @@ impl<'c> Searcher<'c> {
         });
     }
 
-    /// The directories of a list, each once. A directory has no slash at its end; the empty one is the current directory.
+    /// The directories of a list, each once. A directory has no slash at its end; the empty one is the current directory, and to musl none.
     fn elements(&self, list: &[u8], separators: &[u8], origin: Option<&[u8]>, is_program: bool) -> Vec<Vec<u8>> {
         let mut all: Vec<Vec<u8>> = Vec::new();
         if list.is_empty() {
@@ -562,6 +560,9 @@ impl<'c> Searcher<'c> {
         // A list may be as long as its user likes: what stood in it before is found by bisection.
         let mut seen = Directories::new();
         for element in list.split(|byte| has_byte(separators, *byte)) {
+            if element.is_empty() && self.musl.is_some() {
+                continue;
+            }
             self.expand(element, origin, is_program, &mut |mut path| {
                 while path.len() > 1 && path.ends_with(b"/") {
                     path.pop();
@@ -1425,7 +1426,7 @@ mod tests {
         };
         let file = cache_file();
         let mut searcher = Searcher::new(&settings, Some(Cache::parse(&file).unwrap()));
-        searcher.search_as_musl(b"/lib\n/usr/local/lib:/usr/lib\n", &[]);
+        searcher.search_as_musl(b"/lib\n/usr/local/lib:/usr/lib\n", None, &[]);
         let request = needed("libx.so", &[]);
         assert_eq!(lists(&searcher, &request), ["system search path"]);
         assert_eq!(

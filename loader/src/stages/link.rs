@@ -12,10 +12,9 @@ use super::Batch;
 use super::map::Mapped;
 use crate::elf::dynamic::Flags;
 use crate::elf::segment::Access;
-use crate::error::{Error, Kind, MissingVersion, Name, Result, Rule, Stage, line};
+use crate::error::{Error, FOR_MUSL, Kind, MissingVersion, Name, Result, Rule, Stage, line};
 use crate::event::{Event, Interest, Log};
 use crate::layout::TlsTemplate;
-use crate::scope::MUSL_RULES;
 use crate::tls::TlsPlan;
 use crate::world::{Module, ModuleId, Role, Roster, TlsSlot, World};
 
@@ -36,7 +35,7 @@ impl Mapped {
     /// [`Kind::NoVersion`] with *all* missing versions; [`Kind::StaticTls`].
     pub fn link(self, world: &World, log: Log<'_>) -> Result<Linked> {
         let mut batch = self.batch;
-        if !MUSL_RULES.load(Ordering::Relaxed) {
+        if !FOR_MUSL.load(Ordering::Relaxed) {
             check_versions(batch.roster(world), &batch, self.only_listed, log)?;
         }
         let mut tls = batch.tls;
@@ -217,7 +216,8 @@ fn place_tls(module: &Module, roster: Roster<'_>, plan: &mut TlsPlan) -> Result<
     };
     check_tls_image(module, template)?;
     let zeros = template.memory_size.saturating_sub(template.file_size);
-    let is_large = zeros > plan.most_zeros && module.role != Role::Program;
+    // A library that is opened later may count on the distance of what it finds here.
+    let is_large = zeros > plan.most_zeros && module.role != Role::Program && !module.symbols.lends_thread_locals();
     let late = plan.capacity.is_some() || module.role == Role::Opened || is_large;
     let offset = if late && !module.dynamic.flags.contains(Flags::STATIC_TLS) {
         None
@@ -273,7 +273,7 @@ fn providers_first(roster: Roster<'_>, order: &[ModuleId], first_new: ModuleId, 
     };
     visit(*first);
     // musl walks from the first of the list, whose needs begin with the preloads, and along the needs in their order.
-    let is_musl = MUSL_RULES.load(Ordering::Relaxed);
+    let is_musl = FOR_MUSL.load(Ordering::Relaxed);
     let is_preload = |id: &&ModuleId| roster.get(**id).is_some_and(|module| module.asked_by.is_none());
     let in_order = rest.iter().filter(is_preload).chain([first]).chain(rest);
     let backwards = rest.iter().rev().chain([first]);

@@ -15,11 +15,10 @@ use crate::elf::header::Header;
 use crate::elf::reloc::Rela;
 use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader};
 use crate::elf::{Address, FileOffset};
-use crate::error::{Errno, Error, Fault, Kind, Name, Rejected, Result, Rule, Stage, Tried, has_byte};
+use crate::error::{Errno, Error, FOR_MUSL, Fault, Kind, Name, Rejected, Result, Rule, Stage, Tried, has_byte};
 use crate::event::{Event, Interest, Log};
 use crate::image::Table;
 use crate::layout::{Layout, within_reach};
-use crate::scope::MUSL_RULES;
 use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, tokens};
 use crate::symbols::{Use, Wanted};
 use crate::world::{File, Host, Module, ModuleId, NOWHERE, Namespace, Parts, Role, Roster, Tie, World};
@@ -154,7 +153,8 @@ struct Work<'w, 'c, 'h> {
 }
 
 impl Work<'_, '_, '_> {
-    /// Whether the process is musl's.
+    /// Whether libraries are found as musl finds them, so that one of them is its libc.
+    #[inline(never)]
     fn is_musl(&self) -> bool {
         self.context.searcher.musl().is_some()
     }
@@ -563,7 +563,7 @@ pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
     };
     let roster = batch.roster(world);
     // To musl a library has the name that it was searched by, and no other.
-    if !MUSL_RULES.load(Ordering::Relaxed)
+    if !FOR_MUSL.load(Ordering::Relaxed)
         && let Some(module) = roster.find(&has_name)
     {
         return Some(module.id);
@@ -579,15 +579,8 @@ pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
 fn rejection(error: Box<Error>) -> core::result::Result<Rejected, Box<Error>> {
     match error.kind {
         Kind::Os { errno, .. }
-            if [
-                Errno::ENOENT,
-                Errno::ENOTDIR,
-                Errno::EACCES,
-                Errno::ENAMETOOLONG,
-                Errno::ELOOP,
-                Errno::EISDIR,
-            ]
-            .contains(&errno) =>
+            if [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES, Errno::ENAMETOOLONG].contains(&errno)
+                || ([Errno::ELOOP, Errno::EISDIR].contains(&errno) && !FOR_MUSL.load(Ordering::Relaxed)) =>
         {
             Ok(Rejected::Os(errno))
         }
@@ -755,8 +748,9 @@ pub fn is_musl(module: &Module) -> bool {
     defines(module, b"__dls2b") && defines(module, b"__dls3")
 }
 
+/// What is wrong with a file by the name of musl's libc that is not [`is_musl`].
 #[cold]
-fn not_musl() -> Kind {
+pub fn not_musl() -> Kind {
     Kind::UnknownMusl {
         version: Name::new(b""),
         lacks: Name::from("__dls2b, __dls3"),

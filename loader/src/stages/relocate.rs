@@ -21,12 +21,12 @@ use crate::elf::reloc::{Rel, Rela};
 use crate::elf::segment::{Access, ProgramHeader, kind};
 use crate::elf::symbol::{self, Symbol};
 use crate::elf::{Address, SymbolIndex, Vaddr, aps2, relr};
-use crate::error::{Entry, Fault, Kind, Name, Result, Rule, Stage, Unresolved, text};
+use crate::error::{Entry, FOR_MUSL, Fault, Kind, Name, Result, Rule, Stage, Unresolved, text};
 use crate::event::{Event, Interest, Log, Statistics};
 use crate::image::{Patch, Table};
 pub use crate::process::Allow;
 use crate::scope::index::Ahead;
-use crate::scope::{DYNAMIC_WEAK, Definition, Index, MUSL_RULES, Reference, Scope, note_binding};
+use crate::scope::{DYNAMIC_WEAK, Definition, Index, Reference, Scope, note_binding};
 use crate::symbols::Use;
 use crate::tls::TlsPlan;
 use crate::world::{Host, Identity, Module, ModuleId, Role, Roster, TlsSlot, Unique, World};
@@ -305,7 +305,7 @@ impl<'a> Work<'a> {
         let dynamic = &module.dynamic;
         let now = self.binding.now || dynamic.binds_now();
         // musl leaves only what is opened later unbound.
-        let is_strict = MUSL_RULES.load(Ordering::Relaxed);
+        let is_strict = FOR_MUSL.load(Ordering::Relaxed);
         let mut tables = Tables {
             module,
             patch: module.image.patch(),
@@ -894,7 +894,7 @@ impl<'a> Work<'a> {
     fn may_wait(&self, tables: &mut Tables<'a>, is_weak: bool) -> bool {
         let at = tables.site.at;
         let is_slot = tables.lazy && matches!(tables.site.relocation.ask, Ask::JumpSlot);
-        let is_zero = is_weak && MUSL_RULES.load(Ordering::Relaxed);
+        let is_zero = is_weak && FOR_MUSL.load(Ordering::Relaxed);
         is_slot && !is_zero && self.make_lazy(tables, at).is_some()
     }
 
@@ -935,7 +935,7 @@ impl<'a> Work<'a> {
         }
         let template = owner.layout.tls.ok_or_else(|| not_thread_local(from, index))?;
         let plan = *self.tls;
-        let full = || match MUSL_RULES.load(Ordering::Relaxed) {
+        let full = || match FOR_MUSL.load(Ordering::Relaxed) {
             true => initial_exec(from, index, owner),
             false => no_static_tls(&template, self.roster, &plan).into(),
         };

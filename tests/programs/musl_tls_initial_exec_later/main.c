@@ -1,5 +1,5 @@
-// A library that is opened may refer by the initial exec model to what the start loaded, in threads that were there before. (Zeros that are so large that lode makes
-// them for those threads only that touch them are out of its reach.)
+// A library that is opened may refer by the initial exec model to what the start loaded, in threads that were there before: also to zeros so large
+// that lode would make them for those threads only that touch them, if no other library could find them.
 //# libc: musl
 //# lib: zeros.c -> libzeros.so
 //# lib: user.c -> libuser.so -ftls-model=initial-exec libzeros.so

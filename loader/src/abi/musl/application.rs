@@ -86,7 +86,7 @@ impl Application {
         let dynamic = HEADERS * PROGRAM_HEADER_SIZE;
         let constructors = dynamic + DYNAMIC * size_of::<Dyn>();
         let hash = constructors + 8;
-        // One bucket: number of buckets, number of symbols, bucket, a chain with a place for each symbol.
+        // libc reads a hash table without asking whether there is one. One bucket: number of buckets, number of symbols, bucket, a chain with a place for each symbol.
         let symbols_at = (hash + 12 + symbols.len() * 4).next_multiple_of(8);
         let strings = symbols_at + symbols.len() * SYMBOL_SIZE;
         let tables_end = strings + names.len();

@@ -200,7 +200,8 @@ impl Musl {
         }
     }
 
-    /// Checks what programs count on: the thread pointer's own word (psABI), and the block right below it, which is libc's first and only one.
+    /// Checks what programs count on: the thread pointer's own word (psABI), and the block right below it, which is libc's first and only one. No more of the thread
+    /// is looked at: all else in it has moved from release to release.
     fn check(&self, size: u64) -> Result<(), Fault> {
         let pointer = machine::thread_pointer();
         match machine::vector() {
@@ -212,7 +213,8 @@ impl Musl {
     }
 }
 
-/// What is missing in a file that is to be musl's libc, in words.
+/// What is missing in a file that is to be musl's libc, in words. Its relocations are its own: it applies them, whatever they are, and tests see that it takes up what the
+/// program defines in its place.
 fn lacking(libc: &Module) -> Vec<u8> {
     let mut missing = Vec::new();
     for name in MARKS.lines() {
@@ -309,7 +311,8 @@ fn place_on_a_stack(words: &[usize], given: &'static [AtomicU64]) -> Option<u64>
     Some(top.address())
 }
 
-/// The words that libc finds at its stack pointer: what the kernel would leave for the application.
+/// The words that libc finds at its stack pointer: what the kernel would leave for the application. All that the kernel says of users and security stays: without one
+/// of the four ids, libc would count the process as secure for good.
 fn stack(application: &Application, libc: Option<&Module>, handed: &Handed<'_>) -> Vec<usize> {
     let base = libc.map_or(0, |libc| libc.image.bias().0);
     let replaced = [

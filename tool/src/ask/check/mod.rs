@@ -172,6 +172,7 @@ impl<'a> Check<'a> {
             Some(refusal) if refusal.subject == Subject::Libc => self.add(Finding::refused(refusal)),
             _ => self.missing(closure),
         }
+        self.libc_of_musl(closure);
         for finding in versions::missing(closure, path, self.preloads, self.surroundings) {
             self.add(finding);
         }
@@ -236,6 +237,16 @@ impl<'a> Check<'a> {
                 };
                 self.add(finding);
             }
+        }
+    }
+
+    /// musl's libc, which lode recognises by what is in it.
+    fn libc_of_musl(&mut self, closure: &Closure) {
+        let Some(libc) = closure.libc_of_musl().filter(|libc| rehearsal::is_lodes(&libc.binary)) else {
+            return;
+        };
+        if let Some(refusal) = rehearsal::refuse_as_musl(&spelling::path(&libc.path), self.surroundings) {
+            self.add(self::libc(&refusal, closure));
         }
     }
 
