@@ -427,6 +427,36 @@ fn relative_words_in_a_row_are_all_stored() {
 }
 
 #[test]
+fn words_of_one_symbol_in_a_row_are_all_stored() {
+    let mut a = Module::library("liba.so");
+    a.data(&[0; 160]);
+    let place = a.text(&[0xc3; 8]);
+    let f = a.define("f", Binding::Global, Kind::Function, place, 8);
+    let g = a.undefined("g", Binding::Weak);
+    for word in 0..20 {
+        let (at, addend) = (DATA + 8 * word, word as i64);
+        match word / 4 {
+            2 => a.relocation(at, RELATIVE, None, addend),
+            3 => a.relocation(at, R_64, Some(g), addend),
+            _ if word == 6 => a.relocation(at, GLOB_DAT, Some(f), addend),
+            _ => a.relocation(at, R_64, Some(f), addend),
+        };
+    }
+    let mut stand = stand_with(&a);
+    let ready = stand.start().unwrap();
+    for word in 0..20 {
+        let expected = match word / 4 {
+            2 => stand.at(A, word),
+            3 => word,
+            _ if word == 6 => stand.at(A, place),
+            _ => stand.at(A, place + word),
+        };
+        assert_eq!(stand.word(A, DATA + 8 * word), expected, "{word}");
+    }
+    assert_eq!((ready.statistics.relative, ready.statistics.symbolic), (4, 16));
+}
+
+#[test]
 fn a_relr_table_that_is_no_whole_number_of_words_is_refused() {
     let mut a = Module::library("liba.so");
     a.data(&[0; 8]);

@@ -197,6 +197,29 @@ fn resolvers_of_dependencies_are_called_first_and_when_every_plain_word_is_final
 }
 
 #[test]
+fn as_many_resolvers_as_there_are_words_are_called_in_the_order_of_the_table() {
+    let mut main = Module::program("");
+    let text = main.text(&[0xc3; 16]);
+    let symbol = main.define("chosen", Binding::Global, Kind::Ifunc, text + 8, 8);
+    let words: Vec<u64> = (0..600).map(|_| main.data(&[0; 8])).collect();
+    for (number, word) in words.iter().enumerate() {
+        match number % 3 {
+            0 => main.relocation(*word, R_64, Some(symbol), 0),
+            1 => main.relocation(*word, GLOB_DAT, Some(symbol), 0),
+            _ => main.relocation(*word, IRELATIVE, None, text as i64),
+        };
+    }
+    let mut stand = Stand::new(&main);
+    stand.start().unwrap();
+    let resolver = |number: usize| stand.at(PROGRAM, if number % 3 == 2 { text } else { text + 8 });
+    let called: Vec<u64> = (0..600).map(resolver).collect();
+    assert_eq!(*stand.host.resolved.borrow(), called);
+    for (word, resolver) in words.iter().zip(called) {
+        assert_eq!(stand.word(PROGRAM, *word), resolver + ANSWER);
+    }
+}
+
+#[test]
 fn a_resolver_outside_executable_memory_is_refused() {
     let mut main = Module::program("");
     let word = main.data(&[0; 8]);
