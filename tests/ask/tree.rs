@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -111,6 +112,40 @@ fn the_list_of_every_program_is_what_the_systems_loader_lists() {
         compared += 1;
     }
     assert!(compared > 50, "only {compared} programs were compared");
+}
+
+/// The directory of a library is the one that it was found by, also where a link leads there.
+#[test]
+fn origin_is_shown_as_the_systems_loader_has_it() {
+    let Some(stand) = Stand::new() else { return };
+    let loader = Path::new("/lib64/ld-linux-x86-64.so.2");
+    if !loader.exists() {
+        return skip("the system's loader is not glibc's");
+    }
+    let link = |name: &str, source: &str, switches: &[&str]| {
+        stand.link_with("gcc", name, source, switches);
+    };
+    fs::create_dir_all(stand.path("real")).unwrap();
+    symlink("real", stand.path("linked")).unwrap();
+    let shared = ["-shared", "-fPIC"];
+    let soname = ["-Wl,-soname,libb.so"];
+    link(
+        "real/libb.so",
+        "int b(void) { return 2; }",
+        &[&shared[..], &soname].concat(),
+    );
+    let needs_b = ["-Wl,-soname,liba.so", "real/libb.so", "-Wl,-rpath,$ORIGIN"];
+    let source = "int b(void); int a(void) { return b(); }";
+    link("real/liba.so", source, &[&shared[..], &needs_b].concat());
+    let needs_a = ["real/liba.so", "-Wl,-rpath,$ORIGIN/linked", "-Wl,-rpath-link,real"];
+    link("program", "int a(void); int main(void) { return a(); }", &needs_a);
+    let program = stand.path("program").canonicalize().unwrap();
+    let list = run(Command::new(loader).arg("--list").arg(&program));
+    let ours = run(Command::new(crate::tools::tool().unwrap())
+        .args(["tree", "--list"])
+        .arg(&program));
+    assert!(text(&ours.stdout).contains("/linked/libb.so"), "{}", text(&ours.stderr));
+    assert_eq!(lines(&text(&ours.stdout)), lines(&text(&list.stdout)));
 }
 
 #[test]

@@ -826,8 +826,13 @@ fn lineage(objects: &[Object], asker: usize) -> Vec<Link<'_>> {
         if !lineage.is_empty() && object.asker.is_some() && object.binary.rpath.is_none() {
             continue;
         }
-        let folder = object
-            .real
+        // The program's place is what the kernel says, a library's what it was found by.
+        let found = spelling::path(&object.path);
+        let place = match object.asker {
+            Some(_) if found.is_absolute() => found.as_path(),
+            _ => object.real.as_path(),
+        };
+        let folder = place
             .parent()
             .map(|folder| Name::new(folder.as_os_str().as_encoded_bytes()));
         lineage.push(Link {
