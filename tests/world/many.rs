@@ -24,7 +24,7 @@ fn path(number: usize) -> String {
 /// A library that defines a name of its own and one that all have, and refers to those of earlier ones.
 fn library(number: usize, random: &mut Rng) -> Module {
     let mut library = Module::library(&format!("lib{number}.so"));
-    let kind = if number % 3 == 0 {
+    let kind = if number.is_multiple_of(3) {
         Binding::Weak
     } else {
         Binding::Global

@@ -22,6 +22,9 @@ use crate::symbols::{Use, Wanted};
 use crate::thread;
 use crate::world::{Host, Module, ModuleId, Namespace, Role, Roster, World};
 
+/// Modules in the order in which they are searched.
+type List<'w> = Cow<'w, [ModuleId]>;
+
 /// RTLD_NEXT
 const NEXT: usize = usize::MAX;
 
@@ -63,7 +66,10 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
     let generation = thread::generation();
     let (address, is_resolver) = with_world(|world, roster| {
         let asker = world.at(caller).or_else(|| world.program());
-        let (list, covered, whose) = search_list(world, roster, handle, asker)?;
+        let (list, whose) = search_list(world, roster, handle, asker)?;
+        // What RTLD_DEFAULT and the program's handle mean begins with the global scope.
+        let is_global = handle == 0 || (handle != NEXT && whose.is_some_and(|module| module.role == Role::Program));
+        let covered = if is_global { world.modules.covered() } else { 0 };
         // Where a program at a fixed address has a slot that stands for a function, that is its address for everybody.
         let mut wanted = Wanted::new(name, None, Use::Address);
         wanted.newest = true;
@@ -129,13 +135,13 @@ fn place_of(found: &Definition<'_>, roster: Roster<'_>, generation: u64, runtime
     Ok((found.address(), found.is_indirect()))
 }
 
-/// The modules that a handle means, in order; how many of them, from the first one on, the catalogue knows; and the module in whose name they are searched.
+/// The modules that a handle means, in order, and the module in whose name they are searched.
 fn search_list<'w>(
     world: &'w World,
     roster: Roster<'w>,
     handle: usize,
     asker: Option<&'w Arc<Module>>,
-) -> Result<(Cow<'w, [ModuleId]>, usize, Option<&'w Arc<Module>>)> {
+) -> Result<(List<'w>, Option<&'w Arc<Module>>)> {
     let named = match handle {
         0 | NEXT => None,
         _ => Some(module_of_map(world, handle).ok_or_else(|| call_error(Kind::InvalidHandle(handle as u64), b""))?),
@@ -149,7 +155,7 @@ fn search_list<'w>(
             true => Cow::Borrowed(&module.group[..]),
             false => Cow::Owned(breadth_first(roster, &[module.id])),
         };
-        return Ok((list, 0, named));
+        return Ok((list, named));
     }
     let list = scope_of(world, asker.filter(|_| named.is_none()).map(Arc::as_ref));
     if handle == NEXT {
@@ -158,14 +164,14 @@ fn search_list<'w>(
             return Err(call_error(kind, b""));
         };
         let rest = list.get(position + 1..).unwrap_or_default().to_vec();
-        return Ok((Cow::Owned(rest), 0, asker));
+        return Ok((Cow::Owned(rest), asker));
     }
-    Ok((list, world.modules.covered(), named.or(asker)))
+    Ok((list, named.or(asker)))
 }
 
 /// Where references of a module are looked up once it runs: the global scope, then each group that it is in. A library joins the group of one
 /// that is opened later and needs it.
-fn scope_of<'w>(world: &'w World, asker: Option<&Module>) -> Cow<'w, [ModuleId]> {
+fn scope_of<'w>(world: &'w World, asker: Option<&Module>) -> List<'w> {
     let Some(asker) = asker.filter(|asker| asker.role == Role::Opened) else {
         return Cow::Borrowed(&world.global);
     };

@@ -38,8 +38,11 @@ impl Protected {
         }
         // Behind the program, if that is there already.
         let place = usize::from(!world.fini_order.is_empty());
-        for id in &batch.init_order {
-            world.fini_order.insert(place, *id);
+        for id in batch.init_order.iter().rev() {
+            world.fini_order.push(*id);
+        }
+        if let Some(behind) = world.fini_order.get_mut(place..) {
+            behind.rotate_right(batch.init_order.len().min(behind.len()));
         }
         for (_, id, _) in batch.unique.iter().skip(world.unique.len()) {
             // It serves the whole process.

@@ -248,19 +248,12 @@ pub fn dependents_first(world: &World) -> Vec<ModuleId> {
 
 /// As [`dependents_first`], of some modules to which no other one leads.
 pub fn dependents_first_among(world: &World, some: &[ModuleId]) -> Vec<ModuleId> {
-    let mut is_meant = vec![false; world.modules.places()];
-    let place_of = |id| world.modules.place(id).unwrap_or(usize::MAX);
-    for id in some {
-        if let Some(is_meant) = is_meant.get_mut(place_of(*id)) {
-            *is_meant = true;
-        }
-    }
     let meant_of = |list: &[ModuleId]| {
         let mut meant = Vec::with_capacity(some.len() + 1);
         // The first of a list is sorted in a way of its own; this one is nobody.
         meant.push(NOWHERE);
         for id in list {
-            if is_meant.get(place_of(*id)) == Some(&true) {
+            if some.contains(id) {
                 meant.push(*id);
             }
         }

@@ -52,7 +52,7 @@ impl Catalogue {
         2 * ((hash >> 1) as usize & (self.chains - 1))
     }
 
-    #[inline]
+    #[inline(never)]
     fn load(&self, place: usize) -> u64 {
         let word = self.memory.words().get(place);
         word.map_or(0, |word| word.load(Ordering::Acquire))
@@ -71,13 +71,14 @@ impl Catalogue {
         if *link == 0 {
             *link = self.chain(hash);
         }
+        let words = self.memory.words();
         loop {
-            let entry = 2 * self.load(*link) as usize;
+            let entry = 2 * words.get(*link)?.load(Ordering::Acquire) as usize;
             if entry == 0 {
                 return None;
             }
             *link = entry + 1;
-            let key = self.load(entry);
+            let key = words.get(entry)?.load(Ordering::Acquire);
             if ((key >> 32) as u32 ^ hash) >> 1 == 0 {
                 return Some(ModuleId(key as u32));
             }
