@@ -14,6 +14,7 @@
 //! | `damage` | that no content of a file makes a stage panic |
 //! | `namespaces` | what is loaded and found in a namespace of its own |
 //! | `resolver` | that the index of a scope gives the answers of the walk |
+//! | `many` | that what is kept in step with the modules says what a look at all of them says |
 //! | `keeping` | what must not change: modules that arrive final, and a world whose next batch fails |
 
 #![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
@@ -30,6 +31,8 @@ mod demands;
 mod finding;
 #[path = "world/keeping.rs"]
 mod keeping;
+#[path = "world/many.rs"]
+mod many;
 #[path = "world/namespaces.rs"]
 mod namespaces;
 #[path = "world/order.rs"]

@@ -5,7 +5,7 @@
 //! Follows the list of link_maps, which only the holder of the long lock changes.
 #![allow(unsafe_code)]
 
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::foreign::{Lasting, Span};
 use crate::image::Area;
@@ -92,8 +92,8 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 /// Bytes of the public members of `struct link_map` (`link.h`): five words.
 pub const LINK_MAP: usize = 40;
 
-/// Where it has the address of its name.
-pub const NAME: usize = 8;
+/// How many bytes behind the public members of each link_map its module's name stands.
+pub static NAME_PLACE: AtomicUsize = AtomicUsize::new(0);
 
 /// Where it has the address of the next one.
 pub const NEXT: usize = 24;
@@ -133,6 +133,11 @@ fn structure_of(namespace: Namespace, base: &'static RDebug) -> &'static RDebug 
     place
 }
 
+/// Says where the list ends to which modules are about to be added: at its last link_map; 0: it is empty.
+pub fn note_last(last: u64) {
+    LAST.store(last, Ordering::Relaxed);
+}
+
 /// Tells a debugger that the list of a namespace starts at `first` (0: it is empty) and is in `state`.
 #[inline(never)]
 pub fn tell(namespace: Namespace, first: usize, state: State) {
@@ -147,10 +152,7 @@ pub fn tell(namespace: Namespace, first: usize, state: State) {
     let started = STARTED.load(Ordering::Relaxed);
     match state {
         State::Add if !started => probe::init_start(namespace, r_debug),
-        State::Add => {
-            LAST.store(last_map(first), Ordering::Relaxed);
-            probe::map_start(namespace, r_debug);
-        }
+        State::Add => probe::map_start(namespace, r_debug),
         State::Delete => probe::unmap_start(namespace, r_debug),
         State::Consistent if !started => {
             STARTED.store(true, Ordering::Relaxed);
@@ -185,7 +187,8 @@ pub fn map_of(module: &Module, size: usize) -> Span {
     memory(module.link_map.load(Ordering::Acquire) as u64, size)
 }
 
-fn memory(map: u64, size: usize) -> Span {
+/// As [`map_at`], with what goes with it: `size` bytes in all.
+pub fn memory(map: u64, size: usize) -> Span {
     // SAFETY: a link_map that lode made with as much behind it as its libc has, of the list, which only the holder of the long lock changes, or of a module, which
     // keeps it. Nothing of Rust refers into it.
     Span::from(unsafe { Area::at(map as *mut u8, size) })
@@ -196,9 +199,9 @@ fn next_map(map: u64) -> u64 {
     map_at(map).load(NEXT).unwrap_or(0)
 }
 
-/// The last link_map of the list that begins with the one at `first`.
-pub fn last_map(first: u64) -> u64 {
-    let mut last = first;
+/// The last link_map of the list in which the one at `map` stands.
+pub fn last_map(map: u64) -> u64 {
+    let mut last = map;
     loop {
         match next_map(last) {
             0 => return last,

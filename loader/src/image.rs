@@ -538,6 +538,11 @@ impl Memory {
         self.0.as_ptr().cast_mut().cast()
     }
 
+    /// Its words.
+    pub fn words(&self) -> &[AtomicU64] {
+        &self.0
+    }
+
     /// Keeps it for as long as the process lives.
     pub fn leak(self) -> &'static [AtomicU64] {
         self.0.leak()

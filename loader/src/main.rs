@@ -581,7 +581,7 @@ impl Launch {
                 add(&mut world, parts)?;
             }
         }
-        for module in &world.modules {
+        for module in world.modules.iter() {
             log.emit(Interest::STREAM, || Event::Present(module));
         }
         exports::announce(base.0);
@@ -744,7 +744,7 @@ impl Launch {
         log: Log<'static>,
     ) -> Result<core::convert::Infallible> {
         let program = world.program().cloned();
-        let itself = world.modules.first().cloned();
+        let itself = world.modules.iter().next().cloned();
         dl::publish(world);
         let Some(program) = program else {
             return Err(Kind::RunsItself.of(Stage::Start, &Name::new(self.program_name)));
@@ -1000,7 +1000,7 @@ fn list_order(batch: &Batch, world: &World, is_musl: bool) -> Vec<ModuleId> {
     }
     list.extend_from_slice(libraries);
     // lode is the first of these, unless it stands above.
-    for module in &world.modules {
+    for module in world.modules.iter() {
         if !list.contains(&module.id) {
             list.push(module.id);
         }

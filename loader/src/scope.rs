@@ -75,6 +75,8 @@ pub struct Scope<'a, 'l> {
     pub lists: [&'l [ModuleId]; 2],
     /// STB_GNU_UNIQUE symbols that have their definition already.
     pub unique: &'l [Unique],
+    /// The beginning of one of the lists: those whose definitions are in the catalogue ([`Modules::covered`](crate::world::Modules::covered)).
+    pub covered: &'l [ModuleId],
     /// Who of the lists has which name, where that was worth finding out.
     pub index: Option<&'l Index<'a>>,
 }
@@ -158,6 +160,21 @@ impl<'a> Scope<'a, '_> {
         strong: bool,
         log: Log<'_>,
     ) -> Option<Found<'a>> {
+        let mut list = list;
+        // Who reads of each search wants to see all of them.
+        if !self.covered.is_empty()
+            && list.as_ptr() == self.covered.as_ptr()
+            && !log.interest.contains(Interest::SYMBOLS)
+        {
+            let mut link = 0;
+            while let Some(module) = self.roster.world.next_by(wanted.hash, &mut link) {
+                let found = self.search(&[module.id], wanted, skip, strong, log);
+                if found.is_some() {
+                    return found;
+                }
+            }
+            list = list.get(self.covered.len()..).unwrap_or_default();
+        }
         for id in list {
             if Some(*id) == skip {
                 continue;
@@ -279,7 +296,7 @@ impl<'a> Scope<'a, '_> {
 /// Notes that `from` is bound to `target` from now on, unless it keeps it anyway because it needs it, directly or not: `kept`, which is found out when it is
 /// first asked for.
 pub fn note_binding(roster: Roster<'_>, from: &Module, target: &Module, kept: &mut Option<Vec<ModuleId>>) {
-    if target.role != Role::Opened || from.needed.contains(&target.id) {
+    if target.role != Role::Opened || target.is_pinned() || from.needed.contains(&target.id) {
         return;
     }
     let all = || breadth_first(roster, &[from.id]);

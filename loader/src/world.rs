@@ -1,9 +1,13 @@
 //! What is loaded: modules, the world they make, and the outside that lode reaches through [`Host`].
 #![forbid(unsafe_code)]
 
+mod catalogue;
+mod modules;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use spin::Mutex;
@@ -12,11 +16,13 @@ use crate::elf::dynamic::Dynamic;
 use crate::elf::note::LevelFeatures;
 use crate::elf::segment::{Access, ProgramHeader};
 use crate::elf::symbol::Symbol;
-use crate::elf::{Address, FileOffset, SymbolIndex, Vaddr};
+use crate::elf::{Address, Bias, FileOffset, SymbolIndex, Vaddr};
 use crate::error::{Errno, Error, Fault, KernelVersion, Kind, Name, Stage};
 use crate::image::{Image, Memory};
 use crate::layout::Layout;
 use crate::symbols::Symbols;
+pub use catalogue::hash_of_number;
+pub use modules::Modules;
 
 /// The number of a module in its world: the order of loading, never used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +65,13 @@ pub struct Identity {
     pub inode: u64,
 }
 
+impl Identity {
+    /// What a module is found by whose file it is ([`Modules::find_by`]).
+    pub fn hash(self) -> u32 {
+        hash_of_number(self.inode ^ self.device.rotate_left(32))
+    }
+}
+
 /// A module's thread-local storage, once it has a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TlsSlot {
@@ -89,26 +102,30 @@ pub const FINALISED: u32 = 2;
 pub const CLOSED: u32 = 3;
 
 /// One mapped file.
+///
+/// What `dl_iterate_phdr` reads of each stands together at the beginning: that call waits for memory and for nothing else.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Module {
     /// Its number.
     pub id: ModuleId,
-    /// Its path, for people and for the link map (where the program's entry is empty).
-    pub name: Name,
-    /// The directory that `$ORIGIN` stands for; the program's is asked for when it is needed ([`Host::program_origin`]).
-    pub origin: Option<Name>,
     /// What it is to the process.
     pub role: Role,
     /// Where it can be found from.
     pub namespace: Namespace,
-    /// Device and inode, if it came from a file that lode opened.
-    pub identity: Option<Identity>,
-    /// Its memory.
-    pub image: Image,
-    /// Where its segments are.
-    pub layout: Layout,
-    /// Its program headers as they stand in the file.
-    pub headers: Vec<ProgramHeader>,
+    /// How many program headers it has.
+    pub header_count: u16,
+    /// Their run-time address; 0: they are not mapped.
+    pub headers_at: u64,
+    /// Run-time address of link-time address 0.
+    pub bias: Bias,
+    /// Address of its link_map, once it has one.
+    pub link_map: AtomicUsize,
+    /// TLS number (low word) and static offset; see [`Module::tls`].
+    tls_id: AtomicU64,
+    tls_offset: AtomicU64,
+    /// What was known when it had been mapped.
+    parts: Parts,
     /// Its dynamic section.
     pub dynamic: Dynamic,
     /// Its dynamic symbols.
@@ -121,19 +138,10 @@ pub struct Module {
     pub filtee_names: Vec<(&'static [u8], Tie)>,
     /// The modules that [`Module::needed_names`] became, in the same order, then those that [`Module::filtee_names`] became.
     pub needed: Vec<ModuleId>,
-    /// Who asked for it first: the chain that DT_RPATH is inherited along.
-    pub asked_by: Option<ModuleId>,
-    /// Arrived relocated: nothing is stored into it, and no constructor of it is run.
-    pub is_final: bool,
     /// The modules that its group of `dlopen` brought, in breadth-first order; for modules of the start the global scope.
     pub group: Arc<Vec<ModuleId>>,
-    /// TLS number (low word) and static offset; see [`Module::tls`].
-    tls_id: AtomicU64,
-    tls_offset: AtomicU64,
     /// [`FRESH`], [`INITIALISED`], [`FINALISED`] or [`CLOSED`].
     pub state: AtomicU32,
-    /// Address of its link_map, once it has one.
-    pub link_map: AtomicUsize,
     /// The memory of that link_map, where it goes with the module.
     pub records: Mutex<Option<Memory>>,
     /// A reference got its definition from here, while that was watched ([`Interest::UNUSED`](crate::event::Interest::UNUSED)).
@@ -150,6 +158,10 @@ pub struct Module {
     pub sealed: AtomicBool,
     /// The numbers of modules that its references were bound to besides what it needs; 0 is a free place.
     bound: [AtomicU32; MOST_BOUND],
+    /// How often a published module that `dlopen` brought needs this one, or is noted to be bound to it; never less than that.
+    pub wanted: AtomicU32,
+    /// Whether what this module leads to counts there: it is published.
+    leads: AtomicBool,
 }
 
 /// How many modules besides those that it needs a module notes that it is bound to. What goes beyond is never unloaded.
@@ -157,27 +169,41 @@ const MOST_BOUND: usize = 8;
 
 const NOT_STATIC: u64 = u64::MAX;
 
-/// What is known of a module when it has just been mapped.
+/// What is known of a module when it has just been mapped, and stays with it.
 #[derive(Debug)]
 pub struct Parts {
-    /// See [`Module::name`].
+    /// Its path, for people and for the link map (where the program's entry is empty).
     pub name: Name,
-    /// See [`Module::origin`].
+    /// The directory that `$ORIGIN` stands for; the program's is asked for when it is needed ([`Host::program_origin`]).
     pub origin: Option<Name>,
     /// See [`Module::role`].
     pub role: Role,
-    /// See [`Module::identity`].
+    /// Device and inode, if it came from a file that lode opened.
     pub identity: Option<Identity>,
-    /// See [`Module::image`].
+    /// Its memory.
     pub image: Image,
-    /// See [`Module::layout`].
+    /// Where its segments are.
     pub layout: Layout,
-    /// See [`Module::headers`].
+    /// Its program headers as they stand in the file.
     pub headers: Vec<ProgramHeader>,
-    /// See [`Module::asked_by`].
+    /// Who asked for it first: the chain that DT_RPATH is inherited along.
     pub asked_by: Option<ModuleId>,
-    /// See [`Module::is_final`].
+    /// Arrived relocated: nothing is stored into it, and no constructor of it is run.
     pub is_final: bool,
+}
+
+impl Deref for Module {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl DerefMut for Module {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
 }
 
 impl Module {
@@ -196,56 +222,41 @@ impl Module {
     /// A module whose tables have not been looked at. Modules are made where they stay: they are large, and stacks may be small.
     #[inline(never)]
     fn undecoded(id: ModuleId, parts: Box<Parts>) -> Arc<Module> {
-        Arc::new_cyclic(|_| {
-            let Parts {
-                name,
-                origin,
-                role,
-                identity,
-                image,
-                layout,
-                headers,
-                asked_by,
-                is_final,
-            } = *parts;
-            Module {
-                id,
-                name,
-                origin,
-                role,
-                namespace: Namespace::BASE,
-                identity,
-                image,
-                layout,
-                headers,
-                dynamic: Dynamic::default(),
-                symbols: Symbols::none(),
-                soname: None,
-                needed_names: Vec::new(),
-                needed: Vec::new(),
-                filtee_names: Vec::new(),
-                asked_by,
-                is_final,
-                group: Arc::default(),
-                tls_id: AtomicU64::new(0),
-                tls_offset: AtomicU64::new(NOT_STATIC),
-                state: AtomicU32::new(FRESH),
-                link_map: AtomicUsize::new(0),
-                records: Mutex::new(None),
-                is_used: AtomicBool::new(false),
-                binds_deep: false,
-                constructed: AtomicU32::new(0),
-                opened: AtomicU32::new(0),
-                pinned: AtomicBool::new(false),
-                sealed: AtomicBool::new(false),
-                bound: Default::default(),
-            }
+        Arc::new_cyclic(|_| Module {
+            id,
+            role: parts.role,
+            namespace: Namespace::BASE,
+            header_count: parts.headers.len() as u16,
+            headers_at: parts.layout.phdr.map_or(0, |phdr| phdr.at(parts.image.bias()).0),
+            bias: parts.image.bias(),
+            dynamic: Dynamic::default(),
+            symbols: Symbols::none(),
+            soname: None,
+            needed_names: Vec::new(),
+            needed: Vec::new(),
+            filtee_names: Vec::new(),
+            group: Arc::default(),
+            tls_id: AtomicU64::new(0),
+            tls_offset: AtomicU64::new(NOT_STATIC),
+            state: AtomicU32::new(FRESH),
+            link_map: AtomicUsize::new(0),
+            records: Mutex::new(None),
+            is_used: AtomicBool::new(false),
+            binds_deep: false,
+            constructed: AtomicU32::new(0),
+            opened: AtomicU32::new(0),
+            pinned: AtomicBool::new(false),
+            sealed: AtomicBool::new(false),
+            bound: Default::default(),
+            wanted: AtomicU32::new(0),
+            leads: AtomicBool::new(false),
+            parts: *parts,
         })
     }
 
     fn decode(&mut self) -> Result<(), Fault> {
-        read_dynamic(&mut self.dynamic, &self.image, &self.layout)?;
-        self.symbols.read(&self.image, &self.dynamic)?;
+        read_dynamic(&mut self.dynamic, &self.parts.image, &self.parts.layout)?;
+        self.symbols.read(&self.parts.image, &self.dynamic)?;
         let (dynamic, symbols) = (&self.dynamic, &self.symbols);
         self.soname = dynamic.soname.map(|offset| symbols.string(offset)).transpose()?;
         self.needed_names.reserve_exact(dynamic.needed.len());
@@ -334,19 +345,41 @@ impl Module {
         if target.role != Role::Opened || target.id == self.id || self.needed.contains(&target.id) {
             return;
         }
-        let has_place = |place: &AtomicU32| {
-            let was = place.compare_exchange(0, target.id.0, Ordering::AcqRel, Ordering::Acquire);
-            was.is_ok() || was == Err(target.id.0)
-        };
-        if self.role != Role::Opened || !self.bound.iter().any(has_place) {
+        if self.role != Role::Opened {
             target.pin();
+            return;
         }
+        // It counts before it is noted: who compares the two takes a module for wanted rather than not.
+        let count = u32::from(self.leads.load(Ordering::Acquire));
+        target.wanted.fetch_add(count, Ordering::AcqRel);
+        for place in &self.bound {
+            match place.compare_exchange(0, target.id.0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return,
+                Err(known) if known == target.id.0 => {
+                    target.wanted.fetch_sub(count, Ordering::AcqRel);
+                    return;
+                }
+                Err(_) => {}
+            }
+        }
+        target.pin();
     }
 
     /// The modules that [`Module::bind_to`] noted.
     pub fn bound_to(&self) -> impl Iterator<Item = ModuleId> {
         let numbers = self.bound.iter().map(|place| place.load(Ordering::Acquire));
         numbers.filter(|number| *number != 0).map(ModuleId)
+    }
+
+    /// Gives the modules that stay as long as this one does: what it needs, and what it is bound to.
+    #[inline(never)]
+    pub fn leads_to(&self, take: &mut dyn FnMut(ModuleId)) {
+        for id in &self.needed {
+            take(*id);
+        }
+        for id in self.bound_to() {
+            take(id);
+        }
     }
 
     /// A stage's error with this module as the culprit.
@@ -370,19 +403,19 @@ fn read_dynamic(dynamic: &mut Dynamic, image: &Image, layout: &Layout) -> Result
 
 /// Everything that earlier batches loaded.
 ///
-/// A published world never changes: whoever loads or unloads something makes the next one from a copy ([`World::without`]).
+/// A published world never changes: whoever loads or unloads something makes the next one from a copy ([`World::copied`]).
 #[derive(Debug, Default)]
 pub struct World {
     /// Ascending by [`ModuleId`], with gaps where modules were unloaded.
-    pub modules: Vec<Arc<Module>>,
+    pub modules: Modules,
     /// The number that the next module gets. Published worlds count on; a number is never used twice.
     pub next: ModuleId,
     /// The order of the link map: the program first, then as modules came.
     pub list: Vec<ModuleId>,
-    /// The order of destructors at exit: dependents first. Kept ready so that the end of a program needs no memory.
+    /// An order of destructors, dependents first, for a program that ends without the memory to sort its modules.
     pub fini_order: Vec<ModuleId>,
-    /// First and first-behind-the-last address of each module, ascending.
-    pub ranges: Vec<(Address, Address, ModuleId)>,
+    /// Where each module is, ascending.
+    pub ranges: Vec<Range>,
     /// The global scopes of all namespaces, one behind the other: the program, its preloads and libraries, and what RTLD_GLOBAL added; and what
     /// was first opened in each further namespace with all that it needs.
     pub global: Vec<ModuleId>,
@@ -392,6 +425,36 @@ pub struct World {
     pub tls: crate::tls::TlsPlan,
     /// STB_GNU_UNIQUE symbols that some reference was bound to: the first definition serves the whole process.
     pub unique: Vec<Unique>,
+    /// How many filters of modules of the global scope were asked for references since the start.
+    pub filters: u64,
+}
+
+/// Among so few modules a look at each is as fast.
+const FEW: usize = 16;
+
+/// How many modules' filters can be asked while a definition is taken into the catalogue.
+const FILTERS_PER_DEFINITION: u64 = 2;
+
+/// Takes a module out of a list, if it is there.
+#[inline(never)]
+fn take_out(list: &mut Vec<ModuleId>, id: ModuleId) -> bool {
+    let place = list.iter().rposition(|known| *known == id);
+    place.map(|place| list.remove(place)).is_some()
+}
+
+/// Where a module is, with what unwinders ask for each frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Range {
+    /// Its first address.
+    pub start: Address,
+    /// The first one behind it.
+    pub end: Address,
+    /// Which module it is.
+    pub id: ModuleId,
+    /// The address of its link_map.
+    pub link_map: usize,
+    /// Where its unwind table is (PT_GNU_EH_FRAME); 0: it has none.
+    pub eh_frame_hdr: Address,
 }
 
 /// The definition that a STB_GNU_UNIQUE name stands for in this process: the name, the module, its symbol.
@@ -408,28 +471,111 @@ impl World {
 
     /// The module that an address belongs to.
     pub fn at(&self, address: Address) -> Option<&Arc<Module>> {
-        let behind = self.ranges.partition_point(|(start, _, _)| *start <= address);
-        let (_, end, id) = self.ranges.get(behind.checked_sub(1)?)?;
-        if address >= *end {
-            return None;
+        self.get(self.range_at(address)?.id)
+    }
+
+    /// Where the module is that an address belongs to.
+    #[inline(never)]
+    pub fn range_at(&self, address: Address) -> Option<&Range> {
+        let mut rest = self.ranges.as_slice();
+        // Halves while there are two: it is in the second one if that begins before it.
+        while let Some((low, high)) = rest.split_at_checked(rest.len() / 2).filter(|(low, _)| !low.is_empty()) {
+            let is_high = high.first().is_some_and(|range| range.start <= address);
+            rest = if is_high { high } else { low };
         }
-        self.get(*id)
+        rest.first()
+            .filter(|range| range.start <= address && address < range.end)
     }
 
     /// The module with a number; `None` when it has been unloaded, or is not part of this world.
     pub fn get(&self, id: ModuleId) -> Option<&Arc<Module>> {
-        place(&self.modules, id).and_then(|place| self.modules.get(place))
+        self.modules.get(id)
     }
 
     /// Takes modules in, whose numbers go on from [`World::next`].
     pub fn extend(&mut self, modules: Vec<Arc<Module>>) {
+        let first_new = self.next;
         for module in modules {
             let (start, end) = module.range();
-            let place = self.ranges.partition_point(|(other, _, _)| *other < start);
-            self.ranges.insert(place, (start, end, module.id));
+            let range = Range {
+                start,
+                end,
+                id: module.id,
+                link_map: module.link_map.load(Ordering::Acquire),
+                eh_frame_hdr: module.layout.eh_frame_hdr.map_or(Address(0), |(at, _)| module.at(at)),
+            };
+            self.ranges.insert(self.place_of_range(start), range);
             self.next = ModuleId(module.id.0 + 1);
-            self.modules.push(module);
+            self.modules.add(module);
         }
+        for module in self.modules.from(first_new) {
+            if module.role == Role::Opened {
+                self.count(module, 1);
+                module.leads.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    /// Counts as often as this that a module leads to others.
+    pub fn count(&self, module: &Module, times: u32) {
+        module.leads_to(&mut |id| {
+            if let Some(target) = self.get(id) {
+                target.wanted.fetch_add(times, Ordering::AcqRel);
+            }
+        });
+    }
+
+    fn place_of_range(&self, start: Address) -> usize {
+        self.ranges.partition_point(|range| range.start < start)
+    }
+
+    /// A copy to change and publish next.
+    pub fn copied(&self) -> World {
+        World {
+            modules: self.modules.clone(),
+            next: self.next,
+            list: self.list.clone(),
+            fini_order: self.fini_order.clone(),
+            ranges: self.ranges.clone(),
+            global: self.global.clone(),
+            names: self.names.clone(),
+            tls: self.tls,
+            unique: self.unique.clone(),
+            filters: self.filters,
+        }
+    }
+
+    /// Leaves a module out.
+    pub fn remove(&mut self, module: &Module) {
+        let id = module.id;
+        let is_global = take_out(&mut self.global, id);
+        self.modules.remove(module, is_global);
+        take_out(&mut self.list, id);
+        take_out(&mut self.fini_order, id);
+        self.names.retain(|(_, known)| *known != id);
+        let place = self.place_of_range(module.range().0);
+        if self.ranges.get(place).is_some_and(|range| range.id == id) {
+            self.ranges.remove(place);
+        }
+    }
+
+    /// Has everybody find modules without a look at each: called when a batch has been added and has its link_maps, before it is published.
+    ///
+    /// `references` is about how many of the batch were looked up. When the modules of the global scope have been asked for so many that a table of all that they
+    /// define would have been cheaper, there is one from then on.
+    pub fn catalogue(&mut self, first_new: ModuleId, references: u64) {
+        self.filters = self
+            .filters
+            .saturating_add(references.saturating_mul(self.global.len() as u64));
+        let mut is_worth_it = self.modules.covered() != 0;
+        if !is_worth_it && self.global.len() > FEW {
+            let mut filters = 0;
+            for module in self.global.iter().filter_map(|id| self.get(*id)) {
+                filters += module.symbols.likely_count() * FILTERS_PER_DEFINITION;
+            }
+            is_worth_it = self.filters > filters;
+        }
+        self.modules.catalogue(first_new, &self.global, is_worth_it);
     }
 
     /// Whether a namespace holds anything of its own.
@@ -455,11 +601,24 @@ impl World {
     }
 }
 
+impl World {
+    /// The address of a link_map at the end of a namespace's list, or near it; 0 if there is none.
+    pub fn late_map(&self, namespace: Namespace) -> usize {
+        let is_here = |module: &&Arc<Module>| module.namespace == namespace;
+        let late = self
+            .modules
+            .last()
+            .filter(is_here)
+            .or_else(|| self.modules.iter().find(is_here));
+        late.map_or(0, |module| module.link_map.load(Ordering::Acquire))
+    }
+}
+
 /// The modules of the world and of the batch that is being linked, by one numbering.
 #[derive(Clone, Copy, Debug)]
 pub struct Roster<'a> {
     /// Loaded before.
-    pub world: &'a [Arc<Module>],
+    pub world: &'a Modules,
     /// Being loaded: numbers go on from the world's.
     pub batch: &'a [Arc<Module>],
 }
@@ -467,23 +626,13 @@ pub struct Roster<'a> {
 /// What stands in [`Module::needed`] for a library that was not found while only listing: no module has this number.
 pub const NOWHERE: ModuleId = ModuleId(u32::MAX);
 
-/// Where the module with a number stands. Until one has been unloaded, its number is its place.
-#[inline]
-fn place(modules: &[Arc<Module>], id: ModuleId) -> Option<usize> {
-    let place = id.0 as usize;
-    match modules.get(place) {
-        Some(module) if module.id == id => Some(place),
-        _ => modules.binary_search_by_key(&id, |module| module.id).ok(),
-    }
-}
-
 impl<'a> Roster<'a> {
     /// The module with a number; `None` when it has been unloaded.
     #[inline]
     pub fn get(&self, id: ModuleId) -> Option<&'a Module> {
         let module = match self.place_in_batch(id) {
             Some(place) => self.batch.get(place),
-            None => self.world.get(place(self.world, id)?),
+            None => self.world.get(id),
         };
         module.map(|module| &**module)
     }
@@ -495,11 +644,16 @@ impl<'a> Roster<'a> {
         Some(id.0.checked_sub(first.0)? as usize)
     }
 
-    /// Where a module stands in the row of all: the world's, then the batch's.
+    /// How many places there are.
+    pub fn places(&self) -> usize {
+        self.world.places() + self.batch.len()
+    }
+
+    /// The place of a module among all: the world's, then the batch's.
     pub fn place(&self, id: ModuleId) -> Option<usize> {
         match self.place_in_batch(id) {
-            Some(place) => (place < self.batch.len()).then_some(self.world.len() + place),
-            None => place(self.world, id),
+            Some(place) => (place < self.batch.len()).then_some(self.world.places() + place),
+            None => self.world.place(id),
         }
     }
 
@@ -525,8 +679,28 @@ impl<'a> Roster<'a> {
     }
 
     /// Every module.
-    pub fn iter(&self) -> impl Iterator<Item = &'a Module> {
-        self.world.iter().chain(self.batch).map(|module| &**module)
+    pub fn iter(&self) -> Everybody<'a> {
+        Everybody {
+            world: self.world.iter(),
+            batch: self.batch.iter(),
+        }
+    }
+}
+
+/// Goes through the modules of a [`Roster`].
+#[derive(Clone, Debug)]
+pub struct Everybody<'a> {
+    world: modules::Iter<'a>,
+    batch: core::slice::Iter<'a, Arc<Module>>,
+}
+
+impl<'a> Iterator for Everybody<'a> {
+    type Item = &'a Module;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'a Module> {
+        let module = self.world.next().or_else(|| self.batch.next())?;
+        Some(module)
     }
 }
 

@@ -65,7 +65,7 @@ fn again(rules: &str, arguments: &[&str]) {
 /// What can be seen of a process: what failed, and of each module every byte, whom it keeps, and whether it stays for good.
 fn traces(stand: &Stand, errors: &[String]) -> Vec<String> {
     let mut traces = errors.to_vec();
-    for module in &stand.world.modules {
+    for module in stand.world.modules.iter() {
         let bound: BTreeSet<u32> = module.bound_to().map(|id| id.0).collect();
         let (name, words) = (&module.name, memory(module));
         traces.push(format!("{name} {bound:?} {} {words:x?}", module.is_pinned()));
@@ -650,7 +650,7 @@ fn what_is_installed_is_alike() {
         let (walk, errors) = found_by(WALK, || start_installed(path));
         let (index, others) = found_by(INDEX, || start_installed(path));
         assert_eq!(errors, others, "{path:?}");
-        let modules = walk.world.modules.iter().zip(&index.world.modules);
+        let modules = walk.world.modules.iter().zip(index.world.modules.iter());
         for (walk, index) in modules {
             assert_eq!(walk.name, index.name, "{path:?}");
             let bound = [walk, index].map(|module| module.bound_to().map(|id| id.0).collect::<BTreeSet<_>>());

@@ -225,7 +225,7 @@ impl Stand {
 
     /// The names of modules.
     pub fn names(&self, ids: &[ModuleId]) -> Vec<String> {
-        let name = |id: &ModuleId| self.world.modules[id.0 as usize].name.to_string();
+        let name = |id: &ModuleId| self.world.get(*id).unwrap().name.to_string();
         ids.iter().map(name).collect()
     }
 

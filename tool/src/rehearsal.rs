@@ -214,7 +214,7 @@ fn attempt(program: &Path, preloads: &[String], surroundings: &Surroundings, now
     .run(name, preloads, &mut world);
     let mut rehearsal = journal.0.into_inner().unwrap_or_default();
     match ready {
-        Ok(_) => rehearsal.modules = world.modules,
+        Ok(_) => rehearsal.modules = world.modules.iter().cloned().collect(),
         Err(error) => rehearsal.refusal = Some(Refusal::of(&error, name)),
     }
     rehearsal

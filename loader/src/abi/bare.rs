@@ -46,12 +46,11 @@ pub fn link_maps(roster: Roster<'_>, order: &[ModuleId]) -> Result<(), Fault> {
     append(Span::EMPTY, &mut order.iter().filter_map(|id| roster.get(*id)))
 }
 
-/// Appends modules that have come to the list that begins with the link_map at `first`.
+/// Appends modules that have come to the list that ends with the link_map at `last`.
 ///
 /// # Errors
 /// [`Kind::OutOfMemory`].
-pub fn adopt(first: usize, modules: &mut dyn Iterator<Item = &Arc<Module>>) -> Result<(), Fault> {
-    let last = debugger::last_map(first as u64);
+pub fn adopt(last: u64, modules: &mut dyn Iterator<Item = &Arc<Module>>) -> Result<(), Fault> {
     append(debugger::map_at(last), &mut modules.map(|module| &**module))
 }
 

@@ -4,6 +4,7 @@
 //! Calls what the tables of relocated modules name as functions, as the gABI ("Initialization and Termination Functions") has it.
 #![allow(unsafe_code)]
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,6 +15,7 @@ use crate::elf::Address;
 use crate::event::{Event, Interest, Log};
 use crate::stages::init;
 use crate::stages::link::dependents_first;
+use crate::sys::linux::have_at_hand;
 use crate::world::{FINALISED, FRESH, INITIALISED, Module, ModuleId};
 
 /// Calls functions that tables of a module name, with argc, argv and envp.
@@ -24,6 +26,9 @@ pub fn call_all(functions: impl Iterator<Item = Address>, arguments: Arguments, 
         log.emit(Interest::STREAM, || Event::Returned);
     }
 }
+
+/// Bytes of the heap that sorting takes for each place of a module, at most.
+const OF_SORTED: usize = 64;
 
 /// How many modules' constructors have begun, twice.
 static CONSTRUCTED: AtomicU32 = AtomicU32::new(0);
@@ -62,7 +67,10 @@ pub extern "C-unwind" fn finalise() {
     drop(LongLock::take());
     let visiting = Visiting::start();
     let Some(world) = visiting.0.world() else { return };
-    let order = dependents_first(world);
+    let order = match have_at_hand(world.modules.places() * OF_SORTED) {
+        Ok(()) => Cow::Owned(dependents_first(world)),
+        Err(_) => Cow::Borrowed(&world.fini_order),
+    };
     // The program's namespace comes last, as under glibc.
     let last = world.modules.iter().map(|module| module.namespace.0).max();
     for namespace in (0..=last.unwrap_or(0)).rev() {

@@ -46,10 +46,9 @@ pub(super) fn second_word(pointer: u64) -> &'static AtomicU64 {
 
 /// The last failure of a thread.
 struct Failure {
-    /// Ends in NUL.
+    error: Box<Error>,
+    /// What `dlerror` returned already, which ends in NUL; empty before that. Most programs that look for what may be missing never ask.
     text: String,
-    /// `dlerror` returned it already.
-    told: bool,
 }
 
 fn own_failure() -> &'static AtomicBox<Failure> {
@@ -59,13 +58,12 @@ fn own_failure() -> &'static AtomicBox<Failure> {
 /// Says what failed: to whoever reads events, and to `dlerror`.
 #[cold]
 #[inline(never)]
-pub(super) fn set_failure(error: &Error) {
+pub(super) fn set_failure(error: Box<Error>) {
     if let Some(runtime) = runtime() {
-        runtime.log.emit(Interest::FILES, || Event::Failed(error));
+        runtime.log.emit(Interest::FILES, || Event::Failed(&error));
     }
-    // A C string: `Lossy` shows a NUL in a name as text.
-    let text = crate::error::text(format_args!("{error:#}\0"));
-    let _former = own_failure().swap(Some(Box::new(Failure { text, told: false })));
+    let text = String::new();
+    let _former = own_failure().swap(Some(Box::new(Failure { error, text })));
 }
 
 /// A call that succeeds takes the thread's former failure back.
@@ -93,9 +91,11 @@ pub extern "C" fn dlerror() -> *const c_char {
     let Some(mut known) = slot.swap(None) else {
         return core::ptr::null();
     };
-    if core::mem::replace(&mut known.told, true) {
+    if !known.text.is_empty() {
         return core::ptr::null();
     }
+    // A C string: `Lossy` shows a NUL in a name as text.
+    known.text = crate::error::text(format_args!("{:#}\0", known.error));
     let text = known.text.as_ptr().cast();
     // What a handler left meanwhile goes: it has had its answer.
     let _meanwhile = slot.swap(Some(known));

@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 use super::musl::is_musl;
 use super::published::{Reading, Visiting, module_of_map, with_module_at, with_world};
 use super::{answer, call_error, doors, runtime, too_early};
-use crate::debugger;
+use crate::debugger::{LINK_MAP, NAME_PLACE};
 use crate::elf::symbol::STT_TLS;
 use crate::elf::{Address, SymbolIndex, Vaddr};
 use crate::error::{Error, Kind, Name, Result, text};
@@ -73,9 +73,11 @@ fn file_name(module: &Module) -> *const c_char {
     if module.role == Role::Program {
         return runtime().map_or(core::ptr::null(), |runtime| runtime.program.as_ptr());
     }
-    debugger::map_of(module, debugger::LINK_MAP)
-        .load::<u64>(debugger::NAME)
-        .map_or(c"".as_ptr(), |name| name as *const c_char)
+    // As its link_map says, which is memory that has to be waited for.
+    match module.link_map.load(Ordering::Acquire) {
+        0 => c"".as_ptr(),
+        map => (map + LINK_MAP + NAME_PLACE.load(Ordering::Relaxed)) as *const c_char,
+    }
 }
 
 /// The symbol whose bytes hold the address; one without a size only at its very place.
@@ -124,7 +126,7 @@ fn inform(module: &Module, roster: Roster<'_>, request: c_int, argument: Given) 
         RTLD_DI_TLS_DATA => thread::existing_block(module).unwrap_or(0),
         RTLD_DI_PHDR => {
             answer = module.headers.len() as c_int;
-            module.layout.phdr.map_or(0, |phdr| module.at(phdr).0)
+            module.headers_at
         }
         RTLD_DI_ORIGIN => {
             let origin = match (&module.origin, module.role) {
@@ -230,17 +232,16 @@ pub extern "C-unwind" fn visit(visitor: Visitor, data: *mut c_void, world: &Worl
         else {
             continue;
         };
-        let headers = module.layout.phdr.map_or(0, |phdr| module.at(phdr).0);
         let slot = module.tls();
         let mut info = PhdrInfo {
-            address: module.image.bias().0,
+            address: module.bias.0,
             name: if module.role == nameless {
                 c"".as_ptr()
             } else {
                 file_name(module)
             },
-            headers: headers as *const c_void,
-            count: module.headers.len() as u16,
+            headers: module.headers_at as *const c_void,
+            count: module.header_count,
             adds: u64::from(world.next.0),
             subs: u64::from(world.next.0) - world.modules.len() as u64,
             tls_id: slot.map_or(0, |slot| slot.id),

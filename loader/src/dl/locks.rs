@@ -4,7 +4,7 @@
 //! the same thread is in the middle of loading (from a resolver, from a signal handler) is refused with a text.
 #![forbid(unsafe_code)]
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::close::{CLOSED_MEANWHILE, CLOSING, LEFT_BEHIND};
 use super::failure;
@@ -18,6 +18,9 @@ use crate::thread;
 
 /// The thread, by its pointer, whose batch is between its first mapping and its publication; 0 when there is none.
 pub(super) static LOADING: AtomicU64 = AtomicU64::new(0);
+
+/// A thread that is not in this process, which is the child of a `fork`, was loading: the catalogue may have the numbers of its modules, which are given again.
+pub(super) static ABANDONED: AtomicBool = AtomicBool::new(false);
 
 /// The lock that orders operations which load. Recursive.
 pub(super) struct LongLock(Lock);
@@ -202,7 +205,9 @@ pub fn in_the_child() {
     if LOADING.load(Ordering::Relaxed) == thread || CLOSING.load(Ordering::Relaxed) == thread {
         return;
     }
-    LOADING.store(0, Ordering::Relaxed);
+    if LOADING.swap(0, Ordering::Relaxed) != 0 {
+        ABANDONED.store(true, Ordering::Relaxed);
+    }
     CLOSED_MEANWHILE.store(false, Ordering::Relaxed);
     if CLOSING.swap(0, Ordering::Relaxed) != 0 {
         LEFT_BEHIND.store(true, Ordering::Relaxed);

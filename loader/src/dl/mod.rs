@@ -126,7 +126,7 @@ fn answer<T>(result: Result<T>, on_failure: T) -> T {
         failure::forget();
     }
     result.unwrap_or_else(|error| {
-        failure::set_failure(&error);
+        failure::set_failure(error);
         on_failure
     })
 }

@@ -7,12 +7,12 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::answer;
 use super::close::take_away;
 use super::constructors::initialise;
-use super::locks::{Loading, LongLock};
+use super::locks::{ABANDONED, Loading, LongLock};
 use super::musl::{check_not_exiting, is_musl};
 use super::owned::AtomicBox;
 use super::published::{free_former, publish, with_module_at, with_world, world_of};
@@ -23,7 +23,9 @@ use crate::abi::glibc::{Functions, Glibc, LIBC, is_another};
 use crate::abi::{Abi, bare};
 use crate::debugger::{self, State};
 use crate::elf::Address;
-use crate::elf::dynamic::Flags1;
+use crate::elf::dynamic::{Flags1, Range};
+use crate::elf::note;
+use crate::elf::reloc::Rela;
 use crate::error::{Errno, Error, Kind, Lossy, Name, Result, Stage, text};
 use crate::foreign::Text;
 use crate::search::{Directories, Purpose};
@@ -31,11 +33,14 @@ use crate::stages::link::dependencies_first;
 use crate::stages::map::{Context, Mapped, Wish};
 use crate::stages::protect::seal;
 use crate::stages::relocate::Binding;
-use crate::stages::unload::reached;
-use crate::stages::{demands, init};
+use crate::stages::unload::left_alone;
+use crate::stages::{Batch, demands, init};
 use crate::sys::linux::{OF_LINKED, OF_MODULE, have_at_hand};
 use crate::sys::machine;
 use crate::world::{FRESH, Module, ModuleId, Namespace, Role, World};
+
+/// Whether a library that was opened asks to be sealed if it stays (GNU_PROPERTY_MEMORY_SEAL).
+static ASK_FOR_SEALS: AtomicBool = AtomicBool::new(false);
 
 /// The directories that searches have met, for whoever loads; empty while it has them. What a `fork` finds there is whole.
 static DIRECTORIES: AtomicBox<Directories> = AtomicBox::empty();
@@ -252,17 +257,20 @@ fn link(
     }
     let resolved = resolve(relocated, world, runtime)?;
     let protected = resolved.protect(&runtime.linux, runtime.linux.page_size, runtime.log)?;
+    let last = debugger::last_map(world.late_map(namespace) as u64);
+    debugger::note_last(last);
     debugger::tell(namespace, world.first_map(namespace), State::Add);
-    let mut world = world.without(&[]);
+    let (first_new, references) = (world.next, references(&protected.batch));
+    let mut world = world.copied();
     let ready = protected.publish(&mut world);
     if mode & RTLD_GLOBAL != 0 {
         add_new(&mut world.global, &ready.order);
     }
     match &runtime.abi {
-        Abi::Glibc(glibc) => glibc.adopt(&maps, namespace, world.tls.modules, &ready.modules),
+        Abi::Glibc(glibc) => glibc.adopt(last, &maps, namespace, world.tls.modules, &ready.modules),
         _ => {
             let mut new = ready.order.iter().filter_map(|id| world.get(*id));
-            bare::adopt(world.first_map(namespace), &mut new).map_err(|kind| call_error(kind, b""))?;
+            bare::adopt(last, &mut new).map_err(|kind| call_error(kind, b""))?;
         }
     }
     for module in &ready.modules {
@@ -270,7 +278,18 @@ fn link(
             module.pin();
         }
     }
+    if ABANDONED.swap(false, Ordering::Relaxed) {
+        world.modules.forget_catalogue();
+    }
+    world.catalogue(first_new, references);
     let handle = open_once_more(&world, root, mode);
+    if ready
+        .modules
+        .iter()
+        .any(|module| demands::property(module, note::MEMORY_SEAL) != 0)
+    {
+        ASK_FOR_SEALS.store(true, Ordering::Relaxed);
+    }
     seal_what_stays(runtime, &world);
     let first = world.first_map(namespace);
     publish(world);
@@ -361,8 +380,9 @@ fn reopen(runtime: &Runtime, world: &World, root: ModuleId, mode: c_int, order: 
         seal_what_stays(runtime, world);
     }
     if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
-        let mut next = world.without(&[]);
+        let mut next = world.copied();
         add_new(&mut next.global, order);
+        next.catalogue(next.next, 0);
         publish(next);
     }
     handle
@@ -382,11 +402,25 @@ fn open_once_more(world: &World, root: ModuleId, mode: c_int) -> usize {
 /// Seals the opened modules that nothing takes away any more, if that is asked for: what is kept for ever, and what that needs or was bound to.
 #[inline(never)]
 fn seal_what_stays(runtime: &Runtime, world: &World) {
-    for (module, stays) in world.modules.iter().zip(reached(world, &|_| false)) {
-        if stays && module.role == Role::Opened {
+    if !runtime.seal && !ASK_FOR_SEALS.load(Ordering::Relaxed) {
+        return;
+    }
+    let left = left_alone(world, None, &|_| false);
+    for module in world.modules.iter() {
+        if module.role == Role::Opened && !left.contains(&module.id) {
             seal(module, &runtime.linux, runtime.seal);
         }
     }
+}
+
+/// About how many references the modules of a batch make by name.
+fn references(batch: &Batch) -> u64 {
+    let of = |module: &Module| {
+        let dynamic = &module.dynamic;
+        let entries = |range: Option<Range>| range.map_or(0, |range| range.size / size_of::<Rela>() as u64);
+        entries(dynamic.rela).saturating_sub(dynamic.relacount) + entries(dynamic.jmprel.map(|(range, _)| range))
+    };
+    batch.fresh().map(of).sum()
 }
 
 /// Appends the modules of `more` that are not in `list`.

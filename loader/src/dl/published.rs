@@ -18,7 +18,7 @@ use super::{runtime, threads};
 use crate::abi::Abi;
 use crate::elf::Address;
 use crate::foreign::Code;
-use crate::world::{Module, Roster, World};
+use crate::world::{Module, Roster, World, hash_of_number};
 
 /// A world with what its end takes.
 struct Published {
@@ -264,8 +264,6 @@ pub fn with_module_of_map<T>(map: usize, body: impl FnOnce(&Module) -> T) -> Opt
 }
 
 pub(super) fn module_of_map(world: &World, map: usize) -> Option<&Arc<Module>> {
-    world
-        .modules
-        .iter()
-        .find(|module| map != 0 && module.link_map.load(Ordering::Acquire) == map)
+    let is_meant = |module: &Module| map != 0 && module.link_map.load(Ordering::Acquire) == map;
+    world.modules.find_by(hash_of_number(map as u64), &is_meant)
 }

@@ -4,8 +4,8 @@
 //! The name of a version that a caller passes is used within the call.
 #![allow(unsafe_code)]
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::ffi::c_void;
 
 use super::answer;
@@ -14,13 +14,16 @@ use super::published::{module_of_map, with_world};
 use super::{Runtime, call_error, runtime, stop, too_early};
 use crate::elf::Address;
 use crate::elf::symbol::STT_TLS;
-use crate::error::{Kind, Name, Result, text};
+use crate::error::{Kind, Name, Result, Stage, text};
 use crate::foreign::Text;
 use crate::scope::{Definition, Scope, breadth_first, note_binding};
 use crate::stages::relocate;
 use crate::symbols::{Use, Wanted};
 use crate::thread;
 use crate::world::{Host, Module, ModuleId, Namespace, Role, Roster, World};
+
+/// Modules in the order in which they are searched.
+type List<'w> = Cow<'w, [ModuleId]>;
 
 /// RTLD_NEXT
 const NEXT: usize = usize::MAX;
@@ -62,8 +65,11 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
     };
     let generation = thread::generation();
     let (address, is_resolver) = with_world(|world, roster| {
-        let asker = world.at(caller).or(world.program());
+        let asker = world.at(caller).or_else(|| world.program());
         let (list, whose) = search_list(world, roster, handle, asker)?;
+        // What RTLD_DEFAULT and the program's handle mean begins with the global scope.
+        let is_global = handle == 0 || (handle != NEXT && whose.is_some_and(|module| module.role == Role::Program));
+        let covered = if is_global { world.modules.covered() } else { 0 };
         // Where a program at a fixed address has a slot that stands for a function, that is its address for everybody.
         let mut wanted = Wanted::new(name, None, Use::Address);
         wanted.newest = true;
@@ -80,6 +86,7 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
             namespace: whose.map_or(Namespace::BASE, |module| module.namespace),
             lists: [&list, &[]],
             unique: &world.unique,
+            covered: list.get(..covered).unwrap_or_default(),
             index: None,
         };
         let found = scope.find(&wanted, None, runtime.log);
@@ -88,14 +95,14 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
             note_binding(roster, asker, found.module, &mut None);
         }
         let Some(found) = found else {
-            let culprit = whose.map_or(&b""[..], |module| module.name.bytes());
-            return Err(call_error(
-                Kind::NoSymbol {
-                    symbol: Name::new(name),
-                    version: version.map(Name::new),
-                },
-                culprit,
-            ));
+            let kind = Kind::NoSymbol {
+                symbol: Name::new(name),
+                version: version.map(Name::new),
+            };
+            return Err(match whose {
+                Some(module) => module.fault(Stage::Call, kind),
+                None => call_error(kind, b""),
+            });
         };
         place_of(&found, roster, generation, runtime)
     })
@@ -134,7 +141,7 @@ fn search_list<'w>(
     roster: Roster<'w>,
     handle: usize,
     asker: Option<&'w Arc<Module>>,
-) -> Result<(Vec<ModuleId>, Option<&'w Arc<Module>>)> {
+) -> Result<(List<'w>, Option<&'w Arc<Module>>)> {
     let named = match handle {
         0 | NEXT => None,
         _ => Some(module_of_map(world, handle).ok_or_else(|| call_error(Kind::InvalidHandle(handle as u64), b""))?),
@@ -142,7 +149,13 @@ fn search_list<'w>(
     if let Some(module) = named
         && module.role != Role::Program
     {
-        return Ok((breadth_first(roster, &[module.id]), named));
+        // What a library brought is what it needs, in this order, unless it is a filter.
+        let is_first = module.role == Role::Opened && module.group.first() == Some(&module.id);
+        let list = match is_first {
+            true => Cow::Borrowed(&module.group[..]),
+            false => Cow::Owned(breadth_first(roster, &[module.id])),
+        };
+        return Ok((list, named));
     }
     let list = scope_of(world, asker.filter(|_| named.is_none()).map(Arc::as_ref));
     if handle == NEXT {
@@ -150,20 +163,21 @@ fn search_list<'w>(
             let kind = Kind::Unsupported("RTLD_NEXT used in code not dynamically loaded");
             return Err(call_error(kind, b""));
         };
-        return Ok((list.get(position + 1..).unwrap_or_default().to_vec(), asker));
+        let rest = list.get(position + 1..).unwrap_or_default().to_vec();
+        return Ok((Cow::Owned(rest), asker));
     }
     Ok((list, named.or(asker)))
 }
 
 /// Where references of a module are looked up once it runs: the global scope, then each group that it is in. A library joins the group of one
 /// that is opened later and needs it.
-fn scope_of(world: &World, asker: Option<&Module>) -> Vec<ModuleId> {
-    let mut list = world.global.clone();
+fn scope_of<'w>(world: &'w World, asker: Option<&Module>) -> List<'w> {
     let Some(asker) = asker.filter(|asker| asker.role == Role::Opened) else {
-        return list;
+        return Cow::Borrowed(&world.global);
     };
+    let mut list = world.global.clone();
     let mut before: &[ModuleId] = &[];
-    for module in &world.modules {
+    for module in world.modules.iter() {
         // The modules of a batch share one group, and stand together.
         let group = module.group.as_slice();
         if group.as_ptr() != before.as_ptr() && group.contains(&asker.id) {
@@ -171,7 +185,7 @@ fn scope_of(world: &World, asker: Option<&Module>) -> Vec<ModuleId> {
         }
         before = group;
     }
-    list
+    Cow::Owned(list)
 }
 
 /// Looks up the slot with this index in DT_JMPREL of module `module`, now that it is called. Ends the process, with the line that glibc prints,

@@ -6,7 +6,6 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::link::dependencies_first;
 use super::protect::Protected;
 use crate::elf::dynamic::{Flags1, Range};
 use crate::elf::{Address, SymbolIndex, Vaddr};
@@ -30,14 +29,27 @@ impl Protected {
     /// Makes the batch part of the world. Cannot fail: there is no half-way to undo.
     pub fn publish(self, world: &mut World) -> Ready {
         let batch = *self.batch;
+        let first_new = world.next;
         world.extend(batch.modules);
-        for id in &batch.order {
-            if !world.list.contains(id) {
-                world.list.push(*id);
+        // The start has listed its modules with those that were there before it.
+        if world.list.first().is_none_or(|first| *first < first_new) {
+            let is_new = |id: &&ModuleId| **id >= first_new;
+            world.list.extend(batch.order.iter().filter(is_new));
+        }
+        // Behind the program, if that is there already.
+        let place = usize::from(!world.fini_order.is_empty());
+        for id in batch.init_order.iter().rev() {
+            world.fini_order.push(*id);
+        }
+        if let Some(behind) = world.fini_order.get_mut(place..) {
+            behind.rotate_right(batch.init_order.len().min(behind.len()));
+        }
+        for (_, id, _) in batch.unique.iter().skip(world.unique.len()) {
+            // It serves the whole process.
+            if let Some(module) = world.get(*id) {
+                module.pin();
             }
         }
-        world.fini_order = dependencies_first(world.roster(), &world.list, ModuleId(0));
-        world.fini_order.reverse();
         world.global = batch.global;
         world.names.extend(batch.names);
         world.tls = batch.tls;

@@ -1,7 +1,6 @@
 //! Versions agreed, thread-local storage placed, order decided. Nothing is stored into a module yet.
 #![forbid(unsafe_code)]
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
@@ -16,7 +15,7 @@ use crate::error::{Error, FOR_MUSL, Kind, MissingVersion, Name, Result, Rule, St
 use crate::event::{Event, Interest, Log};
 use crate::layout::TlsTemplate;
 use crate::tls::TlsPlan;
-use crate::world::{Module, ModuleId, Role, Roster, TlsSlot, World};
+use crate::world::{Module, ModuleId, NOWHERE, Role, Roster, TlsSlot, World};
 
 /// Modules that know their scopes, versions, TLS places and order.
 #[derive(Debug)]
@@ -242,24 +241,43 @@ pub fn dependencies_first(roster: Roster<'_>, order: &[ModuleId], first_new: Mod
 }
 
 /// The modules of a published world in the order of their destructors: each before what it needs, and before what its references were bound to where that
-/// does not contradict. Where nothing is bound that is [`World::fini_order`], and takes no memory.
-pub fn dependents_first(world: &World) -> Cow<'_, [ModuleId]> {
-    let roster = world.roster();
-    let is_bound = |module: &Module| module.bound_to().next().is_some();
-    if !roster.iter().any(is_bound) {
-        return Cow::Borrowed(&world.fini_order);
+/// does not contradict.
+pub fn dependents_first(world: &World) -> Vec<ModuleId> {
+    sorted(world, world.list.clone())
+}
+
+/// As [`dependents_first`], of some modules to which no other one leads.
+pub fn dependents_first_among(world: &World, some: &[ModuleId]) -> Vec<ModuleId> {
+    let meant_of = |list: &[ModuleId]| {
+        let mut meant = Vec::with_capacity(some.len() + 1);
+        // The first of a list is sorted in a way of its own; this one is nobody.
+        meant.push(NOWHERE);
+        for id in list {
+            if some.contains(id) {
+                meant.push(*id);
+            }
+        }
+        meant
+    };
+    meant_of(&sorted(world, meant_of(&world.list)))
+}
+
+#[inline(never)]
+fn sorted(world: &World, mut list: Vec<ModuleId>) -> Vec<ModuleId> {
+    let is_bound = |id: &ModuleId| world.get(*id).is_some_and(|module| module.bound_to().next().is_some());
+    let mut with_bindings = list.iter().any(is_bound);
+    loop {
+        list = providers_first(world.roster(), &list, ModuleId(0), with_bindings);
+        list.reverse();
+        if !core::mem::replace(&mut with_bindings, false) {
+            return list;
+        }
     }
-    let mut bound = providers_first(roster, &world.list, ModuleId(0), true);
-    bound.reverse();
-    let mut sorted = providers_first(roster, &bound, ModuleId(0), false);
-    sorted.reverse();
-    Cow::Owned(sorted)
 }
 
 /// As [`dependencies_first`]; each stands behind what it is bound to as well if `with_bindings`.
 fn providers_first(roster: Roster<'_>, order: &[ModuleId], first_new: ModuleId, with_bindings: bool) -> Vec<ModuleId> {
-    let total = roster.world.len() + roster.batch.len();
-    let mut seen = vec![false; total];
+    let mut seen = vec![false; roster.places()];
     let mut sorted = Vec::with_capacity(order.len());
     let mut path: Vec<(ModuleId, usize)> = Vec::new();
     let mut visit = |id: ModuleId| {

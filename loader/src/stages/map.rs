@@ -11,6 +11,7 @@ use super::dense::dense_piece;
 use super::{Batch, demands};
 use crate::arch::Machine;
 use crate::elf::dynamic::Flags1;
+use crate::elf::hash::gnu_hash;
 use crate::elf::header::Header;
 use crate::elf::reloc::Rela;
 use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader};
@@ -94,7 +95,7 @@ impl Mapped {
             world,
             context,
             batch: Box::new(Batch::new(world, namespace)),
-            listed: vec![false; world.modules.len()],
+            listed: vec![false; world.modules.places()],
             missing: Vec::new(),
             reaching: Vec::new(),
         };
@@ -462,11 +463,8 @@ impl Work<'_, '_, '_> {
         if purpose == Purpose::Preload && self.context.trusted_preloads && !file.set_user_id {
             return Err(Kind::Untrusted.of(Stage::Map, &name));
         }
-        let same = self
-            .roster()
-            .find(&|module| module.identity == Some(file.identity) && module.is_in(self.batch.namespace))
-            .map(|module| module.id);
-        if let Some(id) = same {
+        let is_same = |module: &Module| module.identity == Some(file.identity) && module.is_in(self.batch.namespace);
+        if let Some(id) = find_by(self.world, &self.batch, file.identity.hash(), &is_same) {
             return Ok(id);
         }
         let parts = map_near(&file, name.clone(), role, asker, self.context, None)?;
@@ -474,9 +472,9 @@ impl Work<'_, '_, '_> {
             return Err(Kind::malformed(Rule::DynamicMissing, 0, 0).of(Stage::Map, &parts.name));
         }
         let id = self.adopt(parts)?;
-        if let Some(libc) = self.roster().find(&Module::is_libc_of_its_own).map(|libc| libc.id)
+        if self.roster().get(id).is_some_and(is_a_libc)
+            && let Some(libc) = self.roster().find(&Module::is_libc_of_its_own).map(|libc| libc.id)
             && libc != id
-            && self.roster().get(id).is_some_and(is_a_libc)
         {
             // Another copy, or another kind: a process has one libc.
             self.batch.modules.pop();
@@ -564,15 +562,24 @@ pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
     let roster = batch.roster(world);
     // To musl a library has the name that it was searched by, and no other.
     if !FOR_MUSL.load(Ordering::Relaxed)
-        && let Some(module) = roster.find(&has_name)
+        && let Some(id) = find_by(world, batch, gnu_hash(name), &has_name)
     {
-        return Some(module.id);
+        return Some(id);
     }
     let mut names = world.names.iter().chain(&batch.names);
     let is_here = |id| roster.get(id).is_some_and(|module| module.is_in(batch.namespace));
     names
         .find(|(known, id)| known.bytes() == name && is_here(*id))
         .map(|(_, id)| *id)
+}
+
+/// The first module that is found by a hash and is like this; of the batch, whatever its hashes are.
+fn find_by(world: &World, batch: &Batch, hash: u32, is_wanted: &dyn Fn(&Module) -> bool) -> Option<ModuleId> {
+    let mut new = batch.modules.iter();
+    let known = world.modules.find_by(hash, is_wanted);
+    known
+        .or_else(|| new.find(|module| is_wanted(module)))
+        .map(|module| module.id)
 }
 
 /// Why the search goes on after this failure. The error comes back when it must end: out of descriptors or memory, a damaged file.

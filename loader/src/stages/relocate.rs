@@ -1062,6 +1062,7 @@ pub fn scope_of<'a, 'l>(
         namespace: module.namespace,
         lists,
         unique,
+        covered: global.get(..roster.world.covered()).unwrap_or_default(),
         index: None,
     }
 }

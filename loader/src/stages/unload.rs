@@ -9,105 +9,102 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use super::link::dependents_first;
+use super::link::dependents_first_among;
 use crate::world::{CLOSED, Module, ModuleId, Role, World};
 
-/// The modules that nothing leads to, dependents first: the order of their destructors.
+/// The modules that nothing leads to, dependents first: the order of their destructors. Only `closed` and what it leads to is looked at, or everything.
 ///
 /// `is_kept` is asked for modules that `dlopen` brought: whether libc still has something to call in it.
-pub fn unneeded(world: &World, is_kept: impl Fn(&Module) -> bool) -> Vec<Arc<Module>> {
-    let roster = world.roster();
-    let reached = reached(world, &|module| {
+pub fn unneeded(world: &World, closed: Option<ModuleId>, is_kept: &dyn Fn(&Module) -> bool) -> Vec<Arc<Module>> {
+    let mut ids = left_alone(world, closed, &|module| {
         let opened = module.opened.load(Ordering::Acquire) != 0 && module.state.load(Ordering::Acquire) != CLOSED;
         opened || is_kept(module)
     });
-    let mut unreached = Vec::new();
-    for id in dependents_first(world).iter() {
-        let place = roster.place(*id).unwrap_or(usize::MAX);
-        if let (Some(false), Some(module)) = (reached.get(place), world.modules.get(place)) {
-            unreached.push(module.clone());
-        }
+    if ids.len() > 1 {
+        ids = dependents_first_among(world, &ids);
     }
-    unreached
+    let mut modules = Vec::with_capacity(ids.len());
+    for module in ids.iter().filter_map(|id| world.get(*id)) {
+        modules.push(module.clone());
+    }
+    modules
 }
 
-/// Which modules of the world something leads to, in its order: what stays for ever, and what `stays_too`.
-pub fn reached(world: &World, stays_too: &dyn Fn(&Module) -> bool) -> Vec<bool> {
-    let roster = world.roster();
-    let mut reached = vec![false; world.modules.len()];
-    let mut waiting: Vec<ModuleId> = Vec::with_capacity(world.modules.len());
-    for (_, id, _) in &world.unique {
-        waiting.push(*id);
-    }
-    for module in &world.modules {
-        if module.role != Role::Opened || module.is_pinned() || stays_too(module) {
-            waiting.push(module.id);
+/// Of one module, or of all, and of what they lead to: what nothing leads to that stays for ever, or that `stays_too`.
+///
+/// Of each module is known how many published ones lead to it ([`Module::wanted`]). Where more do than those that may go, it stays, and so does what it leads to.
+#[inline(never)]
+pub fn left_alone(world: &World, closed: Option<ModuleId>, stays_too: &dyn Fn(&Module) -> bool) -> Vec<ModuleId> {
+    let mut ways = vec![STAYS; world.modules.places()];
+    // What may go, and is looked at in turn.
+    let mut met: Vec<ModuleId> = Vec::new();
+    let mut meet = |met: &mut Vec<ModuleId>, id: ModuleId, by: u32| {
+        let Some((ways, module)) = ways_to(&mut ways, world, id) else {
+            return;
+        };
+        if *ways != STAYS {
+            *ways += by;
+        } else if module.role == Role::Opened && !module.is_pinned() && !stays_too(module) {
+            *ways = NONE + by;
+            met.push(id);
+        }
+    };
+    for module in world.modules.from(closed.unwrap_or_default()) {
+        meet(&mut met, module.id, 0);
+        if closed.is_some() {
+            break;
         }
     }
-    while let Some(id) = waiting.pop() {
-        let place = roster.place(id).unwrap_or(usize::MAX);
-        if let Some(reached @ false) = reached.get_mut(place)
-            && let Some(module) = world.modules.get(place)
+    let mut next = 0;
+    while let Some(module) = met.get(next).and_then(|id| world.get(*id)) {
+        next += 1;
+        module.leads_to(&mut |id| meet(&mut met, id, 1));
+    }
+    let mut staying = Vec::new();
+    for id in &met {
+        if let Some((ways, module)) = ways_to(&mut ways, world, *id)
+            && module.wanted.load(Ordering::Acquire) > *ways - NONE
         {
-            *reached = true;
-            waiting.extend_from_slice(&module.needed);
-            for id in module.bound_to() {
-                waiting.push(id);
-            }
+            staying.push(*id);
         }
     }
-    reached
+    while let Some(id) = staying.pop() {
+        if let Some((ways, module)) = ways_to(&mut ways, world, id)
+            && core::mem::replace(ways, STAYS) != STAYS
+        {
+            module.leads_to(&mut |id| staying.push(id));
+        }
+    }
+    let mut left = Vec::new();
+    for id in met {
+        if ways_to(&mut ways, world, id).is_some_and(|(ways, _)| *ways != STAYS) {
+            left.push(id);
+        }
+    }
+    left
+}
+
+/// In the place of a module: it stays, or has not been met.
+const STAYS: u32 = 0;
+/// No way leads to it; one more for each.
+const NONE: u32 = 1;
+
+/// How many ways lead to a module from others that may go: `ways` has them by the places of modules.
+#[inline(never)]
+fn ways_to<'w>(ways: &'w mut [u32], world: &'w World, id: ModuleId) -> Option<(&'w mut u32, &'w Module)> {
+    Some((ways.get_mut(world.modules.place(id)?)?, world.get(id)?))
 }
 
 impl World {
     /// A copy without `gone`: what to change and publish next. The TLS numbers of `gone`, and what they had of static TLS behind
     /// everything that stays, are free again; their numbers as modules are not given again.
     pub fn without(&self, gone: &[Arc<Module>]) -> World {
-        let mut next = World {
-            modules: Vec::with_capacity(self.modules.len() + 8),
-            ranges: Vec::with_capacity(self.ranges.len() + 8),
-            list: staying(&self.list, gone),
-            fini_order: staying(&self.fini_order, gone),
-            global: staying(&self.global, gone),
-            unique: self.unique.clone(),
-            next: self.next,
-            tls: self.tls,
-            ..World::default()
-        };
-        for module in &self.modules {
-            if stays(module.id, gone) {
-                next.modules.push(module.clone());
-            }
-        }
-        for (name, id) in &self.names {
-            if stays(*id, gone) {
-                next.names.push((name.clone(), *id));
-            }
-        }
-        for range in &self.ranges {
-            if stays(range.2, gone) {
-                next.ranges.push(*range);
-            }
-        }
-        if !gone.is_empty() {
+        let mut next = self.copied();
+        gone.iter().for_each(|module| next.remove(module));
+        if gone.iter().any(|module| module.tls().is_some()) {
             next.tls
                 .give_back(next.modules.iter().filter_map(|module| module.tls()));
         }
         next
     }
-}
-
-fn stays(id: ModuleId, gone: &[Arc<Module>]) -> bool {
-    !gone.iter().any(|module| module.id == id)
-}
-
-#[inline(never)]
-fn staying(list: &[ModuleId], gone: &[Arc<Module>]) -> Vec<ModuleId> {
-    let mut staying = Vec::with_capacity(list.len() + 8);
-    for id in list {
-        if stays(*id, gone) {
-            staying.push(*id);
-        }
-    }
-    staying
 }

@@ -171,15 +171,16 @@ pub struct FindObject {
 
 /// Which module an address belongs to, and where its unwind table is: asked by unwinders for every frame. Takes no lock.
 pub extern "C" fn find_object(address: *const c_void, result: Answer<FindObject>) -> c_int {
-    let found = dl::with_module_at(Address(address as u64), |module| {
-        let (start, end) = module.range();
-        let (eh_frame, _) = module.layout.eh_frame_hdr?;
+    let found = dl::with_world(|world, _| {
+        let range = world
+            .range_at(Address(address as u64))
+            .filter(|range| range.eh_frame_hdr.0 != 0)?;
         result.put(FindObject {
             flags: 0,
-            map_start: start.0 as *const c_void,
-            map_end: end.0 as *const c_void,
-            link_map: module.link_map.load(core::sync::atomic::Ordering::Acquire) as *const c_void,
-            eh_frame: module.at(eh_frame).0 as *const c_void,
+            map_start: range.start.0 as *const c_void,
+            map_end: range.end.0 as *const c_void,
+            link_map: range.link_map as *const c_void,
+            eh_frame: range.eh_frame_hdr.0 as *const c_void,
             reserved: [0; 7],
         });
         Some(())

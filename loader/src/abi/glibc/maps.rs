@@ -60,6 +60,7 @@ impl Glibc {
         let soname = module.soname.unwrap_or(name);
         let libname_at = at.size().next_multiple_of(16);
         let name_at = libname_at + layout.libname.size();
+        debugger::NAME_PLACE.store(name_at - debugger::LINK_MAP, Ordering::Relaxed);
         let soname_at = name_at + name.len() + 1;
         let size = soname_at + soname.len() + 1;
         let memory = Memory::zeroed(size)?;
@@ -308,22 +309,16 @@ impl Glibc {
         }
     }
 
-    /// Appends the maps of a batch to the list of its namespace, which libc and debuggers walk.
-    pub fn adopt(&self, maps: &[Record], number: Namespace, tls_modules: u64, modules: &[Arc<Module>]) {
+    /// Appends the maps of a batch to the list of its namespace, which libc and debuggers walk, and which ends with the link_map at `last`.
+    pub fn adopt(&self, last: u64, maps: &[Record], number: Namespace, tls_modules: u64, modules: &[Arc<Module>]) {
         let Some(global) = self.global else { return };
         let (Some(namespace), Some(first)) = (namespace(self.layout, global, number), maps.first()) else {
             return;
         };
         let at = &self.layout.link_namespaces;
-        let map = &self.layout.link_map;
-        let mut last = None;
-        let mut next = namespace.follow(at.ns_loaded, map.size());
-        while next.is_there() {
-            last = Some(next);
-            next = next.follow(map.l_next, map.size());
-        }
-        self.chain(last, maps);
-        if last.is_none() {
+        let last = Record::of(debugger::memory(last, self.layout.link_map.size()));
+        self.chain(Some(last).filter(|last| last.is_there()), maps);
+        if !last.is_there() {
             namespace.set(at.ns_loaded, first.address());
         }
         namespace.set(at.ns_nloaded, namespace.get(at.ns_nloaded) + maps.len() as u64);
