@@ -472,14 +472,14 @@ fn odd_files_in_a_librarys_place_are_told() {
     cases.finish();
 }
 
-/// For a message that names the program when no memory can be had beyond what lode has in its image, which so long an environment fills.
+/// For a message that names the program when no memory can be had beyond what lode has in its image, which so many variables that a loader may obey fill.
 #[test]
 fn a_start_without_any_memory_names_the_program() {
     let Some(stand) = Stand::open() else { return };
     let program: PathBuf = stand.program();
     let [_, mut run] = stand.ways(std::slice::from_ref(&program));
     run.is_watched = true;
-    run.environment = vec![b"X=".to_vec(); 10_000];
+    run.environment = vec![b"LD_X=".to_vec(); 40_000];
     run.fault = Some(super::run::Fault {
         number: 9,
         nth: 0,

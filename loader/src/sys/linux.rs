@@ -286,20 +286,11 @@ impl Linux {
 
     fn fill(&self, file: &File, layout: &Layout, mapping: &mut Mapping) -> Result<(), Fault> {
         let fault = |what| move |errno| Kind::os(what, errno);
-        let reserving = layout.reserving_piece();
-        let mut replaced = 0;
-        for (number, piece) in layout.pieces.iter().enumerate() {
+        // Only the first one: valgrind takes each segment for a mapping of its own.
+        let mapped_already = usize::from(layout.reserving_piece().is_some());
+        for (number, piece) in layout.pieces.iter().enumerate().skip(mapped_already) {
             let at = piece.at.0.wrapping_sub(layout.span.0.0) as usize;
             let clears = piece.clear.is_some();
-            // What reserves the span shows it as well, as long as nothing has taken its place.
-            let shown = reserving.is_some_and(|(first, access)| {
-                let offset = FileOffset(first.0.wrapping_add(at as u64));
-                piece.source == (Source::File { offset }) && piece.access == access
-            });
-            if shown && !clears && at >= replaced {
-                continue;
-            }
-            replaced = at.saturating_add(piece.length as usize);
             let wanted = protection(piece.access);
             // Bytes behind the file's part of a page have to be zeroed even where the segment is not writable.
             let first = if clears { wanted | call::PROT_WRITE } else { wanted };
