@@ -648,6 +648,9 @@ impl Error {
     }
 }
 
+/// What lode was doing when it made sure of memory for a file, in glibc's words.
+pub const NO_MEMORY_AT_HAND: &str = "cannot create shared object descriptor";
+
 /// The process is musl's, as its program says: the familiar words are, and the rules for names of libraries, references and the order of constructors. Set before
 /// anything is looked for. It stands here because every room has words, and some have rules. The directories of a search, which are more than a rule, are the searcher's.
 pub static FOR_MUSL: AtomicBool = AtomicBool::new(false);

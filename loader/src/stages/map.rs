@@ -16,7 +16,9 @@ use crate::elf::header::Header;
 use crate::elf::reloc::Rela;
 use crate::elf::segment::{PROGRAM_HEADER_SIZE, ProgramHeader};
 use crate::elf::{Address, FileOffset};
-use crate::error::{Errno, Error, FOR_MUSL, Fault, Kind, Name, Rejected, Result, Rule, Stage, Tried, has_byte};
+use crate::error::{
+    Errno, Error, FOR_MUSL, Fault, Kind, NO_MEMORY_AT_HAND, Name, Rejected, Result, Rule, Stage, Tried, has_byte,
+};
 use crate::event::{Event, Interest, Log};
 use crate::image::Table;
 use crate::layout::{Layout, within_reach};
@@ -585,6 +587,8 @@ fn find_by(world: &World, batch: &Batch, hash: u32, is_wanted: &dyn Fn(&Module) 
 /// Why the search goes on after this failure. The error comes back when it must end: out of descriptors or memory, a damaged file.
 fn rejection(error: Box<Error>) -> core::result::Result<Rejected, Box<Error>> {
     match error.kind {
+        // Memory is refused by EACCES, too, where a policy is asked for it.
+        Kind::Os { what, .. } if what == NO_MEMORY_AT_HAND => Err(error),
         Kind::Os { errno, .. }
             if [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES, Errno::ENAMETOOLONG].contains(&errno)
                 || ([Errno::ELOOP, Errno::EISDIR].contains(&errno) && !FOR_MUSL.load(Ordering::Relaxed)) =>
@@ -816,4 +820,17 @@ fn origin_if_named(module: &Module, name: &[u8], host: &dyn Host) -> Option<Name
         .chain([name])
         .any(tokens::names_origin);
     if named { host.program_origin() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_refused_ends_a_search_and_a_file_that_may_not_be_read_does_not() {
+        for (what, goes_on) in [(NO_MEMORY_AT_HAND, false), ("cannot open shared object file", true)] {
+            let error = Kind::os(what, Errno::EACCES).of(Stage::Map, &Name::from("libx.so"));
+            assert_eq!(rejection(error).is_ok(), goes_on);
+        }
+    }
 }

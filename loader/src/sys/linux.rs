@@ -15,7 +15,7 @@ use spin::Mutex;
 use crate::elf::note::LevelFeatures;
 use crate::elf::segment::Access;
 use crate::elf::{Address, Bias, FileOffset, Vaddr};
-use crate::error::{Errno, Fault, KernelVersion, Kind, Name};
+use crate::error::{Errno, Fault, KernelVersion, Kind, NO_MEMORY_AT_HAND, Name};
 use crate::image::{Extent, Image, Pointer, Reservation};
 use crate::layout::{Layout, Source};
 use crate::sys::heap::{refusal, refused};
@@ -227,7 +227,7 @@ pub fn have_at_hand(bytes: usize) -> Result<(), Fault> {
     let got = room.try_reserve_exact(bytes);
     // Else the compiler leaves out what nobody uses.
     core::hint::black_box(&room);
-    got.map_err(|_| Kind::os("cannot create shared object descriptor", refusal()))
+    got.map_err(|_| Kind::os(NO_MEMORY_AT_HAND, refusal()))
 }
 
 impl Linux {
