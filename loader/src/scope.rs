@@ -166,8 +166,12 @@ impl<'a> Scope<'a, '_> {
             && list.as_ptr() == self.covered.as_ptr()
             && !log.interest.contains(Interest::SYMBOLS)
         {
-            let mut link = 0;
-            while let Some(module) = self.roster.world.next_by(wanted.hash, &mut link) {
+            let (mut link, mut last) = (0, None);
+            while let Some(module) = self.roster.world.next_by(wanted.hash, true, &mut link) {
+                // One search finds all that a module has by a hash.
+                if last.replace(module.id) == Some(module.id) {
+                    continue;
+                }
                 let found = self.search(&[module.id], wanted, skip, strong, log);
                 if found.is_some() {
                     return found;

@@ -278,10 +278,7 @@ fn link(
             module.pin();
         }
     }
-    if ABANDONED.swap(false, Ordering::Relaxed) {
-        world.modules.forget_catalogue();
-    }
-    world.catalogue(first_new, references);
+    catalogue(&mut world, first_new, references);
     let handle = open_once_more(&world, root, mode);
     if ready
         .modules
@@ -382,10 +379,19 @@ fn reopen(runtime: &Runtime, world: &World, root: ModuleId, mode: c_int, order: 
     if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
         let mut next = world.copied();
         add_new(&mut next.global, order);
-        next.catalogue(next.next, 0);
+        let first_new = next.next;
+        catalogue(&mut next, first_new, 0);
         publish(next);
     }
     handle
+}
+
+/// As [`World::catalogue`]. What an absent thread was changing is made anew.
+fn catalogue(world: &mut World, first_new: ModuleId, references: u64) {
+    if ABANDONED.swap(false, Ordering::Relaxed) {
+        world.modules.forget_catalogue();
+    }
+    world.catalogue(first_new, references);
 }
 
 /// Counts that `dlopen` returns a module, and gives its handle.

@@ -177,6 +177,7 @@ impl<'a> Index<'a> {
         let mut current: Option<(&'a Module, Candidates)> = None;
         while let Some((module, index)) = self.next(&mut slot, wanted.hash) {
             let candidates = match &mut current {
+                Some((same, _)) if same.id == module.id && !module.symbols.is_in_order() => continue,
                 Some((same, candidates)) if same.id == module.id => candidates,
                 _ => {
                     if let Some(found) = current.take().and_then(only) {

@@ -54,7 +54,10 @@ impl<'a> Answers<'a> {
     #[cold]
     #[inline(never)]
     fn make_room(&mut self, place: usize) {
-        self.known.resize(place + 4 * GROUP, UNKNOWN);
+        let length = place.saturating_add(4 * GROUP);
+        if self.known.try_reserve(length - self.known.len()).is_ok() {
+            self.known.resize(length, UNKNOWN);
+        }
     }
 
     /// The definition that was found for a symbol that is wanted for more than its address.

@@ -461,6 +461,8 @@ impl<'a> Work<'a> {
             .fold(0u64, |sum, extent| sum.saturating_add(extent.length));
         let mut meaning = Meaning::new(self.binding.machine);
         let mut index = 0;
+        // What was looked up ahead is another table's, most often another module's.
+        self.answers.clear();
         aps2::for_each(&mut bytes.iter(), matches!(form, PltKind::Rela), most, &mut |entry| {
             tables.cursor.index = index;
             index += 1;

@@ -46,6 +46,9 @@ const LARGEST_KEPT: usize = 128;
 /// How often a thread looks whether the list is free before it does without: below a millisecond, where the holder has a processor.
 const PATIENCE: u32 = 1 << 15;
 
+/// How often a thread that gets memory nowhere else comes back to the list.
+const ATTEMPTS: u32 = 1 << 13;
+
 /// How often before a fork: a child whose list is in the middle of an edit gets a mapping for each block, so this is much longer than another thread's fork takes.
 const PATIENCE_OF_FORK: u32 = 1 << 25;
 
@@ -477,13 +480,14 @@ unsafe impl GlobalAlloc for Heap {
             }
             block
         };
+        let mut attempts = 0..ATTEMPTS;
         let block = loop {
             let block = self.with(from_list).or_else(|| mapped(shape));
             if let Some(block) = block.or_else(|| self.spared(shape)) {
                 break block;
             }
-            // For the list alone a handler would wait for ever; any other thread has nothing better to do.
-            if self.is_own() {
+            // For the list alone a handler would wait for ever, and so would the child of a fork whose holder is not in it; any other thread has nothing better to do.
+            if self.is_own() || attempts.next().is_none() {
                 break null_mut();
             }
         };

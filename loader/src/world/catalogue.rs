@@ -28,6 +28,9 @@ pub struct Catalogue {
 /// How many hashes a module has besides those of its definitions.
 pub const NAMES: u32 = 4;
 
+/// How far a chain is followed to take a module out of it.
+const MOST_STEPS: usize = 256;
+
 /// What a number is found by.
 pub fn hash_of_number(number: u64) -> u32 {
     // The golden ratio: its multiples are spread evenly (Knuth, "Multiplicative hashing").
@@ -67,7 +70,7 @@ impl Catalogue {
 
     /// The next one who may be found by a hash. `link` is the word that leads there, 0 to begin with.
     #[inline(never)]
-    pub fn next(&self, hash: u32, link: &mut usize) -> Option<ModuleId> {
+    pub fn next(&self, hash: u32, is_defined: bool, link: &mut usize) -> Option<ModuleId> {
         if *link == 0 {
             *link = self.chain(hash);
         }
@@ -79,7 +82,7 @@ impl Catalogue {
             }
             *link = entry + 1;
             let key = words.get(entry)?.load(Ordering::Acquire);
-            if ((key >> 32) as u32 ^ hash) >> 1 == 0 {
+            if (key >> 32) as u32 == marked(hash, is_defined) {
                 return Some(ModuleId(key as u32));
             }
         }
@@ -106,7 +109,8 @@ impl Catalogue {
     fn remove(&self, hash: u32, module: ModuleId) {
         let chain = self.chain(hash);
         let (mut before, mut link) = (0, chain);
-        loop {
+        // What stands further behind stays, and leads to nobody.
+        for _ in 0..MOST_STEPS {
             let number = self.load(link);
             let entry = 2 * number as usize;
             if number == 0 {
@@ -138,6 +142,7 @@ impl Catalogue {
                 Some(hash) if !by_definitions => *hash,
                 _ => module.symbols.hash_at(SymbolIndex(place)),
             };
+            let hash = marked(hash, by_definitions);
             match goes {
                 true => self.remove(hash, module.id),
                 false => self.add(hash, module.id)?,
@@ -145,6 +150,11 @@ impl Catalogue {
         }
         Some(())
     }
+}
+
+/// A hash whose lowest bit, which is in no table, says of what it is.
+fn marked(hash: u32, is_definition: bool) -> u32 {
+    hash & !1 | u32::from(is_definition)
 }
 
 /// What a module is found by. One of a kind that it does not have leads to it in vain.

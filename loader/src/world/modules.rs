@@ -13,6 +13,9 @@ use super::{Module, ModuleId};
 /// How many numbers a run has places for: a copy of a world and a change of a run cost about the same when there are a thousand modules.
 const RUN: usize = 32;
 
+/// How many hashes are worth finding modules by.
+const MOST: u32 = 1 << 22;
+
 /// Modules whose numbers follow each other, with gaps where one was unloaded.
 #[derive(Clone, Debug)]
 struct Run {
@@ -172,10 +175,10 @@ impl Modules {
 
     /// The next module that may be found by a hash: the first who came first. `link` is 0 to begin with.
     #[inline(never)]
-    pub fn next_by(&self, hash: u32, link: &mut usize) -> Option<&Arc<Module>> {
+    pub fn next_by(&self, hash: u32, is_defined: bool, link: &mut usize) -> Option<&Arc<Module>> {
         let catalogue = self.catalogue.as_ref()?;
         loop {
-            let id = catalogue.next(hash, link)?;
+            let id = catalogue.next(hash, is_defined, link)?;
             if let Some(module) = self.get(id) {
                 return Some(module);
             }
@@ -188,7 +191,7 @@ impl Modules {
         let (mut all, mut link) = (self.iter(), 0);
         loop {
             let module = match self.catalogue {
-                Some(_) => self.next_by(hash, &mut link),
+                Some(_) => self.next_by(hash, false, &mut link),
                 None => all.next(),
             }?;
             if is_wanted(module) {
@@ -233,6 +236,10 @@ impl Modules {
         let mut count = self.count as u32 * NAMES;
         for module in global.iter().filter_map(|id| self.get(*id)) {
             count = count.checked_add(module.symbols.findable()?.len() as u32)?;
+        }
+        // A file can claim to define more than any has.
+        if count > MOST {
+            return None;
         }
         // With as much again for who comes and goes.
         let catalogue = Catalogue::with_room_for(count.checked_mul(2)?)?;

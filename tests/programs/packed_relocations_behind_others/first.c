@@ -1,0 +1,1 @@
+extern int of_first; int *first = &of_first;

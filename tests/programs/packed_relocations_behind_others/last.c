@@ -1,0 +1,1 @@
+extern int of_last; int *last = &of_last;

@@ -1,0 +1,1 @@
+extern int of_packed; int *packed = &of_packed;
