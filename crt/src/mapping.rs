@@ -161,10 +161,6 @@ impl Mapping {
         let mut from = content.offset;
         while !rest.is_empty() {
             let read = call::pread(content.descriptor, rest, from)?;
-            // The last page of a file goes on with zeros, which are there.
-            if read == 0 && rest.len() < 4096 {
-                break;
-            }
             rest = rest.get_mut(read..).filter(|_| read != 0).ok_or(Errno::EIO)?;
             from = from.wrapping_add(read as u64);
         }

@@ -306,7 +306,9 @@ impl Linux {
             });
             match piece.source {
                 Source::File { offset } if layout.huge == Some(number) => {
-                    let before = piece.clear.map_or(length, |_| cleared.start);
+                    // Behind the end of the file its last page goes on with zeros, which are there.
+                    let in_file = file.length.saturating_sub(offset.0) as usize;
+                    let before = piece.clear.map_or(length, |_| cleared.start).min(in_file);
                     mapping
                         .put(at, length, wanted, Content::ZEROS, 0..0)
                         .and_then(|()| mapping.fill_in_huge_pages(at, length, before, of_file(file, offset)))
