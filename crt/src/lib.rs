@@ -46,6 +46,7 @@ pub mod print;
 pub mod stack;
 pub mod syscall;
 
+pub use arch::prefetch;
 pub use errno::Errno;
 pub use mapping::{Content, Mapping};
 pub use print::{Stderr, line};

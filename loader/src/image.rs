@@ -363,6 +363,14 @@ impl<T: Plain> Table<T> {
         T::at(entry, 0)
     }
 
+    /// Has the processor fetch entry `index`, so that a later [`Table::get`] does not wait for memory.
+    #[inline(always)]
+    pub fn fetch(&self, index: usize) {
+        if index < self.count {
+            crt::prefetch(self.first.plus(index.wrapping_mul(size_of::<T>())));
+        }
+    }
+
     /// The same bytes as entries of another kind, as far as they are whole ones.
     #[inline]
     pub fn of<U: Plain>(self) -> Table<U> {

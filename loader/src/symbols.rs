@@ -559,27 +559,28 @@ impl Symbols {
         hash.unwrap_or(0)
     }
 
-    /// Reads what [`Symbols::matches`] reads of the tables, and says nothing about it: the memory is near then.
-    #[inline]
-    pub fn read_tables(&self, index: SymbolIndex) -> u64 {
-        let place = index.0 as usize;
-        let index = self.indices.and_then(|indices| indices.get(place)).map_or(0, u64::from);
-        self.table.get(place).map_or(0, |symbol| symbol.value) ^ index
-    }
-
-    /// The first byte of a symbol's name, as [`Symbols::read_tables`] reads.
+    /// Has the processor fetch what [`Symbols::get`] reads.
     #[inline(always)]
-    pub fn first_byte(&self, symbol: &Symbol) -> u64 {
-        self.strings.0.get(symbol.name as usize).copied().map_or(0, u64::from)
+    pub fn fetch(&self, index: SymbolIndex) {
+        self.table.fetch(index.0 as usize);
     }
 
-    /// As [`Symbols::read_tables`], for the name of the symbol, which is about `length` bytes long.
-    #[inline]
-    pub fn read_name(&self, index: SymbolIndex, length: usize) -> u64 {
-        let offset = self.table.get(index.0 as usize).map_or(0, |symbol| symbol.name) as usize;
-        let byte = |place: usize| self.strings.0.get(place).copied().map_or(0, u64::from);
-        // Names of a hundred bytes stand in two or three lines of the cache.
-        byte(offset) ^ byte(offset.wrapping_add(length / 2)) ^ byte(offset.wrapping_add(length))
+    /// Has the processor fetch what [`Symbols::matches`] reads of the tables.
+    #[inline(always)]
+    pub fn fetch_tables(&self, index: SymbolIndex) {
+        self.fetch(index);
+        if let Some(indices) = self.indices {
+            indices.fetch(index.0 as usize);
+        }
+    }
+
+    /// Has the processor fetch a symbol's name, which is about `length` bytes long.
+    #[inline(always)]
+    pub fn fetch_name(&self, symbol: &Symbol, length: usize) {
+        // Cache lines of all machines of today have at least 64 bytes.
+        for place in (0..=length).step_by(64) {
+            crt::prefetch(self.strings.0.as_ptr().wrapping_add(symbol.name as usize).wrapping_add(place));
+        }
     }
 
     /// Number of symbols that the module's hash table can find, and the index behind the last one (`dladdr` walks them).

@@ -88,7 +88,8 @@ const SYS: &[&str] = &[
 /// Rooms that any other may import.
 const ANYWHERE: &[&str] = &["error", "event"];
 
-/// Rooms that may import the package `crt`: those that talk to the kernel. Its error numbers and its reading of a line are plain values.
+/// Rooms that may import the package `crt`: those that talk to the kernel. Its error numbers and its reading of a line are plain values, and a
+/// prefetch is a hint to the processor.
 const MAY_IMPORT_CRT: &[&str] = &[
     "sys", "main", "lib", "exports", "abi", "dl", "debugger", "restore", "thread", "view",
 ];

@@ -530,6 +530,13 @@ macro_rules! unwinder_hooks {
     };
 }
 
+/// Has the processor fetch the cache line of an address, mapped or not, and waits for nothing.
+#[inline(always)]
+pub fn prefetch(address: *const u8) {
+    // SAFETY: the instruction is a hint: it changes no register and no memory, and faults at no address.
+    unsafe { asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly)) };
+}
+
 /// Makes system call `number`; the kernel's answer is a value or a negated error number.
 ///
 /// # Safety

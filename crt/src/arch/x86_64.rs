@@ -596,6 +596,13 @@ macro_rules! array_bounds {
     };
 }
 
+/// Has the processor fetch the cache line of an address, mapped or not, and waits for nothing.
+#[inline(always)]
+pub fn prefetch(address: *const u8) {
+    // SAFETY: the instruction is a hint: it changes no register and no memory, and faults at no address.
+    unsafe { asm!("prefetcht0 [{}]", in(reg) address, options(nostack, preserves_flags, readonly)) };
+}
+
 /// Makes system call `number`; the kernel's answer is a value or a negated error number.
 ///
 /// # Safety

@@ -212,15 +212,19 @@ impl<'a> Index<'a> {
                 true => from.symbols.hash_at(index),
                 false => ahead.asked.name.insert(from.symbols.hashed_name(&symbol)).1,
             };
+            crt::prefetch(self.ends.as_ptr().wrapping_add(slot_of(ahead.hash, self.ends.len())).cast());
         }
         for ahead in &mut *ahead {
             ahead.slot = self.slot(ahead.hash);
+            crt::prefetch(self.entries.as_ptr().wrapping_add(ahead.slot.next as usize * 2).cast());
         }
         for ahead in &mut *ahead {
             ahead.first = self.next(&mut ahead.slot, ahead.hash);
+            if let Some((module, first)) = ahead.first {
+                module.symbols.fetch_tables(first);
+            }
         }
-        let mut read = 0;
-        for ahead in &mut *ahead {
+        for ahead in ahead {
             let Some((module, first)) = ahead.first else { continue };
             let Reference {
                 index,
@@ -234,19 +238,14 @@ impl<'a> Index<'a> {
                 && module.id == from.id
                 && purpose.takes(&symbol)
                 && symbol.binding() != STB_GNU_UNIQUE;
-            match is_own {
-                true => ahead.found = ahead.first,
-                false => read ^= module.symbols.read_tables(first),
-            }
-        }
-        for ahead in ahead {
-            if let Some((module, first)) = ahead.first
-                && let Some((name, _)) = ahead.asked.name
+            if is_own {
+                ahead.found = ahead.first;
+            } else if let Some((name, _)) = name
+                && let Some(symbol) = module.symbols.get(first)
             {
-                read ^= module.symbols.read_name(first, name.len());
+                module.symbols.fetch_name(&symbol, name.len());
             }
         }
-        core::hint::black_box(read);
     }
 }
 
