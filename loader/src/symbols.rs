@@ -577,10 +577,14 @@ impl Symbols {
     /// Has the processor fetch a symbol's name, which is about `length` bytes long.
     #[inline(always)]
     pub fn fetch_name(&self, symbol: &Symbol, length: usize) {
-        // Cache lines of all machines of today have at least 64 bytes.
-        for place in (0..=length).step_by(64) {
-            crt::prefetch(self.strings.0.as_ptr().wrapping_add(symbol.name as usize).wrapping_add(place));
+        const LINE: usize = 64;
+        let first = self.strings.0.as_ptr().wrapping_add(symbol.name as usize);
+        let mut place = 0;
+        while place < length {
+            crt::prefetch(first.wrapping_add(place));
+            place += LINE;
         }
+        crt::prefetch(first.wrapping_add(length));
     }
 
     /// Number of symbols that the module's hash table can find, and the index behind the last one (`dladdr` walks them).

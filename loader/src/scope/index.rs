@@ -22,7 +22,7 @@ use crate::symbols::{Candidates, Filter, Use, Wanted};
 use crate::world::Module;
 
 /// How many references are fetched for together: about as many loads as a processor keeps in flight.
-pub const GROUP: usize = 16;
+pub const GROUP: usize = 32;
 
 /// Fewer references than this are not worth a table of their own, however many modules there are.
 const FEW: u64 = 1000;
@@ -265,11 +265,11 @@ pub struct Ahead<'a> {
 impl Ahead<'_> {
     /// One that is wanted for a purpose.
     #[inline(always)]
-    pub fn new(index: SymbolIndex, symbol: Symbol, purpose: Use) -> Self {
+    pub fn new(index: SymbolIndex, purpose: Use) -> Self {
         Ahead {
             asked: Reference {
                 index,
-                symbol,
+                symbol: Symbol::default(),
                 name: None,
                 version: None,
                 purpose,

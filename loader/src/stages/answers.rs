@@ -88,18 +88,21 @@ impl<'a> Answers<'a> {
                 && self.get(index).is_none()
                 && index.0 != 0
                 && let Some(purpose) = purpose
-                && let Some(symbol) = symbols.get(index)
             {
                 if self.ahead.len() == GROUP {
                     break;
                 }
                 last = index;
-                // The next group's are near this one's; a name is longer than a line of the cache most often where waiting for it matters.
-                symbols.fetch(SymbolIndex(index.0.wrapping_add(GROUP as u32)));
-                symbols.fetch_name(&symbol, 64);
-                self.ahead.push(Ahead::new(index, symbol, purpose));
+                symbols.fetch(index);
+                self.ahead.push(Ahead::new(index, purpose));
             }
             seen += 1;
+        }
+        for Ahead { asked, .. } in &mut self.ahead {
+            // One that is not there has no definition either.
+            asked.symbol = symbols.get(asked.index).unwrap_or_default();
+            // Where waiting for names matters, most are longer than a line of the cache.
+            symbols.fetch_name(&asked.symbol, 64);
         }
         seen
     }
