@@ -367,7 +367,12 @@ impl<T: Plain> Table<T> {
     #[inline(always)]
     pub fn fetch(&self, index: usize) {
         if index < self.count {
-            crt::prefetch(self.first.plus(index.wrapping_mul(size_of::<T>())));
+            let first = self.first.plus(index.wrapping_mul(size_of::<T>()));
+            crt::prefetch(first);
+            // It may lie in two lines of the cache.
+            if size_of::<T>() > 8 {
+                crt::prefetch(first.wrapping_add(size_of::<T>() - 1));
+            }
         }
     }
 

@@ -28,9 +28,15 @@ pub fn gnu_hash_of_string(bytes: &[u8]) -> Option<(usize, u32)> {
     let mut length = 0;
     for word in bytes.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
-        // Some byte is 0: taking one off leaves its upper bit set. So it does for bytes that are not ASCII; those go one by one, too.
-        if word.wrapping_sub(ONES) & (ONES << 7) != 0 {
-            break;
+        // The lowest of these bits is that of the first byte which is 0: taking one off sets it there.
+        let ends = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if ends != 0 {
+            // The bytes before it, moved to the upper end: those that come to stand below them are 0 and add nothing.
+            let bits = ends.trailing_zeros() & !7;
+            let count = bits / 8;
+            let moved = word.unbounded_shl(64 - bits);
+            let hash = hash.wrapping_mul(STEP.wrapping_pow(count));
+            return Some((length + count as usize, hash.wrapping_add(alone(moved))));
         }
         hash = eight(hash, word);
         length += 8;
@@ -50,17 +56,22 @@ fn one(hash: u32, byte: u8) -> u32 {
     hash.wrapping_mul(STEP).wrapping_add(u32::from(byte))
 }
 
-/// Eight bytes in one step, the first one lowest: neighbours are put together in pairs, pairs in fours, side by side in one word, so that no product
+/// What eight bytes add to a hash, the first one lowest: neighbours are put together in pairs, pairs in fours, side by side in one word, so that no product
 /// waits for more than two others.
 #[inline(always)]
-fn eight(hash: u32, word: u64) -> u32 {
+fn alone(word: u64) -> u32 {
     const BYTES: u64 = 0x00ff_00ff_00ff_00ff;
     const PAIRS: u64 = 0x0000_ffff_0000_ffff;
     let pairs = (word & BYTES) * STEP as u64 + (word >> 8 & BYTES);
     let fours = (pairs & PAIRS) * STEP_2 as u64 + (pairs >> 16 & PAIRS);
     // The upper half of the product is the lower four bytes' times that, plus the upper four.
-    let group = fours.wrapping_mul((STEP_4 as u64) << 32 | 1) >> 32;
-    hash.wrapping_mul(STEP_8).wrapping_add(group as u32)
+    (fours.wrapping_mul((STEP_4 as u64) << 32 | 1) >> 32) as u32
+}
+
+/// Eight bytes in one step.
+#[inline(always)]
+fn eight(hash: u32, word: u64) -> u32 {
+    hash.wrapping_mul(STEP_8).wrapping_add(alone(word))
 }
 
 /// The hash that DT_HASH tables and versions are made with (gABI, "Hash Table"): 28 bits.
