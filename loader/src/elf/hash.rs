@@ -7,6 +7,16 @@ const STEP: u32 = 33;
 const STEP_2: u32 = STEP * STEP;
 const STEP_4: u32 = STEP_2 * STEP_2;
 const STEP_8: u32 = STEP_4.wrapping_mul(STEP_4);
+/// What so many bytes multiply a hash by.
+const STEPS: [u32; 8] = {
+    let mut steps = [1; 8];
+    let mut count = 1;
+    while count < steps.len() {
+        steps[count] = STEP.wrapping_mul(steps[count - 1]);
+        count += 1;
+    }
+    steps
+};
 /// What the hash begins with.
 const START: u32 = 5381;
 
@@ -28,15 +38,17 @@ pub fn gnu_hash_of_string(bytes: &[u8]) -> Option<(usize, u32)> {
     let mut length = 0;
     for word in bytes.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
-        // The lowest of these bits is that of the first byte which is 0: taking one off sets it there.
-        let ends = word.wrapping_sub(ONES) & !word & (ONES << 7);
-        if ends != 0 {
-            // The bytes before it, moved to the upper end: those that come to stand below them are 0 and add nothing.
-            let bits = ends.trailing_zeros() & !7;
-            let count = bits / 8;
+        // Taking one off sets the upper bit of a byte that is 0. It stays set in one that is not ASCII.
+        let marks = word.wrapping_sub(ONES) & (ONES << 7);
+        if marks != 0 && marks & !word != 0 {
+            let bits = (marks & !word).trailing_zeros() & !7;
+            // The bytes before the first one that is 0, moved to the upper end: those that come to stand below them are 0 and add nothing.
             let moved = word.unbounded_shl(64 - bits);
-            let hash = hash.wrapping_mul(STEP.wrapping_pow(count));
-            return Some((length + count as usize, hash.wrapping_add(alone(moved))));
+            let count = bits as usize / 8;
+            return Some((
+                length + count,
+                hash.wrapping_mul(*STEPS.get(count)?).wrapping_add(alone(moved)),
+            ));
         }
         hash = eight(hash, word);
         length += 8;

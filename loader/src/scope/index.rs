@@ -212,7 +212,12 @@ impl<'a> Index<'a> {
                 true => from.symbols.hash_at(index),
                 false => ahead.asked.name.insert(from.symbols.hashed_name(&symbol)).1,
             };
-            crt::prefetch(self.ends.as_ptr().wrapping_add(slot_of(ahead.hash, self.ends.len())).cast());
+            crt::prefetch(
+                self.ends
+                    .as_ptr()
+                    .wrapping_add(slot_of(ahead.hash, self.ends.len()))
+                    .cast(),
+            );
         }
         for ahead in &mut *ahead {
             ahead.slot = self.slot(ahead.hash);

@@ -11,14 +11,15 @@ use crate::scope::Definition;
 use crate::scope::index::{Ahead, GROUP};
 use crate::symbols::{Symbols, Use};
 
-/// Not known. No definition has the last address.
-const UNKNOWN: Address = Address(u64::MAX);
+/// How many addresses are kept at least, and at most. Linkers sort a table by its symbols, so that those of the next entries are what counts.
+const FEWEST: usize = 4 * GROUP;
+const MOST: usize = 1024;
 
 /// The references of one table.
 #[derive(Debug, Default)]
 pub struct Answers<'a> {
-    /// By symbol number.
-    known: Vec<Address>,
+    /// Each symbol has one place, by the lower bits of its number, and shares it with others.
+    known: Vec<(Option<SymbolIndex>, Address)>,
     /// The references that are looked up together.
     pub ahead: Vec<Ahead<'a>>,
     /// Those before this one have been applied.
@@ -26,37 +27,35 @@ pub struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// Forgets what was known: another table has other symbols, or asks for something else.
-    pub fn clear(&mut self) {
+    /// Forgets what was known: another table, with so many entries, has other symbols, or asks for something else.
+    pub fn begin(&mut self, entries: usize) {
         self.known.clear();
         self.ahead.clear();
+        let places = entries.clamp(FEWEST, MOST).next_power_of_two();
+        if entries != 0 && self.known.try_reserve_exact(places).is_ok() {
+            self.known.resize(places, (None, Address(0)));
+        }
+    }
+
+    /// The place of a symbol. None is in a table without places.
+    #[inline(always)]
+    fn place(&self, index: SymbolIndex) -> usize {
+        index.0 as usize & self.known.len().wrapping_sub(1)
     }
 
     /// The address that a symbol stands for, if it is known.
     #[inline(always)]
     pub fn get(&self, index: SymbolIndex) -> Option<Address> {
-        let address = *self.known.get(index.0 as usize)?;
-        (address != UNKNOWN).then_some(address)
+        let (known, address) = *self.known.get(self.place(index))?;
+        (known == Some(index)).then_some(address)
     }
 
     /// Notes an address.
     #[inline(always)]
     pub fn set(&mut self, index: SymbolIndex, address: Address) {
-        let place = index.0 as usize;
-        if self.known.len() <= place {
-            self.make_room(place);
-        }
+        let place = self.place(index);
         if let Some(known) = self.known.get_mut(place) {
-            *known = address;
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn make_room(&mut self, place: usize) {
-        let length = place.saturating_add(4 * GROUP);
-        if self.known.try_reserve(length - self.known.len()).is_ok() {
-            self.known.resize(length, UNKNOWN);
+            *known = (Some(index), address);
         }
     }
 

@@ -401,7 +401,8 @@ impl<'a> Work<'a> {
         let is_plain = tables.stream.is_empty();
         let mut meaning = Meaning::new(self.binding.machine);
         let mut index = 0;
-        self.answers.clear();
+        self.answers
+            .begin((words.len() / step).saturating_sub(relative as usize));
         // The first entry whose symbol has not been looked up.
         let mut unread = relative as usize;
         let entries = form.entries(words);
@@ -462,7 +463,7 @@ impl<'a> Work<'a> {
         let mut meaning = Meaning::new(self.binding.machine);
         let mut index = 0;
         // What was looked up ahead is another table's, most often another module's.
-        self.answers.clear();
+        self.answers.begin(0);
         aps2::for_each(&mut bytes.iter(), matches!(form, PltKind::Rela), most, &mut |entry| {
             tables.cursor.index = index;
             index += 1;

@@ -140,7 +140,9 @@ impl File<'_> {
                 }
             }
             [first, second, ..] if first == "crt" => {
-                let is_plain = ["Errno", "line", "packed", "prefetch"].iter().any(|plain| second == plain);
+                let is_plain = ["Errno", "line", "packed", "prefetch"]
+                    .iter()
+                    .any(|plain| second == plain);
                 if !MAY_IMPORT_CRT.contains(&room.as_str()) && !is_plain {
                     self.find(span, &format!("room `{room}` may not import `crt::{second}`"));
                 }
