@@ -96,7 +96,8 @@ impl<'a> Index<'a> {
             count = count.checked_add(member.symbols.end - member.symbols.start)?;
         }
         let entries = zeroed((count as usize).saturating_mul(2))?;
-        self.ends = zeroed(count.checked_next_power_of_two()? as usize)?;
+        // One for each definition or two.
+        self.ends = zeroed(count.checked_next_power_of_two()?.div_ceil(2) as usize)?;
         // As long as there is no place for any, each definition is only counted.
         self.take_in();
         // From the counts to where each slot begins; taking in moves that to its end.
