@@ -52,22 +52,12 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
-    let (mut one, mut other) = (one, other);
+    let is_one = |(one, other): (&[u8; 16], &[u8; 16])| u128::from_ne_bytes(*one) == u128::from_ne_bytes(*other);
     // The last sixteen cover what the steps leave over.
-    let mut ends = (one.last_chunk(), other.last_chunk());
-    while let (Some(end), Some(other_end)) = ends {
-        if u128::from_ne_bytes(*end) != u128::from_ne_bytes(*other_end) {
-            return false;
-        }
-        let (Some((front, rest)), Some((other_front, other_rest))) =
-            (one.split_first_chunk(), other.split_first_chunk())
-        else {
-            return true;
-        };
-        (one, other) = (rest, other_rest);
-        ends = (Some(front), Some(other_front));
+    match one.last_chunk().zip(other.last_chunk()) {
+        Some(ends) => is_one(ends) && one.as_chunks().0.iter().zip(other.as_chunks().0).all(is_one),
+        None => one.iter().eq(other),
     }
-    one.iter().eq(other)
 }
 
 /// The Bloom filter of a DT_GNU_HASH table: it denies most of what the table does not have.
