@@ -39,6 +39,11 @@ impl Namespace {
     pub const BASE: Namespace = Namespace(0);
     /// How many there may be: glibc's number.
     pub const MOST: u8 = 16;
+
+    /// Its bit in a set of namespaces.
+    pub fn bit(self) -> u16 {
+        1u16.wrapping_shl(self.0.into())
+    }
 }
 
 /// What a module is to the process.
