@@ -658,7 +658,7 @@ impl<'a> Roster<'a> {
     pub fn place(&self, id: ModuleId) -> Option<usize> {
         match self.place_in_batch(id) {
             Some(place) => (place < self.batch.len()).then_some(self.world.places() + place),
-            None => self.world.place(id),
+            None => Some(self.world.placed(id)?.0),
         }
     }
 
