@@ -382,7 +382,9 @@ fn reopen(runtime: &Runtime, world: &World, root: ModuleId, mode: c_int, order: 
     if mode & RTLD_NODELETE != 0 {
         seal_what_stays(runtime, world);
     }
-    if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
+    // The list is ascending but for what was made global later than others that came after it.
+    let is_global = |id: &ModuleId| world.global.binary_search(id).is_ok() || world.global.contains(id);
+    if mode & RTLD_GLOBAL != 0 && !order.iter().all(is_global) {
         let mut next = world.copied();
         add_new(&mut next.global, order);
         let first_new = next.next;
