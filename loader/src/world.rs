@@ -417,8 +417,6 @@ pub struct World {
     pub next: ModuleId,
     /// The order of the link map: the program first, then as modules came.
     pub list: Vec<ModuleId>,
-    /// An order of destructors, dependents first, for a program that ends without the memory to sort its modules.
-    pub fini_order: Vec<ModuleId>,
     /// Where each module is, ascending.
     pub ranges: Vec<Range>,
     /// The global scopes of all namespaces, one behind the other: the program, its preloads and libraries, and what RTLD_GLOBAL added; and what
@@ -540,7 +538,6 @@ impl World {
             modules: self.modules.clone(),
             next: self.next,
             list: self.list.clone(),
-            fini_order: self.fini_order.clone(),
             ranges: self.ranges.clone(),
             global: self.global.clone(),
             names: self.names.clone(),
@@ -556,7 +553,6 @@ impl World {
         let is_global = take_out(&mut self.global, id);
         self.modules.remove(module, is_global);
         take_out(&mut self.list, id);
-        take_out(&mut self.fini_order, id);
         self.names.retain(|(_, known)| *known != id);
         let place = self.place_of_range(module.range().0);
         if self.ranges.get(place).is_some_and(|range| range.id == id) {
