@@ -360,11 +360,15 @@ mod tests {
 
     #[test]
     fn strings_are_measured() {
-        for length in 0..20 {
-            let mut string = std::vec![b'x'; length];
-            string.push(0);
-            // SAFETY: the string ends with a NUL.
-            assert_eq!(unsafe { crt_test_strlen(string.as_ptr()) }, length);
+        // What stands before a string and behind it is neither looked at nor counted, wherever it begins.
+        for start in 0..40 {
+            for length in 0..70 {
+                let mut bytes = [0u8; 160];
+                bytes[start..start + length].fill(0x80);
+                bytes[start + length + 1..].fill(b'x');
+                // SAFETY: the string ends with a NUL.
+                assert_eq!(unsafe { crt_test_strlen(bytes[start..].as_ptr()) }, length);
+            }
         }
     }
 }

@@ -157,6 +157,8 @@ pub struct Error {
     pub asked_by: Option<Name>,
     /// What is wrong.
     pub kind: Kind,
+    /// What `dlerror` said of it, which ends in NUL; empty before that. Most programs that look for what may be missing never ask.
+    pub told: String,
 }
 
 /// The result of everything that can fail with a culprit. Boxed: the error path is cold, the `Ok` path is not.
@@ -326,7 +328,7 @@ pub struct Unresolved {
 impl fmt::Display for Unresolved {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("undefined symbol: ")?;
-        versioned(out, &self.symbol, &self.version)
+        versioned(out, self.symbol.bytes(), &self.version)
     }
 }
 
@@ -519,8 +521,8 @@ pub enum Kind {
     RunsItself,
     /// `dlsym` found nothing.
     NoSymbol {
-        /// The symbol.
-        symbol: Name,
+        /// The symbol. Programs that try what is there fail again and again, so its bytes are all that is kept.
+        symbol: Box<[u8]>,
         /// The version asked for.
         version: Option<Name>,
     },
@@ -589,8 +591,15 @@ impl Kind {
 
     /// Names the culprit.
     #[cold]
+    #[inline(never)]
     pub fn of(self, stage: Stage, culprit: &Name) -> Box<Error> {
-        Fault::from(self).of(stage, culprit)
+        Box::new(Error {
+            stage,
+            culprit: culprit.clone(),
+            asked_by: None,
+            kind: self,
+            told: String::new(),
+        })
     }
 
     /// Whether a path search goes on after a candidate with this fault: the file is for something else, not damaged.
@@ -629,12 +638,7 @@ impl Fault {
     #[cold]
     #[inline(never)]
     pub fn of(self, stage: Stage, culprit: &Name) -> Box<Error> {
-        Box::new(Error {
-            stage,
-            culprit: culprit.clone(),
-            asked_by: None,
-            kind: self.kind(),
-        })
+        self.kind().of(stage, culprit)
     }
 }
 
@@ -883,8 +887,8 @@ fn named(out: &mut fmt::Formatter<'_>, symbol: &Option<Name>) -> fmt::Result {
     }
 }
 
-fn versioned(out: &mut fmt::Formatter<'_>, symbol: &Name, version: &Option<Name>) -> fmt::Result {
-    crate::event::Versioned(symbol.bytes(), version.as_ref().map(Name::bytes)).fmt(out)
+fn versioned(out: &mut fmt::Formatter<'_>, symbol: &[u8], version: &Option<Name>) -> fmt::Result {
+    crate::event::Versioned(symbol, version.as_ref().map(Name::bytes)).fmt(out)
 }
 
 impl Kind {
@@ -1049,7 +1053,7 @@ impl Error {
                 Some(one) => write!(out, "Error relocating {}: {}: symbol not found", one.module, one.symbol),
                 None => Ok(()),
             },
-            Kind::NoSymbol { symbol, .. } => write!(out, "Symbol not found: {symbol}"),
+            Kind::NoSymbol { symbol, .. } => write!(out, "Symbol not found: {}", Lossy(symbol)),
             Kind::InvalidHandle(handle) => write!(out, "Invalid library handle {handle:#x}"),
             Kind::Unsupported(what) if self.stage == Stage::Call => out.write_str(what),
             Kind::Usage(text) if self.stage == Stage::Call => text.fmt(out),

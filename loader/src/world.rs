@@ -39,6 +39,11 @@ impl Namespace {
     pub const BASE: Namespace = Namespace(0);
     /// How many there may be: glibc's number.
     pub const MOST: u8 = 16;
+
+    /// Its bit in a set of namespaces.
+    pub fn bit(self) -> u16 {
+        1u16.wrapping_shl(self.0.into())
+    }
 }
 
 /// What a module is to the process.
@@ -412,8 +417,6 @@ pub struct World {
     pub next: ModuleId,
     /// The order of the link map: the program first, then as modules came.
     pub list: Vec<ModuleId>,
-    /// An order of destructors, dependents first, for a program that ends without the memory to sort its modules.
-    pub fini_order: Vec<ModuleId>,
     /// Where each module is, ascending.
     pub ranges: Vec<Range>,
     /// The global scopes of all namespaces, one behind the other: the program, its preloads and libraries, and what RTLD_GLOBAL added; and what
@@ -535,7 +538,6 @@ impl World {
             modules: self.modules.clone(),
             next: self.next,
             list: self.list.clone(),
-            fini_order: self.fini_order.clone(),
             ranges: self.ranges.clone(),
             global: self.global.clone(),
             names: self.names.clone(),
@@ -551,7 +553,6 @@ impl World {
         let is_global = take_out(&mut self.global, id);
         self.modules.remove(module, is_global);
         take_out(&mut self.list, id);
-        take_out(&mut self.fini_order, id);
         self.names.retain(|(_, known)| *known != id);
         let place = self.place_of_range(module.range().0);
         if self.ranges.get(place).is_some_and(|range| range.id == id) {
@@ -653,7 +654,7 @@ impl<'a> Roster<'a> {
     pub fn place(&self, id: ModuleId) -> Option<usize> {
         match self.place_in_batch(id) {
             Some(place) => (place < self.batch.len()).then_some(self.world.places() + place),
-            None => self.world.place(id),
+            None => Some(self.world.placed(id)?.0),
         }
     }
 

@@ -77,7 +77,7 @@ all!(kinds: Kind {
     Kind::NotToBeOpened => Kind::NotToBeOpened,
     Kind::Usage(_) => Kind::Usage(Name::from("")),
     Kind::RunsItself => Kind::RunsItself,
-    Kind::NoSymbol { .. } => Kind::NoSymbol { symbol: Name::from(""), version: None },
+    Kind::NoSymbol { .. } => Kind::NoSymbol { symbol: Box::default(), version: None },
     Kind::InvalidHandle(_) => Kind::InvalidHandle(0),
     Kind::Busy => Kind::Busy,
     Kind::OutOfMemory => Kind::OutOfMemory,

@@ -154,10 +154,10 @@ fn who_goes_and_in_what_order_is_known_without_a_look_at_all() {
                 stand.world = stand.world.without(&gone);
                 gone.iter().for_each(|module| stand.world.count(module, u32::MAX));
             }
-            let mut finished = stand.world.fini_order.clone();
-            finished.sort_unstable();
+            let mut listed = stand.world.list.clone();
+            listed.sort_unstable();
             let all = stand.world.modules.iter().map(|module| module.id);
-            assert_eq!(finished, all.collect::<Vec<_>>(), "seed {seed}, step {step}");
+            assert_eq!(listed, all.collect::<Vec<_>>(), "seed {seed}, step {step}");
         }
     }
 }

@@ -4,6 +4,7 @@ use forge::{Binding, Kind, Module, TEXT};
 use lode::elf::Vaddr;
 use lode::error::Code;
 use lode::stages::init::{constructors, destructors, preconstructors};
+use lode::stages::link::dependents_first;
 
 use crate::stand::{ENTRIES, PROGRAM, Stand, error};
 use memory::ANSWER;
@@ -82,7 +83,7 @@ fn a_chain_of_a_thousand_libraries_is_ordered_from_its_end() {
     let mut expected: Vec<String> = (0..1000).rev().map(|number| format!("/lib/lib{number}.so")).collect();
     expected.push(PROGRAM.to_owned());
     assert_eq!(names, expected);
-    let mut finished = stand.names(&stand.world.fini_order);
+    let mut finished = stand.names(&dependents_first(&stand.world));
     finished.reverse();
     assert_eq!(finished, expected);
 }

@@ -4,8 +4,8 @@
 //! Calls what the tables of relocated modules name as functions, as the gABI ("Initialization and Termination Functions") has it.
 #![allow(unsafe_code)]
 
-use alloc::borrow::Cow;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::locks::LongLock;
@@ -68,13 +68,24 @@ pub extern "C-unwind" fn finalise() {
     let visiting = Visiting::start();
     let Some(world) = visiting.0.world() else { return };
     let order = match have_at_hand(world.modules.places() * OF_SORTED) {
-        Ok(()) => Cow::Owned(dependents_first(world)),
-        Err(_) => Cow::Borrowed(&world.fini_order),
+        Ok(()) => dependents_first(world),
+        Err(_) => Vec::new(),
     };
     // The program's namespace comes last, as under glibc.
     let last = world.modules.iter().map(|module| module.namespace.0).max();
     for namespace in (0..=last.unwrap_or(0)).rev() {
-        for module in order.iter().filter_map(|id| world.get(*id)) {
+        let sorted = order.iter().filter_map(|id| world.get(*id));
+        // Whoever is left has not been sorted, for want of memory: who began last comes first, after the program, which had no turn.
+        let left = core::iter::from_fn(|| {
+            let is_left = |module: &&Arc<Module>| {
+                order.is_empty()
+                    && module.namespace.0 == namespace
+                    && module.state.load(Ordering::Acquire) == INITIALISED
+            };
+            let turn = |module: &&Arc<Module>| module.constructed.load(Ordering::Relaxed).wrapping_sub(1);
+            world.modules.iter().filter(is_left).max_by_key(turn)
+        });
+        for module in sorted.chain(left) {
             if module.namespace.0 == namespace && leaves(module, FINALISED) {
                 destroy(module);
             }

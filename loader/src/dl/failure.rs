@@ -7,7 +7,6 @@
 #![allow(unsafe_code)]
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use core::ffi::c_char;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,7 +27,8 @@ pub fn set_own_words(distance: u64) {
 /// What lode has in each thread.
 #[repr(C)]
 struct OwnWords {
-    failure: AtomicBox<Failure>,
+    /// Its last failure.
+    failure: AtomicBox<Error>,
     second: AtomicU64,
 }
 
@@ -44,14 +44,7 @@ pub(super) fn second_word(pointer: u64) -> &'static AtomicU64 {
     &words_of(pointer).second
 }
 
-/// The last failure of a thread.
-struct Failure {
-    error: Box<Error>,
-    /// What `dlerror` returned already, which ends in NUL; empty before that. Most programs that look for what may be missing never ask.
-    text: String,
-}
-
-fn own_failure() -> &'static AtomicBox<Failure> {
+fn own_failure() -> &'static AtomicBox<Error> {
     &words_of(machine::thread_pointer()).failure
 }
 
@@ -62,8 +55,7 @@ pub(super) fn set_failure(error: Box<Error>) {
     if let Some(runtime) = runtime() {
         runtime.log.emit(Interest::FILES, || Event::Failed(&error));
     }
-    let text = String::new();
-    let _former = own_failure().swap(Some(Box::new(Failure { error, text })));
+    let _former = own_failure().swap(Some(error));
 }
 
 /// A call that succeeds takes the thread's former failure back.
@@ -91,12 +83,12 @@ pub extern "C" fn dlerror() -> *const c_char {
     let Some(mut known) = slot.swap(None) else {
         return core::ptr::null();
     };
-    if !known.text.is_empty() {
+    if !known.told.is_empty() {
         return core::ptr::null();
     }
     // A C string: `Lossy` shows a NUL in a name as text.
-    known.text = crate::error::text(format_args!("{:#}\0", known.error));
-    let text = known.text.as_ptr().cast();
+    known.told = crate::error::text(format_args!("{known:#}\0"));
+    let text = known.told.as_ptr().cast();
     // What a handler left meanwhile goes: it has had its answer.
     let _meanwhile = slot.swap(Some(known));
     text

@@ -7,7 +7,8 @@ use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::Ordering;
 
 use super::musl::is_musl;
-use super::published::{Reading, Visiting, module_of_map, with_module_at, with_world};
+use super::open::HAS_OTHERS;
+use super::published::{Published, Reading, Visiting, module_of_map, with_module_at, with_world};
 use super::{answer, call_error, doors, runtime, too_early};
 use crate::debugger::{LINK_MAP, NAME_PLACE};
 use crate::elf::symbol::STT_TLS;
@@ -16,7 +17,7 @@ use crate::error::{Error, Kind, Name, Result, text};
 use crate::foreign::{Answer, Given, Span};
 use crate::stages::map::search_directories;
 use crate::thread;
-use crate::world::{Host, Module, Namespace, Role, Roster, World};
+use crate::world::{Host, Module, ModuleId, Namespace, Role, Roster, World};
 
 /// `Dl_info` (`dlfcn.h`).
 #[repr(C)]
@@ -189,18 +190,59 @@ fn search_information(directories: &[Vec<u8>], argument: Given, fill: bool) {
     }
 }
 
-/// `struct dl_phdr_info` (`link.h`).
-#[repr(C)]
-#[derive(Debug)]
+/// `struct dl_phdr_info` (`link.h`), as it is prepared for each module of a world. Each visitor gets a copy.
+#[repr(C, align(16))]
+#[derive(Clone, Copy, Debug)]
 pub struct PhdrInfo {
     address: u64,
     name: *const c_char,
-    headers: *const c_void,
+    headers: u64,
     count: u16,
+    /// The namespaces that have the module, a bit for each. C has no member here, as for the next one.
+    namespaces: u16,
+    /// Its number.
+    id: ModuleId,
     adds: u64,
     subs: u64,
     tls_id: u64,
+    /// Each thread has another block: empty until then.
     tls_data: u64,
+}
+
+impl PhdrInfo {
+    /// That of a module, which has its link_map.
+    #[inline(never)]
+    pub(super) fn of(world: &World, id: ModuleId) -> PhdrInfo {
+        let is_musl = is_musl();
+        let nameless = if is_musl { Role::Vdso } else { Role::Program };
+        let mut info = PhdrInfo {
+            address: 0,
+            name: c"".as_ptr(),
+            headers: 0,
+            count: 0,
+            namespaces: 0,
+            id,
+            adds: u64::from(world.next.0),
+            subs: u64::from(world.next.0) - world.modules.len() as u64,
+            tls_id: 0,
+            tls_data: 0,
+        };
+        if let Some(module) = world.get(id) {
+            info.address = module.bias.0;
+            info.headers = module.headers_at;
+            info.count = module.header_count;
+            info.namespaces = match module.role {
+                Role::Loader if is_musl => 0,
+                Role::Loader => u16::MAX,
+                _ => module.namespace.bit(),
+            };
+            info.tls_id = module.tls().map_or(0, |slot| slot.id);
+            if module.role != nameless {
+                info.name = file_name(module);
+            }
+        }
+        info
+    }
 }
 
 /// What `dl_iterate_phdr` calls for each module.
@@ -209,8 +251,14 @@ pub type Visitor = extern "C-unwind" fn(*mut PhdrInfo, usize, *mut c_void) -> c_
 /// `dl_iterate_phdr(3)` over the caller's namespace: lode's own, which takes no lock. libc's takes one that `fork` does not reset.
 pub extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void, caller: *const c_void) -> c_int {
     let visiting = Visiting::start();
-    let Some(world) = visiting.0.world() else { return 0 };
-    let caller = world.at(Address(caller as u64));
+    let Some(published) = visiting.0.published() else {
+        return 0;
+    };
+    // Hardly any program has another one.
+    let caller = match HAS_OTHERS.load(Ordering::Relaxed) {
+        true => published.world.at(Address(caller as u64)),
+        false => None,
+    };
     let namespace = caller.map_or(Namespace::BASE, |caller| caller.namespace);
     // An exception may leave the visitor and pass this frame, so the unwinder has to find out by the code which reader it takes away.
     let visit = if visiting.0.is_first() {
@@ -218,41 +266,60 @@ pub extern "C-unwind" fn iterate_phdr(visitor: Visitor, data: *mut c_void, calle
     } else {
         doors::visit_second
     };
-    visit(visitor, data, world, namespace)
+    visit(visitor, data, published, namespace)
 }
 
 /// What [`iterate_phdr`] enters by a door.
-pub extern "C-unwind" fn visit(visitor: Visitor, data: *mut c_void, world: &World, namespace: Namespace) -> c_int {
-    let is_musl = is_musl();
-    let nameless = if is_musl { Role::Vdso } else { Role::Program };
-    for id in &world.list {
-        let Some(module) = world
-            .get(*id)
-            .filter(|module| module.is_in(namespace) && !(is_musl && module.role == Role::Loader))
-        else {
-            continue;
-        };
-        let slot = module.tls();
-        let mut info = PhdrInfo {
-            address: module.bias.0,
-            name: if module.role == nameless {
-                c"".as_ptr()
-            } else {
-                file_name(module)
-            },
-            headers: module.headers_at as *const c_void,
-            count: module.header_count,
-            adds: u64::from(world.next.0),
-            subs: u64::from(world.next.0) - world.modules.len() as u64,
-            tls_id: slot.map_or(0, |slot| slot.id),
-            tls_data: thread::existing_block(module).unwrap_or(0),
-        };
-        let answer = visitor(&raw mut info, size_of::<PhdrInfo>(), data);
-        if answer != 0 {
-            return answer;
-        }
+pub extern "C-unwind" fn visit(
+    visitor: Visitor,
+    data: *mut c_void,
+    published: &Published,
+    namespace: Namespace,
+) -> c_int {
+    let world = &published.world;
+    if let Some(rows) = published.rows() {
+        return show(visitor, data, world, namespace, rows);
     }
-    0
+    // Without the memory to keep them: who unwinds then needs them most.
+    let mut answer = 0;
+    let mut list = world.list.iter();
+    while let (0, Some(id)) = (answer, list.next()) {
+        answer = show(visitor, data, world, namespace, &[PhdrInfo::of(world, *id)]);
+    }
+    answer
+}
+
+/// Calls the visitor with each row that is shown, until it has seen enough.
+#[inline(never)]
+fn show(visitor: Visitor, data: *mut c_void, world: &World, namespace: Namespace, rows: &[PhdrInfo]) -> c_int {
+    let mut answer = 0;
+    let mut rows = rows.iter();
+    while answer == 0
+        && let Some(row) = rows.next()
+    {
+        if row.namespaces & namespace.bit() == 0 {
+            continue;
+        }
+        // Member by member: the compiler's own copy takes longer than all else here.
+        let mut info = PhdrInfo {
+            address: row.address,
+            name: row.name,
+            headers: row.headers,
+            count: row.count,
+            namespaces: row.namespaces,
+            id: row.id,
+            adds: row.adds,
+            subs: row.subs,
+            tls_id: row.tls_id,
+            tls_data: row.tls_data,
+        };
+        if info.tls_id != 0 {
+            let module = world.get(info.id);
+            info.tls_data = module.and_then(|module| thread::existing_block(module)).unwrap_or(0);
+        }
+        answer = visitor(&raw mut info, size_of::<PhdrInfo>(), data);
+    }
+    answer
 }
 
 /// `_dl_find_dso_for_object`: the link_map of the module that an address belongs to, or null.

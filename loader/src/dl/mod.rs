@@ -148,7 +148,8 @@ pub mod doors {
     use core::ffi::{c_int, c_void};
 
     use super::information::{Visitor, visit};
-    use crate::world::{Namespace, World};
+    use super::published::Published;
+    use crate::world::Namespace;
 
     crate::door!(
         /// [`super::open::dlopen`]
@@ -196,12 +197,12 @@ pub mod doors {
     );
     crate::door!(
         /// [`super::information::visit`] for readers of the first count, who have an unwind rule of their own.
-        visit_first: fn(visitor: Visitor, data: *mut c_void, world: &World, namespace: Namespace) -> c_int => visit,
+        visit_first: fn(visitor: Visitor, data: *mut c_void, published: &Published, namespace: Namespace) -> c_int => visit,
         ".text.lode_first_readers"
     );
     crate::door!(
         /// [`super::information::visit`] for readers of the second count.
-        visit_second: fn(visitor: Visitor, data: *mut c_void, world: &World, namespace: Namespace) -> c_int => visit,
+        visit_second: fn(visitor: Visitor, data: *mut c_void, published: &Published, namespace: Namespace) -> c_int => visit,
         ".text.lode_second_readers"
     );
     crate::door!(

@@ -42,6 +42,9 @@ use crate::world::{FRESH, Module, ModuleId, Namespace, Role, World};
 /// Whether a library that was opened asks to be sealed if it stays (GNU_PROPERTY_MEMORY_SEAL).
 static ASK_FOR_SEALS: AtomicBool = AtomicBool::new(false);
 
+/// Whether a namespace besides the program's was ever asked for.
+pub(super) static HAS_OTHERS: AtomicBool = AtomicBool::new(false);
+
 /// The directories that searches have met, for whoever loads; empty while it has them. What a `fork` finds there is whole.
 static DIRECTORIES: AtomicBox<Directories> = AtomicBox::empty();
 
@@ -322,10 +325,13 @@ fn map(runtime: &Runtime, wish: &Wish<'_>, namespace: Namespace, world: &World) 
 fn namespace_of(number: isize, own: Namespace, world: &World) -> core::result::Result<Namespace, &'static str> {
     match number {
         OF_CALLER => Ok(own),
-        LM_ID_NEWLM => (1..Namespace::MOST)
-            .map(Namespace)
-            .find(|free| !world.has(*free))
-            .ok_or("no more namespaces available for dlmopen()"),
+        LM_ID_NEWLM => {
+            HAS_OTHERS.store(true, Ordering::Relaxed);
+            (1..Namespace::MOST)
+                .map(Namespace)
+                .find(|free| !world.has(*free))
+                .ok_or("no more namespaces available for dlmopen()")
+        }
         // A namespace begins with LM_ID_NEWLM, and ends with its last library.
         _ => u8::try_from(number)
             .ok()
@@ -376,7 +382,9 @@ fn reopen(runtime: &Runtime, world: &World, root: ModuleId, mode: c_int, order: 
     if mode & RTLD_NODELETE != 0 {
         seal_what_stays(runtime, world);
     }
-    if mode & RTLD_GLOBAL != 0 && order.iter().any(|id| !world.global.contains(id)) {
+    // The list is ascending but for what was made global later than others that came after it.
+    let is_global = |id: &ModuleId| world.global.binary_search(id).is_ok() || world.global.contains(id);
+    if mode & RTLD_GLOBAL != 0 && !order.iter().all(is_global) {
         let mut next = world.copied();
         add_new(&mut next.global, order);
         let first_new = next.next;

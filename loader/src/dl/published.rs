@@ -8,10 +8,14 @@
 //! A world is freed by whoever unpublished it and saw that no reader is left that could have met it.
 #![allow(unsafe_code)]
 
+use alloc::alloc::{alloc, dealloc};
 use alloc::sync::Arc;
+use core::alloc::Layout;
 use core::ffi::c_int;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
+use super::information::PhdrInfo;
 use super::locks::{INSIDE, Loading, thread_word};
 use super::owned::{AtomicArc, Linked};
 use super::{runtime, threads};
@@ -21,14 +25,74 @@ use crate::foreign::Code;
 use crate::world::{Module, Roster, World, hash_of_number};
 
 /// A world with what its end takes.
-struct Published {
-    world: World,
+pub struct Published {
+    pub(super) world: World,
+    /// What `dl_iterate_phdr` shows of each module of the list; null before it is first called.
+    rows: AtomicPtr<PhdrInfo>,
     /// In [`FORMER`]: the one that was replaced before.
     next: AtomicArc<Published>,
     /// Whether [`FIRST`] has been empty since it was replaced.
     left_by_first: AtomicBool,
     /// Whether [`SECOND`] has.
     left_by_second: AtomicBool,
+}
+
+impl Published {
+    fn new(world: World) -> Published {
+        Published {
+            world,
+            rows: AtomicPtr::new(null_mut()),
+            next: AtomicArc::empty(),
+            left_by_first: AtomicBool::new(false),
+            left_by_second: AtomicBool::new(false),
+        }
+    }
+
+    /// What `dl_iterate_phdr` shows of each module of the list, made when it is first asked for. `None` without memory.
+    pub(super) fn rows(&self) -> Option<&[PhdrInfo]> {
+        let list = &self.world.list;
+        let mut rows = self.rows.load(Ordering::Acquire);
+        if rows.is_null() {
+            let shape = shape_of_rows(list.len())?;
+            // SAFETY: the shape is not empty.
+            rows = unsafe { alloc(shape) }.cast();
+            if rows.is_null() {
+                return None;
+            }
+            for (place, id) in list.iter().enumerate() {
+                // SAFETY: there is room for so many.
+                unsafe { rows.add(place).write(PhdrInfo::of(&self.world, *id)) };
+            }
+            // Another thread, or a signal handler of this one, may have made them meanwhile.
+            if let Err(others) = self
+                .rows
+                .compare_exchange(null_mut(), rows, Ordering::AcqRel, Ordering::Acquire)
+            {
+                // SAFETY: just made, with this shape, and nobody has seen it.
+                unsafe { dealloc(rows.cast(), shape) };
+                rows = others;
+            }
+        }
+        // SAFETY: one for each of the list; neither changes, and both stay as long as this does.
+        Some(unsafe { core::slice::from_raw_parts(rows, list.len()) })
+    }
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        let rows = *self.rows.get_mut();
+        if !rows.is_null()
+            && let Some(shape) = shape_of_rows(self.world.list.len())
+        {
+            // SAFETY: what `rows` made, with this shape, and nobody looks at it any longer.
+            unsafe { dealloc(rows.cast(), shape) };
+        }
+    }
+}
+
+/// The memory that so many rows take, which is never none.
+fn shape_of_rows(count: usize) -> Option<Layout> {
+    Layout::array::<PhdrInfo>(count.max(1)).ok()
 }
 
 impl Linked for Published {
@@ -69,13 +133,7 @@ static TO_SECOND: AtomicBool = AtomicBool::new(false);
 
 /// Makes `world` the one that everybody reads. Called under the long lock; the one that it replaces goes with [`free_former`].
 pub fn publish(world: World) {
-    let new = Arc::new(Published {
-        world,
-        next: AtomicArc::empty(),
-        left_by_first: AtomicBool::new(false),
-        left_by_second: AtomicBool::new(false),
-    });
-    if let Some(old) = WORLD.swap(Some(new)) {
+    if let Some(old) = WORLD.swap(Some(Arc::new(Published::new(world)))) {
         FORMER.push(old);
         REPLACED.fetch_add(1, Ordering::Relaxed);
     }
@@ -156,6 +214,9 @@ impl Reading {
     pub(super) fn world(&self) -> Option<&World> {
         world_of(self)
     }
+    pub(super) fn published(&self) -> Option<&Published> {
+        published_of(self)
+    }
     #[inline(never)]
     fn module_at(&self, address: Address) -> Option<&Module> {
         self.world()?.at(address).map(|module| &**module)
@@ -209,22 +270,22 @@ const IN_SECOND: u32 = IN_FIRST + 8;
 impl Visiting {
     pub(super) fn start() -> Visiting {
         let visiting = Visiting(Reading::start());
-        visiting.note(u64::wrapping_add);
+        visiting.note(1);
         visiting
     }
-    /// A process without libc does not tell of forks, and its thread pointer is nobody's business.
-    fn note(&self, change: fn(u64, u64) -> u64) {
-        let one = 1 << if self.0.is_first() { IN_FIRST } else { IN_SECOND };
+    /// Notes so many more of its kind. A process without libc does not tell of forks, and its thread pointer is nobody's business.
+    fn note(&self, times: u64) {
+        let more = times << if self.0.is_first() { IN_FIRST } else { IN_SECOND };
         if runtime().is_some_and(|runtime| !matches!(runtime.abi, Abi::Bare)) {
             let word = thread_word();
-            word.store(change(word.load(Ordering::Relaxed), one), Ordering::Relaxed);
+            word.store(word.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
         }
     }
 }
 
 impl Drop for Visiting {
     fn drop(&mut self) {
-        self.note(u64::wrapping_sub);
+        self.note(u64::MAX);
     }
 }
 
@@ -242,9 +303,15 @@ pub fn with_world<T>(body: impl FnOnce(&World, Roster<'_>) -> T) -> Option<T> {
 }
 
 /// The published world.
-pub(super) fn world_of<K: Keeper>(_keeper: &K) -> Option<&World> {
+pub(super) fn world_of<K: Keeper>(keeper: &K) -> Option<&World> {
+    published_of(keeper).map(|published| &published.world)
+}
+
+/// As [`world_of`], with what goes with it.
+#[inline(always)]
+fn published_of<K: Keeper>(_keeper: &K) -> Option<&Published> {
     // SAFETY: a world is freed when both counts were empty after another one was published: not while a keeper is there.
-    unsafe { WORLD.address().as_ref() }.map(|published| &published.world)
+    unsafe { WORLD.address().as_ref() }
 }
 
 /// Calls `body` with the module whose mapping holds `address`.

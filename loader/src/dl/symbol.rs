@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ffi::c_void;
 
@@ -96,11 +97,11 @@ pub(super) fn look_up(handle: usize, name: &[u8], version: Option<&[u8]>, caller
         }
         let Some(found) = found else {
             let kind = Kind::NoSymbol {
-                symbol: Name::new(name),
+                symbol: Box::from(name),
                 version: version.map(Name::new),
             };
             return Err(match whose {
-                Some(module) => module.fault(Stage::Call, kind),
+                Some(module) => kind.of(Stage::Call, &module.name),
                 None => call_error(kind, b""),
             });
         };

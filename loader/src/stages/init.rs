@@ -36,14 +36,6 @@ impl Protected {
             let is_new = |id: &&ModuleId| **id >= first_new;
             world.list.extend(batch.order.iter().filter(is_new));
         }
-        // Behind the program, if that is there already.
-        let place = usize::from(!world.fini_order.is_empty());
-        for id in batch.init_order.iter().rev() {
-            world.fini_order.push(*id);
-        }
-        if let Some(behind) = world.fini_order.get_mut(place..) {
-            behind.rotate_right(batch.init_order.len().min(behind.len()));
-        }
         for (_, id, _) in batch.unique.iter().skip(world.unique.len()) {
             // It serves the whole process.
             if let Some(module) = world.get(*id) {

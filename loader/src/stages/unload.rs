@@ -92,7 +92,8 @@ const NONE: u32 = 1;
 /// How many ways lead to a module from others that may go: `ways` has them by the places of modules.
 #[inline(never)]
 fn ways_to<'w>(ways: &'w mut [u32], world: &'w World, id: ModuleId) -> Option<(&'w mut u32, &'w Module)> {
-    Some((ways.get_mut(world.modules.place(id)?)?, world.get(id)?))
+    let (place, module) = world.modules.placed(id)?;
+    Some((ways.get_mut(place)?, module))
 }
 
 impl World {

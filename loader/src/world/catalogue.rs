@@ -55,13 +55,13 @@ impl Catalogue {
         2 * ((hash >> 1) as usize & (self.chains - 1))
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn load(&self, place: usize) -> u64 {
         let word = self.memory.words().get(place);
         word.map_or(0, |word| word.load(Ordering::Acquire))
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn store(&self, place: usize, value: u64) {
         if let Some(word) = self.memory.words().get(place) {
             word.store(value, Ordering::Release);
@@ -105,7 +105,7 @@ impl Catalogue {
         Some(())
     }
 
-    /// Takes a module out of the chain of a hash.
+    /// Takes a module out of the chain of a hash, once: as often as it was added.
     fn remove(&self, hash: u32, module: ModuleId) {
         let chain = self.chain(hash);
         let (mut before, mut link) = (0, chain);
@@ -116,26 +116,24 @@ impl Catalogue {
             if number == 0 {
                 return;
             }
-            if self.load(entry) as u32 != module.0 {
-                (before, link) = (number, entry + 1);
-                continue;
+            if self.load(entry) as u32 == module.0 {
+                let behind = self.load(entry + 1);
+                self.store(link, behind);
+                if behind == 0 {
+                    self.store(chain + 1, before);
+                }
+                return;
             }
-            let behind = self.load(entry + 1);
-            self.store(link, behind);
-            if behind == 0 {
-                self.store(chain + 1, before);
-            }
+            (before, link) = (number, entry + 1);
         }
     }
 
     /// Has a module found by its names, file and link_map, or `by_definitions`; or not any more, if it `goes`. `None` when there is no room.
     #[inline(never)]
     pub fn note(&self, module: &Module, by_definitions: bool, goes: bool) -> Option<()> {
-        let names = names(module);
-        let places = if by_definitions {
-            module.symbols.findable()?
-        } else {
-            0..NAMES
+        let (places, names) = match by_definitions {
+            true => (module.symbols.findable()?, [0; NAMES as usize]),
+            false => (0..NAMES, names(module)),
         };
         for place in places {
             let hash = match names.get(place as usize) {

@@ -92,14 +92,17 @@ impl Modules {
     }
 
     /// The module with a number.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, id: ModuleId) -> Option<&Arc<Module>> {
-        let number = id.0 / RUN as u32;
-        let run = match self.runs.get(number as usize) {
-            Some(run) if run.number == number => run,
-            _ => self.runs.get(self.run_of(id).ok()?)?,
-        };
-        run.places.get(id.0 as usize % RUN)?.as_ref()
+        Some(self.placed(id)?.1)
+    }
+
+    /// The module with a number, and at which place it stands.
+    #[inline(never)]
+    pub fn placed(&self, id: ModuleId) -> Option<(usize, &Arc<Module>)> {
+        let run = self.run_of(id).ok()?;
+        let place = id.0 as usize % RUN;
+        Some((run * RUN + place, self.runs.get(run)?.places.get(place)?.as_ref()?))
     }
 
     /// Which run has the place of a number, or where it would stand. Until a whole run has been unloaded, that follows from the number.
@@ -115,12 +118,6 @@ impl Modules {
     /// How many places there are, with those of gaps.
     pub fn places(&self) -> usize {
         self.runs.len() * RUN
-    }
-
-    /// At which place the module with a number stands.
-    pub fn place(&self, id: ModuleId) -> Option<usize> {
-        self.get(id)?;
-        Some(self.run_of(id).ok()? * RUN + id.0 as usize % RUN)
     }
 
     /// Takes a module in, whose number is not taken.
@@ -140,7 +137,7 @@ impl Modules {
     /// Leaves a module out, if it is here.
     pub fn remove(&mut self, module: &Module, is_global: bool) {
         let id = module.id;
-        let Some(place) = self.place(id) else { return };
+        let Some((place, _)) = self.placed(id) else { return };
         self.count -= 1;
         self.put(place / RUN, id, None);
         if let Some(catalogue) = &self.catalogue {
