@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use super::dense::dense_piece;
+use super::known::{FILE, NAME, TEXT, file_text};
 use super::{Batch, demands};
 use crate::arch::Machine;
 use crate::elf::dynamic::Flags1;
@@ -81,6 +82,14 @@ pub struct Wish<'a> {
     pub asker: Option<ModuleId>,
 }
 
+/// A library that is looked for.
+#[derive(Clone, Copy)]
+struct Quest<'a> {
+    wish: Wish<'a>,
+    /// What it is to be to the process.
+    role: Role,
+}
+
 impl Mapped {
     /// Maps the program, the wishes, and all that they need. What is new goes to `namespace`, and what is there already counts.
     ///
@@ -100,9 +109,11 @@ impl Mapped {
             listed: vec![false; world.modules.places()],
             missing: Vec::new(),
             reaching: Vec::new(),
+            lineage: (None, Vec::new()),
         };
         if let Some(parts) = program {
             let id = work.adopt(parts)?;
+            work.batch.note_last();
             work.list(id);
         }
         let mut refused: Option<(&Wish<'_>, Box<Error>)> = None;
@@ -118,7 +129,7 @@ impl Mapped {
                 Purpose::Open => Role::Opened,
                 _ => Role::Library,
             };
-            match work.library(wish.name, wish.purpose, wish.asker, role) {
+            match work.library(&Quest { wish: *wish, role }) {
                 Ok(id) => work.list(id),
                 Err(error) if wish.purpose == Purpose::Open => return Err(error),
                 Err(error) => {
@@ -131,7 +142,7 @@ impl Mapped {
         work.needs()?;
         if world.program().is_none() && work.is_musl() {
             // A program for musl has a libc, also if nothing of it needs one.
-            let libc = work.library(MUSL, Purpose::Needed, root, Role::Library)?;
+            let libc = work.library(&Quest::need(MUSL, root, Role::Library))?;
             work.list(libc);
             work.needs()?;
         }
@@ -153,6 +164,17 @@ struct Work<'w, 'c, 'h> {
     missing: Vec<Missing>,
     /// Modules that refer by 32-bit distances to symbols of others. Hardly any do.
     reaching: Vec<ModuleId>,
+    /// What a search for the needs of a module asks of it and of those that asked for it: all needs of one are looked for one after the other.
+    lineage: (Option<ModuleId>, Vec<Link<'static>>),
+}
+
+impl<'a> Quest<'a> {
+    /// A library that a module needs.
+    fn need(name: &'a [u8], asker: Option<ModuleId>, role: Role) -> Quest<'a> {
+        let purpose = Purpose::Needed;
+        let wish = Wish { name, purpose, asker };
+        Quest { wish, role }
+    }
 }
 
 impl Work<'_, '_, '_> {
@@ -236,7 +258,7 @@ impl Work<'_, '_, '_> {
             let mut names: Vec<_> = module.needed_names.iter().map(|name| (*name, Tie::Needed)).collect();
             names.extend_from_slice(&module.filtee_names);
             for (name, tie) in names {
-                let found = match self.library(name, Purpose::Needed, Some(id), role) {
+                let found = match self.library(&Quest::need(name, Some(id), role)) {
                     Ok(found) => found,
                     Err(_) if tie == Tie::Auxiliary => NOWHERE,
                     Err(error) if self.context.tolerant && matches!(error.kind, Kind::Missing { .. }) => {
@@ -272,15 +294,15 @@ impl Work<'_, '_, '_> {
     }
 
     /// The module that `name` stands for: one that is loaded, or a file that is mapped now.
-    fn library(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
-        let asked = name;
-        let is_musl = self.is_musl() && is_musl_name(name);
-        let name = if is_musl { MUSL } else { name };
+    fn library(&mut self, quest: &Quest<'_>) -> Result<ModuleId> {
+        let asked = quest.wish.name;
+        let is_musl = self.is_musl() && is_musl_name(asked);
+        let name = if is_musl { MUSL } else { asked };
         if let Some(id) = by_name(self.world, &self.batch, name) {
             return Ok(id);
         }
-        let asking = asker.and_then(|id| self.roster().get(id));
-        let asker_name = asking.map_or(Name::from(""), |module| module.name.clone());
+        let asking = quest.wish.asker.and_then(|id| self.roster().get(id));
+        let asker_name = asking.map_or_else(|| Name::from(""), |module| module.name.clone());
         if let Some(asking) = asking
             && !self.context.tolerant
         {
@@ -292,42 +314,47 @@ impl Work<'_, '_, '_> {
                 library: name,
                 by: &asker_name,
             });
+        let before = self.batch.modules.len();
         let found = match is_musl {
-            true => self.musl(asked, purpose, asker, role),
-            false => self.find(name, purpose, asker, role),
+            true => self.musl(quest),
+            false => self.find(quest),
         };
         // musl says who needs a library, and not who calls for it.
-        let is_call = purpose == Purpose::Open && self.is_musl();
+        let is_call = quest.wish.purpose == Purpose::Open && self.is_musl();
         let found = found.map_err(|mut error| {
             if self.is_musl() {
                 error.culprit = Name::new(asked);
             }
             if is_call { error } else { error.asked_by(&asker_name) }
         })?;
+        if self.batch.modules.len() != before {
+            self.batch.note_last();
+        }
         let known = self
             .roster()
             .get(found)
             .is_some_and(|module| module.name.bytes() == name || module.soname == Some(name));
         let is_path = has_byte(name, b'/');
         if !known || (self.is_musl() && !is_path) {
-            self.batch.names.push((Name::new(name), found));
+            self.batch.call(found, name);
         }
         Ok(found)
     }
 
     /// musl's libc, which has many names and may be found by none of them where lode stands in its place.
-    fn musl(&mut self, asked: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+    fn musl(&mut self, quest: &Quest<'_>) -> Result<ModuleId> {
+        let asked = quest.wish.name;
         let searcher = self.context.searcher;
         let others = searcher.musl().unwrap_or_default().iter().map(Vec::as_slice);
         let mut first = None;
         for name in others.chain([asked, MUSL, b"ld-musl-x86_64.so.1"]) {
             let before = self.batch.modules.len();
-            let found = self
-                .find(name, purpose, asker, role)
-                .and_then(|id| match self.roster().get(id) {
-                    Some(libc) if !is_musl(libc) => Err(libc.fault(Stage::Map, not_musl())),
-                    _ => Ok(id),
-                });
+            let mut quest = *quest;
+            quest.wish.name = name;
+            let found = self.find(&quest).and_then(|id| match self.roster().get(id) {
+                Some(libc) if !is_musl(libc) => Err(libc.fault(Stage::Map, not_musl())),
+                _ => Ok(id),
+            });
             match found {
                 Ok(id) => return Ok(id),
                 Err(error) => {
@@ -340,14 +367,15 @@ impl Work<'_, '_, '_> {
     }
 
     /// Tries the path that is meant, or each candidate that the search offers.
-    fn find(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+    fn find(&mut self, quest: &Quest<'_>) -> Result<ModuleId> {
         let mut tried: Vec<Tried> = Vec::new();
+        let name = quest.wish.name;
         // What a program opens by its path is most often just that.
-        let is_plain_path = purpose == Purpose::Open && has_byte(name, b'/') && !has_byte(name, b'$');
+        let is_plain_path = quest.wish.purpose == Purpose::Open && has_byte(name, b'/') && !has_byte(name, b'$');
         let found = if is_plain_path {
-            self.attempt(name, purpose, asker, role, &mut tried)
+            self.attempt(quest, &Name::new(name), &mut tried)
         } else {
-            self.search(name, purpose, asker, role, &mut tried)
+            self.search(quest, &mut tried)
         };
         found.unwrap_or_else(|| {
             let library = Name::new(name);
@@ -359,18 +387,15 @@ impl Work<'_, '_, '_> {
         })
     }
 
-    fn search(
-        &mut self,
-        name: &[u8],
-        purpose: Purpose,
-        asker: Option<ModuleId>,
-        role: Role,
-        tried: &mut Vec<Tried>,
-    ) -> Option<Result<ModuleId>> {
+    fn search(&mut self, quest: &Quest<'_>, tried: &mut Vec<Tried>) -> Option<Result<ModuleId>> {
+        let Wish { name, purpose, asker } = quest.wish;
         let searcher = self.context.searcher;
         // musl looks for what a program calls for in the program's name, whoever calls.
         let asker = asker.filter(|_| purpose != Purpose::Open || searcher.musl().is_none());
-        let lineage = lineage(self.roster(), asker, name, self.context.host);
+        let (of, mut lineage) = core::mem::take(&mut self.lineage);
+        if lineage.is_empty() || of != asker || has_byte(name, b'$') {
+            lineage = find_lineage(self.roster(), asker, name, searcher, self.context.host);
+        }
         let request = Request {
             name,
             lineage: &lineage,
@@ -393,13 +418,13 @@ impl Work<'_, '_, '_> {
                 }
                 Step::Try(candidate) => candidate,
             };
+            let path = &candidate.path;
             if candidate.is_absent {
-                let path = &candidate.path;
-                self.context.log.emit(Interest::LIBS, || Event::Trying(path));
+                self.context.log.emit(Interest::LIBS, || Event::Trying(path.bytes()));
                 self.pass(path, Rejected::Os(Errno::ENOENT), tried);
                 continue;
             }
-            found = self.attempt(&candidate.path, purpose, asker, role, tried);
+            found = self.attempt(quest, path, tried);
             if found.is_some() {
                 break;
             }
@@ -411,8 +436,8 @@ impl Work<'_, '_, '_> {
                 {
                     walk.read(directory, &names);
                 }
-                while let Some(directory) = walk.unknown_directory(&candidate).map(<[u8]>::to_vec) {
-                    if !walk.learn(&directory, host.is_directory(&directory)) {
+                while let Some(directory) = walk.unknown_directory(&candidate) {
+                    if !walk.learn(directory, host.is_directory(directory)) {
                         break;
                     }
                 }
@@ -420,20 +445,14 @@ impl Work<'_, '_, '_> {
         }
         drop(walk);
         *self.context.directories = directories;
+        self.lineage = (asker, lineage);
         found
     }
 
     /// Tries one path. `None`: it is not taken, and why is noted in `tried`.
-    fn attempt(
-        &mut self,
-        path: &[u8],
-        purpose: Purpose,
-        asker: Option<ModuleId>,
-        role: Role,
-        tried: &mut Vec<Tried>,
-    ) -> Option<Result<ModuleId>> {
-        self.context.log.emit(Interest::LIBS, || Event::Trying(path));
-        let rejected = match self.candidate(path, purpose, asker, role) {
+    fn attempt(&mut self, quest: &Quest<'_>, path: &Name, tried: &mut Vec<Tried>) -> Option<Result<ModuleId>> {
+        self.context.log.emit(Interest::LIBS, || Event::Trying(path.bytes()));
+        let rejected = match self.candidate(quest, path) {
             Ok(id) => return Some(Ok(id)),
             Err(error) => rejection(error),
         };
@@ -447,33 +466,36 @@ impl Work<'_, '_, '_> {
     }
 
     /// Notes why a path is not taken.
-    fn pass(&self, path: &[u8], why: Rejected, tried: &mut Vec<Tried>) {
-        let passed = || Event::Passed { path, why: &why };
+    #[inline(never)]
+    fn pass(&self, path: &Name, why: Rejected, tried: &mut Vec<Tried>) {
+        let passed = || Event::Passed {
+            path: path.bytes(),
+            why: &why,
+        };
         self.context.log.emit(Interest::STREAM, passed);
-        let path = Name::new(path);
+        let path = path.clone();
         tried.push(Tried { path, why });
     }
 
     /// Opens one path and maps it, unless it is a file that is mapped already.
-    fn candidate(&mut self, path: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
-        let name = Name::new(path);
+    fn candidate(&mut self, quest: &Quest<'_>, name: &Name) -> Result<ModuleId> {
         let file = self
             .context
             .host
-            .open(path)
-            .map_err(|kind| kind.of(Stage::Map, &name))?;
-        if purpose == Purpose::Preload && self.context.trusted_preloads && !file.set_user_id {
-            return Err(Kind::Untrusted.of(Stage::Map, &name));
+            .open(name.bytes())
+            .map_err(|kind| kind.of(Stage::Map, name))?;
+        if quest.wish.purpose == Purpose::Preload && self.context.trusted_preloads && !file.set_user_id {
+            return Err(Kind::Untrusted.of(Stage::Map, name));
         }
         let is_same = |module: &Module| module.identity == Some(file.identity) && module.is_in(self.batch.namespace);
-        if let Some(id) = find_by(self.world, &self.batch, file.identity.hash(), &is_same) {
+        let known = self.world.modules.find_by(file.identity.hash(), &is_same);
+        if let Some(id) = known
+            .map(|module| module.id)
+            .or_else(|| self.batch.find(FILE, &file_text(file.identity)))
+        {
             return Ok(id);
         }
-        let parts = map_near(&file, name.clone(), role, asker, self.context, None)?;
-        if parts.layout.dynamic.is_none() {
-            return Err(Kind::malformed(Rule::DynamicMissing, 0, 0).of(Stage::Map, &parts.name));
-        }
-        let id = self.adopt(parts)?;
+        let mut id = self.map(quest, &file, name, None)?;
         if self.roster().get(id).is_some_and(is_a_libc)
             && let Some(libc) = self.roster().find(&Module::is_libc_of_its_own).map(|libc| libc.id)
             && libc != id
@@ -482,11 +504,26 @@ impl Work<'_, '_, '_> {
             self.batch.modules.pop();
             return Ok(libc);
         }
-        let Some(near) = self.too_far_from(id) else {
-            return Ok(id);
-        };
-        self.batch.modules.pop();
-        self.adopt(map_near(&file, name, role, asker, self.context, Some(near))?)
+        if let Some(near) = self.too_far_from(id) {
+            self.batch.modules.pop();
+            id = self.map(quest, &file, name, Some(near))?;
+        }
+        Ok(id)
+    }
+
+    /// Maps a library, near a range of addresses if there is room, and makes it the last module of the batch.
+    fn map(
+        &mut self,
+        quest: &Quest<'_>,
+        file: &File,
+        name: &Name,
+        near: Option<(Address, Address)>,
+    ) -> Result<ModuleId> {
+        let parts = map_near(file, name.clone(), quest.role, quest.wish.asker, self.context, near)?;
+        match parts.layout.dynamic {
+            Some(_) => self.adopt(parts),
+            None => Err(Kind::malformed(Rule::DynamicMissing, 0, 0).of(Stage::Map, name)),
+        }
     }
 
     /// The range of a module that the new module `id` has to be near and is not: one of the two refers to the other by 32-bit distances.
@@ -534,7 +571,7 @@ pub fn search_directories(
     host: &dyn Host,
 ) -> Vec<Vec<u8>> {
     let name = b"library";
-    let lineage = lineage(roster, Some(module), name, host);
+    let lineage = find_lineage(roster, Some(module), name, searcher, host);
     let request = Request {
         name,
         lineage: &lineage,
@@ -561,27 +598,20 @@ pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
             && module.role != Role::Program
             && (module.soname == Some(name) || module.name.bytes() == name)
     };
-    let roster = batch.roster(world);
     // To musl a library has the name that it was searched by, and no other.
-    if !FOR_MUSL.load(Ordering::Relaxed)
-        && let Some(id) = find_by(world, batch, gnu_hash(name), &has_name)
-    {
-        return Some(id);
+    if !FOR_MUSL.load(Ordering::Relaxed) {
+        let known = world.modules.find_by(gnu_hash(name), &has_name);
+        let found = known.map(|module| module.id).or_else(|| batch.find(TEXT, name));
+        if found.is_some() {
+            return found;
+        }
     }
-    let mut names = world.names.iter().chain(&batch.names);
-    let is_here = |id| roster.get(id).is_some_and(|module| module.is_in(batch.namespace));
+    let is_here = |id| world.get(id).is_some_and(|module| module.is_in(batch.namespace));
+    let mut names = world.names.iter();
     names
         .find(|(known, id)| known.bytes() == name && is_here(*id))
         .map(|(_, id)| *id)
-}
-
-/// The first module that is found by a hash and is like this; of the batch, whatever its hashes are.
-fn find_by(world: &World, batch: &Batch, hash: u32, is_wanted: &dyn Fn(&Module) -> bool) -> Option<ModuleId> {
-    let mut new = batch.modules.iter();
-    let known = world.modules.find_by(hash, is_wanted);
-    known
-        .or_else(|| new.find(|module| is_wanted(module)))
-        .map(|module| module.id)
+        .or_else(|| batch.find(NAME, name))
 }
 
 /// Why the search goes on after this failure. The error comes back when it must end: out of descriptors or memory, a damaged file.
@@ -665,6 +695,9 @@ fn map_near(
         image.patch().make_own(dynamic);
     }
     let origin = directory_of(name.bytes(), context.host);
+    // Nobody asks for them again, and there may be thousands of modules.
+    layout.pieces = Vec::new();
+    layout.extents = Vec::new();
     Ok(Box::new(Parts {
         name,
         origin,
@@ -790,19 +823,33 @@ fn link(module: &Module, wanted: &[u8], host: &dyn Host) -> Link<'static> {
     }
 }
 
-/// The chain of modules whose search paths count for one name: the asker, who asked for it, and so on up to the program.
-fn lineage(roster: Roster<'_>, asker: Option<ModuleId>, wanted: &[u8], host: &dyn Host) -> Vec<Link<'static>> {
-    let program = roster.find(&|module| module.role == Role::Program);
+/// The chain of modules whose search paths may count for one name: the asker, then, unless it has a RUNPATH, those of whoever asked for it that have a list, and so on
+/// up to the program.
+fn find_lineage(
+    roster: Roster<'_>,
+    asker: Option<ModuleId>,
+    wanted: &[u8],
+    searcher: &Searcher<'_>,
+    host: &dyn Host,
+) -> Vec<Link<'static>> {
     let mut lineage: Vec<Link<'static>> = Vec::new();
-    let mut next = asker.and_then(|id| roster.get(id)).or(program);
-    while let Some(module) = next {
-        lineage.push(link(module, wanted, host));
+    let mut next = asker.and_then(|id| roster.get(id));
+    let mut has_program = false;
+    loop {
+        // The program is last, whoever asks.
+        if next.is_none() && !has_program {
+            next = roster.find(&|module| module.role == Role::Program);
+        }
+        let Some(module) = next else { break };
+        has_program = module.role == Role::Program;
+        let dynamic = &module.dynamic;
+        if lineage.is_empty() || dynamic.rpath.or(dynamic.runpath).is_some() {
+            lineage.push(link(module, wanted, host));
+        }
+        if searcher.musl().is_none() && lineage.first().is_some_and(|asker| asker.runpath.is_some()) {
+            break;
+        }
         next = module.asked_by.and_then(|id| roster.get(id));
-    }
-    if let Some(program) = program
-        && lineage.last().is_none_or(|last| !last.is_program)
-    {
-        lineage.push(link(program, wanted, host));
     }
     lineage
 }
