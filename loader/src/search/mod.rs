@@ -38,7 +38,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::elf::hash::gnu_hash;
 use crate::error::{Name, has_byte};
 
 pub mod cache;
@@ -287,7 +286,8 @@ const MANY_MISSES: usize = 16;
 
 /// What stands for a name among those of a directory: the same for names that differ in the case of letters, which are one file to some file systems.
 fn name_hash(name: &[u8]) -> u32 {
-    gnu_hash(&name.to_ascii_lowercase())
+    let mix = |hash: u32, byte: &u8| hash.wrapping_mul(33).wrapping_add(byte.to_ascii_lowercase().into());
+    name.iter().fold(0, mix)
 }
 
 /// A list of a module and its directories.
@@ -301,6 +301,7 @@ struct Expanded {
 
 impl Directories {
     /// Nothing is known.
+    #[inline(never)]
     pub const fn new() -> Directories {
         Directories {
             known: Vec::new(),
@@ -372,7 +373,7 @@ impl Directories {
     fn read(&mut self, directory: &[u8], names: &[u8]) {
         self.learn(directory, true);
         let hashes: Vec<u32> = names.split(|byte| *byte == 0).map(name_hash).collect();
-        if !hashes.contains(&gnu_hash(HWCAPS)) {
+        if !hashes.contains(&name_hash(HWCAPS)) {
             let mut levels = owned(directory);
             join(&mut levels, HWCAPS);
             self.learn(&levels, false);
@@ -468,7 +469,7 @@ impl<'c> Searcher<'c> {
             searcher: self,
             directories,
             request: *request,
-            hash: None,
+            hash: name_hash(request.name),
             plan: self.plan(request).into_iter(),
             source: Source::Direct,
             own: None,
@@ -564,7 +565,7 @@ impl<'c> Searcher<'c> {
         if list.is_empty() {
             return all;
         }
-        // A list may be as long as its user likes: what stood in it before is found by bisection.
+        // A list may be as long as its user likes.
         let mut seen = Directories::new();
         for element in list.split(|byte| has_byte(separators, *byte)) {
             if element.is_empty() && self.musl.is_some() {
@@ -630,8 +631,8 @@ pub struct Walk<'s> {
     searcher: &'s Searcher<'s>,
     directories: &'s mut Directories,
     request: Request<'s>,
-    /// Of the name that is looked for, among those of a directory, once one has been read.
-    hash: Option<u32>,
+    /// Of the name that is looked for, among those of a directory.
+    hash: u32,
     plan: vec::IntoIter<Source<'s>>,
     /// The list that the walk is in.
     source: Source<'s>,
@@ -706,15 +707,18 @@ impl<'s> Walk<'s> {
             return None;
         }
         let path = candidate.path.bytes();
-        let slashes = (candidate.directory..path.len()).filter(|at| path.get(*at) == Some(&b'/'));
-        slashes
-            .filter_map(|at| path.get(..at).filter(|directory| !directory.is_empty()))
-            .map_while(|directory| match self.directories.exists(directory) {
-                // Nothing is in what is not there.
-                Some(false) => None,
-                known => Some((directory, known)),
-            })
-            .find_map(|(directory, known)| known.is_none().then_some(directory))
+        for at in candidate.directory..path.len() {
+            let (directory, behind) = path.split_at_checked(at)?;
+            if !directory.is_empty() && behind.starts_with(b"/") {
+                match self.directories.exists(directory) {
+                    Some(true) => {}
+                    // Nothing is in what is not there.
+                    Some(false) => return None,
+                    None => return Some(directory),
+                }
+            }
+        }
+        None
     }
 
     /// Remembers whether a directory exists, and returns it.
@@ -809,8 +813,7 @@ impl<'s> Walk<'s> {
             let is_missing = !exists || (name.is_some() && self.directories.is_absent(&path));
             join(&mut path, wanted);
             let names = known.filter(|_| name.is_none()).and_then(|known| known.names.as_ref());
-            let hash = &mut self.hash;
-            let is_absent = names.is_some_and(|names| !names.contains(hash.get_or_insert_with(|| name_hash(wanted))));
+            let is_absent = names.is_some_and(|names| !names.contains(&self.hash));
             self.level = level.saturating_add(1);
             if name.is_none() {
                 self.level = 0;
@@ -840,6 +843,13 @@ fn leaf(path: &mut Vec<u8>, directory: &[u8], name: Option<&Vec<u8>>) {
         join(path, HWCAPS);
         join(path, name);
     }
+}
+
+/// The directory of a path; `None` for a plain name.
+#[inline(never)]
+pub fn directory_of(path: &[u8]) -> Option<&[u8]> {
+    let slash = path.iter().rposition(|byte| *byte == b'/')?;
+    path.get(..slash.max(1))
 }
 
 /// A copy of some bytes. A call, because there are many copies and none is in a hurry.

@@ -23,7 +23,7 @@ use crate::error::{
 use crate::event::{Event, Interest, Log};
 use crate::image::Table;
 use crate::layout::{Layout, within_reach};
-use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, tokens};
+use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, directory_of, tokens};
 use crate::symbols::{Use, Wanted};
 use crate::world::{File, Host, Module, ModuleId, NOWHERE, Namespace, Parts, Role, Roster, Tie, World};
 
@@ -255,9 +255,10 @@ impl Work<'_, '_, '_> {
                 continue;
             }
             let own_place = next - 1;
-            let mut names: Vec<_> = module.needed_names.iter().map(|name| (*name, Tie::Needed)).collect();
-            names.extend_from_slice(&module.filtee_names);
-            for (name, tie) in names {
+            for number in 0.. {
+                let Some((name, tie)) = self.roster().get(id).and_then(|module| need(module, number)) else {
+                    break;
+                };
                 let found = match self.library(&Quest::need(name, Some(id), role)) {
                     Ok(found) => found,
                     Err(_) if tie == Tie::Auxiliary => NOWHERE,
@@ -345,9 +346,13 @@ impl Work<'_, '_, '_> {
     fn musl(&mut self, quest: &Quest<'_>) -> Result<ModuleId> {
         let asked = quest.wish.name;
         let searcher = self.context.searcher;
-        let others = searcher.musl().unwrap_or_default().iter().map(Vec::as_slice);
+        let mut names: Vec<&[u8]> = Vec::new();
+        for name in searcher.musl().unwrap_or_default() {
+            names.push(name);
+        }
+        names.extend_from_slice(&[asked, MUSL, b"ld-musl-x86_64.so.1"]);
         let mut first = None;
-        for name in others.chain([asked, MUSL, b"ld-musl-x86_64.so.1"]) {
+        for name in names {
             let before = self.batch.modules.len();
             let mut quest = *quest;
             quest.wish.name = name;
@@ -373,7 +378,7 @@ impl Work<'_, '_, '_> {
         // What a program opens by its path is most often just that.
         let is_plain_path = quest.wish.purpose == Purpose::Open && has_byte(name, b'/') && !has_byte(name, b'$');
         let found = if is_plain_path {
-            self.attempt(quest, &Name::new(name), &mut tried)
+            self.attempt(quest, &Name::new(name), false, &mut tried)
         } else {
             self.search(quest, &mut tried)
         };
@@ -418,15 +423,12 @@ impl Work<'_, '_, '_> {
                 }
                 Step::Try(candidate) => candidate,
             };
-            let path = &candidate.path;
-            if candidate.is_absent {
-                self.context.log.emit(Interest::LIBS, || Event::Trying(path.bytes()));
-                self.pass(path, Rejected::Os(Errno::ENOENT), tried);
-                continue;
-            }
-            found = self.attempt(quest, path, tried);
+            found = self.attempt(quest, &candidate.path, candidate.is_absent, tried);
             if found.is_some() {
                 break;
+            }
+            if candidate.is_absent {
+                continue;
             }
             let host = self.context.host;
             let last = tried.last().map(|tried| &tried.why);
@@ -449,32 +451,34 @@ impl Work<'_, '_, '_> {
         found
     }
 
-    /// Tries one path. `None`: it is not taken, and why is noted in `tried`.
-    fn attempt(&mut self, quest: &Quest<'_>, path: &Name, tried: &mut Vec<Tried>) -> Option<Result<ModuleId>> {
-        self.context.log.emit(Interest::LIBS, || Event::Trying(path.bytes()));
-        let rejected = match self.candidate(quest, path) {
-            Ok(id) => return Some(Ok(id)),
-            Err(error) => rejection(error),
+    /// Tries one path, unless it is known that nothing is there. `None`: it is not taken, and why is noted in `tried`.
+    fn attempt(
+        &mut self,
+        quest: &Quest<'_>,
+        name: &Name,
+        is_absent: bool,
+        tried: &mut Vec<Tried>,
+    ) -> Option<Result<ModuleId>> {
+        let path = name.bytes();
+        self.context.log.emit(Interest::LIBS, || Event::Trying(path));
+        let rejected = if is_absent {
+            Ok(Rejected::Os(Errno::ENOENT))
+        } else {
+            match self.candidate(quest, name) {
+                Ok(id) => return Some(Ok(id)),
+                Err(error) => rejection(error),
+            }
         };
         match rejected {
             Ok(why) => {
-                self.pass(path, why, tried);
+                let passed = || Event::Passed { path, why: &why };
+                self.context.log.emit(Interest::STREAM, passed);
+                let path = name.clone();
+                tried.push(Tried { path, why });
                 None
             }
             Err(error) => Some(Err(error)),
         }
-    }
-
-    /// Notes why a path is not taken.
-    #[inline(never)]
-    fn pass(&self, path: &Name, why: Rejected, tried: &mut Vec<Tried>) {
-        let passed = || Event::Passed {
-            path: path.bytes(),
-            why: &why,
-        };
-        self.context.log.emit(Interest::STREAM, passed);
-        let path = path.clone();
-        tried.push(Tried { path, why });
     }
 
     /// Opens one path and maps it, unless it is a file that is mapped already.
@@ -495,34 +499,28 @@ impl Work<'_, '_, '_> {
         {
             return Ok(id);
         }
-        let mut id = self.map(quest, &file, name, None)?;
-        if self.roster().get(id).is_some_and(is_a_libc)
-            && let Some(libc) = self.roster().find(&Module::is_libc_of_its_own).map(|libc| libc.id)
-            && libc != id
-        {
-            // Another copy, or another kind: a process has one libc.
+        let (role, asker) = (quest.role, quest.wish.asker);
+        let mut near = None;
+        loop {
+            let parts = map_near(&file, name.clone(), role, asker, self.context, near)?;
+            if parts.layout.dynamic.is_none() {
+                return Err(Kind::malformed(Rule::DynamicMissing, 0, 0).of(Stage::Map, name));
+            }
+            let id = self.adopt(parts)?;
+            if self.roster().get(id).is_some_and(is_a_libc)
+                && let Some(libc) = self.roster().find(&Module::is_libc_of_its_own).map(|libc| libc.id)
+                && libc != id
+            {
+                // Another copy, or another kind: a process has one libc.
+                self.batch.modules.pop();
+                return Ok(libc);
+            }
+            let again = if near.is_none() { self.too_far_from(id) } else { None };
+            if again.is_none() {
+                return Ok(id);
+            }
+            near = again;
             self.batch.modules.pop();
-            return Ok(libc);
-        }
-        if let Some(near) = self.too_far_from(id) {
-            self.batch.modules.pop();
-            id = self.map(quest, &file, name, Some(near))?;
-        }
-        Ok(id)
-    }
-
-    /// Maps a library, near a range of addresses if there is room, and makes it the last module of the batch.
-    fn map(
-        &mut self,
-        quest: &Quest<'_>,
-        file: &File,
-        name: &Name,
-        near: Option<(Address, Address)>,
-    ) -> Result<ModuleId> {
-        let parts = map_near(file, name.clone(), quest.role, quest.wish.asker, self.context, near)?;
-        match parts.layout.dynamic {
-            Some(_) => self.adopt(parts),
-            None => Err(Kind::malformed(Rule::DynamicMissing, 0, 0).of(Stage::Map, name)),
         }
     }
 
@@ -550,6 +548,8 @@ impl Work<'_, '_, '_> {
     }
 
     /// A preload that cannot be had is a line, not an end: ld.so(8).
+    #[cold]
+    #[inline(never)]
     fn ignore_preload(&self, wish: &Wish<'_>, error: &Error) {
         let list = match wish.purpose {
             Purpose::SystemPreload => "/etc/ld.so.preload",
@@ -614,20 +614,33 @@ pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
         .or_else(|| batch.find(NAME, name))
 }
 
+/// What a module needs, by its number: its DT_NEEDED, then what it stands in for.
+fn need(module: &Module, number: usize) -> Option<(&'static [u8], Tie)> {
+    match module.needed_names.get(number) {
+        Some(name) => Some((name, Tie::Needed)),
+        None => module.filtee_names.get(number - module.needed_names.len()).copied(),
+    }
+}
+
 /// Why the search goes on after this failure. The error comes back when it must end: out of descriptors or memory, a damaged file.
 fn rejection(error: Box<Error>) -> core::result::Result<Rejected, Box<Error>> {
     match error.kind {
         // Memory is refused by EACCES, too, where a policy is asked for it.
         Kind::Os { what, .. } if what == NO_MEMORY_AT_HAND => Err(error),
-        Kind::Os { errno, .. }
-            if [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES, Errno::ENAMETOOLONG].contains(&errno)
-                || ([Errno::ELOOP, Errno::EISDIR].contains(&errno) && !FOR_MUSL.load(Ordering::Relaxed)) =>
-        {
-            Ok(Rejected::Os(errno))
+        Kind::Os { errno, .. } if ends_attempt(errno) => Ok(Rejected::Os(errno)),
+        ref kind if matches!(kind, Kind::NotRegular | Kind::Untrusted) || kind.is_unfit() => {
+            Ok(Rejected::Unfit(Box::new(error.kind)))
         }
-        Kind::NotRegular | Kind::Untrusted => Ok(Rejected::Unfit(Box::new(error.kind))),
-        _ if error.kind.is_unfit() => Ok(Rejected::Unfit(Box::new(error.kind))),
         _ => Err(error),
+    }
+}
+
+/// Whether a path that cannot be opened for this reason is passed over.
+fn ends_attempt(errno: Errno) -> bool {
+    match errno {
+        Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENAMETOOLONG => true,
+        Errno::ELOOP | Errno::EISDIR => !FOR_MUSL.load(Ordering::Relaxed),
+        _ => false,
     }
 }
 
@@ -694,7 +707,7 @@ fn map_near(
         // It is read first, and relocation writes to its page.
         image.patch().make_own(dynamic);
     }
-    let origin = directory_of(name.bytes(), context.host);
+    let origin = origin_of(name.bytes(), context.host);
     // Nobody asks for them again, and there may be thousands of modules.
     layout.pieces = Vec::new();
     layout.extents = Vec::new();
@@ -714,49 +727,37 @@ fn map_near(
 /// Reads the header and the program headers of a file.
 #[inline(never)]
 fn read_headers(file: &File, context: &Context<'_>) -> core::result::Result<(Header, Vec<ProgramHeader>), Fault> {
-    let unreadable = |errno| Kind::os("cannot read file data", errno);
+    let read = |offset, buffer: &mut Vec<u8>| {
+        let length = context.host.read(file, offset, buffer);
+        buffer.truncate(length.map_err(|errno| Kind::os("cannot read file data", errno))?);
+        Ok::<(), Fault>(())
+    };
     // Most files have their program headers right behind the header: one read gets both. Not on the stack, which may be small, and is deepest here.
     let mut buffer = alloc::vec![0u8; 64 + 16 * PROGRAM_HEADER_SIZE];
-    let length = context
-        .host
-        .read(file, FileOffset(0), &mut buffer)
-        .map_err(unreadable)?;
-    let start = buffer.get(..length).unwrap_or(&buffer);
-    let header = Header::decode(start, Some(file.length), context.machine)?;
+    read(FileOffset(0), &mut buffer)?;
+    let header = Header::decode(&buffer, Some(file.length), context.machine)?;
     let size = usize::from(header.phnum) * PROGRAM_HEADER_SIZE;
-    let inside = usize::try_from(header.phoff.0)
-        .ok()
-        .and_then(|offset| start.get(offset..offset.checked_add(size)?));
-    let mut elsewhere = Vec::new();
-    let bytes = match inside {
-        Some(bytes) => bytes,
-        None => {
-            elsewhere.resize(size, 0);
-            let length = context
-                .host
-                .read(file, header.phoff, &mut elsewhere)
-                .map_err(unreadable)?;
-            if length < size {
-                return Err(Kind::malformed(
-                    Rule::ProgramHeadersOutsideFile,
-                    header.phoff.0,
-                    file.length,
-                ));
-            }
-            &elsewhere
-        }
-    };
+    let mut start = usize::try_from(header.phoff.0).unwrap_or(usize::MAX);
+    if start.checked_add(size).is_none_or(|end| end > buffer.len()) {
+        buffer = alloc::vec![0u8; size];
+        read(header.phoff, &mut buffer)?;
+        start = 0;
+    }
+    let bytes = buffer.get(start..).unwrap_or_default();
+    if bytes.len() < size {
+        return Err(Kind::malformed(
+            Rule::ProgramHeadersOutsideFile,
+            header.phoff.0,
+            file.length,
+        ));
+    }
     let headers = ProgramHeader::table(bytes, header.phnum)?;
     Ok((header, headers))
 }
 
 /// The directory of a path, made absolute.
-fn directory_of(path: &[u8], host: &dyn Host) -> Option<Name> {
-    let slash = path.iter().rposition(|byte| *byte == b'/')?;
-    let directory = match path.get(..slash) {
-        Some(b"") | None => b"/",
-        Some(directory) => directory,
-    };
+fn origin_of(path: &[u8], host: &dyn Host) -> Option<Name> {
+    let directory = directory_of(path)?;
     if directory.starts_with(b"/") {
         return Some(Name::new(directory));
     }
