@@ -5,7 +5,7 @@ use super::Batch;
 use crate::error::Name;
 use crate::world::{Identity, ModuleId, Role};
 
-/// A module is found by its path or its soname: numbers 0 and 1 of its [`KINDS`].
+/// A module is found by its path or its soname: 0 and 1 of the [`KINDS`].
 pub const TEXT: u32 = 0;
 /// By its file ([`file_text`]).
 pub const FILE: u32 = 2;
@@ -77,7 +77,7 @@ impl Batch {
         self.known = known;
     }
 
-    /// Has the last module found.
+    /// Has the last module found by its path, soname and file, where no module before it is found by the same.
     pub fn note_last(&mut self) {
         let behind = KINDS * self.modules.len() as u32;
         for number in behind.saturating_sub(KINDS)..behind.saturating_sub(1) {

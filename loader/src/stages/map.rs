@@ -814,13 +814,20 @@ fn defines(module: &Module, name: &[u8]) -> bool {
 /// What a search for `wanted` needs of one module.
 fn link(module: &Module, wanted: &[u8], host: &dyn Host) -> Link<'static> {
     let text = |offset: Option<u64>| offset.and_then(|offset| module.symbols.string(offset).ok());
+    let (rpath, runpath) = (text(module.dynamic.rpath), text(module.dynamic.runpath));
+    let mut texts = [rpath.unwrap_or_default(), runpath.unwrap_or_default(), wanted].into_iter();
+    let is_program = module.role == Role::Program;
     Link {
         name: module.name.clone(),
-        origin: origin_if_named(module, wanted, host),
-        rpath: text(module.dynamic.rpath),
-        runpath: text(module.dynamic.runpath),
+        // The program's costs a system call, so it is asked for only when a path names it.
+        origin: match is_program && texts.any(tokens::names_origin) {
+            true => host.program_origin(),
+            false => module.origin.clone().filter(|_| !is_program),
+        },
+        rpath,
+        runpath,
         no_default_directories: module.dynamic.flags_1.contains(Flags1::NODEFLIB),
-        is_program: module.role == Role::Program,
+        is_program,
     }
 }
 
@@ -853,21 +860,6 @@ fn find_lineage(
         next = module.asked_by.and_then(|id| roster.get(id));
     }
     lineage
-}
-
-/// A module's directory. The program's costs a system call, so it is asked for only when a path names it.
-fn origin_if_named(module: &Module, name: &[u8], host: &dyn Host) -> Option<Name> {
-    if module.role != Role::Program {
-        return module.origin.clone();
-    }
-    let paths = [module.dynamic.rpath, module.dynamic.runpath];
-    let named = paths
-        .iter()
-        .flatten()
-        .filter_map(|offset| module.symbols.string(*offset).ok())
-        .chain([name])
-        .any(tokens::names_origin);
-    if named { host.program_origin() } else { None }
 }
 
 #[cfg(test)]
