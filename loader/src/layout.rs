@@ -100,9 +100,9 @@ pub struct Layout {
     pub page_size: u64,
     /// ET_EXEC: the addresses are run-time addresses.
     pub fixed: bool,
-    /// The mappings in the order in which they are to be made. Where two share a page the later one takes it.
+    /// The mappings in the order in which they are to be made. Where two share a page the later one takes it. A module that is mapped keeps none.
     pub pieces: Vec<Piece>,
-    /// What the segments hold, to the byte, ascending and without overlap
+    /// What the segments hold, to the byte, ascending and without overlap. A module that is mapped has them in its image.
     pub extents: Vec<Range>,
     /// PT_DYNAMIC: address and bytes
     pub dynamic: Option<(Vaddr, u64)>,
@@ -153,12 +153,39 @@ impl Layout {
         file_length: Option<u64>,
         page_size: u64,
     ) -> Result<Layout, Fault> {
-        let pages = Pages::new(page_size)?;
-        let mut planner = Planner::new(pages, file_length);
+        let mut planner = Planner {
+            pages: Pages::new(page_size)?,
+            file_length,
+            layout: Layout {
+                span: (Vaddr(0), 0),
+                align: page_size,
+                page_size,
+                fixed: header.kind == FileKind::Executable,
+                // Most files have so many segments.
+                pieces: Vec::with_capacity(4),
+                extents: Vec::with_capacity(4),
+                dynamic: None,
+                tls: None,
+                relro: None,
+                stack: None,
+                eh_frame_hdr: None,
+                notes: Vec::new(),
+                property: None,
+                interpreter: None,
+                phdr: None,
+                entry: header.entry,
+                near: None,
+                huge: None,
+            },
+            before: None,
+        };
         for segment in headers.iter().filter(|segment| segment.kind == kind::LOAD) {
             planner.add(segment)?;
         }
-        let mut layout = planner.finish(header)?;
+        if planner.before.is_none() {
+            return Err(Kind::malformed(Rule::NoLoadSegment, 0, 0));
+        }
+        let mut layout = planner.layout;
         for (index, segment) in headers.iter().enumerate() {
             let earlier = headers.get(..index).unwrap_or(&[]);
             if stands_once(segment.kind) && earlier.iter().any(|other| other.kind == segment.kind) {
@@ -415,27 +442,11 @@ impl Pages {
 struct Planner {
     pages: Pages,
     file_length: Option<u64>,
-    align: u64,
-    pieces: Vec<Piece>,
-    extents: Vec<Range>,
+    layout: Layout,
     before: Option<Before>,
-    /// First and first-behind-the-last page address so far
-    span: Option<(u64, u64)>,
 }
 
 impl Planner {
-    fn new(pages: Pages, file_length: Option<u64>) -> Planner {
-        Planner {
-            pages,
-            file_length,
-            align: pages.size,
-            pieces: Vec::new(),
-            extents: Vec::new(),
-            before: None,
-            span: None,
-        }
-    }
-
     fn add(&mut self, segment: &ProgramHeader) -> Result<(), Fault> {
         let bounds = self.check(segment)?;
         if segment.memory_size == 0 {
@@ -444,11 +455,11 @@ impl Planner {
         let shared = self.share_page(segment, &bounds)?;
         let from_file = self.file_part(segment, &bounds, shared)?;
         if let Some(piece) = from_file {
-            self.pieces.push(piece);
+            self.layout.pieces.push(piece);
         }
         let zero_start = from_file.map_or(bounds.first_page, |piece| piece.at.0 + piece.length);
         if let Some(length) = bounds.end_page.checked_sub(zero_start).filter(|length| *length != 0) {
-            self.pieces.push(Piece {
+            self.layout.pieces.push(Piece {
                 at: Vaddr(zero_start),
                 length,
                 source: Source::Zero,
@@ -457,18 +468,20 @@ impl Planner {
             });
         }
         let start = if shared { bounds.first_page } else { segment.vaddr.0 };
-        self.extents.push(Range {
+        self.layout.extents.push(Range {
             start: Vaddr(start),
             length: bounds.end - start,
             access: bounds.access,
         });
+        if self.before.is_none() {
+            self.layout.span.0 = Vaddr(bounds.first_page);
+        }
+        self.layout.span.1 = bounds.end_page - self.layout.span.0.0;
         self.before = Some(Before {
             distance: bounds.distance,
             file_end: segment.vaddr.0.saturating_add(segment.file_size),
             end: bounds.end,
         });
-        let (first, _) = self.span.unwrap_or((bounds.first_page, 0));
-        self.span = Some((first, bounds.end_page));
         Ok(())
     }
 
@@ -506,7 +519,7 @@ impl Planner {
             if !segment.align.is_power_of_two() || segment.align > ADDRESS_SPACE {
                 return Err(Kind::malformed(Rule::SegmentAlign, segment.align, ADDRESS_SPACE));
             }
-            self.align = self.align.max(segment.align);
+            self.layout.align = self.layout.align.max(segment.align);
         }
         if segment.file_size != 0 && bounds.distance & (self.pages.size - 1) != 0 {
             let rest = bounds.distance & (self.pages.size - 1);
@@ -537,8 +550,8 @@ impl Planner {
         if before.distance != bounds.distance || before.file_end != before.end {
             return Err(Kind::malformed(Rule::SegmentOrder, segment.vaddr.0, before.end));
         }
-        let whole = self.extents.pop_if(|range| range.start.0 >= bounds.first_page);
-        if let (None, Some(cut)) = (whole, self.extents.last_mut()) {
+        let whole = self.layout.extents.pop_if(|range| range.start.0 >= bounds.first_page);
+        if let (None, Some(cut)) = (whole, self.layout.extents.last_mut()) {
             cut.length = bounds.first_page - cut.start.0;
         }
         Ok(true)
@@ -571,30 +584,6 @@ impl Planner {
             access: bounds.access,
             clear,
         }))
-    }
-
-    fn finish(self, header: &Header) -> Result<Layout, Fault> {
-        let (start, end) = self.span.ok_or_else(|| Kind::malformed(Rule::NoLoadSegment, 0, 0))?;
-        Ok(Layout {
-            span: (Vaddr(start), end - start),
-            align: self.align,
-            page_size: self.pages.size,
-            fixed: header.kind == FileKind::Executable,
-            pieces: self.pieces,
-            extents: self.extents,
-            dynamic: None,
-            tls: None,
-            relro: None,
-            stack: None,
-            eh_frame_hdr: None,
-            notes: Vec::new(),
-            property: None,
-            interpreter: None,
-            phdr: None,
-            entry: header.entry,
-            near: None,
-            huge: None,
-        })
     }
 }
 

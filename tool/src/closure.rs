@@ -648,7 +648,7 @@ impl<'a> Finder<'a> {
                 }
                 Step::Try(candidate) => candidate,
             };
-            let path = spelling::text(&candidate.path);
+            let path = spelling::text(candidate.path.bytes());
             match self.open(&path) {
                 Ok(file) => search.take(path, rule.clone(), file),
                 Err(why) => {

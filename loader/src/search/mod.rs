@@ -18,7 +18,7 @@
 //! while let Some(step) = walk.next() {
 //!     match step {
 //!         Step::Entering(place) => log(place, walk.search_path()),
-//!         Step::Try(candidate) => match open(&candidate.path) {
+//!         Step::Try(candidate) => match open(candidate.path.bytes()) {
 //!             Err(ENOENT) => while let Some(directory) = walk.unknown_directory(&candidate) {
 //!                 if !walk.learn(directory, is_directory(directory)) { break }
 //!             },
@@ -38,15 +38,16 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::elf::hash::gnu_hash;
 use crate::error::{Name, has_byte};
 
 pub mod cache;
 pub mod hwcaps;
+pub mod numbers;
 pub mod tokens;
 
 use cache::Cache;
 use hwcaps::Hwcaps;
+use numbers::Numbers;
 use tokens::Values;
 
 /// The path of the cache file.
@@ -197,7 +198,8 @@ pub enum Purpose {
 pub struct Request<'a> {
     /// The name, which may be a path and may have tokens.
     pub name: &'a [u8],
-    /// Who asks first, then whoever loaded the asker, and so on; the program is the last. Preloads are the program's wish.
+    /// Who asks first, then whoever loaded the asker, and so on; the program is the last. Preloads are the program's wish. Those that have no list, and those behind an
+    /// asker with a RUNPATH, may be left out.
     pub lineage: &'a [Link<'a>],
     /// Why.
     pub purpose: Purpose,
@@ -237,8 +239,8 @@ impl fmt::Display for Where {
 /// A path where the library may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The path, without NUL. It is relative when the element was, as for glibc.
-    pub path: Vec<u8>,
+    /// The path. It is relative when the element was, as for glibc.
+    pub path: Name,
     /// Its directory has been read and does not have it: there is nothing to open.
     pub is_absent: bool,
     /// Length of the directory of the list in `path`; 0 when the path does not come from a directory.
@@ -257,16 +259,18 @@ pub enum Step {
 /// What is known of the directories that searches have met.
 #[derive(Debug, Default)]
 pub struct Directories {
-    /// Ascending by the hash of the path, since paths of one list are alike for long.
     known: Vec<Known>,
+    /// By path: the place in `known`.
+    by_path: Numbers,
     /// The list of a module that was taken apart last. A module's needs are looked for one after the other.
     last: Option<Expanded>,
+    /// Room for the path of a candidate.
+    path: Vec<u8>,
 }
 
 /// A directory.
 #[derive(Debug)]
 struct Known {
-    hash: u32,
     path: Vec<u8>,
     exists: bool,
     /// Subdirectories for CPU levels are not there.
@@ -282,7 +286,8 @@ const MANY_MISSES: usize = 16;
 
 /// What stands for a name among those of a directory: the same for names that differ in the case of letters, which are one file to some file systems.
 fn name_hash(name: &[u8]) -> u32 {
-    gnu_hash(&name.to_ascii_lowercase())
+    let mix = |hash: u32, byte: &u8| hash.wrapping_mul(33).wrapping_add(byte.to_ascii_lowercase().into());
+    name.iter().fold(0, mix)
 }
 
 /// A list of a module and its directories.
@@ -296,10 +301,13 @@ struct Expanded {
 
 impl Directories {
     /// Nothing is known.
+    #[inline(never)]
     pub const fn new() -> Directories {
         Directories {
             known: Vec::new(),
+            by_path: Numbers::new(),
             last: None,
+            path: Vec::new(),
         }
     }
 
@@ -309,40 +317,38 @@ impl Directories {
     }
 
     fn get(&self, directory: &[u8]) -> Option<&Known> {
-        self.known.get(self.place(directory).ok()?)
+        self.known.get(self.place(directory)?)
     }
 
     fn get_mut(&mut self, directory: &[u8]) -> Option<&mut Known> {
-        let place = self.place(directory).ok()?;
+        let place = self.place(directory)?;
         self.known.get_mut(place)
     }
 
-    /// Where a directory stands, or where it would have to stand.
     #[inline(never)]
-    fn place(&self, directory: &[u8]) -> core::result::Result<usize, usize> {
-        let hash = gnu_hash(directory);
-        let order = |known: &Known| known.hash.cmp(&hash).then_with(|| known.path.as_slice().cmp(directory));
-        self.known.binary_search_by(order)
+    fn place(&self, directory: &[u8]) -> Option<usize> {
+        let is_meant = |place| {
+            self.known
+                .get(place as usize)
+                .is_some_and(|known| known.path == directory)
+        };
+        let place = self.by_path.find(directory, &is_meant)?;
+        Some(place as usize)
     }
 
     /// Remembers whether a directory exists.
     pub fn learn(&mut self, directory: &[u8], exists: bool) {
-        match self.place(directory) {
-            Ok(at) => {
-                if let Some(known) = self.known.get_mut(at) {
-                    known.exists = exists;
-                }
-            }
-            Err(at) => {
-                let new = Known {
-                    hash: gnu_hash(directory),
+        match self.get_mut(directory) {
+            Some(known) => known.exists = exists,
+            None => {
+                self.by_path.add(directory, self.known.len() as u32);
+                self.known.push(Known {
                     path: owned(directory),
                     exists,
                     has_no_levels: false,
                     misses: 0,
                     names: None,
-                };
-                self.known.insert(at, new);
+                });
             }
         }
         let parent = directory
@@ -367,8 +373,10 @@ impl Directories {
     fn read(&mut self, directory: &[u8], names: &[u8]) {
         self.learn(directory, true);
         let hashes: Vec<u32> = names.split(|byte| *byte == 0).map(name_hash).collect();
-        if !hashes.contains(&gnu_hash(HWCAPS)) {
-            self.learn(&join(directory, HWCAPS), false);
+        if !hashes.contains(&name_hash(HWCAPS)) {
+            let mut levels = owned(directory);
+            join(&mut levels, HWCAPS);
+            self.learn(&levels, false);
         }
         if let Some(known) = self.get_mut(directory) {
             known.names = Some(hashes);
@@ -464,7 +472,7 @@ impl<'c> Searcher<'c> {
             hash: name_hash(request.name),
             plan: self.plan(request).into_iter(),
             source: Source::Direct,
-            own: Arc::new(Vec::new()),
+            own: None,
             place: 0,
             level: 0,
         }
@@ -557,7 +565,7 @@ impl<'c> Searcher<'c> {
         if list.is_empty() {
             return all;
         }
-        // A list may be as long as its user likes: what stood in it before is found by bisection.
+        // A list may be as long as its user likes.
         let mut seen = Directories::new();
         for element in list.split(|byte| has_byte(separators, *byte)) {
             if element.is_empty() && self.musl.is_some() {
@@ -629,7 +637,7 @@ pub struct Walk<'s> {
     /// The list that the walk is in.
     source: Source<'s>,
     /// Its elements, unless the searcher has them.
-    own: Arc<Vec<Vec<u8>>>,
+    own: Option<Arc<Vec<Vec<u8>>>>,
     /// The next element.
     place: usize,
     /// The next `glibc-hwcaps` subdirectory in it; their number stands for the directory itself.
@@ -663,7 +671,7 @@ impl<'s> Walk<'s> {
         match self.source {
             Source::LibraryPath => &self.searcher.library_path,
             Source::Default => &self.searcher.default_directories,
-            _ => &self.own,
+            _ => self.own.as_deref().map_or(&[], Vec::as_slice),
         }
     }
 
@@ -674,11 +682,11 @@ impl<'s> Walk<'s> {
             return None;
         }
         let names = self.searcher.hwcaps.names();
-        let mut text = Vec::new();
+        let (mut text, mut shown) = (Vec::new(), Vec::new());
         let mut first = true;
         for directory in self.list() {
             for level in 0..=names.len() {
-                let shown = leaf(directory, names.get(level));
+                leaf(&mut shown, directory, names.get(level));
                 if self.is_absent(directory, &shown) {
                     continue;
                 }
@@ -698,16 +706,19 @@ impl<'s> Walk<'s> {
         if candidate.directory == 0 {
             return None;
         }
-        let path = candidate.path.as_slice();
-        let slashes = (candidate.directory..path.len()).filter(|at| path.get(*at) == Some(&b'/'));
-        slashes
-            .filter_map(|at| path.get(..at).filter(|directory| !directory.is_empty()))
-            .map_while(|directory| match self.directories.exists(directory) {
-                // Nothing is in what is not there.
-                Some(false) => None,
-                known => Some((directory, known)),
-            })
-            .find_map(|(directory, known)| known.is_none().then_some(directory))
+        let path = candidate.path.bytes();
+        for at in candidate.directory..path.len() {
+            let (directory, behind) = path.split_at_checked(at)?;
+            if !directory.is_empty() && behind.starts_with(b"/") {
+                match self.directories.exists(directory) {
+                    Some(true) => {}
+                    // Nothing is in what is not there.
+                    Some(false) => return None,
+                    None => return Some(directory),
+                }
+            }
+        }
+        None
     }
 
     /// Remembers whether a directory exists, and returns it.
@@ -718,7 +729,7 @@ impl<'s> Walk<'s> {
 
     /// Counts a candidate that is not there. The directory of the list that it was looked for in, when that is worth reading; [`Walk::read`] the names.
     pub fn missed<'a>(&mut self, candidate: &'a Candidate) -> Option<&'a [u8]> {
-        let directory = candidate.path.get(..candidate.directory)?;
+        let directory = candidate.path.bytes().get(..candidate.directory)?;
         let of = self.list().len();
         (!directory.is_empty() && self.directories.miss(directory, of)).then_some(directory)
     }
@@ -743,19 +754,19 @@ impl<'s> Walk<'s> {
         self.place = 0;
         let place = match self.source {
             Source::Direct => {
-                self.own = Arc::new(searcher.direct(&self.request));
+                self.own = Some(Arc::new(searcher.direct(&self.request)));
                 return None;
             }
             Source::Cache { cache, skip_defaults } => {
-                self.own = Arc::new(self.cached(cache, skip_defaults));
+                self.own = Some(Arc::new(self.cached(cache, skip_defaults)));
                 return Some(Where::Cache);
             }
             Source::Rpath(link) => {
-                self.own = searcher.own_paths(link, link.rpath, self.directories);
+                self.own = Some(searcher.own_paths(link, link.rpath, self.directories));
                 Where::Rpath(link.name.clone())
             }
             Source::Runpath(link) => {
-                self.own = searcher.own_paths(link, link.runpath, self.directories);
+                self.own = Some(searcher.own_paths(link, link.runpath, self.directories));
                 Where::Runpath(link.name.clone())
             }
             Source::LibraryPath => Where::LibraryPath,
@@ -778,9 +789,11 @@ impl<'s> Walk<'s> {
     /// The next path of the current list.
     fn candidate(&mut self) -> Option<Candidate> {
         loop {
+            self.list().get(self.place)?;
+            let mut path = core::mem::take(&mut self.directories.path);
             let base = self.list().get(self.place)?;
             if !self.has_directories() {
-                let path = owned(base);
+                let path = Name::new(base);
                 self.place = self.place.saturating_add(1);
                 return Some(Candidate {
                     path,
@@ -790,29 +803,27 @@ impl<'s> Walk<'s> {
             }
             let directory = base.len();
             let known = self.directories.get(base);
-            if known.is_some_and(|known| !known.exists) {
-                self.level = 0;
-                self.place = self.place.saturating_add(1);
-                continue;
-            }
+            let exists = known.is_none_or(|known| known.exists);
+            let has_none = known.is_some_and(|known| known.has_no_levels) || !exists;
             let levels = self.searcher.hwcaps.names();
-            let has_none = known.is_some_and(|known| known.has_no_levels);
             let level = if has_none { levels.len() } else { self.level };
             let name = levels.get(level);
-            let leaf = leaf(base, name);
-            let absent = name.is_some() && self.directories.is_absent(&leaf);
+            let wanted = self.request.name;
+            leaf(&mut path, base, name);
+            let is_missing = !exists || (name.is_some() && self.directories.is_absent(&path));
+            join(&mut path, wanted);
             let names = known.filter(|_| name.is_none()).and_then(|known| known.names.as_ref());
             let is_absent = names.is_some_and(|names| !names.contains(&self.hash));
-            if name.is_some() {
-                self.level = level.saturating_add(1);
-            } else {
+            self.level = level.saturating_add(1);
+            if name.is_none() {
                 self.level = 0;
                 self.place = self.place.saturating_add(1);
             }
-            if !absent {
-                let path = join(&leaf, self.request.name);
+            let name = Name::new(&path);
+            self.directories.path = path;
+            if !is_missing {
                 return Some(Candidate {
-                    path,
+                    path: name,
                     is_absent,
                     directory,
                 });
@@ -824,12 +835,21 @@ impl<'s> Walk<'s> {
 /// The directory that libraries for CPU levels stand in.
 const HWCAPS: &[u8] = b"glibc-hwcaps";
 
-/// A directory of libraries: that for the CPU level `name` in a directory, or the directory itself.
-fn leaf(directory: &[u8], name: Option<&Vec<u8>>) -> Vec<u8> {
-    match name {
-        Some(name) => join(&join(directory, HWCAPS), name),
-        None => owned(directory),
+/// Makes `path` a directory of libraries: that for the CPU level `name` in a directory, or the directory itself.
+fn leaf(path: &mut Vec<u8>, directory: &[u8], name: Option<&Vec<u8>>) {
+    path.clear();
+    path.extend_from_slice(directory);
+    if let Some(name) = name {
+        join(path, HWCAPS);
+        join(path, name);
     }
+}
+
+/// The directory of a path; `None` for a plain name.
+#[inline(never)]
+pub fn directory_of(path: &[u8]) -> Option<&[u8]> {
+    let slash = path.iter().rposition(|byte| *byte == b'/')?;
+    path.get(..slash.max(1))
 }
 
 /// A copy of some bytes. A call, because there are many copies and none is in a hurry.
@@ -838,14 +858,13 @@ fn owned(bytes: &[u8]) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// `name` in `directory`, where the empty directory is the current one.
-fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut path = owned(directory);
-    if !directory.is_empty() && !directory.ends_with(b"/") {
-        path.extend_from_slice(b"/");
+/// Makes the path of a directory, where the empty one is the current directory, that of `name` in it.
+#[inline(never)]
+fn join(path: &mut Vec<u8>, name: &[u8]) {
+    if !path.is_empty() && !path.ends_with(b"/") {
+        path.push(b'/');
     }
     path.extend_from_slice(name);
-    path
 }
 
 #[cfg(test)]
@@ -911,7 +930,7 @@ mod tests {
         searcher
             .walk(request, &mut directories)
             .filter_map(|step| match step {
-                Step::Try(candidate) => Some(text(&candidate.path)),
+                Step::Try(candidate) => Some(text(candidate.path.bytes())),
                 Step::Entering(_) => None,
             })
             .collect()
@@ -1196,8 +1215,7 @@ mod tests {
         };
         // In a long list at the first miss, which is a subdirectory's.
         let first = candidates("libx.so", b"libx.so\0LIBY.so\0");
-        let count =
-            |found: &[(Vec<u8>, bool)], absent| found.iter().filter(|(_, is_absent)| *is_absent == absent).count();
+        let count = |found: &[(Name, bool)], absent| found.iter().filter(|(_, is_absent)| *is_absent == absent).count();
         assert_eq!((first.len(), count(&first, true)), (2 * MANY_MISSES, 0));
         for (name, is_absent) in [("libx.so", false), ("liby.so", false), ("libz.so", true)] {
             let found = candidates(name, b"");
@@ -1224,7 +1242,7 @@ mod tests {
             .filter(|_| {
                 let mut walk = searcher.walk(&request, &mut directories);
                 let two = walk.find_map(|step| match step {
-                    Step::Try(candidate) if candidate.path.starts_with(directory) => Some(candidate),
+                    Step::Try(candidate) if candidate.path.bytes().starts_with(directory) => Some(candidate),
                     _ => None,
                 });
                 walk.missed(&two.unwrap()).is_some()
@@ -1252,7 +1270,7 @@ mod tests {
                 Step::Entering(_) => continue,
                 Step::Try(candidate) => candidate,
             };
-            tried.push(text(&candidate.path));
+            tried.push(text(candidate.path.bytes()));
             while let Some(directory) = walk.unknown_directory(&candidate) {
                 asked.push(text(directory));
                 if !walk.learn(directory, exists(directory)) {

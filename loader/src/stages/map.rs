@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use super::dense::dense_piece;
+use super::known::{FILE, NAME, TEXT, file_text};
 use super::{Batch, demands};
 use crate::arch::Machine;
 use crate::elf::dynamic::Flags1;
@@ -22,7 +23,7 @@ use crate::error::{
 use crate::event::{Event, Interest, Log};
 use crate::image::Table;
 use crate::layout::{Layout, within_reach};
-use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, tokens};
+use crate::search::{Directories, Link, Purpose, Request, Searcher, Step, directory_of, tokens};
 use crate::symbols::{Use, Wanted};
 use crate::world::{File, Host, Module, ModuleId, NOWHERE, Namespace, Parts, Role, Roster, Tie, World};
 
@@ -81,6 +82,14 @@ pub struct Wish<'a> {
     pub asker: Option<ModuleId>,
 }
 
+/// A library that is looked for.
+#[derive(Clone, Copy)]
+struct Quest<'a> {
+    wish: Wish<'a>,
+    /// What it is to be to the process.
+    role: Role,
+}
+
 impl Mapped {
     /// Maps the program, the wishes, and all that they need. What is new goes to `namespace`, and what is there already counts.
     ///
@@ -100,9 +109,11 @@ impl Mapped {
             listed: vec![false; world.modules.places()],
             missing: Vec::new(),
             reaching: Vec::new(),
+            lineage: (None, Vec::new()),
         };
         if let Some(parts) = program {
             let id = work.adopt(parts)?;
+            work.batch.note_last();
             work.list(id);
         }
         let mut refused: Option<(&Wish<'_>, Box<Error>)> = None;
@@ -118,7 +129,7 @@ impl Mapped {
                 Purpose::Open => Role::Opened,
                 _ => Role::Library,
             };
-            match work.library(wish.name, wish.purpose, wish.asker, role) {
+            match work.library(&Quest { wish: *wish, role }) {
                 Ok(id) => work.list(id),
                 Err(error) if wish.purpose == Purpose::Open => return Err(error),
                 Err(error) => {
@@ -131,7 +142,7 @@ impl Mapped {
         work.needs()?;
         if world.program().is_none() && work.is_musl() {
             // A program for musl has a libc, also if nothing of it needs one.
-            let libc = work.library(MUSL, Purpose::Needed, root, Role::Library)?;
+            let libc = work.library(&Quest::need(MUSL, root, Role::Library))?;
             work.list(libc);
             work.needs()?;
         }
@@ -153,6 +164,17 @@ struct Work<'w, 'c, 'h> {
     missing: Vec<Missing>,
     /// Modules that refer by 32-bit distances to symbols of others. Hardly any do.
     reaching: Vec<ModuleId>,
+    /// What a search for the needs of a module asks of it and of those that asked for it: all needs of one are looked for one after the other.
+    lineage: (Option<ModuleId>, Vec<Link<'static>>),
+}
+
+impl<'a> Quest<'a> {
+    /// A library that a module needs.
+    fn need(name: &'a [u8], asker: Option<ModuleId>, role: Role) -> Quest<'a> {
+        let purpose = Purpose::Needed;
+        let wish = Wish { name, purpose, asker };
+        Quest { wish, role }
+    }
 }
 
 impl Work<'_, '_, '_> {
@@ -233,10 +255,11 @@ impl Work<'_, '_, '_> {
                 continue;
             }
             let own_place = next - 1;
-            let mut names: Vec<_> = module.needed_names.iter().map(|name| (*name, Tie::Needed)).collect();
-            names.extend_from_slice(&module.filtee_names);
-            for (name, tie) in names {
-                let found = match self.library(name, Purpose::Needed, Some(id), role) {
+            for number in 0.. {
+                let Some((name, tie)) = self.roster().get(id).and_then(|module| need(module, number)) else {
+                    break;
+                };
+                let found = match self.library(&Quest::need(name, Some(id), role)) {
                     Ok(found) => found,
                     Err(_) if tie == Tie::Auxiliary => NOWHERE,
                     Err(error) if self.context.tolerant && matches!(error.kind, Kind::Missing { .. }) => {
@@ -272,15 +295,15 @@ impl Work<'_, '_, '_> {
     }
 
     /// The module that `name` stands for: one that is loaded, or a file that is mapped now.
-    fn library(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
-        let asked = name;
-        let is_musl = self.is_musl() && is_musl_name(name);
-        let name = if is_musl { MUSL } else { name };
+    fn library(&mut self, quest: &Quest<'_>) -> Result<ModuleId> {
+        let asked = quest.wish.name;
+        let is_musl = self.is_musl() && is_musl_name(asked);
+        let name = if is_musl { MUSL } else { asked };
         if let Some(id) = by_name(self.world, &self.batch, name) {
             return Ok(id);
         }
-        let asking = asker.and_then(|id| self.roster().get(id));
-        let asker_name = asking.map_or(Name::from(""), |module| module.name.clone());
+        let asking = quest.wish.asker.and_then(|id| self.roster().get(id));
+        let asker_name = asking.map_or_else(|| Name::from(""), |module| module.name.clone());
         if let Some(asking) = asking
             && !self.context.tolerant
         {
@@ -292,42 +315,51 @@ impl Work<'_, '_, '_> {
                 library: name,
                 by: &asker_name,
             });
+        let before = self.batch.modules.len();
         let found = match is_musl {
-            true => self.musl(asked, purpose, asker, role),
-            false => self.find(name, purpose, asker, role),
+            true => self.musl(quest),
+            false => self.find(quest),
         };
         // musl says who needs a library, and not who calls for it.
-        let is_call = purpose == Purpose::Open && self.is_musl();
+        let is_call = quest.wish.purpose == Purpose::Open && self.is_musl();
         let found = found.map_err(|mut error| {
             if self.is_musl() {
                 error.culprit = Name::new(asked);
             }
             if is_call { error } else { error.asked_by(&asker_name) }
         })?;
+        if self.batch.modules.len() != before {
+            self.batch.note_last();
+        }
         let known = self
             .roster()
             .get(found)
             .is_some_and(|module| module.name.bytes() == name || module.soname == Some(name));
         let is_path = has_byte(name, b'/');
         if !known || (self.is_musl() && !is_path) {
-            self.batch.names.push((Name::new(name), found));
+            self.batch.call(found, name);
         }
         Ok(found)
     }
 
     /// musl's libc, which has many names and may be found by none of them where lode stands in its place.
-    fn musl(&mut self, asked: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+    fn musl(&mut self, quest: &Quest<'_>) -> Result<ModuleId> {
+        let asked = quest.wish.name;
         let searcher = self.context.searcher;
-        let others = searcher.musl().unwrap_or_default().iter().map(Vec::as_slice);
+        let mut names: Vec<&[u8]> = Vec::new();
+        for name in searcher.musl().unwrap_or_default() {
+            names.push(name);
+        }
+        names.extend_from_slice(&[asked, MUSL, b"ld-musl-x86_64.so.1"]);
         let mut first = None;
-        for name in others.chain([asked, MUSL, b"ld-musl-x86_64.so.1"]) {
+        for name in names {
             let before = self.batch.modules.len();
-            let found = self
-                .find(name, purpose, asker, role)
-                .and_then(|id| match self.roster().get(id) {
-                    Some(libc) if !is_musl(libc) => Err(libc.fault(Stage::Map, not_musl())),
-                    _ => Ok(id),
-                });
+            let mut quest = *quest;
+            quest.wish.name = name;
+            let found = self.find(&quest).and_then(|id| match self.roster().get(id) {
+                Some(libc) if !is_musl(libc) => Err(libc.fault(Stage::Map, not_musl())),
+                _ => Ok(id),
+            });
             match found {
                 Ok(id) => return Ok(id),
                 Err(error) => {
@@ -340,14 +372,15 @@ impl Work<'_, '_, '_> {
     }
 
     /// Tries the path that is meant, or each candidate that the search offers.
-    fn find(&mut self, name: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
+    fn find(&mut self, quest: &Quest<'_>) -> Result<ModuleId> {
         let mut tried: Vec<Tried> = Vec::new();
+        let name = quest.wish.name;
         // What a program opens by its path is most often just that.
-        let is_plain_path = purpose == Purpose::Open && has_byte(name, b'/') && !has_byte(name, b'$');
+        let is_plain_path = quest.wish.purpose == Purpose::Open && has_byte(name, b'/') && !has_byte(name, b'$');
         let found = if is_plain_path {
-            self.attempt(name, purpose, asker, role, &mut tried)
+            self.attempt(quest, &Name::new(name), false, &mut tried)
         } else {
-            self.search(name, purpose, asker, role, &mut tried)
+            self.search(quest, &mut tried)
         };
         found.unwrap_or_else(|| {
             let library = Name::new(name);
@@ -359,18 +392,15 @@ impl Work<'_, '_, '_> {
         })
     }
 
-    fn search(
-        &mut self,
-        name: &[u8],
-        purpose: Purpose,
-        asker: Option<ModuleId>,
-        role: Role,
-        tried: &mut Vec<Tried>,
-    ) -> Option<Result<ModuleId>> {
+    fn search(&mut self, quest: &Quest<'_>, tried: &mut Vec<Tried>) -> Option<Result<ModuleId>> {
+        let Wish { name, purpose, asker } = quest.wish;
         let searcher = self.context.searcher;
         // musl looks for what a program calls for in the program's name, whoever calls.
         let asker = asker.filter(|_| purpose != Purpose::Open || searcher.musl().is_none());
-        let lineage = lineage(self.roster(), asker, name, self.context.host);
+        let (of, mut lineage) = core::mem::take(&mut self.lineage);
+        if lineage.is_empty() || of != asker || has_byte(name, b'$') {
+            lineage = find_lineage(self.roster(), asker, name, searcher, self.context.host);
+        }
         let request = Request {
             name,
             lineage: &lineage,
@@ -393,15 +423,12 @@ impl Work<'_, '_, '_> {
                 }
                 Step::Try(candidate) => candidate,
             };
-            if candidate.is_absent {
-                let path = &candidate.path;
-                self.context.log.emit(Interest::LIBS, || Event::Trying(path));
-                self.pass(path, Rejected::Os(Errno::ENOENT), tried);
-                continue;
-            }
-            found = self.attempt(&candidate.path, purpose, asker, role, tried);
+            found = self.attempt(quest, &candidate.path, candidate.is_absent, tried);
             if found.is_some() {
                 break;
+            }
+            if candidate.is_absent {
+                continue;
             }
             let host = self.context.host;
             let last = tried.last().map(|tried| &tried.why);
@@ -411,8 +438,8 @@ impl Work<'_, '_, '_> {
                 {
                     walk.read(directory, &names);
                 }
-                while let Some(directory) = walk.unknown_directory(&candidate).map(<[u8]>::to_vec) {
-                    if !walk.learn(&directory, host.is_directory(&directory)) {
+                while let Some(directory) = walk.unknown_directory(&candidate) {
+                    if !walk.learn(directory, host.is_directory(directory)) {
                         break;
                     }
                 }
@@ -420,73 +447,81 @@ impl Work<'_, '_, '_> {
         }
         drop(walk);
         *self.context.directories = directories;
+        self.lineage = (asker, lineage);
         found
     }
 
-    /// Tries one path. `None`: it is not taken, and why is noted in `tried`.
+    /// Tries one path, unless it is known that nothing is there. `None`: it is not taken, and why is noted in `tried`.
     fn attempt(
         &mut self,
-        path: &[u8],
-        purpose: Purpose,
-        asker: Option<ModuleId>,
-        role: Role,
+        quest: &Quest<'_>,
+        name: &Name,
+        is_absent: bool,
         tried: &mut Vec<Tried>,
     ) -> Option<Result<ModuleId>> {
+        let path = name.bytes();
         self.context.log.emit(Interest::LIBS, || Event::Trying(path));
-        let rejected = match self.candidate(path, purpose, asker, role) {
-            Ok(id) => return Some(Ok(id)),
-            Err(error) => rejection(error),
+        let rejected = if is_absent {
+            Ok(Rejected::Os(Errno::ENOENT))
+        } else {
+            match self.candidate(quest, name) {
+                Ok(id) => return Some(Ok(id)),
+                Err(error) => rejection(error),
+            }
         };
         match rejected {
             Ok(why) => {
-                self.pass(path, why, tried);
+                let passed = || Event::Passed { path, why: &why };
+                self.context.log.emit(Interest::STREAM, passed);
+                let path = name.clone();
+                tried.push(Tried { path, why });
                 None
             }
             Err(error) => Some(Err(error)),
         }
     }
 
-    /// Notes why a path is not taken.
-    fn pass(&self, path: &[u8], why: Rejected, tried: &mut Vec<Tried>) {
-        let passed = || Event::Passed { path, why: &why };
-        self.context.log.emit(Interest::STREAM, passed);
-        let path = Name::new(path);
-        tried.push(Tried { path, why });
-    }
-
     /// Opens one path and maps it, unless it is a file that is mapped already.
-    fn candidate(&mut self, path: &[u8], purpose: Purpose, asker: Option<ModuleId>, role: Role) -> Result<ModuleId> {
-        let name = Name::new(path);
+    fn candidate(&mut self, quest: &Quest<'_>, name: &Name) -> Result<ModuleId> {
         let file = self
             .context
             .host
-            .open(path)
-            .map_err(|kind| kind.of(Stage::Map, &name))?;
-        if purpose == Purpose::Preload && self.context.trusted_preloads && !file.set_user_id {
-            return Err(Kind::Untrusted.of(Stage::Map, &name));
+            .open(name.bytes())
+            .map_err(|kind| kind.of(Stage::Map, name))?;
+        if quest.wish.purpose == Purpose::Preload && self.context.trusted_preloads && !file.set_user_id {
+            return Err(Kind::Untrusted.of(Stage::Map, name));
         }
         let is_same = |module: &Module| module.identity == Some(file.identity) && module.is_in(self.batch.namespace);
-        if let Some(id) = find_by(self.world, &self.batch, file.identity.hash(), &is_same) {
-            return Ok(id);
-        }
-        let parts = map_near(&file, name.clone(), role, asker, self.context, None)?;
-        if parts.layout.dynamic.is_none() {
-            return Err(Kind::malformed(Rule::DynamicMissing, 0, 0).of(Stage::Map, &parts.name));
-        }
-        let id = self.adopt(parts)?;
-        if self.roster().get(id).is_some_and(is_a_libc)
-            && let Some(libc) = self.roster().find(&Module::is_libc_of_its_own).map(|libc| libc.id)
-            && libc != id
+        let known = self.world.modules.find_by(file.identity.hash(), &is_same);
+        if let Some(id) = known
+            .map(|module| module.id)
+            .or_else(|| self.batch.find(FILE, &file_text(file.identity)))
         {
-            // Another copy, or another kind: a process has one libc.
-            self.batch.modules.pop();
-            return Ok(libc);
-        }
-        let Some(near) = self.too_far_from(id) else {
             return Ok(id);
-        };
-        self.batch.modules.pop();
-        self.adopt(map_near(&file, name, role, asker, self.context, Some(near))?)
+        }
+        let (role, asker) = (quest.role, quest.wish.asker);
+        let mut near = None;
+        loop {
+            let parts = map_near(&file, name.clone(), role, asker, self.context, near)?;
+            if parts.layout.dynamic.is_none() {
+                return Err(Kind::malformed(Rule::DynamicMissing, 0, 0).of(Stage::Map, name));
+            }
+            let id = self.adopt(parts)?;
+            if self.roster().get(id).is_some_and(is_a_libc)
+                && let Some(libc) = self.roster().find(&Module::is_libc_of_its_own).map(|libc| libc.id)
+                && libc != id
+            {
+                // Another copy, or another kind: a process has one libc.
+                self.batch.modules.pop();
+                return Ok(libc);
+            }
+            let again = if near.is_none() { self.too_far_from(id) } else { None };
+            if again.is_none() {
+                return Ok(id);
+            }
+            near = again;
+            self.batch.modules.pop();
+        }
     }
 
     /// The range of a module that the new module `id` has to be near and is not: one of the two refers to the other by 32-bit distances.
@@ -513,6 +548,8 @@ impl Work<'_, '_, '_> {
     }
 
     /// A preload that cannot be had is a line, not an end: ld.so(8).
+    #[cold]
+    #[inline(never)]
     fn ignore_preload(&self, wish: &Wish<'_>, error: &Error) {
         let list = match wish.purpose {
             Purpose::SystemPreload => "/etc/ld.so.preload",
@@ -534,7 +571,7 @@ pub fn search_directories(
     host: &dyn Host,
 ) -> Vec<Vec<u8>> {
     let name = b"library";
-    let lineage = lineage(roster, Some(module), name, host);
+    let lineage = find_lineage(roster, Some(module), name, searcher, host);
     let request = Request {
         name,
         lineage: &lineage,
@@ -561,27 +598,28 @@ pub fn by_name(world: &World, batch: &Batch, name: &[u8]) -> Option<ModuleId> {
             && module.role != Role::Program
             && (module.soname == Some(name) || module.name.bytes() == name)
     };
-    let roster = batch.roster(world);
     // To musl a library has the name that it was searched by, and no other.
-    if !FOR_MUSL.load(Ordering::Relaxed)
-        && let Some(id) = find_by(world, batch, gnu_hash(name), &has_name)
-    {
-        return Some(id);
+    if !FOR_MUSL.load(Ordering::Relaxed) {
+        let known = world.modules.find_by(gnu_hash(name), &has_name);
+        let found = known.map(|module| module.id).or_else(|| batch.find(TEXT, name));
+        if found.is_some() {
+            return found;
+        }
     }
-    let mut names = world.names.iter().chain(&batch.names);
-    let is_here = |id| roster.get(id).is_some_and(|module| module.is_in(batch.namespace));
+    let is_here = |id| world.get(id).is_some_and(|module| module.is_in(batch.namespace));
+    let mut names = world.names.iter();
     names
         .find(|(known, id)| known.bytes() == name && is_here(*id))
         .map(|(_, id)| *id)
+        .or_else(|| batch.find(NAME, name))
 }
 
-/// The first module that is found by a hash and is like this; of the batch, whatever its hashes are.
-fn find_by(world: &World, batch: &Batch, hash: u32, is_wanted: &dyn Fn(&Module) -> bool) -> Option<ModuleId> {
-    let mut new = batch.modules.iter();
-    let known = world.modules.find_by(hash, is_wanted);
-    known
-        .or_else(|| new.find(|module| is_wanted(module)))
-        .map(|module| module.id)
+/// What a module needs, by its number: its DT_NEEDED, then what it stands in for.
+fn need(module: &Module, number: usize) -> Option<(&'static [u8], Tie)> {
+    match module.needed_names.get(number) {
+        Some(name) => Some((name, Tie::Needed)),
+        None => module.filtee_names.get(number - module.needed_names.len()).copied(),
+    }
 }
 
 /// Why the search goes on after this failure. The error comes back when it must end: out of descriptors or memory, a damaged file.
@@ -589,15 +627,20 @@ fn rejection(error: Box<Error>) -> core::result::Result<Rejected, Box<Error>> {
     match error.kind {
         // Memory is refused by EACCES, too, where a policy is asked for it.
         Kind::Os { what, .. } if what == NO_MEMORY_AT_HAND => Err(error),
-        Kind::Os { errno, .. }
-            if [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES, Errno::ENAMETOOLONG].contains(&errno)
-                || ([Errno::ELOOP, Errno::EISDIR].contains(&errno) && !FOR_MUSL.load(Ordering::Relaxed)) =>
-        {
-            Ok(Rejected::Os(errno))
+        Kind::Os { errno, .. } if ends_attempt(errno) => Ok(Rejected::Os(errno)),
+        ref kind if matches!(kind, Kind::NotRegular | Kind::Untrusted) || kind.is_unfit() => {
+            Ok(Rejected::Unfit(Box::new(error.kind)))
         }
-        Kind::NotRegular | Kind::Untrusted => Ok(Rejected::Unfit(Box::new(error.kind))),
-        _ if error.kind.is_unfit() => Ok(Rejected::Unfit(Box::new(error.kind))),
         _ => Err(error),
+    }
+}
+
+/// Whether a path that cannot be opened for this reason is passed over.
+fn ends_attempt(errno: Errno) -> bool {
+    match errno {
+        Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENAMETOOLONG => true,
+        Errno::ELOOP | Errno::EISDIR => !FOR_MUSL.load(Ordering::Relaxed),
+        _ => false,
     }
 }
 
@@ -664,7 +707,10 @@ fn map_near(
         // It is read first, and relocation writes to its page.
         image.patch().make_own(dynamic);
     }
-    let origin = directory_of(name.bytes(), context.host);
+    let origin = origin_of(name.bytes(), context.host);
+    // Nobody asks for them again, and there may be thousands of modules.
+    layout.pieces = Vec::new();
+    layout.extents = Vec::new();
     Ok(Box::new(Parts {
         name,
         origin,
@@ -681,49 +727,37 @@ fn map_near(
 /// Reads the header and the program headers of a file.
 #[inline(never)]
 fn read_headers(file: &File, context: &Context<'_>) -> core::result::Result<(Header, Vec<ProgramHeader>), Fault> {
-    let unreadable = |errno| Kind::os("cannot read file data", errno);
+    let read = |offset, buffer: &mut Vec<u8>| {
+        let length = context.host.read(file, offset, buffer);
+        buffer.truncate(length.map_err(|errno| Kind::os("cannot read file data", errno))?);
+        Ok::<(), Fault>(())
+    };
     // Most files have their program headers right behind the header: one read gets both. Not on the stack, which may be small, and is deepest here.
     let mut buffer = alloc::vec![0u8; 64 + 16 * PROGRAM_HEADER_SIZE];
-    let length = context
-        .host
-        .read(file, FileOffset(0), &mut buffer)
-        .map_err(unreadable)?;
-    let start = buffer.get(..length).unwrap_or(&buffer);
-    let header = Header::decode(start, Some(file.length), context.machine)?;
+    read(FileOffset(0), &mut buffer)?;
+    let header = Header::decode(&buffer, Some(file.length), context.machine)?;
     let size = usize::from(header.phnum) * PROGRAM_HEADER_SIZE;
-    let inside = usize::try_from(header.phoff.0)
-        .ok()
-        .and_then(|offset| start.get(offset..offset.checked_add(size)?));
-    let mut elsewhere = Vec::new();
-    let bytes = match inside {
-        Some(bytes) => bytes,
-        None => {
-            elsewhere.resize(size, 0);
-            let length = context
-                .host
-                .read(file, header.phoff, &mut elsewhere)
-                .map_err(unreadable)?;
-            if length < size {
-                return Err(Kind::malformed(
-                    Rule::ProgramHeadersOutsideFile,
-                    header.phoff.0,
-                    file.length,
-                ));
-            }
-            &elsewhere
-        }
-    };
+    let mut start = usize::try_from(header.phoff.0).unwrap_or(usize::MAX);
+    if start.checked_add(size).is_none_or(|end| end > buffer.len()) {
+        buffer = alloc::vec![0u8; size];
+        read(header.phoff, &mut buffer)?;
+        start = 0;
+    }
+    let bytes = buffer.get(start..).unwrap_or_default();
+    if bytes.len() < size {
+        return Err(Kind::malformed(
+            Rule::ProgramHeadersOutsideFile,
+            header.phoff.0,
+            file.length,
+        ));
+    }
     let headers = ProgramHeader::table(bytes, header.phnum)?;
     Ok((header, headers))
 }
 
 /// The directory of a path, made absolute.
-fn directory_of(path: &[u8], host: &dyn Host) -> Option<Name> {
-    let slash = path.iter().rposition(|byte| *byte == b'/')?;
-    let directory = match path.get(..slash) {
-        Some(b"") | None => b"/",
-        Some(directory) => directory,
-    };
+fn origin_of(path: &[u8], host: &dyn Host) -> Option<Name> {
+    let directory = directory_of(path)?;
     if directory.starts_with(b"/") {
         return Some(Name::new(directory));
     }
@@ -780,46 +814,52 @@ fn defines(module: &Module, name: &[u8]) -> bool {
 /// What a search for `wanted` needs of one module.
 fn link(module: &Module, wanted: &[u8], host: &dyn Host) -> Link<'static> {
     let text = |offset: Option<u64>| offset.and_then(|offset| module.symbols.string(offset).ok());
+    let (rpath, runpath) = (text(module.dynamic.rpath), text(module.dynamic.runpath));
+    let mut texts = [rpath.unwrap_or_default(), runpath.unwrap_or_default(), wanted].into_iter();
+    let is_program = module.role == Role::Program;
     Link {
         name: module.name.clone(),
-        origin: origin_if_named(module, wanted, host),
-        rpath: text(module.dynamic.rpath),
-        runpath: text(module.dynamic.runpath),
+        // The program's costs a system call, so it is asked for only when a path names it.
+        origin: match is_program && texts.any(tokens::names_origin) {
+            true => host.program_origin(),
+            false => module.origin.clone().filter(|_| !is_program),
+        },
+        rpath,
+        runpath,
         no_default_directories: module.dynamic.flags_1.contains(Flags1::NODEFLIB),
-        is_program: module.role == Role::Program,
+        is_program,
     }
 }
 
-/// The chain of modules whose search paths count for one name: the asker, who asked for it, and so on up to the program.
-fn lineage(roster: Roster<'_>, asker: Option<ModuleId>, wanted: &[u8], host: &dyn Host) -> Vec<Link<'static>> {
-    let program = roster.find(&|module| module.role == Role::Program);
+/// The chain of modules whose search paths may count for one name: the asker, then, unless it has a RUNPATH, those of whoever asked for it that have a list, and so on
+/// up to the program.
+fn find_lineage(
+    roster: Roster<'_>,
+    asker: Option<ModuleId>,
+    wanted: &[u8],
+    searcher: &Searcher<'_>,
+    host: &dyn Host,
+) -> Vec<Link<'static>> {
     let mut lineage: Vec<Link<'static>> = Vec::new();
-    let mut next = asker.and_then(|id| roster.get(id)).or(program);
-    while let Some(module) = next {
-        lineage.push(link(module, wanted, host));
+    let mut next = asker.and_then(|id| roster.get(id));
+    let mut has_program = false;
+    loop {
+        // The program is last, whoever asks.
+        if next.is_none() && !has_program {
+            next = roster.find(&|module| module.role == Role::Program);
+        }
+        let Some(module) = next else { break };
+        has_program = module.role == Role::Program;
+        let dynamic = &module.dynamic;
+        if lineage.is_empty() || dynamic.rpath.or(dynamic.runpath).is_some() {
+            lineage.push(link(module, wanted, host));
+        }
+        if searcher.musl().is_none() && lineage.first().is_some_and(|asker| asker.runpath.is_some()) {
+            break;
+        }
         next = module.asked_by.and_then(|id| roster.get(id));
     }
-    if let Some(program) = program
-        && lineage.last().is_none_or(|last| !last.is_program)
-    {
-        lineage.push(link(program, wanted, host));
-    }
     lineage
-}
-
-/// A module's directory. The program's costs a system call, so it is asked for only when a path names it.
-fn origin_if_named(module: &Module, name: &[u8], host: &dyn Host) -> Option<Name> {
-    if module.role != Role::Program {
-        return module.origin.clone();
-    }
-    let paths = [module.dynamic.rpath, module.dynamic.runpath];
-    let named = paths
-        .iter()
-        .flatten()
-        .filter_map(|offset| module.symbols.string(*offset).ok())
-        .chain([name])
-        .any(tokens::names_origin);
-    if named { host.program_origin() } else { None }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod answers;
 pub mod demands;
 pub mod dense;
 pub mod init;
+pub mod known;
 pub mod link;
 pub mod map;
 pub mod protect;
@@ -25,6 +26,7 @@ use alloc::vec::Vec;
 
 use crate::error::Name;
 use crate::event::Statistics;
+use crate::search::numbers::Numbers;
 use crate::tls::TlsPlan;
 use crate::world::{Module, ModuleId, Namespace, Roster, Unique, World};
 
@@ -39,6 +41,8 @@ pub struct Batch {
     pub order: Vec<ModuleId>,
     /// Names that modules were asked by, besides path and soname.
     pub names: Vec<(Name, ModuleId)>,
+    /// The new modules by what they are found by ([`known`]).
+    known: Numbers,
     /// The order of constructors, dependencies first, of this batch's modules only. Decided by `link`.
     pub init_order: Vec<ModuleId>,
     /// The global scopes with this batch. Decided by `link`.
@@ -59,6 +63,7 @@ impl Batch {
             modules: Vec::new(),
             order: Vec::new(),
             names: Vec::new(),
+            known: Numbers::new(),
             init_order: Vec::new(),
             global: Vec::new(),
             tls: world.tls,

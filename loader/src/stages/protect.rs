@@ -67,7 +67,7 @@ pub enum Change {
 /// The kernel's, when it refuses.
 pub fn change_read_only_segments(module: &Module, host: &dyn Host, change: Change) -> core::result::Result<(), Errno> {
     let page = module.layout.page_size;
-    for extent in &module.layout.extents {
+    for extent in module.image.extents() {
         if extent.access.contains(Access::WRITE) {
             continue;
         }

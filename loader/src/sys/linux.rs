@@ -18,6 +18,7 @@ use crate::elf::{Address, Bias, FileOffset, Vaddr};
 use crate::error::{Errno, Fault, KernelVersion, Kind, NO_MEMORY_AT_HAND, Name};
 use crate::image::{Extent, Image, Pointer, Reservation};
 use crate::layout::{Layout, Source};
+use crate::search::directory_of;
 use crate::sys::heap::{refusal, refused};
 use crate::sys::listing;
 use crate::world::{File, Host, Identity};
@@ -96,6 +97,7 @@ pub(super) fn with_path(path: &[u8], body: &mut dyn FnMut(&CStr) -> Result<(), E
 }
 
 /// Room for the longest path. On the heap: the first thread's stack may be as small as 16 KiB.
+#[inline(never)]
 pub(super) fn path_buffer() -> Option<Vec<u8>> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(PATH_MAX).ok()?;
@@ -250,11 +252,7 @@ impl Linux {
                 &buffer
             }
         };
-        let slash = path.iter().rposition(|byte| *byte == b'/')?;
-        match path.get(..slash) {
-            Some(b"") | None => Some(Name::from("/")),
-            Some(directory) => Some(Name::new(directory)),
-        }
+        Some(Name::new(directory_of(path)?))
     }
 
     /// Reserves the address range of a module. Nothing in it is accessible yet, or its first piece is mapped as far as the range goes

@@ -70,8 +70,8 @@ fn listed(descriptor: i32) -> Option<Vec<u8>> {
     // About a hundred names; more are not worth reading.
     let mut buffer = path_buffer()?;
     let length = call::getdents64(descriptor, &mut buffer).ok()?;
-    let mut behind = path_buffer()?;
-    if call::getdents64(descriptor, &mut behind) != Ok(0) {
+    // Where there are more, there is no room for one.
+    if call::getdents64(descriptor, &mut [0; 8]) != Ok(0) {
         return None;
     }
     let mut names = Vec::new();
