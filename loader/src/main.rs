@@ -1068,13 +1068,9 @@ fn is_for_musl(program: &Parts) -> bool {
         return false;
     };
     value(tag::NEEDED).any(|offset| {
-        let name = |length| {
-            program
-                .image
-                .copy(Vaddr(strings.wrapping_add(offset)), length)
-                .unwrap_or_default()
-        };
-        name(8) == b"libc.so\0" || name(10) == b"libc.musl-"
+        // The whole of the one name, and the beginning of the other: libc.musl-x86_64.so.1.
+        let start = program.image.copy(Vaddr(strings.wrapping_add(offset)), 8);
+        matches!(start.as_deref(), Some(b"libc.so\0" | b"libc.mus"))
     })
 }
 

@@ -21,6 +21,7 @@ use crt::{Stack, auxv};
 
 use crate::arch::Ask;
 use crate::debugger;
+use crate::elf::dynamic::PltKind;
 use crate::elf::reloc::Rela;
 use crate::elf::segment::{PROGRAM_HEADER_SIZE, kind};
 use crate::elf::{Address, Vaddr, symbol};
@@ -134,10 +135,28 @@ impl Musl {
     /// When there is no memory; [`Kind::UnknownMusl`] when libc has not put the thread where the program counts on it, or has not bound itself to what it was shown.
     #[inline(never)]
     pub fn wake(&mut self, batch: &Batch, roster: Roster<'_>, plan: &mut TlsPlan, handed: &Handed<'_>) -> Result<()> {
-        let no_memory = || Kind::OutOfMemory.of(Stage::Wake, &Name::from("libc.so"));
-        let libc = roster.get(self.libc).ok_or_else(no_memory)?;
+        let libc = roster.get(self.libc);
+        let woken = libc.and_then(|libc| Some((libc, self.start(libc, batch, roster, plan, handed)?)));
+        let (libc, size) = woken.ok_or_else(|| Kind::OutOfMemory.of(Stage::Wake, &Name::from("libc.so")))?;
+        self.check(libc, size)?;
+        // A variable of libc's, which crash reporters read: it leads to the structure that describes the application.
+        if let Some((_, place)) = libc.symbols.find(&Wanted::new(b"_dl_debug_addr", None, Use::Call)) {
+            libc.image.patch().store(Vaddr(place.value), debugger::address());
+        }
+        Ok(())
+    }
+
+    /// As [`Musl::wake`], without the checks. Returns how many bytes of thread-local storage each thread has; `None` when there is no memory.
+    fn start(
+        &mut self,
+        libc: &Module,
+        batch: &Batch,
+        roster: Roster<'_>,
+        plan: &mut TlsPlan,
+        handed: &Handed<'_>,
+    ) -> Option<u64> {
         let align = plan.align;
-        let size = plan.used.checked_next_multiple_of(align).ok_or_else(no_memory)?;
+        let size = plan.used.checked_next_multiple_of(align)?;
         plan.used = size;
         plan.capacity = Some(size);
         plan.floor = size;
@@ -152,20 +171,15 @@ impl Musl {
             stack_size: roster.iter().map(stack_size).max().unwrap_or(0),
             constructor: handed.constructor,
         };
-        let application = Application::build(&content).ok_or_else(no_memory)?;
+        let application = Application::build(&content)?;
         self.image = Some(application.image);
         for module in roster.iter() {
             self.refill(module);
         }
-        let stack = stack(&application, libc, handed).ok_or_else(no_memory)?;
+        let stack = stack(&application, libc, handed)?;
         // SAFETY: these are the words that the kernel would leave, and the entry is that of libc's loader, whose structure was checked.
         unsafe { machine::enter(stack, self.entry.0) };
-        self.check(libc, size)?;
-        // A variable of libc's, which crash reporters read: it leads to the structure that describes the application.
-        if let Some((_, place)) = libc.symbols.find(&Wanted::new(b"_dl_debug_addr", None, Use::Call)) {
-            libc.image.patch().store(Vaddr(place.value), debugger::address());
-        }
-        Ok(())
+        Some(size)
     }
 
     /// What libc refers to that another module defines before it, and where.
@@ -280,7 +294,10 @@ const MOST_REFERENCES: usize = 24;
 /// Libc's references, which it applies to itself; `None` if there is a relocation of a type that musl has not in its own tables.
 fn references(libc: &Module) -> Option<Vec<Reference>> {
     let mut references = Vec::with_capacity(MOST_REFERENCES);
-    let plt = libc.dynamic.jmprel.map(|(range, _)| range);
+    let plt = match libc.dynamic.jmprel {
+        Some((_, PltKind::Rel)) => return None,
+        plt => plt.map(|(range, _)| range),
+    };
     for range in [libc.dynamic.rela, plt].into_iter().flatten() {
         let count = usize::try_from(range.size).ok()? / size_of::<Rela>();
         for entry in libc.image.table::<Rela>(range.at, count)?.iter() {
@@ -306,7 +323,9 @@ fn references(libc: &Module) -> Option<Vec<Reference>> {
     Some(references)
 }
 
-/// How many bytes of a new thread's block, from its start, are not all zero.
+/// How many bytes of a new thread's block, from its start, are not all zero. libc copies them for each thread, with the zeros of modules that lie before the last one with
+/// initial bytes. The program's part has to be the last (its code knows the distance), so beside initial bytes of the program all zeros of libraries are copied. To keep them
+/// out would take a second block, which libc gives to files that it maps itself, or room below the block, which it promises nobody.
 fn initialised(roster: Roster<'_>, size: u64) -> u64 {
     let end = |module: &Module| {
         let template = module.layout.tls.filter(|template| template.file_size != 0)?;
@@ -345,7 +364,7 @@ fn stack(application: &Application, libc: &Module, handed: &Handed<'_>) -> Optio
         (auxv::AT_BASE, libc.image.bias().0 as usize),
         (auxv::AT_ENTRY, machine::entered()),
     ];
-    // As the kernel's, without its arguments; with the application's only one and the entries that may be new. What is left over follows the end of the vector.
+    // As the kernel's, without its arguments; with the application's only one and the entries that may be new. What is left over follows the end of the vector (AT_NULL).
     let given = handed.stack.words().checked_sub(handed.stack.argument_count())?;
     let length = given.checked_add(1 + 2 * replaced.len())?.checked_mul(8)?;
     let length = length.checked_next_multiple_of(16)?;
@@ -378,7 +397,6 @@ fn stack(application: &Application, libc: &Module, handed: &Handed<'_>) -> Optio
         put(kind)?;
         put(value)?;
     }
-    put(auxv::AT_NULL)?;
-    put(0)?;
+    // The memory is fresh, so that the end of the vector is there.
     Some(top.address())
 }
