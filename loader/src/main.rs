@@ -610,8 +610,7 @@ impl Launch {
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Musl(musl) => {
-                self.wake_musl(musl, &relocated.batch, roster, &mut tls)
-                    .map_err(fault)?;
+                self.wake_musl(musl, &relocated.batch, roster, &mut tls)?;
                 bare::link_maps(roster, order).map_err(fault)?;
             }
             Abi::Glibc(glibc) => {
@@ -658,30 +657,14 @@ impl Launch {
 
     /// musl's libc starts itself. Apart from [`Launch::wake`], whose stack other starts need too.
     #[inline(never)]
-    fn wake_musl(
-        &self,
-        musl: &mut Musl,
-        batch: &Batch,
-        roster: Roster<'_>,
-        tls: &mut TlsPlan,
-    ) -> core::result::Result<(), Fault> {
+    fn wake_musl(&self, musl: &mut Musl, batch: &Batch, roster: Roster<'_>, tls: &mut TlsPlan) -> Result<()> {
         thread::VECTOR_PLACE.store(tls.own.wrapping_neg().wrapping_add(8), Ordering::Relaxed);
-        // Of both libc's loader would open files. The program finds them where the kernel put them.
-        let mut environment = Vec::new();
-        for entry in self.stack.environment() {
-            let text = entry.to_bytes();
-            if !text.starts_with(b"LD_PRELOAD=") && !text.starts_with(b"LD_LIBRARY_PATH=") {
-                environment.push(entry.as_ptr().addr());
-            }
-        }
         let handed = Handed {
-            program: self.stack.arguments().next().map_or(0, |name| name.as_ptr().addr()),
-            environment: &environment,
-            auxiliaries: &self.stack.auxiliaries().collect::<Vec<_>>(),
+            stack: &self.stack,
             constructor: Address(dl::run_constructors as *const () as u64),
-            stack: &STACK,
+            room: &STACK,
         };
-        musl.wake(batch, roster, tls, handed)
+        musl.wake(batch, roster, tls, &handed)
     }
 
     #[inline(never)]
@@ -1085,13 +1068,9 @@ fn is_for_musl(program: &Parts) -> bool {
         return false;
     };
     value(tag::NEEDED).any(|offset| {
-        let name = |length| {
-            program
-                .image
-                .copy(Vaddr(strings.wrapping_add(offset)), length)
-                .unwrap_or_default()
-        };
-        name(8) == b"libc.so\0" || name(10) == b"libc.musl-"
+        // The whole of the one name, and the beginning of the other: libc.musl-x86_64.so.1.
+        let start = program.image.copy(Vaddr(strings.wrapping_add(offset)), 8);
+        matches!(start.as_deref(), Some(b"libc.so\0" | b"libc.mus"))
     })
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use nix::unistd::geteuid;
+use object::{Object, ObjectSection};
 
 use crate::stand::Stand;
 use crate::tools::{has, run, skip, text};
@@ -144,4 +145,77 @@ fn libraries_are_searched_where_the_file_of_the_system_says() {
         "mount --bind empty /etc/ld-musl-x86_64.path && LD_LIBRARY_PATH=$PWD/three:$PWD/one ./program",
         "3 3\n",
     );
+}
+
+/// Bytes of an entry of a table of relocations.
+const RELA_SIZE: usize = 24;
+
+/// Says of each libc, after `forge` has changed its bytes, that lode does not start a program with it, and why. Nothing of the program runs.
+fn refuse(forge: impl Fn(&mut Vec<u8>), lacks: &str) {
+    let Some(stand) = Stand::open() else { return };
+    let program = "#include <stdio.h>\nint main(void) { puts(\"started\"); return 0; }\n";
+    stand.compile("program", program, &[]);
+    for libc in &stand.libcs {
+        let mut bytes = fs::read(&libc.loader).unwrap();
+        forge(&mut bytes);
+        let forged = stand.path("libc-forged.so");
+        fs::write(&forged, bytes).unwrap();
+        let mut command = Command::new(&stand.lode);
+        command.arg("--libc").arg(&forged).arg(stand.path("program"));
+        let output = run(&mut command);
+        let said = text(&output.stderr);
+        assert_eq!(
+            (output.status.code(), text(&output.stdout).as_str()),
+            (Some(127), ""),
+            "{said}"
+        );
+        let release = &libc.release;
+        let expected = format!("not a usable musl libc ({release}): it lacks {lacks}");
+        assert!(said.contains(&expected) && said.contains("lode[E0212]: "), "{said}");
+    }
+}
+
+/// Where the first bytes of a section are in a file.
+fn section(bytes: &[u8], name: &str) -> usize {
+    let file = object::File::parse(bytes).unwrap();
+    let (start, _) = file.section_by_name(name).unwrap().file_range().unwrap();
+    usize::try_from(start).unwrap()
+}
+
+/// Where a name stands in a file's dynamic names.
+fn place_of_name(bytes: &[u8], name: &str) -> usize {
+    let names = section(bytes, ".dynstr");
+    let wanted = [b"\0", name.as_bytes(), b"\0"].concat();
+    let found = bytes[names..].windows(wanted.len()).position(|window| window == wanted);
+    names + found.unwrap() + 1
+}
+
+/// Releases before 1.1.24 may call what the program has in libc's place before the program is ready. They lack what came with 1.1.24.
+#[test]
+fn an_older_musl_is_refused_with_its_version() {
+    let forge = |bytes: &mut Vec<u8>| {
+        let place = place_of_name(bytes, "secure_getenv");
+        bytes[place..place + 6].copy_from_slice(b"no_get");
+    };
+    refuse(forge, "secure_getenv");
+}
+
+#[test]
+fn a_libc_with_relocations_that_musl_has_not_is_refused() {
+    let forge = |bytes: &mut Vec<u8>| {
+        // R_X86_64_TPOFF64
+        let kind = section(bytes, ".rela.plt") + 8;
+        bytes[kind..kind + 4].copy_from_slice(&18u32.to_le_bytes());
+    };
+    refuse(forge, "tables of relocations like musl's");
+}
+
+/// musl adds an addend, which no slot of the PLT has: after the start of this one, one of its words leads behind the function.
+#[test]
+fn a_libc_that_has_not_bound_itself_is_refused_after_its_start() {
+    let forge = |bytes: &mut Vec<u8>| {
+        let addend = section(bytes, ".rela.plt") + RELA_SIZE + 16;
+        bytes[addend] = 1;
+    };
+    refuse(forge, "a loader that binds ");
 }

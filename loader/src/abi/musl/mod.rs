@@ -17,20 +17,22 @@ use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
 
 use application::{Application, Block, Content, HEADERS};
-use crt::auxv;
+use crt::{Stack, auxv};
 
+use crate::arch::Ask;
 use crate::debugger;
+use crate::elf::dynamic::PltKind;
 use crate::elf::reloc::Rela;
 use crate::elf::segment::{PROGRAM_HEADER_SIZE, kind};
 use crate::elf::{Address, Vaddr, symbol};
-use crate::error::{Error, Fault, Kind, Name, Stage, append};
+use crate::error::{Error, Kind, Name, Result, Stage, append};
 use crate::event::SILENT;
 use crate::foreign::{Code, Span};
-use crate::image::Table;
 use crate::stages::Batch;
 use crate::stages::relocate::scope_of;
 use crate::symbols::{Use, Wanted};
-use crate::sys::{linux, machine};
+use crate::sys::linux;
+use crate::sys::machine::{self, MACHINE};
 use crate::thread;
 use crate::tls::TlsPlan;
 use crate::world::{Module, ModuleId, Role, Roster};
@@ -46,6 +48,19 @@ pub struct Musl {
     pub functions: Functions,
     /// What the blocks of new threads are copied from.
     image: Option<Span>,
+    /// Its references to what others may define in its place.
+    references: Vec<Reference>,
+}
+
+/// A word of libc that is to hold the address of a symbol.
+#[derive(Debug)]
+struct Reference {
+    place: Vaddr,
+    name: &'static [u8],
+    /// The symbol's address, libc's own or another module's.
+    target: Address,
+    /// What is added to it.
+    addend: u64,
 }
 
 /// Functions that every musl exports.
@@ -61,24 +76,22 @@ pub struct Functions {
     pub set_specific: Code,
 }
 
-/// What makes a file musl's libc. The first lets releases before 1.1.21 fail, which start otherwise.
-const MARKS: &str = "__dls2b\n__dls3\n_dlstart\n__libc_start_main\ndlopen\n__tls_get_addr\n_dl_debug_addr\nstdin";
+/// What makes a file musl's libc that lode can start. The first lets releases before 1.1.21 fail, which start otherwise. The last came with 1.1.24, which is the first that
+/// calls nothing of the program before the program's entry; the text of the version would say the same, and to look for it is to read the whole file.
+const MARKS: &str =
+    "__dls2b\n__dls3\n_dlstart\n__libc_start_main\ndlopen\n__tls_get_addr\n_dl_debug_addr\nstdin\nsecure_getenv";
 
 /// The names that libc looks up besides those of its relocations, to know whether `malloc` is its own.
 const ASKED: &str = "malloc\naligned_alloc";
 
 /// What the process hands to libc.
 pub struct Handed<'a> {
-    /// The name of the program.
-    pub program: usize,
-    /// The addresses of the variables of the environment.
-    pub environment: &'a [usize],
-    /// The auxiliary vector as the kernel made it.
-    pub auxiliaries: &'a [(usize, usize)],
+    /// What the kernel left for the program.
+    pub stack: &'a Stack,
     /// What libc is to call when constructors are due.
     pub constructor: Address,
     /// Words of [`STACK`] bytes for its loader to run on.
-    pub stack: &'static [AtomicU64],
+    pub room: &'static [AtomicU64],
 }
 
 impl Musl {
@@ -86,7 +99,7 @@ impl Musl {
     ///
     /// # Errors
     /// [`Kind::UnknownMusl`] with what is missing.
-    pub fn recognise(libc: &Module) -> Result<Musl, Box<Error>> {
+    pub fn recognise(libc: &Module) -> Result<Musl> {
         let function = |name: &[u8]| {
             let (_, symbol) = libc.symbols.find(&Wanted::new(name, None, Use::Call))?;
             Code::of(&libc.image, libc.at(Vaddr(symbol.value)))
@@ -99,42 +112,55 @@ impl Musl {
                 set_specific: function(b"pthread_setspecific")?,
             })
         };
-        let missing = lacking(libc);
-        match functions() {
-            Some(functions) if missing.is_empty() => Ok(Musl {
+        let references = references(libc);
+        let mut missing = lacking(libc);
+        if references.is_none() || libc.dynamic.rel.is_some() {
+            append(&mut missing, b", ", b"tables of relocations like musl's");
+        }
+        match (functions(), references) {
+            (Some(functions), Some(references)) if missing.is_empty() => Ok(Musl {
                 libc: libc.id,
                 entry: libc.at(libc.layout.entry),
                 functions,
                 image: None,
+                references,
             }),
-            _ => Err(libc.fault(
-                Stage::Link,
-                Kind::UnknownMusl {
-                    version: version(libc),
-                    lacks: Name::new(&missing),
-                },
-            )),
+            _ => Err(refusal(libc, Stage::Link, &missing)),
         }
     }
 
     /// Lets libc start itself: from here on code of the program may run.
     ///
     /// # Errors
-    /// When there is no memory; [`Kind::Unsupported`] when libc has not put the thread where the program counts on it.
+    /// When there is no memory; [`Kind::UnknownMusl`] when libc has not put the thread where the program counts on it, or has not bound itself to what it was shown.
     #[inline(never)]
-    pub fn wake(
+    pub fn wake(&mut self, batch: &Batch, roster: Roster<'_>, plan: &mut TlsPlan, handed: &Handed<'_>) -> Result<()> {
+        let libc = roster.get(self.libc);
+        let woken = libc.and_then(|libc| Some((libc, self.start(libc, batch, roster, plan, handed)?)));
+        let (libc, size) = woken.ok_or_else(|| Kind::OutOfMemory.of(Stage::Wake, &Name::from("libc.so")))?;
+        self.check(libc, size)?;
+        // A variable of libc's, which crash reporters read: it leads to the structure that describes the application.
+        if let Some((_, place)) = libc.symbols.find(&Wanted::new(b"_dl_debug_addr", None, Use::Call)) {
+            libc.image.patch().store(Vaddr(place.value), debugger::address());
+        }
+        Ok(())
+    }
+
+    /// As [`Musl::wake`], without the checks. Returns how many bytes of thread-local storage each thread has; `None` when there is no memory.
+    fn start(
         &mut self,
+        libc: &Module,
         batch: &Batch,
         roster: Roster<'_>,
         plan: &mut TlsPlan,
-        handed: Handed<'_>,
-    ) -> Result<(), Fault> {
+        handed: &Handed<'_>,
+    ) -> Option<u64> {
         let align = plan.align;
-        let size = plan.used.checked_next_multiple_of(align).ok_or(Kind::OutOfMemory)?;
+        let size = plan.used.checked_next_multiple_of(align)?;
         plan.used = size;
         plan.capacity = Some(size);
         plan.floor = size;
-        let names = self.replaced(batch, roster);
+        let names = self.replaced(libc, batch, roster);
         let content = Content {
             names: &names,
             tls: Block {
@@ -145,52 +171,65 @@ impl Musl {
             stack_size: roster.iter().map(stack_size).max().unwrap_or(0),
             constructor: handed.constructor,
         };
-        let application = Application::build(&content).ok_or(Kind::OutOfMemory)?;
+        let application = Application::build(&content)?;
         self.image = Some(application.image);
         for module in roster.iter() {
             self.refill(module);
         }
-        let words = stack(&application, roster.get(self.libc), &handed);
-        let stack = place_on_a_stack(&words, handed.stack).ok_or(Kind::OutOfMemory)?;
+        let stack = stack(&application, libc, handed)?;
         // SAFETY: these are the words that the kernel would leave, and the entry is that of libc's loader, whose structure was checked.
         unsafe { machine::enter(stack, self.entry.0) };
-        // A variable of libc's, which crash reporters read: it leads to the structure that describes the application.
-        if let Some(libc) = roster.get(self.libc)
-            && let Some((_, place)) = libc.symbols.find(&Wanted::new(b"_dl_debug_addr", None, Use::Call))
-        {
-            libc.image.patch().store(Vaddr(place.value), debugger::address());
-        }
-        self.check(size)
+        Some(size)
     }
 
     /// What libc refers to that another module defines before it, and where.
     #[inline(never)]
-    fn replaced(&self, batch: &Batch, roster: Roster<'_>) -> Vec<(&'static [u8], Address)> {
+    fn replaced(&mut self, libc: &Module, batch: &Batch, roster: Roster<'_>) -> Vec<(&'static [u8], Address)> {
         let mut names: Vec<(&'static [u8], Address)> = Vec::new();
-        let (Some(libc), Some(program)) = (
-            roster.get(self.libc),
-            roster.find(&|module| module.role == Role::Program),
-        ) else {
+        let Some(program) = roster.find(&|module| module.role == Role::Program) else {
             return names;
         };
         let scope = scope_of(roster, &batch.global, &batch.unique, program);
-        for name in references(libc).chain(ASKED.lines().map(str::as_bytes)) {
-            if names.iter().any(|(known, _)| *known == name) {
-                continue;
-            }
+        let found = |name| {
             let wanted = Wanted::new(name, None, Use::Call);
             // Hardly any is defined elsewhere, which each module's filter tells.
-            let others = |module: &Module| module.id != self.libc && module.symbols.find(&wanted).is_some();
-            if roster.find(&others).is_some()
-                && let Some(found) = scope.find(&wanted, None, SILENT)
-                && found.module.id != self.libc
-                && found.symbol.kind() != symbol::STT_TLS
-                && !found.is_indirect()
-            {
-                names.push((name, found.address()));
+            let others = batch.global.iter().filter(|id| **id != libc.id);
+            let mut others = others.filter_map(|id| roster.get(*id));
+            others.find(|module| module.symbols.find_index(&wanted).is_some())?;
+            let found = scope.find(&wanted, None, SILENT)?;
+            let is_other = found.module.id != libc.id && found.symbol.kind() != symbol::STT_TLS;
+            (is_other && !found.is_indirect()).then(|| found.address())
+        };
+        for reference in &mut self.references {
+            if let Some(address) = found(reference.name) {
+                reference.target = address;
+                names.push((reference.name, address));
             }
         }
+        let asked = ASKED.lines().map(str::as_bytes);
+        names.extend(asked.filter_map(|name| Some((name, found(name)?))));
         names
+    }
+
+    /// Checks what programs count on, after libc's start. The block is right below the thread pointer, and libc's first and only one: no more of the thread is looked at,
+    /// because all else in it has moved from release to release. And each reference of libc's own leads to what stands for it in the whole process.
+    fn check(&self, libc: &Module, size: u64) -> Result<()> {
+        let pointer = machine::thread_pointer();
+        if machine::vector() != [1, pointer.wrapping_sub(size)] {
+            let lacks = b"a loader that puts thread-local storage below the thread pointer";
+            return Err(refusal(libc, Stage::Wake, lacks));
+        }
+        let is_bound = |reference: &&Reference| {
+            let target = reference.target.0.wrapping_add(reference.addend);
+            libc.image.load(reference.place) == Some(target)
+        };
+        match self.references.iter().find(|reference| !is_bound(reference)) {
+            Some(reference) => {
+                let lacks = [b"a loader that binds ", reference.name].concat();
+                Err(refusal(libc, Stage::Wake, &lacks))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Writes a module's initial thread-local data to where new threads copy it from.
@@ -199,22 +238,16 @@ impl Musl {
             thread::fill_image(image, module);
         }
     }
-
-    /// Checks what programs count on: the thread pointer's own word (psABI), and the block right below it, which is libc's first and only one. No more of the thread
-    /// is looked at: all else in it has moved from release to release.
-    fn check(&self, size: u64) -> Result<(), Fault> {
-        let pointer = machine::thread_pointer();
-        match machine::vector() {
-            [1, block] if block == pointer.wrapping_sub(size) => Ok(()),
-            _ => Err(
-                Kind::Unsupported("this musl libc puts thread-local storage where programs do not look for it").into(),
-            ),
-        }
-    }
 }
 
-/// What is missing in a file that is to be musl's libc, in words. Its relocations are its own: it applies them, whatever they are, and tests see that it takes up what the
-/// program defines in its place.
+/// Why a libc is not started, with the version that it says it has.
+#[cold]
+fn refusal(libc: &Module, stage: Stage, lacks: &[u8]) -> Box<Error> {
+    let (version, lacks) = (version(libc), Name::new(lacks));
+    libc.fault(stage, Kind::UnknownMusl { version, lacks })
+}
+
+/// What is missing in a file that is to be musl's libc, in words. It applies its relocations itself.
 fn lacking(libc: &Module) -> Vec<u8> {
     let mut missing = Vec::new();
     for name in MARKS.lines() {
@@ -255,21 +288,44 @@ pub fn version(libc: &Module) -> Name {
     Name::new(b"")
 }
 
-/// The names of libc's relocations that have one.
-fn references(libc: &Module) -> impl Iterator<Item = &'static [u8]> {
-    let ranges = [libc.dynamic.rela, libc.dynamic.jmprel.map(|(range, _)| range)];
-    ranges.into_iter().flatten().flat_map(move |range| {
-        let count = usize::try_from(range.size).unwrap_or(0) / size_of::<Rela>();
-        let table = libc.image.table::<Rela>(range.at, count).unwrap_or(Table::EMPTY);
-        (0..table.len()).filter_map(move |index| {
-            let symbol = libc.symbols.get(table.get(index)?.symbol())?;
-            let name = libc.symbols.name(&symbol);
-            (!name.is_empty()).then_some(name)
-        })
-    })
+/// References that a libc has, as a rule.
+const MOST_REFERENCES: usize = 24;
+
+/// Libc's references, which it applies to itself; `None` if there is a relocation of a type that musl has not in its own tables.
+fn references(libc: &Module) -> Option<Vec<Reference>> {
+    let mut references = Vec::with_capacity(MOST_REFERENCES);
+    let plt = match libc.dynamic.jmprel {
+        Some((_, PltKind::Rel)) => return None,
+        plt => plt.map(|(range, _)| range),
+    };
+    for range in [libc.dynamic.rela, plt].into_iter().flatten() {
+        let count = usize::try_from(range.size).ok()? / size_of::<Rela>();
+        for entry in libc.image.table::<Rela>(range.at, count)?.iter() {
+            let addend = match (MACHINE.relocation)(entry.kind())?.ask {
+                Ask::Relative => continue,
+                Ask::GlobDat | Ask::JumpSlot => 0,
+                ask @ Ask::Value { .. } if ask.is_address() => entry.addend,
+                _ => return None,
+            };
+            let symbol = libc.symbols.get(entry.symbol())?;
+            let own = match symbol.is_defined() {
+                true => libc.at(Vaddr(symbol.value)),
+                false => Address(0),
+            };
+            references.push(Reference {
+                place: Vaddr(entry.offset),
+                name: libc.symbols.name(&symbol),
+                target: own,
+                addend,
+            });
+        }
+    }
+    Some(references)
 }
 
-/// How many bytes of a new thread's block, from its start, are not all zero.
+/// How many bytes of a new thread's block, from its start, are not all zero. libc copies them for each thread, with the zeros of modules that lie before the last one with
+/// initial bytes. The program's part has to be the last (its code knows the distance), so beside initial bytes of the program all zeros of libraries are copied. To keep them
+/// out would take a second block, which libc gives to files that it maps itself, or room below the block, which it promises nobody.
 fn initialised(roster: Roster<'_>, size: u64) -> u64 {
     let end = |module: &Module| {
         let template = module.layout.tls.filter(|template| template.file_size != 0)?;
@@ -294,44 +350,53 @@ const PAGE: usize = 4096;
 /// Bytes of memory in the image that serve as the stack where the environment is not a long one.
 pub const STACK: usize = ROOM + 2 * PAGE;
 
-/// Puts words on top of a stack that stays, in `given` if that is long enough: until the program's own start, libc looks into them for the environment and the
-/// auxiliary vector, and so may resolvers. They end with a page, which has room for what libc puts below them as a rule. Returns the stack pointer.
-fn place_on_a_stack(words: &[usize], given: &'static [AtomicU64]) -> Option<u64> {
-    let length = words.len().checked_mul(8)?.checked_next_multiple_of(16)?;
-    let needed = length.checked_add(ROOM + PAGE)?;
-    let memory = Span::of(match needed <= given.len() * 8 {
-        true => given,
-        false => linux::allocate(needed)?,
-    });
-    let behind = (memory.address() as usize + memory.size()) % PAGE;
-    let top = memory.part(memory.size().checked_sub(behind + length)?, length)?;
-    for (index, word) in words.iter().enumerate() {
-        top.store(index * 8, *word as u64)?;
-    }
-    Some(top.address())
-}
-
-/// The words that libc finds at its stack pointer: what the kernel would leave for the application. All that the kernel says of users and security stays: without one
-/// of the four ids, libc would count the process as secure for good.
-fn stack(application: &Application, libc: Option<&Module>, handed: &Handed<'_>) -> Vec<usize> {
-    let base = libc.map_or(0, |libc| libc.image.bias().0);
+/// Puts what the kernel would leave for the application on top of a stack that stays, in the room that is given if that is long enough: until the program's own start, libc
+/// looks into it for the environment and the auxiliary vector, and so may resolvers. It ends with a page, which has room for what libc puts below it as a rule.
+/// Returns the stack pointer.
+///
+/// Of two variables libc's loader would open files; the program finds them where the kernel put them. All that the kernel says of users and security stays: without one of
+/// the four ids, libc would count the process as secure for good.
+fn stack(application: &Application, libc: &Module, handed: &Handed<'_>) -> Option<u64> {
     let replaced = [
         (auxv::AT_PHDR, application.headers.0 as usize),
         (auxv::AT_PHENT, PROGRAM_HEADER_SIZE),
         (auxv::AT_PHNUM, HEADERS),
-        (auxv::AT_BASE, base as usize),
+        (auxv::AT_BASE, libc.image.bias().0 as usize),
         (auxv::AT_ENTRY, machine::entered()),
     ];
-    let mut words =
-        Vec::with_capacity(handed.environment.len() + 2 * handed.auxiliaries.len() + 2 * replaced.len() + 6);
-    words.extend_from_slice(&[1, handed.program, 0]);
-    words.extend_from_slice(handed.environment);
-    words.push(0);
-    let kept = |kind: usize| replaced.iter().all(|(replaced, _)| *replaced != kind);
-    let kept = handed.auxiliaries.iter().filter(|(kind, _)| kept(*kind));
-    for (kind, value) in kept.chain(&replaced) {
-        words.extend_from_slice(&[*kind, *value]);
+    // As the kernel's, without its arguments; with the application's only one and the entries that may be new. What is left over follows the end of the vector (AT_NULL).
+    let given = handed.stack.words().checked_sub(handed.stack.argument_count())?;
+    let length = given.checked_add(1 + 2 * replaced.len())?.checked_mul(8)?;
+    let length = length.checked_next_multiple_of(16)?;
+    let needed = length.checked_add(ROOM + PAGE)?;
+    let memory = Span::of(match needed <= handed.room.len() * 8 {
+        true => handed.room,
+        false => linux::allocate(needed)?,
+    });
+    let behind = (memory.address() as usize + memory.size()) % PAGE;
+    let top = memory.part(memory.size().checked_sub(behind + length)?, length)?;
+    let mut next = 0;
+    let mut put = |word: usize| {
+        let place = next;
+        next += 8;
+        top.store(place, word as u64)
+    };
+    put(1)?;
+    put(handed.stack.arguments().next().map_or(0, |name| name.as_ptr().addr()))?;
+    put(0)?;
+    for entry in handed.stack.environment() {
+        let text = entry.to_bytes();
+        if !text.starts_with(b"LD_PRELOAD=") && !text.starts_with(b"LD_LIBRARY_PATH=") {
+            put(entry.as_ptr().addr())?;
+        }
     }
-    words.extend_from_slice(&[auxv::AT_NULL, 0]);
-    words
+    put(0)?;
+    let is_kept = |kind: usize| replaced.iter().all(|(replaced, _)| *replaced != kind);
+    let kept = handed.stack.auxiliaries().filter(|(kind, _)| is_kept(*kind));
+    for (kind, value) in kept.chain(replaced) {
+        put(kind)?;
+        put(value)?;
+    }
+    // The memory is fresh, so that the end of the vector is there.
+    Some(top.address())
 }
