@@ -62,7 +62,10 @@ fn threads_and_children_find_nothing_wrong() {
         rates.0 += number(&ours, "a second");
         rates.1 += number(&system, "a second");
     }
-    println!("openings a second, ratio to the system's loader: {:.2}", rates.0 / rates.1);
+    println!(
+        "openings a second, ratio to the system's loader: {:.2}",
+        rates.0 / rates.1
+    );
 }
 
 #[test]

@@ -236,7 +236,9 @@ pub fn number(line: &str, word: &str) -> f64 {
 
 /// What the one call of a function took (Callgrind Format Specification): a name is written out once, as in `fn=(3) find`; after that its number stands for it.
 fn of_call(profile: &str, function: &str) -> u64 {
-    let named = profile.lines().find_map(|line| line.strip_suffix(&format!(" {function}")));
+    let named = profile
+        .lines()
+        .find_map(|line| line.strip_suffix(&format!(" {function}")));
     let (_, number) = named.and_then(|line| line.rsplit_once('=')).unwrap();
     let call = format!("cfn={number}");
     let mut lines = profile.lines().skip_while(|line| line.split(' ').next() != Some(&call));
