@@ -89,8 +89,8 @@ fn a_library_of_many_symbols_opens_in_little_memory_or_is_refused_with_a_text() 
     let lines = text(&output.stdout);
     let errors = text(&output.stderr);
     assert!(lines.starts_with("opened 1 refused 1 wrong 0\n"), "{lines}{errors}");
-    // A list of all its symbols' addresses would be 480,000 bytes.
-    assert!(number(&lines, "least") < 400_000.0, "{lines}");
+    // A list of all its symbols' addresses would be 480,000 bytes, and the heap likes to grow by 262,144.
+    assert!(number(&lines, "needed") < 100_000.0, "{lines}");
 }
 
 #[test]

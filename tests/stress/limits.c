@@ -1,7 +1,8 @@
 // Opens a library in children whose address space (or, when a third word is there, whose data) is limited to one size after the other, and in one that has as many
 // mappings as the kernel allows: it opens or is refused with a text that says why, and opens when the limit is gone.
 //
-// limits LIBRARY STEP [data]: sizes go up by STEP bytes from what the process has.
+// limits LIBRARY STEP [data]: sizes go up by STEP bytes, from what the process has; those of data from STEP (0 is none to the kernel), and it is told how much more than
+// the process has is needed to open.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -75,18 +76,20 @@ int main(int count, char **arguments)
 {
     library = arguments[1];
     int answers[4] = {0}, step = atoi(arguments[2]);
-    long least = 0;
+    long first, least = 0;
     if (count > 3)
-        resource = RLIMIT_DATA;
+        resource = RLIMIT_DATA, first = step;
+    else
+        first = size();
     for (int i = 0; i < 150; i++) {
-        int answer = in_a_child(with_limit, size() + i * (long)step);
+        int answer = in_a_child(with_limit, first + i * (long)step);
         if (answer == 0 && !answers[0])
-            least = i * (long)step;
+            least = first + i * (long)step - size();
         answers[answer]++;
     }
     printf("opened %d refused %d wrong %d\n", answers[0] > 0, answers[1] > 0, answers[2] + answers[3]);
     if (count > 3) {
-        printf("least %ld\n", least);
+        printf("needed %ld\n", least < 0 ? 0 : least);
         return 0;
     }
     printf("mappings used up: %d\n", in_a_child(with_many_mappings, 0));
