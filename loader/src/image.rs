@@ -18,6 +18,7 @@
 //! whose maker promised as much ([`Area::at`]).
 #![allow(unsafe_code)]
 
+use alloc::alloc::{Layout as Shape, alloc_zeroed};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -524,10 +525,12 @@ impl Memory {
     /// At least `size` bytes, aligned to 8. `None` when there is no memory.
     pub fn zeroed(size: usize) -> Option<Memory> {
         let count = size.div_ceil(8).max(1);
-        let mut words = Vec::new();
-        words.try_reserve_exact(count).ok()?;
-        words.resize_with(count, AtomicU64::default);
-        Some(Memory(words))
+        let shape = Shape::array::<AtomicU64>(count).ok()?;
+        // SAFETY: the shape is not empty; it is that of so many words, each of which may be zero.
+        unsafe {
+            let first = NonNull::new(alloc_zeroed(shape))?;
+            Some(Memory(Vec::from_raw_parts(first.as_ptr().cast(), count, count)))
+        }
     }
 
     /// Its first byte.

@@ -320,7 +320,7 @@ impl Heap {
     }
 
     /// A block for a layout; null when there is no memory.
-    #[inline]
+    #[inline(never)]
     fn block(&self, layout: Layout) -> *mut u8 {
         let shape = shape(layout);
         let from_list = |state: &mut State| {
@@ -388,18 +388,15 @@ impl State {
         if self.end == 0 {
             self.reserve()?;
         }
-        // Where that is refused, what is asked for alone may not be.
-        let wanted = [
-            bytes.checked_add(STEP)?.checked_next_multiple_of(STEP)?,
-            bytes.checked_next_multiple_of(PAGE)?,
-        ];
-        let (memory, length) = wanted.into_iter().find_map(|wanted| {
-            let length = wanted.min(self.reserved.length());
-            if length < bytes || length == 0 {
-                return None;
-            }
-            Some((self.reserved.take_memory(length).map_err(refused).ok()?, length))
-        })?;
+        let wanted = bytes.checked_add(STEP)?.checked_next_multiple_of(STEP)?;
+        // Where so much is refused, or is not left, what is asked for alone may not be.
+        let least = bytes.next_multiple_of(PAGE);
+        let memory = self.reserved.take_memory(wanted).or_else(|errno| {
+            refused(errno);
+            self.reserved.take_memory(least)
+        });
+        let memory = memory.ok()?;
+        let length = memory.len();
         if self.list.size() == 0 {
             self.list = linked_list_allocator::Heap::from_slice(memory);
         } else {
