@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use tools::{run, succeed, text};
+use tools::{has, run, succeed, text};
 use workshop::{PLUGS, Workshop, number};
 
 #[test]
@@ -78,6 +78,19 @@ fn limits_of_address_space_and_mappings_are_told() {
     let output = run(workshop.tested("limits").args([&library, "1048576"]));
     let said = "opened 1 refused 1 wrong 0\nmappings used up: 1\n";
     assert_eq!(text(&output.stdout), said, "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_library_of_many_symbols_opens_in_little_memory_or_is_refused_with_a_text() {
+    let Some(workshop) = Workshop::open() else { return };
+    let library = workshop.library_of_many_symbols(60_000);
+    workshop.compile("limits.c", "limits", &[]);
+    let output = run(workshop.tested("limits").args([&library, "8192", "data"]));
+    let lines = text(&output.stdout);
+    let errors = text(&output.stderr);
+    assert!(lines.starts_with("opened 1 refused 1 wrong 0\n"), "{lines}{errors}");
+    // A list of all its symbols' addresses would be 480,000 bytes, and the heap likes to grow by 262,144.
+    assert!(number(&lines, "needed") < 100_000.0, "{lines}");
 }
 
 #[test]
@@ -151,6 +164,22 @@ fn a_hundred_thousand_symbols_are_found() {
     let Some(workshop) = Workshop::open() else { return };
     let line = workshop.look_up_in_many_symbols(100_000);
     assert_eq!(line, "found 1000 of 1000, absent 1000 of 1000\n");
+}
+
+#[test]
+fn twice_as_many_definitions_of_one_hash_are_no_more_than_twice_the_work() {
+    let Some(workshop) = Workshop::open() else { return };
+    if !has("valgrind") {
+        return;
+    }
+    let few = workshop.look_for_a_name_of_a_hash_that_many_have(1000);
+    let many = workshop.look_for_a_name_of_a_hash_that_many_have(2000);
+    println!("dlopen, dlsym, dlclose: {few:?}, {many:?} instructions");
+    // What goes with the square of their number would be four times as much.
+    assert!(
+        few.iter().zip(&many).all(|(few, many)| *many < 3 * few),
+        "{few:?} {many:?}"
+    );
 }
 
 #[test]

@@ -189,9 +189,9 @@ impl Mapping {
     /// Makes the first `length` bytes, a multiple of the page size, memory that may be used for anything from now on. What is left of the range is behind them.
     ///
     /// # Errors
-    /// EINVAL if there are fewer; `mprotect(2)`.
+    /// ENOMEM if there are fewer; `mprotect(2)`.
     pub fn take_memory(&mut self, length: usize) -> Result<&'static mut [MaybeUninit<u8>], Errno> {
-        let start = self.part(0, length)?;
+        let start = self.part(0, length).map_err(|_| Errno::ENOMEM)?;
         // SAFETY: the range is the mapping's own, and nobody uses it.
         unsafe { call::mprotect(start, length, call::PROT_READ | call::PROT_WRITE) }?;
         self.start = self.start.wrapping_add(length);
@@ -273,7 +273,7 @@ mod tests {
     fn memory_is_taken_from_the_front_and_stays() {
         let mut mapping = reserve(8, 2).unwrap();
         let start = mapping.start();
-        assert_eq!(mapping.take_memory(3 * PAGE).map(drop), Err(Errno::EINVAL));
+        assert_eq!(mapping.take_memory(3 * PAGE).map(drop), Err(Errno::ENOMEM));
         let memory = mapping.take_memory(PAGE).unwrap();
         assert_eq!((mapping.start(), mapping.length()), (start + PAGE, PAGE));
         drop(mapping);

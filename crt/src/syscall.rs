@@ -295,10 +295,8 @@ impl Stat {
 }
 
 fn stat_with(call: impl FnOnce(usize) -> Result<usize, Errno>) -> Result<Stat, Errno> {
-    let mut raw = core::mem::MaybeUninit::<arch::RawStat>::zeroed();
-    call(raw.as_mut_ptr() as usize)?;
-    // SAFETY: zeroed, then perhaps written by the kernel; every bit pattern is a value of its integers.
-    let raw = unsafe { raw.assume_init() };
+    let mut raw = arch::RawStat::default();
+    call(&raw mut raw as usize)?;
     Ok(Stat {
         device: raw.st_dev,
         inode: raw.st_ino,

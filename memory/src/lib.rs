@@ -25,7 +25,7 @@ thread_local! {
     /// Files opened and not closed. `File` closes itself by a plain function, which can reach only what is global; each test has
     /// a thread of its own.
     static OPEN: Cell<usize> = const { Cell::new(0) };
-    /// Mappings made and not released, by run-time address: the bytes of their extents.
+    /// Mappings made and not released, by run-time address: the bytes of their extents, of those that meet in one.
     static MAPPED: RefCell<Vec<(u64, Vec<Vec<u8>>)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -160,9 +160,8 @@ impl Memory {
     }
 }
 
-/// What the pieces of a plan put into one extent, in the order in which they would be mapped.
-fn content(range: &lode::layout::Range, layout: &Layout, bytes: &[u8]) -> Vec<u8> {
-    let mut memory = vec![0; usize::try_from(range.length).unwrap()];
+/// Fills the zeros of one extent with what the pieces of a plan put into it, in the order in which they would be mapped.
+fn fill(memory: &mut [u8], range: &lode::layout::Range, layout: &Layout, bytes: &[u8]) {
     let (first, end) = (range.start.0, range.start.0 + range.length);
     for piece in &layout.pieces {
         // The part of `start..start + length` that lies in the extent.
@@ -189,7 +188,6 @@ fn content(range: &lode::layout::Range, layout: &Layout, bytes: &[u8]) -> Vec<u8
             memory[places].fill(0);
         }
     }
-    memory
 }
 
 impl Host for Memory {
@@ -255,22 +253,30 @@ impl Host for Memory {
             }
             start
         };
-        let mut memory: Vec<Vec<u8>> = layout
-            .extents
-            .iter()
-            .map(|range| content(range, layout, &file.bytes))
-            .collect();
-        let extents = layout
-            .extents
-            .iter()
-            .zip(&mut memory)
-            .map(|(range, memory)| Extent {
-                start: range.start,
-                length: range.length,
-                host: Pointer::new(memory.as_mut_ptr()),
-                access: range.access,
-            })
-            .collect();
+        // Extents that meet are one allocation, as they are one stretch of memory in a process: a table may go on from one to the next.
+        let meet = |one: &lode::layout::Range, next: &lode::layout::Range| one.start.0 + one.length == next.start.0;
+        let (mut memory, mut extents) = (Vec::new(), Vec::new());
+        for ranges in layout.extents.chunk_by(meet) {
+            let lengths = ranges.iter().map(|range| usize::try_from(range.length).unwrap());
+            let mut bytes: Vec<u8> = vec![0; lengths.clone().sum()];
+            let mut rest = &mut bytes[..];
+            for (range, length) in ranges.iter().zip(lengths) {
+                let (place, behind) = rest.split_at_mut(length);
+                fill(place, range, layout, &file.bytes);
+                rest = behind;
+            }
+            let mut place = bytes.as_mut_ptr();
+            for range in ranges {
+                extents.push(Extent {
+                    start: range.start,
+                    length: range.length,
+                    host: Pointer::new(place),
+                    access: range.access,
+                });
+                place = place.wrapping_add(range.length as usize);
+            }
+            memory.push(bytes);
+        }
         MAPPED.with_borrow_mut(|mapped| mapped.push((start.0, memory)));
         let reservation = Reservation {
             start,
@@ -278,7 +284,7 @@ impl Host for Memory {
             release,
         };
         let bias = Bias(start.0.wrapping_sub(layout.span.0.0));
-        // SAFETY: each extent is an allocation of its own, of exactly its length; it lives until `release` is called by the
+        // SAFETY: each extent is as many bytes of an allocation and of no other extent; it lives until `release` is called by the
         // reservation, which the image owns, and nothing else looks at it.
         Ok(unsafe { Image::new(bias, extents, Some(reservation)) })
     }

@@ -1,5 +1,8 @@
-// Opens a library in children whose address space is limited to one size after the other, and in one that has as many mappings as the kernel allows: it opens or is
-// refused with a text that says why, and opens when the limit is gone.
+// Opens a library in children whose address space (or, when a third word is there, whose data) is limited to one size after the other, and in one that has as many
+// mappings as the kernel allows: it opens or is refused with a text that says why, and opens when the limit is gone.
+//
+// limits LIBRARY STEP [data]: sizes go up by STEP bytes, from what the process has; those of data from STEP (0 is none to the kernel), and it is told how much more than
+// the process has is needed to open.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -11,6 +14,7 @@
 #include <unistd.h>
 
 static const char *library;
+static int resource = RLIMIT_AS;
 
 // 0: opened, 1: refused with a reason, 2: neither.
 static int open_it(void)
@@ -27,21 +31,22 @@ static int open_it(void)
     return 2;
 }
 
+// In bytes: address space, or data with the stack.
 static long size(void)
 {
-    long pages = 0;
+    long space = 0, data = 0;
     FILE *file = fopen("/proc/self/statm", "r");
-    fscanf(file, "%ld", &pages);
+    fscanf(file, "%ld %*d %*d %*d %*d %ld", &space, &data);
     fclose(file);
-    return pages * 4096;
+    return (resource == RLIMIT_AS ? space : data) * 4096;
 }
 
 static int with_limit(long bytes)
 {
     struct rlimit limit = {bytes, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
-    setrlimit(RLIMIT_AS, &limit);
+    setrlimit(resource, &limit);
     int answer = open_it();
-    setrlimit(RLIMIT_AS, &none);
+    setrlimit(resource, &none);
     return answer == 1 && open_it() != 0 ? 2 : answer;
 }
 
@@ -71,9 +76,22 @@ int main(int count, char **arguments)
 {
     library = arguments[1];
     int answers[4] = {0}, step = atoi(arguments[2]);
-    for (int i = 0; i < 150; i++)
-        answers[in_a_child(with_limit, size() + i * (long)step)]++;
+    long first, least = 0;
+    if (count > 3)
+        resource = RLIMIT_DATA, first = step;
+    else
+        first = size();
+    for (int i = 0; i < 150; i++) {
+        int answer = in_a_child(with_limit, first + i * (long)step);
+        if (answer == 0 && !answers[0])
+            least = first + i * (long)step - size();
+        answers[answer]++;
+    }
     printf("opened %d refused %d wrong %d\n", answers[0] > 0, answers[1] > 0, answers[2] + answers[3]);
+    if (count > 3) {
+        printf("needed %ld\n", least < 0 ? 0 : least);
+        return 0;
+    }
     printf("mappings used up: %d\n", in_a_child(with_many_mappings, 0));
     return 0;
 }

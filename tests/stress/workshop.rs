@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use forge::{Binding, HashStyle, Kind, Module};
+use forge::{Binding, HashStyle, Kind, Module, sysv_hash};
 use temp_dir::TempDir;
 
 use super::tools::{has, loader, succeed};
@@ -118,8 +118,8 @@ impl Workshop {
         self.folder.child(name).display().to_string()
     }
 
-    /// Makes a library with `count` symbols, and looks up some of them and some that it has not; returns what that says.
-    pub fn look_up_in_many_symbols(&self, count: u32) -> String {
+    /// Makes `libsymbols.so` with `count` symbols, and words that hold the addresses of a hundred of them.
+    pub fn library_of_many_symbols(&self, count: u32) -> String {
         let mut source = String::from(".text\n.globl first\nfirst:\nmov $1, %eax\nret\n");
         for number in 0..count {
             writeln!(
@@ -129,12 +129,80 @@ impl Workshop {
             )
             .unwrap();
         }
+        source.push_str(".data\n");
+        for number in (0..count).step_by(count as usize / 100) {
+            writeln!(source, ".quad symbol_{number}").unwrap();
+        }
         fs::write(self.folder.child("symbols.s"), source).unwrap();
         let mut command = Command::new("gcc");
         command.args(["-shared", "-nostdlib", "symbols.s", "-o", "libsymbols.so"]);
         succeed(command.current_dir(self.folder()));
+        "./libsymbols.so".to_owned()
+    }
+
+    /// Makes a library with `count` symbols, and looks up some of them and some that it has not; returns what that says.
+    pub fn look_up_in_many_symbols(&self, count: u32) -> String {
+        let library = self.library_of_many_symbols(count);
         self.compile("symbols.c", "symbols", &[]);
-        succeed(self.tested("symbols").args(["./libsymbols.so", &count.to_string()]))
+        succeed(self.tested("symbols").args([&library, &count.to_string()]))
+    }
+
+    /// Looks for a name where there are `count` definitions of another one that has the same hash, in each of three libraries: in DT_HASH as a library is
+    /// opened (by lode's index), in DT_GNU_HASH by dlsym among all (in the table of what many libraries define); and closes one of them. Returns how many
+    /// instructions the three took, as valgrind counts them.
+    pub fn look_for_a_name_of_a_hash_that_many_have(&self, count: usize) -> [u64; 3] {
+        let write = |name: &str, library: &Module| {
+            fs::write(self.folder.child(name), library.forge().bytes).unwrap();
+        };
+        // "ab" and "bA" have one DT_GNU_HASH, so all strings of these two have.
+        let name = "ab".repeat(12);
+        let buckets = count as u32 / 2;
+        let is_beside = |other: &String| *other != name && sysv_hash(other) % buckets == sysv_hash(&name) % buckets;
+        let absent = (1..1u32 << 12).map(|bits| {
+            let of = |place: u32| if bits >> place & 1 == 0 { "ab" } else { "bA" };
+            (0..12).map(of).collect::<String>()
+        });
+        let absent = absent.into_iter().find(is_beside).unwrap();
+        for (file, style) in [
+            ("sysv.so", HashStyle::Sysv),
+            ("gnu1.so", HashStyle::Gnu),
+            ("gnu2.so", HashStyle::Gnu),
+        ] {
+            let mut library = Module::library(file);
+            library.hash_style(style);
+            let code = library.text(&[0xc3]);
+            for _ in 1..count {
+                library.define(&name, Binding::Global, Kind::Function, code, 1);
+            }
+            write(file, &library);
+        }
+        let mut asks = Module::library("asks.so");
+        asks.needed("sysv.so").runpath("$ORIGIN");
+        let place = asks.data(&[0; 8]);
+        let symbol = asks.undefined(&absent, Binding::Weak);
+        asks.relocation(place, 1, Some(symbol), 0);
+        write("asks.so", &asks);
+        // So many references that it pays to know what each of so many libraries defines.
+        let many = self.libraries("many", 20, false);
+        let mut refers = Module::library("refers.so");
+        let first = refers.undefined("first", Binding::Global);
+        for _ in 0..4000 {
+            let place = refers.data(&[0; 8]);
+            refers.relocation(place, 1, Some(first), 0);
+        }
+        write("refers.so", &refers);
+        self.compile("work.c", "work", &[]);
+        let profile = self.folder.child("profile");
+        let mut command = Command::new("valgrind");
+        command
+            .arg("--tool=callgrind")
+            .arg(format!("--callgrind-out-file={}", profile.display()));
+        command.arg(&self.loader).args(["./work", "./asks.so", &absent, &many]);
+        command.args(["./refers.so", "./gnu1.so", "./gnu2.so"]);
+        command.env("LODE_OPTIONS", "resolver=index");
+        succeed(command.current_dir(self.folder()));
+        let profile = fs::read_to_string(profile).unwrap();
+        ["open_one", "find", "close_one"].map(|function| of_call(&profile, function))
     }
 
     /// A program of the folder under the loader that is tested.
@@ -164,4 +232,16 @@ pub fn number(line: &str, word: &str) -> f64 {
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(behind.1.len());
     behind.1[..end].parse().unwrap()
+}
+
+/// What the one call of a function took (Callgrind Format Specification): a name is written out once, as in `fn=(3) find`; after that its number stands for it.
+fn of_call(profile: &str, function: &str) -> u64 {
+    let named = profile
+        .lines()
+        .find_map(|line| line.strip_suffix(&format!(" {function}")));
+    let (_, number) = named.and_then(|line| line.rsplit_once('=')).unwrap();
+    let call = format!("cfn={number}");
+    let mut lines = profile.lines().skip_while(|line| line.split(' ').next() != Some(&call));
+    // The name, how often it is called from where, and what that took.
+    lines.nth(2).unwrap().rsplit(' ').next().unwrap().parse().unwrap()
 }

@@ -1,6 +1,6 @@
 //! Which definition a reference gets.
 
-use forge::{Binding, HashStyle, Kind, Module, SymbolId, TEXT, Visibility};
+use forge::{Binding, HashStyle, Kind, Module, SegmentField, SymbolId, TEXT, Visibility};
 use lode::event::Interest;
 
 use crate::stand::{PROGRAM, Stand, error};
@@ -474,4 +474,39 @@ fn bindings_are_told_with_both_sides() {
             "bind f of /bin/main to /lib/libb.so",
         ]
     );
+}
+
+/// patchelf lays a program's tables into a segment of its own in front of the others, and the symbol table may end in the next one.
+#[test]
+fn a_symbol_table_may_go_on_in_the_next_segment() {
+    const PT_LOAD: u64 = 1;
+    let mut program = Module::program("/lib/ld.so");
+    let places: Vec<(u64, u64)> = (0..300)
+        .map(|number| {
+            let (symbol, value) = function(&mut program, &format!("f{number}"), Binding::Global);
+            (pointer(&mut program, symbol), value)
+        })
+        .collect();
+    let mut forged = program.forge();
+    let (interpreter, first) = (forged.segment_of(3).unwrap(), forged.segment_of(1).unwrap());
+    assert!(interpreter < first);
+    let length = forged.segment(first, SegmentField::Filesz);
+    for (segment, start, length) in [(interpreter, 0, 0x1000), (first, 0x1000, length - 0x1000)] {
+        forged
+            .set_segment(segment, SegmentField::Type, PT_LOAD)
+            .set_segment(segment, SegmentField::Flags, 4)
+            .set_segment(segment, SegmentField::Offset, start)
+            .set_segment(segment, SegmentField::Vaddr, start)
+            .set_segment(segment, SegmentField::Filesz, length)
+            .set_segment(segment, SegmentField::Memsz, length)
+            .set_segment(segment, SegmentField::Align, 0x1000);
+    }
+    let table = forged.dynamic(6).unwrap();
+    assert!(table < 0x1000 && table + 24 * 300 > 0x1000);
+    let mut stand = Stand::new(&program);
+    stand.host.add(PROGRAM, forged.bytes);
+    stand.start().unwrap();
+    for (place, value) in places {
+        assert_eq!(stand.word(PROGRAM, place), stand.at(PROGRAM, value));
+    }
 }

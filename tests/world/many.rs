@@ -6,8 +6,11 @@ use std::sync::atomic::Ordering;
 
 use fastrand::Rng;
 use forge::{Binding, Module};
+use lode::event::{Event, Interest, Log, Sink};
+use lode::scope::Scope;
 use lode::stages::unload::unneeded;
-use lode::world::{self, ModuleId, World};
+use lode::symbols::{Use, Wanted};
+use lode::world::{self, ModuleId, Namespace, World};
 
 use crate::binding::{function, pointer};
 use crate::stand::{Stand, memory};
@@ -61,6 +64,36 @@ fn open(stand: &mut Stand, number: usize, with_catalogue: bool) {
     }
 }
 
+/// Nobody reads of the searches: who does sees no catalogue.
+struct Nobody;
+
+impl Sink for Nobody {
+    fn take(&self, _: &Event<'_>) {}
+}
+
+/// Who defines each name for everybody, as dlsym finds it.
+fn definers(world: &World) -> Vec<String> {
+    let scope = Scope {
+        roster: world.roster(),
+        namespace: Namespace::BASE,
+        lists: [&world.global, &[]],
+        unique: &world.unique,
+        covered: world.global.get(..world.modules.covered()).unwrap(),
+        index: None,
+    };
+    let log = Log {
+        interest: Interest::empty(),
+        sink: &Nobody,
+    };
+    let own = (0..LIBRARIES).map(|number| format!("own{number}"));
+    own.chain(["common".to_owned()])
+        .map(|name| {
+            let found = scope.find(&Wanted::new(name.as_bytes(), None, Use::Address), None, log);
+            format!("{name} {:?}", found.map(|found| found.module.name.to_string()))
+        })
+        .collect()
+}
+
 #[test]
 fn the_catalogue_leads_to_the_definitions_that_the_walk_finds() {
     let mut stands = [false, true].map(|with_catalogue| {
@@ -90,6 +123,7 @@ fn the_catalogue_leads_to_the_definitions_that_the_walk_finds() {
         stand
     });
     assert_eq!(traces(&stands[0]), traces(&stands[1]));
+    assert_eq!(definers(&stands[0].world), definers(&stands[1].world));
     let [walk, index] = stands.each_mut().map(|stand| stand.world.modules.covered());
     assert_eq!((walk, index), (0, stands[1].world.global.len()));
     for stand in &mut stands {

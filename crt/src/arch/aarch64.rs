@@ -621,7 +621,7 @@ pub mod number {
 
 /// `struct stat` as the kernel fills it (`include/uapi/asm-generic/stat.h`).
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct RawStat {
     /// Device of the file system.
     pub st_dev: u64,

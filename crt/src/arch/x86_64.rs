@@ -704,7 +704,7 @@ pub mod number {
 
 /// `struct stat` as the kernel fills it (`arch/x86/include/uapi/asm/stat.h`).
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct RawStat {
     /// Device of the file system.
     pub st_dev: u64,

@@ -115,6 +115,13 @@ fn linked(block: &mut [MaybeUninit<Unit>], next: *mut Unit) -> *mut Unit {
     block.as_mut_ptr().cast()
 }
 
+/// Gives a block back to the list that handed it out.
+fn put_back(list: &mut linked_list_allocator::Heap, block: Block) {
+    let shape = Layout::for_value(block);
+    // SAFETY: the list handed it out, with this size, and whoever had it gives it away here.
+    unsafe { list.deallocate(NonNull::from(block).cast(), shape) };
+}
+
 /// A list of blocks. It owns them.
 #[derive(Debug)]
 struct Blocks(*mut Unit);
@@ -306,11 +313,40 @@ impl Heap {
 
     /// Takes back a block of the spare memory; it is lost in the middle of an edit of that.
     #[cold]
-    fn give_spare_back(&self, block: NonNull<u8>, shape: Layout) {
+    fn give_spare_back(&self, block: Block) {
         if let Some(mut list) = self.spare() {
-            // SAFETY: the list handed it out, with this shape, and whoever had it gives it away here.
-            unsafe { list.deallocate(block, shape) };
+            put_back(&mut list, block);
         }
+    }
+
+    /// A block for a layout; null when there is no memory.
+    #[inline(never)]
+    fn block(&self, layout: Layout) -> *mut u8 {
+        let shape = shape(layout);
+        let from_list = |state: &mut State| {
+            let end = state.end;
+            let block = state.allocate(shape);
+            if end != state.end {
+                let start = state.list.bottom().addr();
+                self.note(1, start, state.end.wrapping_sub(start));
+            }
+            block
+        };
+        let mut attempts = 0..ATTEMPTS;
+        let block = loop {
+            let block = self.with(from_list).or_else(|| mapped(shape));
+            if let Some(block) = block.or_else(|| self.spared(shape)) {
+                break block;
+            }
+            // For the list alone a handler would wait for ever, and so would the child of a fork whose holder is not in it; any other thread has nothing better to do.
+            if self.is_own() || attempts.next().is_none() {
+                break null_mut();
+            }
+        };
+        if block.is_null() {
+            self.exhausted.store(true, Ordering::Relaxed);
+        }
+        block
     }
 
     /// Notes where the memory of the list of this index lies.
@@ -353,11 +389,14 @@ impl State {
             self.reserve()?;
         }
         let wanted = bytes.checked_add(STEP)?.checked_next_multiple_of(STEP)?;
-        let length = wanted.min(self.reserved.length());
-        if length < bytes || length == 0 {
-            return None;
-        }
-        let memory = self.reserved.take_memory(length).map_err(refused).ok()?;
+        // Where so much is refused, or is not left, what is asked for alone may not be.
+        let least = bytes.next_multiple_of(PAGE);
+        let memory = self.reserved.take_memory(wanted).or_else(|errno| {
+            refused(errno);
+            self.reserved.take_memory(least)
+        });
+        let memory = memory.ok()?;
+        let length = memory.len();
         if self.list.size() == 0 {
             self.list = linked_list_allocator::Heap::from_slice(memory);
         } else {
@@ -407,15 +446,15 @@ impl State {
         Some(block)
     }
 
-    /// Whether the room begins behind these units.
-    fn is_last(&self, block: &[MaybeUninit<Unit>]) -> bool {
+    /// Whether the block that ends here is the last one of the room, which begins behind it.
+    fn is_last(&self, end: *const MaybeUninit<Unit>) -> bool {
         let room = self.room.as_deref();
-        room.is_some_and(|room| core::ptr::eq(block.as_ptr_range().end, room.as_ptr()))
+        room.is_some_and(|room| core::ptr::eq(end, room.as_ptr()))
     }
 
-    /// Makes the last block of the room this many units longer, if it is the last.
-    fn extend(&mut self, block: &[MaybeUninit<Unit>], more: usize) -> bool {
-        let is_possible = self.is_last(block) && self.room.as_deref().is_some_and(|room| more <= room.len());
+    /// Makes the block that ends here this many units longer, if it is the last one of the room.
+    fn extend(&mut self, end: *const MaybeUninit<Unit>, more: usize) -> bool {
+        let is_possible = self.is_last(end) && self.room.as_deref().is_some_and(|room| more <= room.len());
         if is_possible {
             let behind = self.room.take().and_then(|room| room.split_at_mut_checked(more));
             self.room = behind.map(|(_, rest)| rest);
@@ -426,18 +465,14 @@ impl State {
     /// Takes a block of this shape back. A long one of the room, which is a small one, is lost if it is not the last.
     fn give_back(&mut self, block: Block, shape: Layout) {
         let first = block.as_mut_ptr();
-        if self.is_last(block) {
+        if self.is_last(block.as_ptr_range().end) {
             let units = block.len() + self.room.take().map_or(0, |room| room.len());
             // SAFETY: the room is the rest of the memory that the block was taken from, and both are the state's.
             self.room = Some(unsafe { core::slice::from_raw_parts_mut(first, units) });
         } else if let Some(kept) = self.kept(shape) {
             kept.push(block);
         } else if (self.list.bottom()..self.list.top()).contains(&first.cast()) {
-            // SAFETY: the list handed it out, with this size, and whoever had it gives it away here.
-            unsafe {
-                self.list
-                    .deallocate(NonNull::from(&mut *block).cast(), Layout::for_value(block))
-            }
+            put_back(&mut self.list, block);
         }
     }
 
@@ -470,31 +505,7 @@ unsafe impl Sync for Heap {}
 // their own.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let shape = shape(layout);
-        let from_list = |state: &mut State| {
-            let end = state.end;
-            let block = state.allocate(shape);
-            if end != state.end {
-                let start = state.list.bottom().addr();
-                self.note(1, start, state.end.wrapping_sub(start));
-            }
-            block
-        };
-        let mut attempts = 0..ATTEMPTS;
-        let block = loop {
-            let block = self.with(from_list).or_else(|| mapped(shape));
-            if let Some(block) = block.or_else(|| self.spared(shape)) {
-                break block;
-            }
-            // For the list alone a handler would wait for ever, and so would the child of a fork whose holder is not in it; any other thread has nothing better to do.
-            if self.is_own() || attempts.next().is_none() {
-                break null_mut();
-            }
-        };
-        if block.is_null() {
-            self.exhausted.store(true, Ordering::Relaxed);
-        }
-        block
+        self.block(layout)
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -504,15 +515,13 @@ unsafe impl GlobalAlloc for Heap {
         let (before, after) = (shape(layout).size(), shape(wanted).size());
         let is_long_enough = before == after
             || before < after && {
-                // SAFETY: the caller's promise; nothing is read.
-                let old = unsafe { core::slice::from_raw_parts(block.cast::<MaybeUninit<Unit>>(), before / UNIT) };
-                self.with(|state| state.extend(old, (after - before) / UNIT)) == Some(true)
+                let end = block.wrapping_add(before).cast();
+                self.with(|state| state.extend(end, (after - before) / UNIT)) == Some(true)
             };
         if is_long_enough {
             return block;
         }
-        // SAFETY: a shape that the caller asks for.
-        let other = unsafe { self.alloc(wanted) };
+        let other = self.block(wanted);
         if !other.is_null() {
             // SAFETY: both blocks have as many bytes, and the caller gives the former back.
             unsafe {
@@ -526,17 +535,16 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(start) = NonNull::new(block) else { return };
         let shape = shape(layout);
-        match self.place_of(start) {
-            None => {
-                // SAFETY: a mapping that `alloc` made for this block alone. One that cannot be given back stays.
-                let _ = unsafe { call::munmap(start.addr().get(), shape.size()) };
-                return;
-            }
-            Some(SPARE) => return self.give_spare_back(start, shape),
-            Some(_) => {}
-        }
+        let Some(place) = self.place_of(start) else {
+            // SAFETY: a mapping that `alloc` made for this block alone. One that cannot be given back stays.
+            let _ = unsafe { call::munmap(start.addr().get(), shape.size()) };
+            return;
+        };
         // SAFETY: the caller's promise: handed out here for this layout, so with this shape, and used no longer.
         let block: Block = unsafe { core::slice::from_raw_parts_mut(block.cast(), shape.size() / UNIT) };
+        if place == SPARE {
+            return self.give_spare_back(block);
+        }
         let mut block = Some(block);
         self.with(|state| block.take().map(|block| state.give_back(block, shape)));
         if let Some(block) = block {
