@@ -1,0 +1,2 @@
+_Thread_local int apart = 7;
+int *place(void) { return &apart; }
