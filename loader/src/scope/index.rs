@@ -57,11 +57,13 @@ fn owned(hash: u32, member: usize) -> u32 {
 }
 
 impl<'a> Index<'a> {
-    /// The index of a scope in which so many `references` will be looked up. `None` when there are none, or when the walk is asked for.
+    /// The index of a scope in which so many `references` will be looked up. `None` when there are none, when the walk is asked for, or when it is as good: for a few
+    /// references, and modules that are found by what they define ([`Scope::covered`]).
     #[inline(never)]
     pub fn new(scope: &Scope<'a, '_>, references: u64) -> Option<Index<'a>> {
         let resolver = RESOLVER.load(Ordering::Relaxed);
-        if resolver == WALK || references == 0 {
+        let is_known = references < FEW && !scope.covered.is_empty() && resolver != INDEX;
+        if resolver == WALK || references == 0 || is_known {
             return None;
         }
         let mut members = Vec::new();
