@@ -56,6 +56,8 @@ pub(super) fn set_failure(error: Box<Error>) {
         runtime.log.emit(Interest::FILES, || Event::Failed(&error));
     }
     let _former = own_failure().swap(Some(error));
+    // musl tells of the end of a thread only where it is asked to, and until then this stays.
+    super::musl::announce_thread();
 }
 
 /// A call that succeeds takes the thread's former failure back.
