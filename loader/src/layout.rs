@@ -185,7 +185,8 @@ impl Layout {
         if planner.before.is_none() {
             return Err(Kind::malformed(Rule::NoLoadSegment, 0, 0));
         }
-        let mut layout = planner.layout;
+        // Where it is: a small stack has no room for another one.
+        let layout = &mut planner.layout;
         for (index, segment) in headers.iter().enumerate() {
             let earlier = headers.get(..index).unwrap_or(&[]);
             if stands_once(segment.kind) && earlier.iter().any(|other| other.kind == segment.kind) {
@@ -194,7 +195,7 @@ impl Layout {
             layout.read(segment, file_length)?;
         }
         layout.phdr = headers_in_memory(header, headers).or(layout.phdr);
-        Ok(layout)
+        Ok(planner.layout)
     }
 
     /// Bytes to reserve so that an address with the right alignment lies in them: see [`Layout::place_in`].

@@ -382,14 +382,7 @@ impl Work<'_, '_, '_> {
         } else {
             self.search(quest, &mut tried)
         };
-        found.unwrap_or_else(|| {
-            let library = Name::new(name);
-            Err(Kind::Missing {
-                library: library.clone(),
-                tried,
-            }
-            .of(Stage::Map, &library))
-        })
+        found.unwrap_or_else(|| Err(missing(name, tried)))
     }
 
     fn search(&mut self, quest: &Quest<'_>, tried: &mut Vec<Tried>) -> Option<Result<ModuleId>> {
@@ -620,6 +613,15 @@ fn need(module: &Module, number: usize) -> Option<(&'static [u8], Tie)> {
         Some(name) => Some((name, Tie::Needed)),
         None => module.filtee_names.get(number - module.needed_names.len()).copied(),
     }
+}
+
+/// A library that is nowhere. Apart, because a small stack has no room for what it takes.
+#[cold]
+#[inline(never)]
+fn missing(name: &[u8], tried: Vec<Tried>) -> Box<Error> {
+    let library = Name::new(name);
+    let culprit = library.clone();
+    Kind::Missing { library, tried }.of(Stage::Map, &culprit)
 }
 
 /// Why the search goes on after this failure. The error comes back when it must end: out of descriptors or memory, a damaged file.
