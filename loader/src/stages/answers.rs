@@ -1,7 +1,8 @@
-//! What the references of one table lead to: each symbol is looked up once, and many at a time.
+//! What the references of one table lead to: each symbol is looked up once, or hardly ever again, and many at a time.
 //!
-//! The next symbols of a table are looked up together, so that what their look-ups read is fetched together ([`Index::fetch`]). Addresses stand here by the
-//! number of the symbol when the entries are applied; of what is wanted for more than its address, the definition stands here until the next ones are read.
+//! The next symbols of a table are looked up together, so that what their look-ups read is fetched together: first the entries, then the symbols, then the names
+//! ([`Index::fetch`]). Their addresses stand here when the entries are applied, in a table that stays in the processor's cache; of what is wanted for more than its
+//! address, the definition stands here until the next ones are read.
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
