@@ -420,6 +420,8 @@ impl Symbols {
         if start < first {
             return None;
         }
+        // A bucket has one symbol or two as a rule.
+        self.fetch_tables(SymbolIndex(start));
         loop {
             let value = chains.get((index - first) as usize)?;
             if (value ^ wanted.hash) >> 1 == 0 && self.matches(SymbolIndex(index), wanted, &mut candidates) {
