@@ -100,9 +100,9 @@ pub struct Layout {
     pub page_size: u64,
     /// ET_EXEC: the addresses are run-time addresses.
     pub fixed: bool,
-    /// The mappings in the order in which they are to be made. Where two share a page the later one takes it. A module that is mapped keeps none.
+    /// The mappings in the order in which they are to be made. Where two share a page the later one takes it. A module that lode mapped keeps none.
     pub pieces: Vec<Piece>,
-    /// What the segments hold, to the byte, ascending and without overlap. A module that is mapped has them in its image.
+    /// What the segments hold, to the byte, ascending and without overlap. One that lode mapped has them in its image.
     pub extents: Vec<Range>,
     /// PT_DYNAMIC: address and bytes
     pub dynamic: Option<(Vaddr, u64)>,

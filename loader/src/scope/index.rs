@@ -28,7 +28,7 @@ pub const GROUP: usize = 32;
 const FEW: u64 = 1000;
 
 /// How many modules' filters the walk can ask while the index takes one definition in.
-const FILTERS_PER_DEFINITION: u64 = 4;
+const FILTERS_PER_DEFINITION: u64 = 2;
 
 /// The modules of a scope, and where it pays their definitions by hash.
 #[derive(Debug)]

@@ -4,7 +4,6 @@
 //! the same one.
 #![forbid(unsafe_code)]
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// Numbers by the texts of what they stand for. The texts are their owner's.
@@ -71,16 +70,27 @@ impl Numbers {
         }
     }
 
+    /// Makes room for the numbers of one thing more; `false` where there is no memory.
+    pub fn has_room(&mut self) -> bool {
+        self.entries.try_reserve(4).is_ok()
+    }
+
     /// Has a number found by a text that has none.
     #[inline(never)]
     pub fn add(&mut self, text: &[u8], number: u32) {
-        if self.entries.len() == self.first.len() {
-            self.first = vec![0; self.entries.len().saturating_mul(2).max(32)];
-            if self.entries.is_empty() {
-                self.seed = self.first.as_ptr().addr() as u64;
-            }
-            for index in 0..self.entries.len() {
-                self.link(index);
+        if self.entries.len() >= self.first.len() {
+            let length = self.first.len().saturating_mul(2).max(32);
+            let mut first = Vec::new();
+            // Where memory is short the chains grow longer.
+            if first.try_reserve_exact(length).is_ok() {
+                first.resize(length, 0);
+                self.first = first;
+                if self.entries.is_empty() {
+                    self.seed = self.first.as_ptr().addr() as u64;
+                }
+                for index in 0..self.entries.len() {
+                    self.link(index);
+                }
             }
         }
         let (hash, next) = (self.hash(text), 0);

@@ -12,33 +12,48 @@ use crate::scope::Definition;
 use crate::scope::index::{Ahead, GROUP};
 use crate::symbols::{Symbols, Use};
 
-/// How many addresses are kept at least, and at most. Linkers sort a table by its symbols, so that those of the next entries are what counts.
+/// How many addresses are kept at least, and at most: symbols whose numbers agree modulo that are looked up again and again where a table is not sorted by them, as
+/// linkers sort it.
 const FEWEST: usize = 4 * GROUP;
-const MOST: usize = 1024;
+const MOST: usize = 1 << 13;
 
 /// The references of one table.
 #[derive(Debug, Default)]
 pub struct Answers<'a> {
-    /// Each symbol has one place, by the lower bits of its number, and shares it with others.
-    known: Vec<(Option<SymbolIndex>, Address)>,
+    /// By the lower bits of the number of a symbol: which table's symbol it is, and its address.
+    known: Vec<(Asked, Address)>,
+    /// The number of the table, from 1. What stands here from others need not be taken away.
+    table: u32,
     /// The references that are looked up together.
     pub ahead: Vec<Ahead<'a>>,
     /// Those before this one have been applied.
     next: usize,
 }
 
+/// A symbol of a table: the number of the table in the upper half, that of the symbol in the lower one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Asked(u64);
+
 impl<'a> Answers<'a> {
     /// Forgets what was known: another table, with so many entries, has other symbols, or asks for something else.
     pub fn begin(&mut self, entries: usize) {
-        self.known.clear();
+        self.table = self.table.wrapping_add(1);
         self.ahead.clear();
         let places = entries.clamp(FEWEST, MOST).next_power_of_two();
-        if entries != 0 && self.known.try_reserve_exact(places).is_ok() {
-            self.known.resize(places, (None, Address(0)));
+        if entries != 0 && places > self.known.len() {
+            self.known.clear();
+            if self.known.try_reserve_exact(places).is_ok() {
+                self.known.resize(places, Default::default());
+            }
         }
     }
 
-    /// The place of a symbol. None is in a table without places.
+    #[inline(always)]
+    fn asked(&self, index: SymbolIndex) -> Asked {
+        Asked(u64::from(self.table) << 32 | u64::from(index.0))
+    }
+
+    /// The place of a symbol. There are as many as a power of two, or none.
     #[inline(always)]
     fn place(&self, index: SymbolIndex) -> usize {
         index.0 as usize & self.known.len().wrapping_sub(1)
@@ -48,15 +63,16 @@ impl<'a> Answers<'a> {
     #[inline(always)]
     pub fn get(&self, index: SymbolIndex) -> Option<Address> {
         let (known, address) = *self.known.get(self.place(index))?;
-        (known == Some(index)).then_some(address)
+        (known == self.asked(index)).then_some(address)
     }
 
     /// Notes an address.
     #[inline(always)]
     pub fn set(&mut self, index: SymbolIndex, address: Address) {
+        let asked = self.asked(index);
         let place = self.place(index);
         if let Some(known) = self.known.get_mut(place) {
-            *known = (Some(index), address);
+            *known = (asked, address);
         }
     }
 

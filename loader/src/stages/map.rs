@@ -315,6 +315,9 @@ impl Work<'_, '_, '_> {
                 library: name,
                 by: &asker_name,
             });
+        if !self.batch.known.has_room() {
+            return Err(Kind::os(NO_MEMORY_AT_HAND, Errno::ENOMEM).of(Stage::Map, &Name::new(name)));
+        }
         let before = self.batch.modules.len();
         let found = match is_musl {
             true => self.musl(quest),

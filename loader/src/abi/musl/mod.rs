@@ -198,7 +198,9 @@ impl Musl {
             others.find(|module| module.symbols.find_index(&wanted).is_some())?;
             let found = scope.find(&wanted, None, SILENT)?;
             let is_other = found.module.id != libc.id && found.symbol.kind() != symbol::STT_TLS;
-            (is_other && !found.is_indirect()).then(|| found.address())
+            let address = found.address();
+            // libc passes over a symbol without a value.
+            (is_other && !found.is_indirect() && address.0 != 0).then_some(address)
         };
         for reference in &mut self.references {
             if let Some(address) = found(reference.name) {
