@@ -8,9 +8,9 @@
 //! A world is freed by whoever unpublished it and saw that no reader is left that could have met it.
 #![allow(unsafe_code)]
 
-use alloc::alloc::{alloc, dealloc};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::alloc::Layout;
+use alloc::vec::Vec;
 use core::ffi::c_int;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -51,48 +51,36 @@ impl Published {
     /// What `dl_iterate_phdr` shows of each module of the list, made when it is first asked for. `None` without memory.
     pub(super) fn rows(&self) -> Option<&[PhdrInfo]> {
         let list = &self.world.list;
-        let mut rows = self.rows.load(Ordering::Acquire);
-        if rows.is_null() {
-            let shape = shape_of_rows(list.len())?;
-            // SAFETY: the shape is not empty.
-            rows = unsafe { alloc(shape) }.cast();
-            if rows.is_null() {
-                return None;
-            }
-            for (place, id) in list.iter().enumerate() {
-                // SAFETY: there is room for so many.
-                unsafe { rows.add(place).write(PhdrInfo::of(&self.world, *id)) };
-            }
+        if self.rows.load(Ordering::Acquire).is_null() {
+            let mut rows = Vec::new();
+            rows.try_reserve_exact(list.len()).ok()?;
+            rows.extend(list.iter().map(|id| PhdrInfo::of(&self.world, *id)));
+            let rows = Box::into_raw(rows.into_boxed_slice()).cast();
             // Another thread, or a signal handler of this one, may have made them meanwhile.
-            if let Err(others) = self
-                .rows
-                .compare_exchange(null_mut(), rows, Ordering::AcqRel, Ordering::Acquire)
-            {
-                // SAFETY: just made, with this shape, and nobody has seen it.
-                unsafe { dealloc(rows.cast(), shape) };
-                rows = others;
+            let (done, order) = (Ordering::AcqRel, Ordering::Relaxed);
+            if self.rows.compare_exchange(null_mut(), rows, done, order).is_err() {
+                self.drop_rows(rows);
             }
         }
         // SAFETY: one for each of the list; neither changes, and both stay as long as this does.
-        Some(unsafe { core::slice::from_raw_parts(rows, list.len()) })
+        Some(unsafe { core::slice::from_raw_parts(self.rows.load(Ordering::Acquire), list.len()) })
+    }
+
+    /// Gives back rows that nobody looks at.
+    fn drop_rows(&self, rows: *mut PhdrInfo) {
+        let rows = core::ptr::slice_from_raw_parts_mut(rows, self.world.list.len());
+        // SAFETY: `rows` made them as a box, with one for each of the list, and they are given back once.
+        drop(unsafe { Box::from_raw(rows) });
     }
 }
 
 impl Drop for Published {
     fn drop(&mut self) {
         let rows = *self.rows.get_mut();
-        if !rows.is_null()
-            && let Some(shape) = shape_of_rows(self.world.list.len())
-        {
-            // SAFETY: what `rows` made, with this shape, and nobody looks at it any longer.
-            unsafe { dealloc(rows.cast(), shape) };
+        if !rows.is_null() {
+            self.drop_rows(rows);
         }
     }
-}
-
-/// The memory that so many rows take, which is never none.
-fn shape_of_rows(count: usize) -> Option<Layout> {
-    Layout::array::<PhdrInfo>(count.max(1)).ok()
 }
 
 impl Linked for Published {

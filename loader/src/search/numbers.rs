@@ -83,7 +83,7 @@ impl Numbers {
             let mut first = Vec::new();
             // Where memory is short the chains grow longer.
             if first.try_reserve_exact(length).is_ok() {
-                first.resize(length, 0);
+                first.extend(core::iter::repeat_n(0, length));
                 self.first = first;
                 if self.entries.is_empty() {
                     self.seed = self.first.as_ptr().addr() as u64;
