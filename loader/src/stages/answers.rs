@@ -22,6 +22,8 @@ const MOST: usize = 1 << 13;
 pub struct Answers<'a> {
     /// By the lower bits of the number of a symbol: which table's symbol it is, and its address.
     known: Vec<(Asked, Address)>,
+    /// How many there are to be when the first address is known.
+    places: usize,
     /// The number of the table, from 1. What stands here from others need not be taken away.
     table: u32,
     /// The references that are looked up together.
@@ -39,13 +41,18 @@ impl<'a> Answers<'a> {
     pub fn begin(&mut self, entries: usize) {
         self.table = self.table.wrapping_add(1);
         self.ahead.clear();
-        let places = entries.clamp(FEWEST, MOST).next_power_of_two();
-        if entries != 0 && places > self.known.len() {
-            self.known.clear();
-            if self.known.try_reserve_exact(places).is_ok() {
-                self.known.resize(places, Default::default());
-            }
+        self.places = entries.clamp(FEWEST, MOST).next_power_of_two();
+    }
+
+    /// Without memory there are as many places as before.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self) {
+        self.known.clear();
+        if self.known.try_reserve_exact(self.places).is_ok() {
+            self.known.resize(self.places, Default::default());
         }
+        self.places = 0;
     }
 
     #[inline(always)]
@@ -69,6 +76,9 @@ impl<'a> Answers<'a> {
     /// Notes an address.
     #[inline(always)]
     pub fn set(&mut self, index: SymbolIndex, address: Address) {
+        if self.known.len() < self.places {
+            self.make_room();
+        }
         let asked = self.asked(index);
         let place = self.place(index);
         if let Some(known) = self.known.get_mut(place) {

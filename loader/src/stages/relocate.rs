@@ -435,10 +435,7 @@ impl<'a> Work<'a> {
                 && is_plain
                 && let Rows::Rela(entries) = entries
             {
-                let rest = (index..).map_while(|index| entries.get(index));
-                let alike = rest.take_while(|next| next.info == entry.info);
-                let words = alike.map(|next| (Vaddr(next.offset), next.addend.wrapping_add(base)));
-                let stored = tables.patch.store_run(words);
+                let stored = store_alike(&mut tables.patch, entries.skip(index), entry.info, base);
                 match known {
                     Some(_) => self.statistics.symbolic += stored as u64,
                     None => self.statistics.relative += stored as u64,
@@ -1013,6 +1010,14 @@ fn address(substitutes: &[Substitute], found: &Definition<'_>) -> Address {
 fn is_first_of_its_name(scope: &Scope<'_, '_>, found: &Definition<'_>) -> bool {
     let name = || found.module.symbols.name(&found.symbol);
     found.symbol.binding() == symbol::STB_GNU_UNIQUE && scope.first_of_its_name(name()).is_none()
+}
+
+/// Stores the words of the entries at the front of a table that have this `info`: `base` and their addends. Returns how many. Apart, because this loop runs for most
+/// entries of most files, and all it needs has to be in registers.
+#[inline(never)]
+fn store_alike(patch: &mut Patch<'_>, entries: Table<Rela>, info: u64, base: u64) -> usize {
+    let alike = entries.iter().take_while(|next| next.info == info);
+    patch.store_run(alike.map(|next| (Vaddr(next.offset), next.addend.wrapping_add(base))))
 }
 
 /// What a definition is looked up for; `None` when none is.
