@@ -502,6 +502,8 @@ impl<'a> Work<'a> {
             .begin((words.len() / step).saturating_sub(relative as usize));
         // The first entry whose symbol has not been looked up.
         let mut unread = relative as usize;
+        // The first entry whose memory has not been given back, and how many are until it is.
+        let (mut kept, most) = (0, entries_at_a_time(range.size));
         let entries = form.entries(words);
         while let Some(entry) = entries.get(index) {
             tables.cursor.index = index;
@@ -532,12 +534,20 @@ impl<'a> Work<'a> {
                 && is_plain
                 && let Rows::Rela(entries) = entries
             {
-                let stored = store_alike(&mut tables.patch, entries.skip(index), entry.info, base);
+                let alike = entries.skip(index).first(most);
+                let stored = store_alike(&mut tables.patch, alike, entry.info, base);
                 match known {
                     Some(_) => self.statistics.symbolic += stored as u64,
                     None => self.statistics.relative += stored as u64,
                 }
                 index += stored;
+            }
+            if index - kept >= most {
+                let size = (step * size_of::<u64>()) as u64;
+                let start = range.at.plus(kept as u64 * size).unwrap_or(range.at);
+                self.host
+                    .forget(&tables.module.image, start, (index - kept) as u64 * size);
+                kept = index;
             }
         }
         Ok(())
@@ -1309,6 +1319,21 @@ fn is_moved(tables: &mut Tables<'_>, at: Vaddr) -> bool {
     }
     tables.doubts += 1;
     relr::holds(tables.stream.iter(), at)
+}
+
+/// The smallest table whose memory is given back while it is applied, in bytes: nobody reads it again, and the pages of a table of megabytes are most of what a start has in memory. So
+/// many at a time cost less than at the end of the process.
+const LARGE_TABLE: u64 = 8 << 20;
+
+/// How much of it is given back at a time, in bytes.
+const TABLE_AT_A_TIME: usize = 4 << 20;
+
+/// How many entries of a table of `size` bytes are applied before their memory is given back.
+fn entries_at_a_time(size: u64) -> usize {
+    match size >= LARGE_TABLE {
+        true => TABLE_AT_A_TIME / size_of::<Rela>(),
+        false => usize::MAX,
+    }
 }
 
 fn check_count(relative: u64, entries: usize) -> core::result::Result<(), Fault> {
