@@ -1,11 +1,11 @@
 //! Builds test programs in a temporary folder, runs them under both loaders and judges what came out.
 
-use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::{env, fs};
 
 use temp_dir::TempDir;
 
@@ -203,9 +203,17 @@ impl Workshop {
         if binding == Binding::Now {
             command.env("LD_BIND_NOW", "1");
         }
-        if let (Mode::Interp, Some(libc)) = (mode, &oracle.libc) {
-            // The oracle does not read it, but the program may show what it was given.
-            command.env("LODE_OPTIONS", format!("libc={}", libc.display()));
+        // The oracle does not read it, but the program may show what it was given.
+        let libc = oracle.libc.as_ref().filter(|_| matches!(mode, Mode::Interp));
+        let libc = libc.map(|libc| format!("libc={}", libc.display()));
+        let resolver = env::var("LODE_TEST_RULES")
+            .ok()
+            .map(|rules| format!("resolver={rules}"));
+        let own = behaviour.environment.iter().find(|(name, _)| name == "LODE_OPTIONS");
+        let own = own.map(|(_, options)| options.clone());
+        let options: Vec<String> = [own, libc, resolver].into_iter().flatten().collect();
+        if !options.is_empty() {
+            command.env("LODE_OPTIONS", options.join(","));
         }
         execute(&mut command)
     }

@@ -46,6 +46,9 @@ pub struct Arguments {
     /// Disable each relocation arm and each refusal of tests/mutations.txt in turn; some test must fail
     #[arg(long)]
     mutate: bool,
+    /// How all tests look up symbols: `walk` or `index`; without it, as lode decides for each start
+    #[arg(long, value_name = "STRATEGY", value_parser = ["walk", "index"], conflicts_with = "mutate")]
+    resolver: Option<String>,
     /// Print how many lines of the decoders the corpus of fuzz/ reaches
     #[arg(long, conflicts_with_all = ["mutate", "bless", "suite", "filter"])]
     coverage: bool,
@@ -120,6 +123,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if let Some(seed) = arguments.seed.or_else(trees::number_of_the_commit) {
         command.env("LODE_SEED", seed.to_string());
+    }
+    if let Some(resolver) = &arguments.resolver {
+        // The first is for those that call lode's functions, and for those whose programs get an environment of their own.
+        command.env("LODE_TEST_RULES", resolver);
+        command.env("LODE_OPTIONS", format!("resolver={resolver}"));
     }
     if suite == Some(ROWS) {
         command.env("LODE_ROWS", "1");
