@@ -267,7 +267,8 @@ impl<'a> Scope<'a, '_> {
         let is_symbolic = from.dynamic.is_symbolic();
         if symbol.binding() == symbol::STB_LOCAL
             || (symbol.is_defined() && matches!(symbol.visibility(), symbol::STV_HIDDEN | symbol::STV_INTERNAL))
-            || (is_symbolic && from.symbols.is_own(index, &symbol, version, purpose))
+            || ((is_symbolic || self.is_first_to_have(from, index, &symbol))
+                && from.symbols.is_own(index, &symbol, version, purpose))
         {
             return Some(own);
         }
@@ -294,6 +295,20 @@ impl<'a> Scope<'a, '_> {
             return Some(if canonical { found } else { own });
         }
         Some(found)
+    }
+}
+
+impl Scope<'_, '_> {
+    /// Whether it is known without a look at any name that no module before `from` has what its own symbol asks for: most references of a library are to itself.
+    #[inline]
+    fn is_first_to_have(&self, from: &Module, index: SymbolIndex, symbol: &Symbol) -> bool {
+        symbol.is_defined()
+            && symbol.binding() != symbol::STB_GNU_UNIQUE
+            && from.symbols.is_in_order()
+            && !FOR_MUSL.load(Ordering::Relaxed)
+            && self
+                .index
+                .is_some_and(|index_of_scope| index_of_scope.is_denied_before(from, from.symbols.hash_at(index)))
     }
 }
 

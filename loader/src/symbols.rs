@@ -134,6 +134,9 @@ pub struct Symbols {
     pub has_definitions: bool,
 }
 
+/// Buckets of linkers have fewer symbols than this.
+const LONG_BUCKET: usize = 32;
+
 /// How many bytes of names say enough of what asks for a version.
 const MOST_OF_THE_NAMES: usize = 100;
 
@@ -509,10 +512,21 @@ impl Symbols {
         matches!(self.hash, Hash::Gnu { .. })
     }
 
-    /// Whether the hash table has the symbol at `index`.
-    fn has(&self, index: SymbolIndex) -> bool {
+    /// Whether the hash table has the symbol at `index`, and before all others whose names may be the same.
+    fn has_first(&self, index: SymbolIndex) -> bool {
         match &self.hash {
-            Hash::Gnu { chains, first, .. } => chains.get(index.0.wrapping_sub(*first) as usize).is_some(),
+            Hash::Gnu { chains, first, .. } => {
+                let place = index.0.wrapping_sub(*first) as usize;
+                let Some(hash) = chains.get(place) else { return false };
+                // Those of one bucket stand together, and the last one is marked.
+                let before = (0..place).rev().take(LONG_BUCKET);
+                for other in before.map_while(|place| chains.get(place)) {
+                    if other & 1 != 0 || (other ^ hash) >> 1 == 0 {
+                        return other & 1 != 0;
+                    }
+                }
+                place <= LONG_BUCKET
+            }
             Hash::Sysv { chains, .. } => (index.0 as usize) < chains.len(),
             Hash::None => false,
         }
@@ -520,7 +534,7 @@ impl Symbols {
 
     /// Whether a search of this module for what its own symbol asks for ends at that symbol.
     pub fn is_own(&self, index: SymbolIndex, symbol: &Symbol, version: Option<&Version>, purpose: Use) -> bool {
-        (version.is_some() || self.indices.is_none()) && purpose.takes(symbol) && self.has(index)
+        (version.is_some() || self.indices.is_none()) && purpose.takes(symbol) && self.has_first(index)
     }
 
     /// The symbols that the hash table can find. `None` when there are more than a linker would leave.

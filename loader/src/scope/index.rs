@@ -174,6 +174,18 @@ impl<'a> Index<'a> {
         None
     }
 
+    /// Whether the filters of all modules before `from` deny a hash, whose lowest bit does not count. `false` too where there is a table, which knows without them.
+    #[inline]
+    pub fn is_denied_before(&self, from: &Module, hash: u32) -> bool {
+        if !self.ends.is_empty() {
+            return false;
+        }
+        let is_denied = |filter: Filter| !filter.admits(hash | 1) && !filter.admits(hash & !1);
+        let is_asked = |member: &&Member<'_>| member.module.id == from.id || !member.filter.is_some_and(is_denied);
+        let first = self.members.iter().find(is_asked);
+        first.is_some_and(|member| member.module.id == from.id)
+    }
+
     #[inline(always)]
     fn find_by_hash(&self, wanted: &Wanted<'_>) -> Option<Found<'a>> {
         let mut slot = self.slot(wanted.hash);
