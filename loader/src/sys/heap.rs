@@ -122,6 +122,24 @@ fn put_back(list: &mut linked_list_allocator::Heap, block: Block) {
     unsafe { list.deallocate(NonNull::from(block).cast(), shape) };
 }
 
+/// Two blocks as one, or as they are if the second does not follow the first.
+fn joined(first: Block, second: Block) -> Result<Block, (Block, Block)> {
+    if !core::ptr::eq(first.as_ptr_range().end, second.as_ptr()) {
+        return Err((first, second));
+    }
+    let units = first.len() + second.len();
+    // SAFETY: both are parts of the room, which is one piece of memory, and nobody else has either.
+    Ok(unsafe { core::slice::from_raw_parts_mut(first.as_mut_ptr(), units) })
+}
+
+/// Takes so many units from the beginning of a piece of the room that has as many.
+fn split_off(piece: &mut Option<Block>, units: usize) -> Option<Block> {
+    piece.as_deref()?.len().checked_sub(units)?;
+    let (block, rest) = piece.take()?.split_at_mut_checked(units)?;
+    *piece = Some(rest).filter(|rest| !rest.is_empty());
+    Some(block)
+}
+
 /// A list of blocks. It owns them.
 #[derive(Debug)]
 struct Blocks(*mut Unit);
@@ -145,6 +163,8 @@ impl Blocks {
 struct State {
     /// What is left of the room. Blocks are taken from its beginning, and the last one can be given back to it, or grow into it.
     room: Option<Block>,
+    /// The longest piece that was given back between blocks of the room, with what was given back beside it. It serves as the room does, and before it.
+    gap: Option<Block>,
     list: linked_list_allocator::Heap,
     /// Blocks that were given back, by their size in units.
     kept: [Blocks; LARGEST_KEPT + 1],
@@ -172,6 +192,7 @@ impl Heap {
         Heap {
             state: UnsafeCell::new(State {
                 room: None,
+                gap: None,
                 list: linked_list_allocator::Heap::empty(),
                 kept: [const { Blocks(null_mut()) }; LARGEST_KEPT + 1],
                 reserved: Mapping::EMPTY,
@@ -431,48 +452,81 @@ impl State {
         }
     }
 
+    /// A block from the beginning of the gap, or else of the room.
     fn take_from_room(&mut self, shape: Layout) -> Option<Block> {
         let units = shape.size() / UNIT;
-        let room = self.room.as_deref()?;
-        let before = room.as_ptr().addr().wrapping_neg() % shape.align() / UNIT;
-        room.len().checked_sub(before)?.checked_sub(units)?;
-        let (before, rest) = self.room.take()?.split_at_mut_checked(before)?;
-        let (block, rest) = rest.split_at_mut_checked(units)?;
-        self.room = Some(rest);
-        if !before.is_empty() {
-            let shape = Layout::for_value(before);
-            self.give_back(before, shape);
+        let before = |piece: &[MaybeUninit<Unit>]| piece.as_ptr().addr().wrapping_neg() % shape.align() / UNIT;
+        let fits = |piece: &Block| piece.len().checked_sub(before(piece)).is_some_and(|rest| rest >= units);
+        let piece = match self.gap.as_ref().is_some_and(fits) {
+            true => &mut self.gap,
+            false => &mut self.room,
+        };
+        let known = piece.as_ref().filter(|piece| fits(piece))?;
+        let skipped = match before(known) {
+            0 => None,
+            units => split_off(piece, units),
+        };
+        let block = split_off(piece, units);
+        if let Some(skipped) = skipped {
+            let shape = Layout::for_value(skipped);
+            self.give_back(skipped, shape);
         }
-        Some(block)
+        block
     }
 
-    /// Whether the block that ends here is the last one of the room, which begins behind it.
-    fn is_last(&self, end: *const MaybeUninit<Unit>) -> bool {
-        let room = self.room.as_deref();
-        room.is_some_and(|room| core::ptr::eq(end, room.as_ptr()))
-    }
-
-    /// Makes the block that ends here this many units longer, if it is the last one of the room.
+    /// Makes the block that ends here this many units longer, if the gap or the room begins behind it and is as long.
     fn extend(&mut self, end: *const MaybeUninit<Unit>, more: usize) -> bool {
-        let is_possible = self.is_last(end) && self.room.as_deref().is_some_and(|room| more <= room.len());
-        if is_possible {
-            let behind = self.room.take().and_then(|room| room.split_at_mut_checked(more));
-            self.room = behind.map(|(_, rest)| rest);
-        }
-        is_possible
+        let is_behind =
+            |piece: &&mut Option<Block>| piece.as_ref().is_some_and(|piece| core::ptr::eq(end, piece.as_ptr()));
+        let behind = [&mut self.gap, &mut self.room].into_iter().find(is_behind);
+        behind.is_some_and(|piece| split_off(piece, more).is_some())
     }
 
-    /// Takes a block of this shape back. A long one of the room, which is a small one, is lost if it is not the last.
-    fn give_back(&mut self, block: Block, shape: Layout) {
-        let first = block.as_mut_ptr();
-        if self.is_last(block.as_ptr_range().end) {
-            let units = block.len() + self.room.take().map_or(0, |room| room.len());
-            // SAFETY: the room is the rest of the memory that the block was taken from, and both are the state's.
-            self.room = Some(unsafe { core::slice::from_raw_parts_mut(first, units) });
-        } else if let Some(kept) = self.kept(shape) {
+    /// Takes a block of this shape back.
+    fn give_back(&mut self, mut block: Block, shape: Layout) {
+        if (self.list.bottom()..self.list.top()).contains(&block.as_mut_ptr().cast()) {
+            match self.kept(shape) {
+                Some(kept) => kept.push(block),
+                None => put_back(&mut self.list, block),
+            }
+            return;
+        }
+        let mut gap = self.gap.take();
+        if let Some(beside) = gap {
+            (block, gap) = match joined(beside, block).or_else(|(gap, block)| joined(block, gap)) {
+                Ok(both) => (both, None),
+                Err((block, gap)) => (block, Some(gap)),
+            };
+        }
+        if let Some(room) = self.room.take() {
+            match joined(block, room) {
+                Ok(room) => (self.room, self.gap) = (Some(room), gap),
+                Err((block, room)) => {
+                    self.room = Some(room);
+                    self.keep_longer(block, gap);
+                }
+            }
+        } else {
+            self.keep_longer(block, gap);
+        }
+    }
+
+    /// Has the longer of two pieces be the gap, and keeps the other one by its size; a long one is lost.
+    fn keep_longer(&mut self, block: Block, gap: Option<Block>) {
+        let shorter = match gap {
+            Some(gap) if gap.len() >= block.len() => {
+                self.gap = Some(gap);
+                Some(block)
+            }
+            other => {
+                self.gap = Some(block);
+                other
+            }
+        };
+        if let Some(block) = shorter
+            && let Some(kept) = self.kept.get_mut(block.len())
+        {
             kept.push(block);
-        } else if (self.list.bottom()..self.list.top()).contains(&first.cast()) {
-            put_back(&mut self.list, block);
         }
     }
 
@@ -570,7 +624,8 @@ mod tests {
     fn free(heap: &Heap) -> usize {
         // SAFETY: the tests that ask have one thread.
         let state = unsafe { &*heap.state.get() };
-        let mut free = state.list.free() + state.room.as_deref().map_or(0, size_of_val);
+        let room = [&state.room, &state.gap].into_iter().flatten();
+        let mut free = state.list.free() + room.map(|piece| size_of_val(&**piece)).sum::<usize>();
         for kept in &state.kept {
             let mut next = kept.0;
             while let Some(block) = NonNull::new(next) {
