@@ -568,18 +568,18 @@ impl Image {
     /// # Safety
     /// For each extent, `length` bytes from `host` must stay mapped with at least `access` while the image
     /// lives, and no Rust reference may cover a byte that is writable there.
-    pub unsafe fn new(bias: Bias, extents: Vec<Extent>, owner: Option<Reservation>) -> Image {
-        let mut ascending: Vec<Extent> = Vec::new();
-        for extent in extents {
-            // They nearly always come in order.
-            let behind = ascending.partition_point(|known| known.start <= extent.start);
-            ascending.insert(behind, extent);
+    pub unsafe fn new(bias: Bias, mut extents: Vec<Extent>, owner: Option<Reservation>) -> Image {
+        // They nearly always come in order.
+        for at in 1..extents.len() {
+            let (behind, is_new) = extents.split_at(at);
+            let place = is_new
+                .first()
+                .map_or(at, |new| behind.partition_point(|known| known.start <= new.start));
+            if let Some(moved) = extents.get_mut(place..=at) {
+                moved.rotate_right(1);
+            }
         }
-        Image {
-            bias,
-            extents: ascending,
-            owner,
-        }
+        Image { bias, extents, owner }
     }
 
     /// Run-time address of link-time address 0.

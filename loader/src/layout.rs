@@ -100,9 +100,9 @@ pub struct Layout {
     pub page_size: u64,
     /// ET_EXEC: the addresses are run-time addresses.
     pub fixed: bool,
-    /// The mappings in the order in which they are to be made. Where two share a page the later one takes it. A module that lode mapped keeps none.
+    /// The mappings in the order in which they are to be made. Where two share a page the later one takes it. None when the module is mapped.
     pub pieces: Vec<Piece>,
-    /// What the segments hold, to the byte, ascending and without overlap. One that lode mapped has them in its image.
+    /// What the segments hold, to the byte, ascending and without overlap. A module that is mapped has them in its image.
     pub extents: Vec<Range>,
     /// PT_DYNAMIC: address and bytes
     pub dynamic: Option<(Vaddr, u64)>,
@@ -153,6 +153,7 @@ impl Layout {
         file_length: Option<u64>,
         page_size: u64,
     ) -> Result<Layout, Fault> {
+        let count = headers.iter().filter(|segment| segment.kind == kind::LOAD).count();
         let mut planner = Planner {
             pages: Pages::new(page_size)?,
             file_length,
@@ -161,9 +162,9 @@ impl Layout {
                 align: page_size,
                 page_size,
                 fixed: header.kind == FileKind::Executable,
-                // Most files have so many segments.
-                pieces: Vec::with_capacity(4),
-                extents: Vec::with_capacity(4),
+                // Most files have one segment that ends in zeros.
+                pieces: Vec::with_capacity(count.saturating_add(1)),
+                extents: Vec::with_capacity(count),
                 dynamic: None,
                 tls: None,
                 relro: None,
@@ -196,6 +197,12 @@ impl Layout {
         }
         layout.phdr = headers_in_memory(header, headers).or(layout.phdr);
         Ok(planner.layout)
+    }
+
+    /// Gives back what nobody asks for when the module is mapped: there may be thousands.
+    pub fn forget_plan(&mut self) {
+        self.pieces = Vec::new();
+        self.extents = Vec::new();
     }
 
     /// Bytes to reserve so that an address with the right alignment lies in them: see [`Layout::place_in`].

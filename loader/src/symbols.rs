@@ -10,7 +10,7 @@ use core::ops::Range;
 use crate::elf::dynamic::Dynamic;
 use crate::elf::hash::{GnuHashHeader, SysvHashHeader, gnu_hash, gnu_hash_of_string, sysv_hash};
 use crate::elf::symbol::{self, Symbol};
-use crate::elf::version::{self, Definition, HIDDEN, Need};
+use crate::elf::version::{self, DEFINITION_SIZE, Definition, HIDDEN, Need};
 use crate::elf::{SymbolIndex, Vaddr};
 use crate::error::{Fault, Kind, Name, Rule, append};
 use crate::image::{Image, Table};
@@ -24,8 +24,7 @@ impl Strings {
     #[inline(never)]
     pub fn get(&self, offset: u64) -> Option<&'static [u8]> {
         let rest = self.0.get(usize::try_from(offset).ok()?..)?;
-        let length = rest.iter().position(|byte| *byte == 0)?;
-        rest.get(..length)
+        rest.get(..length_of_string(rest)?)
     }
 
     /// The name at `offset` and its [`gnu_hash`].
@@ -44,6 +43,24 @@ impl Strings {
         };
         rest.get(name.len()) == Some(&0) && rest.get(..name.len()).is_some_and(|front| is_same(front, name))
     }
+}
+
+/// How many bytes stand before the first NUL, eight at a time.
+#[inline(never)]
+fn length_of_string(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let (words, rest) = bytes.as_chunks();
+    let mut before = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        // The highest bit of a byte that is zero; of those above the first such byte, more may be set.
+        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if zeros != 0 {
+            return Some(before + zeros.trailing_zeros() as usize / 8);
+        }
+        before += 8;
+    }
+    Some(before + rest.iter().position(|byte| *byte == 0)?)
 }
 
 /// Whether two names are one, sixteen bytes at a time: this is asked for each reference.
@@ -128,8 +145,8 @@ pub struct Symbols {
     versions: Vec<Option<Version>>,
     /// What DT_VERNEED asks, by library.
     pub required: Vec<Required>,
-    /// The versions that DT_VERDEF defines (the base left out), with their hashes.
-    pub defined: Vec<(&'static [u8], u32)>,
+    /// Versions that DT_VERDEF defines by an index that another one has, too, with their hashes.
+    also_defined: Vec<(&'static [u8], u32)>,
     /// Whether the module has a DT_VERDEF at all.
     pub has_definitions: bool,
 }
@@ -199,7 +216,7 @@ impl Symbols {
             indices: None,
             versions: Vec::new(),
             required: Vec::new(),
-            defined: Vec::new(),
+            also_defined: Vec::new(),
             has_definitions: false,
         }
     }
@@ -232,6 +249,12 @@ impl Symbols {
         }
         if let Some(at) = dynamic.verdef {
             let bytes = chain_bytes(image, at)?;
+            // They nearly always have the numbers from 1 on.
+            let likely = usize::try_from(dynamic.verdefnum)
+                .unwrap_or(0)
+                .min(bytes.len() / DEFINITION_SIZE);
+            self.versions
+                .reserve_exact((likely + 1).saturating_sub(self.versions.len()));
             version::definitions(bytes, dynamic.verdefnum, &mut |definition| {
                 self.add_definition(&definition)
             })?;
@@ -252,7 +275,7 @@ impl Symbols {
                 .push((name, need.hash, need.weak, need.index & !HIDDEN));
         }
         self.set_version(
-            need.index & !HIDDEN,
+            need.index,
             Version {
                 hash: need.hash,
                 name,
@@ -268,34 +291,38 @@ impl Symbols {
             return Ok(());
         }
         let name = self.string(definition.name.into())?;
-        self.defined.push((name, definition.hash));
-        self.set_version(
-            definition.index & !HIDDEN,
-            Version {
-                hash: definition.hash,
-                name,
-                file: None,
-                hidden: false,
-            },
-        );
+        let version = Version {
+            hash: definition.hash,
+            name,
+            file: None,
+            hidden: false,
+        };
+        self.set_version(definition.index, version);
         Ok(())
     }
 
+    /// Gives an index to a version.
+    #[inline(never)]
     fn set_version(&mut self, index: u16, version: Version) {
-        let index = usize::from(index);
+        let index = usize::from(index & !HIDDEN);
         if self.versions.len() <= index {
             self.versions.resize(index + 1, None);
         }
-        if let Some(slot) = self.versions.get_mut(index) {
-            *slot = Some(version);
+        let Some(place) = self.versions.get_mut(index) else {
+            return;
+        };
+        if let Some(other) = place.as_ref().filter(|other| other.file.is_none()) {
+            self.also_defined.push((other.name, other.hash));
         }
+        *place = Some(version);
     }
 
     /// Whether DT_VERDEF defines a version, of this hash.
     #[inline(never)]
     pub fn defines(&self, version: &[u8], hash: u32) -> bool {
-        let mut defined = self.defined.iter();
-        defined.any(|(name, value)| *value == hash && *name == version)
+        let is_meant = |known: &Version| known.hash == hash && known.file.is_none() && known.name == version;
+        let mut also = self.also_defined.iter();
+        self.versions.iter().flatten().any(is_meant) || also.any(|known| *known == (version, hash))
     }
 
     /// The string at `offset` of the module's string table.

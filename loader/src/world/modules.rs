@@ -160,6 +160,10 @@ impl Modules {
     fn put(&mut self, run: usize, id: ModuleId, mut module: Option<Arc<Module>>) {
         if let Some(run) = self.runs.get_mut(run) {
             let own = id.0 as usize % RUN;
+            if let Some(place) = Arc::get_mut(&mut run.places).and_then(|places| places.get_mut(own)) {
+                *place = module;
+                return;
+            }
             run.places = Arc::new(core::array::from_fn(|place| {
                 if place == own {
                     module.take()
