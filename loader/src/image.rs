@@ -563,22 +563,12 @@ impl Memory {
 }
 
 impl Image {
-    /// Describes mapped memory.
+    /// Describes mapped memory. The extents ascend.
     ///
     /// # Safety
     /// For each extent, `length` bytes from `host` must stay mapped with at least `access` while the image
     /// lives, and no Rust reference may cover a byte that is writable there.
-    pub unsafe fn new(bias: Bias, mut extents: Vec<Extent>, owner: Option<Reservation>) -> Image {
-        // They nearly always come in order.
-        for at in 1..extents.len() {
-            let (behind, is_new) = extents.split_at(at);
-            let place = is_new
-                .first()
-                .map_or(at, |new| behind.partition_point(|known| known.start <= new.start));
-            if let Some(moved) = extents.get_mut(place..=at) {
-                moved.rotate_right(1);
-            }
-        }
+    pub unsafe fn new(bias: Bias, extents: Vec<Extent>, owner: Option<Reservation>) -> Image {
         Image { bias, extents, owner }
     }
 

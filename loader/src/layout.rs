@@ -188,11 +188,12 @@ impl Layout {
         }
         // Where it is: a small stack has no room for another one.
         let layout = &mut planner.layout;
-        for (index, segment) in headers.iter().enumerate() {
-            let earlier = headers.get(..index).unwrap_or(&[]);
-            if stands_once(segment.kind) && earlier.iter().any(|other| other.kind == segment.kind) {
+        let mut seen = 0;
+        for segment in headers {
+            if seen & once(segment.kind) != 0 {
                 return Err(Kind::malformed(Rule::SegmentTwice, segment.kind.into(), 0));
             }
+            seen |= once(segment.kind);
             layout.read(segment, file_length)?;
         }
         layout.phdr = headers_in_memory(header, headers).or(layout.phdr);
@@ -391,11 +392,18 @@ fn headers_in_memory(header: &Header, headers: &[ProgramHeader]) -> Option<Vaddr
         })
 }
 
-fn stands_once(kind: u32) -> bool {
-    matches!(
-        kind,
-        kind::DYNAMIC | kind::INTERP | kind::PHDR | kind::TLS | kind::GNU_EH_FRAME | kind::GNU_STACK | kind::GNU_RELRO
-    )
+/// The bit of a segment that stands once at most; 0 for any other. The lowest five bits tell them apart.
+fn once(kind: u32) -> u32 {
+    match kind {
+        kind::DYNAMIC
+        | kind::INTERP
+        | kind::PHDR
+        | kind::TLS
+        | kind::GNU_EH_FRAME
+        | kind::GNU_STACK
+        | kind::GNU_RELRO => 1u32.wrapping_shl(kind),
+        _ => 0,
+    }
 }
 
 fn check_in_file(segment: &ProgramHeader, file_length: Option<u64>) -> Result<(), Fault> {

@@ -305,8 +305,11 @@ impl Symbols {
     #[inline(never)]
     fn set_version(&mut self, index: u16, version: Version) {
         let index = usize::from(index & !HIDDEN);
-        if self.versions.len() <= index {
-            self.versions.resize(index + 1, None);
+        if let Some(more) = (index + 1).checked_sub(self.versions.len()) {
+            self.versions.reserve(more);
+        }
+        while self.versions.len() <= index {
+            self.versions.push(None);
         }
         let Some(place) = self.versions.get_mut(index) else {
             return;

@@ -138,7 +138,17 @@ pub(super) static TUNABLES: [Tunable; POOL.1] = {
 static PACKED: [u8; pack::<0>().1] = pack().0;
 
 /// The row that the others start from, on both sides: which row a process needs is known once its libc is, and every row on the way there costs it time.
-const MIDDLE: usize = COUNT / 2;
+/// It is a package's, since those are most in use, and the one that is nearest to the middle.
+const MIDDLE: usize = {
+    let (mut nearest, mut row) = (0usize, 0usize);
+    while row < COUNT {
+        if SOURCES[row].1 != 0 && row.abs_diff(COUNT / 2) < nearest.abs_diff(COUNT / 2) {
+            nearest = row;
+        }
+        row += 1;
+    }
+    nearest
+};
 
 /// Forms of a step: none; a distance in eights, 1 byte; a distance, 2 bytes, and a change of size, 1 byte; the whole step, 4 bytes.
 const NONE: u8 = 0;
