@@ -344,6 +344,15 @@ impl Heap {
     #[inline(never)]
     fn block(&self, layout: Layout) -> *mut u8 {
         let shape = shape(layout);
+        match self.with(|state| state.at_hand(shape)) {
+            Some(Some(block)) => block.as_mut_ptr().cast(),
+            _ => self.block_of_list(shape),
+        }
+    }
+
+    /// As [`Heap::block`], of what has never been handed out, or of a mapping.
+    #[inline(never)]
+    fn block_of_list(&self, shape: Layout) -> *mut u8 {
         let from_list = |state: &mut State| {
             let end = state.end;
             let block = state.allocate(shape);
@@ -432,13 +441,15 @@ impl State {
         self.kept.get_mut(shape.size() / UNIT).filter(|_| shape.align() == UNIT)
     }
 
+    /// A block that was given back, or of the room.
+    #[inline(always)]
+    fn at_hand(&mut self, shape: Layout) -> Option<Block> {
+        let kept = self.kept(shape).and_then(Blocks::pop);
+        kept.or_else(|| self.take_from_room(shape))
+    }
+
+    /// A block of the list.
     fn allocate(&mut self, shape: Layout) -> *mut u8 {
-        if let Some(block) = self.kept(shape).and_then(Blocks::pop) {
-            return block.as_mut_ptr().cast();
-        }
-        if let Some(block) = self.take_from_room(shape) {
-            return block.as_mut_ptr().cast();
-        }
         let Some(bytes) = shape.size().checked_add(shape.align()) else {
             return null_mut();
         };
