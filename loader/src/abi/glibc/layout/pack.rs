@@ -402,14 +402,15 @@ impl Unpacked {
                 index = end;
                 continue;
             }
-            let beyond = u64::MAX << (8 * length(form));
+            let length = length(form);
+            let content = u32::MAX >> (32 - 8 * length);
+            let mut rest = *packed;
             while index < end {
-                let (Some(four), Some((_, rest))) = (packed.first_chunk(), packed.split_at_checked(length(form)))
-                else {
+                let (Some(four), Some((_, behind))) = (rest.first_chunk(), rest.split_at_checked(length)) else {
                     return;
                 };
-                *packed = rest;
-                let content = u32::from_le_bytes(*four) & !beyond as u32;
+                rest = behind;
+                let content = u32::from_le_bytes(*four) & content;
                 let step = match form {
                     EIGHTS => (content as i8 as u32) << (OFFSET + 3),
                     PLACE => (content << OFFSET).wrapping_add((content >> 16) as i8 as u32),
@@ -418,6 +419,7 @@ impl Unpacked {
                 self.words[index] = self.words[index].wrapping_add(step);
                 index += 1;
             }
+            *packed = rest;
         }
         if let [REST, rest @ ..] = *packed {
             // The tunables stand where they stood.
