@@ -233,10 +233,15 @@ impl<'c> Cache<'c> {
     /// How the key of an entry compares with `name`; `None` when there is no such entry.
     #[inline(never)]
     fn compared(&self, index: usize, name: &[u8]) -> Option<Ordering> {
+        let key = self.entry(index)?.key();
+        let text = key.and_then(|at| self.data.get(at..)).unwrap_or_default();
+        Some(compare(text, name))
+    }
+
+    fn entry(&self, index: usize) -> Option<Entry<'c>> {
         let start = index.checked_mul(ENTRY)?;
-        let entry = Entry(self.entries.get(start..start.checked_add(ENTRY)?)?);
-        let text = entry.key().and_then(|at| self.data.get(at..));
-        Some(compare(text.unwrap_or_default(), name))
+        let end = start.checked_add(ENTRY)?;
+        self.entries.get(start..end).map(Entry)
     }
 
     /// The string at an offset, without its NUL; `None` when it does not end inside the file.

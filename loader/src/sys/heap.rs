@@ -690,6 +690,68 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_back_between_blocks_of_the_room_is_handed_out_in_any_size() {
+        let heap = Heap::new();
+        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
+            [const { [const { MaybeUninit::uninit() }; 1024] }; 2],
+        )));
+        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let before = heap.alloc(of(64));
+            let small = heap.alloc(of(32));
+            // Longer than what is kept by its size.
+            let long = heap.alloc(of(16 * (LARGEST_KEPT + 1)));
+            let beside = heap.alloc(of(48));
+            let last = heap.alloc(of(16));
+            let all = free(&heap);
+            heap.dealloc(long, of(16 * (LARGEST_KEPT + 1)));
+            // A shorter one that is apart is kept, and handed out for its size only.
+            heap.dealloc(before, of(64));
+            assert_eq!(heap.alloc(of(64)), before);
+            // What is beside the gap becomes part of it, on either side.
+            heap.dealloc(beside, of(48));
+            heap.dealloc(small, of(32));
+            let first = heap.alloc(of(100));
+            assert_eq!(first, small);
+            // It grows into the gap.
+            assert_eq!(heap.realloc(first, of(100), 200), first);
+            let aligned = heap.alloc(Layout::from_size_align(256, 256).unwrap());
+            assert!(aligned.addr().is_multiple_of(256) && (first.addr()..last.addr()).contains(&aligned.addr()));
+            // What is longer than the gap is the room's.
+            assert!(heap.alloc(of(3000)).addr() > last.addr());
+            // All of the gap, which is no more then, and nobody's twice.
+            let rest = last.addr() - aligned.addr() - 256;
+            assert_eq!(heap.alloc(of(rest)).addr(), aligned.addr() + 256);
+            assert!(heap.alloc(of(512)).addr() > last.addr());
+            heap.dealloc(last, of(16));
+            assert_eq!(heap.alloc(of(16)), last);
+            assert!(free(&heap) < all);
+        }
+    }
+
+    #[test]
+    fn a_gap_that_reaches_the_room_is_the_room_again() {
+        let heap = Heap::new();
+        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
+            [const { [const { MaybeUninit::uninit() }; 64] }; 2],
+        )));
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let blocks = [(); 3].map(|()| heap.alloc(size()));
+            for block in [blocks[0], blocks[1], blocks[2]] {
+                heap.dealloc(block, size());
+            }
+            assert_eq!(free(&heap), 1024);
+            let whole = Layout::from_size_align(1024, 16).unwrap();
+            assert_eq!(heap.alloc(whole), blocks[0]);
+            heap.dealloc(blocks[0], whole);
+            // The room was full, and is a gap now.
+            assert_eq!((free(&heap), heap.alloc(size())), (1024, blocks[0]));
+        }
+    }
+
+    #[test]
     fn a_handler_that_interrupts_an_edit_gets_a_mapping_and_leaves_what_it_gives_back() {
         let heap = Heap::new();
         heap.guard();
