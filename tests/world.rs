@@ -13,6 +13,7 @@
 //! | `order` | constructors, resolvers, copies |
 //! | `damage` | that no content of a file makes a stage panic |
 //! | `namespaces` | what is loaded and found in a namespace of its own |
+//! | `slots` | which tables of function slots wait for their calls |
 //! | `resolver` | that the index of a scope gives the answers of the walk |
 //! | `many` | that what is kept in step with the modules says what a look at all of them says |
 //! | `keeping` | what must not change: modules that arrive final, and a world whose next batch fails |
@@ -41,6 +42,8 @@ mod order;
 mod relocations;
 #[path = "world/resolver.rs"]
 mod resolver;
+#[path = "world/slots.rs"]
+mod slots;
 #[path = "world/stand.rs"]
 mod stand;
 #[path = "world/versions.rs"]

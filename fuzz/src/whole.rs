@@ -111,6 +111,7 @@ fn start(host: &Memory, now: bool) -> Result<Ready> {
     let how = How {
         machine: &MACHINE,
         now,
+        waits: !now,
         entries: ENTRIES,
         substitutes: &[],
         allow: Allow::empty(),

@@ -96,7 +96,12 @@ pub enum Event<'a> {
     /// A module's thread-local storage got a number and a place.
     TlsPlaced(&'a Module),
     /// A module's tables are about to be applied.
-    Relocating(&'a Name),
+    Relocating {
+        /// The module.
+        module: &'a Name,
+        /// Its function slots wait for their calls.
+        waits: bool,
+    },
     /// A symbol is looked up in one module.
     LookedUp {
         /// The symbol.

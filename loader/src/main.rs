@@ -429,6 +429,7 @@ impl Launch {
         let binding = Binding {
             machine: MACHINE,
             now: options.bind_now,
+            waits: matches!(abi, Abi::Glibc(_)) && options.mode == Mode::Run,
             entries: machine::entries(is_musl),
             substitutes,
             allow: options.allow,
@@ -955,6 +956,7 @@ fn bind(linked: Linked, world: &World, linux: &Linux, now: bool, log: Log<'_>) {
     let binding = Binding {
         machine: MACHINE,
         now,
+        waits: false,
         entries: machine::entries(false),
         substitutes: &[],
         allow: Allow::empty(),

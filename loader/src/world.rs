@@ -756,6 +756,10 @@ pub trait Host {
     /// leaves them as they are.
     fn seal(&self, image: &Image, start: Vaddr, length: u64);
 
+    /// Gives back the memory of pages that lie wholly in `length` bytes of a file's part that nobody writes to; who reads them again gets them from the file again. A host that cannot keeps
+    /// them.
+    fn forget(&self, _image: &Image, _start: Vaddr, _length: u64) {}
+
     /// Calls an IFUNC resolver of the program and returns its answer.
     fn resolve(&self, resolver: Address) -> Address;
 

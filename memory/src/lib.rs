@@ -85,6 +85,8 @@ pub struct Memory {
     pub protected: RefCell<Vec<(u64, u64, Access)>>,
     /// What was sealed: run-time address and bytes.
     pub sealed: RefCell<Vec<(u64, u64)>>,
+    /// What was given back of files' parts: link-time address and bytes.
+    pub forgotten: RefCell<Vec<(u64, u64)>>,
     /// Whether changing protections fails.
     pub refuses_protection: bool,
     /// The kernel.
@@ -108,6 +110,7 @@ impl Memory {
             apart: STEP,
             resolved: RefCell::default(),
             protected: RefCell::default(),
+            forgotten: RefCell::default(),
             sealed: RefCell::default(),
             refuses_protection: false,
             kernel: KernelVersion(u64::MAX),
@@ -306,6 +309,10 @@ impl Host for Memory {
     fn resolve(&self, resolver: Address) -> Address {
         self.resolved.borrow_mut().push(resolver.0);
         Address(resolver.0 + ANSWER)
+    }
+
+    fn forget(&self, _image: &Image, start: Vaddr, length: u64) {
+        self.forgotten.borrow_mut().push((start.0, length));
     }
 
     fn is_directory(&self, path: &[u8]) -> bool {

@@ -363,7 +363,16 @@ impl Caller {
 }
 
 /// What the call of the program's slot `index` leads to.
-fn called(stand: &Stand, index: u64) -> lode::error::Result<lode::elf::Address> {
+pub fn called(stand: &Stand, index: u64) -> lode::error::Result<lode::elf::Address> {
+    called_with(stand, index, &[])
+}
+
+/// As [`called`], where other addresses stand for some definitions.
+pub fn called_with(
+    stand: &Stand,
+    index: u64,
+    substitutes: &[lode::stages::relocate::Substitute],
+) -> lode::error::Result<lode::elf::Address> {
     use lode::event::{Log, Silence};
     let world = &stand.world;
     let log = Log {
@@ -371,15 +380,8 @@ fn called(stand: &Stand, index: u64) -> lode::error::Result<lode::elf::Address> 
         sink: &Silence,
     };
     let caller = stand.module(PROGRAM);
-    lode::stages::relocate::bind_slot(
-        world.roster(),
-        &world.global,
-        &world.unique,
-        caller,
-        index,
-        &stand.host,
-        log,
-    )
+    let scope = lode::stages::relocate::scope_of(world.roster(), &world.global, &world.unique, caller);
+    lode::stages::slots::bind_slot(&scope, caller, index, substitutes, &stand.host, log)
 }
 
 #[test]

@@ -728,3 +728,32 @@ fn a_program_at_fixed_addresses_is_not_moved() {
     assert_eq!(stand.word(PROGRAM, place + 8), 0x40);
     assert!(!memory(stand.module(PROGRAM)).is_empty());
 }
+
+#[test]
+fn the_memory_of_a_large_table_goes_back_once_it_was_applied() {
+    const DT_RELA: u64 = 7;
+    const DT_RELASZ: u64 = 8;
+    const DT_RELAENT: u64 = 9;
+    let with_entries = |count: u64| {
+        let mut program = Module::program("");
+        let word = program.data(&[0; 8]);
+        let entries = (0..count).flat_map(|addend| [word, RELATIVE.into(), addend]);
+        let table: Vec<u8> = entries.flat_map(u64::to_le_bytes).collect();
+        let at = program.data(&table);
+        program.tag(DT_RELA, at).tag(DT_RELASZ, count * 24).tag(DT_RELAENT, 24);
+        let mut stand = Stand::new(&program);
+        stand.start().unwrap();
+        assert_eq!(stand.word(PROGRAM, word), stand.at(PROGRAM, count - 1));
+        (stand.host.forgotten.take(), at, at + count * 24)
+    };
+    let (forgotten, mut next, end) = with_entries(400_000);
+    // One part after the other, from the first entry on, and nothing behind the last one.
+    for (start, length) in &forgotten {
+        assert_eq!(*start, next);
+        assert!(*length > (4 << 20) - 24 && length % 24 == 0, "{length}");
+        next += length;
+    }
+    assert_eq!(forgotten.len(), 2);
+    assert!(next <= end);
+    assert_eq!(with_entries(10_000).0, []);
+}

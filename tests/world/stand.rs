@@ -51,6 +51,8 @@ pub struct Stand {
     pub preloads: Vec<String>,
     /// LD_BIND_NOW.
     pub bind_now: bool,
+    /// Long tables of function slots wait for their calls.
+    pub waits: bool,
     /// `--allow`.
     pub allow: Allow,
     /// `--list`: a missing library is no error.
@@ -72,6 +74,7 @@ impl Stand {
             library_path: None,
             preloads: Vec::new(),
             bind_now: true,
+            waits: false,
             allow: Allow::empty(),
             tolerant: false,
             binds_deep: false,
@@ -160,6 +163,7 @@ impl Stand {
         let binding = Binding {
             machine: &MACHINE,
             now: self.bind_now,
+            waits: self.waits,
             entries: ENTRIES,
             substitutes: &[],
             allow: self.allow,
@@ -286,7 +290,7 @@ impl Sink for Journal {
             Event::Unusual { module, what, value } => format!("{module}: {what} {value:#x}"),
             Event::Version { version, provider, by } => format!("{by} requires {} of {provider}", text(version)),
             Event::Scope { module, list } => format!("scope of {module}: {list:?}"),
-            Event::Relocating(module) => format!("relocate {module}"),
+            Event::Relocating { module, .. } => format!("relocate {module}"),
             Event::LookedUp { symbol, module } => format!("look for {} in {module}", text(symbol)),
             Event::Bound {
                 from,

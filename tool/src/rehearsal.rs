@@ -293,6 +293,7 @@ impl Stage<'_> {
         let binding = Binding {
             machine: &MACHINE,
             now: self.now,
+            waits: false,
             entries: ENTRIES,
             substitutes: &[],
             allow: Allow::empty(),

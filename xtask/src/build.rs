@@ -10,7 +10,7 @@ use temp_dir::TempDir;
 use crate::workspace;
 
 /// The size that the loader has to keep within, in bytes. It was glibc's own, 215,000, before lode started programs of musl too.
-pub const SIZE_LIMIT: u64 = 264_000;
+pub const SIZE_LIMIT: u64 = 277_000;
 /// The size that the loader aims for, in bytes.
 pub const SIZE_AIM: u64 = 215_000;
 

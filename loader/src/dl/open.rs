@@ -242,6 +242,7 @@ fn link(
     let binding = Binding {
         machine: machine::MACHINE,
         now: runtime.bind_now || mode & RTLD_NOW != 0,
+        waits: false,
         entries: machine::entries(is_musl()),
         substitutes: runtime.substitutes,
         allow: runtime.allow,

@@ -18,7 +18,7 @@ use crate::elf::symbol::STT_TLS;
 use crate::error::{Kind, Name, Result, Stage, text};
 use crate::foreign::Text;
 use crate::scope::{Definition, Scope, breadth_first, note_binding};
-use crate::stages::relocate;
+use crate::stages::{relocate, slots};
 use crate::symbols::{Use, Wanted};
 use crate::thread;
 use crate::world::{Host, Module, ModuleId, Namespace, Role, Roster, World};
@@ -197,14 +197,16 @@ pub fn bind_slot(module: u64, index: u64) -> Address {
     };
     let bound = with_world(|world, roster| {
         let module = u32::try_from(module).ok().and_then(|id| roster.get(ModuleId(id)))?;
-        Some(relocate::bind_slot(
-            roster,
-            &scope_of(world, Some(module)),
-            &world.unique,
+        let list = scope_of(world, Some(module));
+        let scope = relocate::scope_of(roster, &list, &world.unique, module);
+        let log = runtime.log;
+        Some(slots::bind_slot(
+            &scope,
             module,
             index,
+            runtime.substitutes,
             &runtime.linux,
-            runtime.log,
+            log,
         ))
     });
     match bound.flatten() {

@@ -19,6 +19,7 @@ pub mod map;
 pub mod protect;
 pub mod relocate;
 pub mod resolve;
+pub mod slots;
 pub mod unload;
 
 use alloc::sync::Arc;

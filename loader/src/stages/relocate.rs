@@ -15,8 +15,9 @@ use super::demands::check_protected;
 use super::init::check_code;
 use super::link::{Linked, no_static_tls};
 use super::protect::{CANNOT_RESTORE, Change, change_read_only_segments};
+use super::slots::{self, Way};
 use crate::arch::{Ask, Field, Machine, Relocation};
-use crate::elf::dynamic::{Dynamic, PltKind, Range, tag};
+use crate::elf::dynamic::{PltKind, Range, tag};
 use crate::elf::reloc::{Rel, Rela};
 use crate::elf::segment::{Access, ProgramHeader, kind};
 use crate::elf::symbol::{self, Symbol};
@@ -125,6 +126,8 @@ pub struct Binding<'a> {
     pub machine: &'a Machine,
     /// An unresolved function slot stops the operation (LD_BIND_NOW, RTLD_NOW).
     pub now: bool,
+    /// Long tables of function slots wait for their calls, where binding may be lazy: what is bound is a program that is about to run, beside glibc.
+    pub waits: bool,
     /// lode's own code.
     pub entries: Entries,
     /// Definitions of libc that lode's own take the place of.
@@ -191,8 +194,22 @@ impl Linked {
             let Some(module) = work.roster.get(*id).filter(|module| !module.is_final) else {
                 continue;
             };
-            log.emit(Interest::RELOC, || Event::Relocating(&module.name));
+            log.emit(Interest::RELOC, || Event::Relocating {
+                module: &module.name,
+                waits: work.defers(module),
+            });
             work.relocate(module).map_err(|error| work.roster.with_asker(error))?;
+        }
+        let calls_no_slots = |id| work.roster.get(id).is_none_or(slots::calls_no_slots);
+        if !work.indirect.iter().all(|words| calls_no_slots(words.provider)) {
+            for id in &changing.init_order {
+                if let Some(module) = work.roster.get(*id).filter(|module| !module.is_final)
+                    && work.defers(module)
+                {
+                    work.bind_waiting(module)
+                        .map_err(|error| work.roster.with_asker(error))?;
+                }
+            }
         }
         let Work {
             indirect,
@@ -269,9 +286,14 @@ struct Tables<'a> {
     is_open: bool,
     /// Function slots that stay unresolved may wait for their first call.
     lazy: bool,
+    /// All function slots wait already.
+    is_waiting: bool,
     /// What stays as long as the module does, because it needs it, directly or not. Hardly ever asked for.
     kept: Option<Vec<ModuleId>>,
 }
+
+/// What is done with the tables of a module.
+type Body<'a> = fn(&mut Work<'a>, &mut Tables<'a>) -> core::result::Result<(), Fault>;
 
 impl Tables<'_> {
     /// What the relocations of the table want definitions for, all but a few.
@@ -295,17 +317,56 @@ impl<'a> Work<'a> {
         }
         let mut fresh = self.roster.batch.iter().filter(|module| !module.is_final);
         let first = fresh.next()?;
-        let count = fresh.fold(references(&first.dynamic), |sum, module| {
-            sum.saturating_add(references(&module.dynamic))
+        let count = fresh.fold(self.references(first), |sum, module| {
+            sum.saturating_add(self.references(module))
         });
         Index::new(&scope_of(self.roster, self.global, self.unique, first), count)
     }
 
-    fn relocate(&mut self, module: &'a Module) -> Result<()> {
+    /// How many references a module's tables make now, about.
+    fn references(&self, module: &Module) -> u64 {
+        let dynamic = &module.dynamic;
+        let slots = dynamic.jmprel.filter(|_| !self.defers(module));
+        let tables = [dynamic.rela, dynamic.rel, slots.map(|(range, _)| range)];
+        let bytes = tables
+            .iter()
+            .flatten()
+            .fold(0u64, |sum, range| sum.saturating_add(range.size));
+        let relative = dynamic.relacount.saturating_add(dynamic.relcount);
+        (bytes / size_of::<Rela>() as u64).saturating_sub(relative)
+    }
+
+    /// Whether function slots of a module that stay unresolved may wait for their first call.
+    fn is_lazy(&self, module: &Module) -> bool {
         let dynamic = &module.dynamic;
         let now = self.binding.now || dynamic.binds_now();
         // musl leaves only what is opened later unbound.
         let is_strict = FOR_MUSL.load(Ordering::Relaxed);
+        !now && dynamic.pltgot.is_some() && (!is_strict || module.role == Role::Opened)
+    }
+
+    /// Whether all function slots of a module wait for their first call. Those of a library that is opened later do not: the binder would have to find its scope at each of them.
+    fn defers(&self, module: &Module) -> bool {
+        self.binding.waits && module.role != Role::Opened && slots::is_long(&module.dynamic) && self.is_lazy(module)
+    }
+
+    /// Applies all tables of a module.
+    fn relocate(&mut self, module: &'a Module) -> Result<()> {
+        self.with_tables(module, Self::tables)
+    }
+
+    /// Binds the function slots of a module that waits.
+    #[cold]
+    #[inline(never)]
+    fn bind_waiting(&mut self, module: &'a Module) -> Result<()> {
+        self.with_tables(module, |work, tables| {
+            tables.is_waiting = true;
+            work.slots(tables)
+        })
+    }
+
+    #[inline(never)]
+    fn with_tables(&mut self, module: &'a Module, body: Body<'a>) -> Result<()> {
         let mut tables = Tables {
             module,
             patch: module.image.patch(),
@@ -326,10 +387,11 @@ impl<'a> Work<'a> {
             doubts: 0,
             memo: None,
             is_open: false,
-            lazy: !now && dynamic.pltgot.is_some() && (!is_strict || module.role == Role::Opened),
+            lazy: self.is_lazy(module),
+            is_waiting: false,
             kept: None,
         };
-        let mut applied = self.tables(&mut tables);
+        let mut applied = body(self, &mut tables);
         if applied.is_ok() && tables.is_open {
             // Before any code of the module runs.
             applied = change_read_only_segments(module, self.host, Change::Restored)
@@ -342,6 +404,7 @@ impl<'a> Work<'a> {
     fn tables(&mut self, tables: &mut Tables<'a>) -> core::result::Result<(), Fault> {
         let module = tables.module;
         let dynamic = &module.dynamic;
+        let defers = self.defers(module);
         self.relr(tables)?;
         for (table, range, form) in [
             (tag::ANDROID_REL, dynamic.android_rel, PltKind::Rel),
@@ -356,10 +419,44 @@ impl<'a> Work<'a> {
         for (table, range, relative) in [
             (tag::REL, own(dynamic.rel, PltKind::Rel), dynamic.relcount),
             (tag::RELA, own(dynamic.rela, PltKind::Rela), dynamic.relacount),
-            (tag::JMPREL, dynamic.jmprel, 0),
+            (tag::JMPREL, dynamic.jmprel.filter(|_| !defers), 0),
         ] {
             tables.cursor.table = table;
             self.table(tables, range, relative)?;
+        }
+        match defers {
+            true => self.slots(tables),
+            false => Ok(()),
+        }
+    }
+
+    /// Leaves the function slots of a module to their calls, and applies what else their table has. If they wait already, they are bound.
+    #[inline(never)]
+    fn slots(&mut self, tables: &mut Tables<'a>) -> core::result::Result<(), Fault> {
+        let module = tables.module;
+        let Some((range, form)) = module.dynamic.jmprel else {
+            return Ok(());
+        };
+        tables.cursor.table = tag::JMPREL;
+        let entries = form.entries(table(module, range)?);
+        let is_last = tables.is_waiting;
+        let mut way = match is_last {
+            true => None,
+            false => Way::new(module, &mut tables.patch, self.binding.entries.lazy),
+        };
+        let mut meaning = Meaning::new(self.binding.machine);
+        // What was looked up ahead is another table's.
+        self.answers.begin(0);
+        for index in 0.. {
+            let Some(entry) = entries.get(index) else { break };
+            tables.cursor.index = index;
+            let known = meaning.of(entry.kind());
+            let is_slot = known.is_some_and(|known| matches!(known.relocation.ask, Ask::JumpSlot));
+            let mut waits = || Some(way.as_mut()?.leave_of_table(&mut tables.patch, &entry).is_some());
+            if is_slot && waits() == Some(true) || is_last && !is_slot {
+                continue;
+            }
+            self.one(tables, &mut meaning, &entry, form.addend(&entry), false)?;
         }
         Ok(())
     }
@@ -405,6 +502,8 @@ impl<'a> Work<'a> {
             .begin((words.len() / step).saturating_sub(relative as usize));
         // The first entry whose symbol has not been looked up.
         let mut unread = relative as usize;
+        // The first entry whose memory has not been given back, and how many are until it is.
+        let (mut kept, most) = (0, entries_at_a_time(range.size));
         let entries = form.entries(words);
         while let Some(entry) = entries.get(index) {
             tables.cursor.index = index;
@@ -435,12 +534,20 @@ impl<'a> Work<'a> {
                 && is_plain
                 && let Rows::Rela(entries) = entries
             {
-                let stored = store_alike(&mut tables.patch, entries.skip(index), entry.info, base);
+                let alike = entries.skip(index).first(most);
+                let stored = store_alike(&mut tables.patch, alike, entry.info, base);
                 match known {
                     Some(_) => self.statistics.symbolic += stored as u64,
                     None => self.statistics.relative += stored as u64,
                 }
                 index += stored;
+            }
+            if index - kept >= most {
+                let size = (step * size_of::<u64>()) as u64;
+                let start = range.at.plus(kept as u64 * size).unwrap_or(range.at);
+                self.host
+                    .forget(&tables.module.image, start, (index - kept) as u64 * size);
+                kept = index;
             }
         }
         Ok(())
@@ -895,7 +1002,7 @@ impl<'a> Work<'a> {
         let at = tables.site.at;
         let is_slot = tables.lazy && matches!(tables.site.relocation.ask, Ask::JumpSlot);
         let is_zero = is_weak && FOR_MUSL.load(Ordering::Relaxed);
-        is_slot && !is_zero && self.make_lazy(tables, at).is_some()
+        is_slot && !is_zero && (tables.is_waiting || self.make_lazy(tables, at).is_some())
     }
 
     /// A strong reference that nothing defines, and that cannot wait.
@@ -913,18 +1020,10 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Lets the slot at `at` lead through the module's PLT to lode's binder (psABI, "Procedure Linkage Table": GOT[1] identifies the
-    /// module, GOT[2] is the binder, and an unbound slot points behind its own PLT entry's jump).
+    /// Lets the slot at `at` wait for its call.
     fn make_lazy(&self, tables: &mut Tables<'a>, at: Vaddr) -> Option<()> {
-        let module = tables.module;
-        let got = module.dynamic.pltgot?;
-        let unbound: u64 = tables.patch.load(at)?;
-        if !module.image.is_executable(Vaddr(unbound)) {
-            return None;
-        }
-        tables.patch.store(got.plus(8)?, u64::from(module.id.0))?;
-        tables.patch.store(got.plus(16)?, self.binding.entries.lazy.0)?;
-        tables.patch.store(at, Vaddr(unbound).at(module.image.bias()).0)
+        let mut way = Way::new(tables.module, &mut tables.patch, self.binding.entries.lazy)?;
+        way.leave(&mut tables.patch, at)
     }
 
     /// The distance below the thread pointer of a module's block. A module without one gets it if there is room.
@@ -999,11 +1098,16 @@ fn is_direct(asked: &Reference<'_>) -> bool {
 
 /// The address to use for a definition.
 fn address(substitutes: &[Substitute], found: &Definition<'_>) -> Address {
+    substituted(substitutes, found).unwrap_or_else(|| found.address())
+}
+
+/// The address to use for a definition of libc that lode's own takes the place of.
+#[inline]
+pub(super) fn substituted(substitutes: &[Substitute], found: &Definition<'_>) -> Option<Address> {
     let mut substitutes = substitutes.iter();
     substitutes
         .find_map(|substitute| substitute.of(found))
         .inspect(|_| SUBSTITUTED.store(true, Ordering::Relaxed))
-        .unwrap_or_else(|| found.address())
 }
 
 /// Whether a definition is of a unique name that no reference was bound to so far.
@@ -1040,17 +1144,6 @@ fn addends(ask: Ask) -> Option<u64> {
         } => Some(u64::MAX),
         _ => None,
     }
-}
-
-/// How many references a module's tables make, about.
-fn references(dynamic: &Dynamic) -> u64 {
-    let tables = [dynamic.rela, dynamic.rel, dynamic.jmprel.map(|(range, _)| range)];
-    let bytes = tables
-        .iter()
-        .flatten()
-        .fold(0u64, |sum, range| sum.saturating_add(range.size));
-    let relative = dynamic.relacount.saturating_add(dynamic.relcount);
-    (bytes / size_of::<Rela>() as u64).saturating_sub(relative)
 }
 
 /// The scope of a module's references: the global one, then what came with the same `dlopen`.
@@ -1177,7 +1270,7 @@ impl<'a> Meaning<'a> {
 }
 
 /// The words of a table.
-fn table(module: &Module, range: Range) -> core::result::Result<Table<u64>, Fault> {
+pub(super) fn table(module: &Module, range: Range) -> core::result::Result<Table<u64>, Fault> {
     let count = usize::try_from(range.size).unwrap_or(usize::MAX) / size_of::<u64>();
     module.image.table(range.at, count).ok_or_else(|| outside(range))
 }
@@ -1228,6 +1321,21 @@ fn is_moved(tables: &mut Tables<'_>, at: Vaddr) -> bool {
     relr::holds(tables.stream.iter(), at)
 }
 
+/// The smallest table whose memory is given back while it is applied, in bytes: nobody reads it again, and the pages of a table of megabytes are most of what a start has in memory. So
+/// many at a time cost less than at the end of the process.
+const LARGE_TABLE: u64 = 8 << 20;
+
+/// How much of it is given back at a time, in bytes.
+const TABLE_AT_A_TIME: usize = 4 << 20;
+
+/// How many entries of a table of `size` bytes are applied before their memory is given back.
+fn entries_at_a_time(size: u64) -> usize {
+    match size >= LARGE_TABLE {
+        true => TABLE_AT_A_TIME / size_of::<Rela>(),
+        false => usize::MAX,
+    }
+}
+
 fn check_count(relative: u64, entries: usize) -> core::result::Result<(), Fault> {
     match relative <= entries as u64 {
         true => Ok(()),
@@ -1267,7 +1375,7 @@ fn is_inside(found: &Definition<'_>) -> bool {
     !is_address || found.symbol.value.wrapping_sub(start.0) <= length
 }
 
-fn check_value(found: &Definition<'_>) -> core::result::Result<(), Fault> {
+pub(super) fn check_value(found: &Definition<'_>) -> core::result::Result<(), Fault> {
     let (start, length) = found.module.layout.span;
     match is_inside(found) {
         true => Ok(()),
@@ -1296,7 +1404,7 @@ fn calls_to_ifuncs(module: &Module, machine: &Machine) -> u64 {
 }
 
 /// The segment of a resolver, its beginning and length: it has to be code of the module that defines it.
-fn code_of(of: &Module, resolver: Address) -> core::result::Result<(Vaddr, u64), Fault> {
+pub(super) fn code_of(of: &Module, resolver: Address) -> core::result::Result<(Vaddr, u64), Fault> {
     let at = resolver.in_image(of.image.bias());
     match of.image.extent(at, 1) {
         Some(code) if code.access.contains(Access::EXECUTE) => Ok((code.start, code.length)),
@@ -1323,7 +1431,7 @@ impl PltKind {
 
     /// The entries of a table with this form.
     #[inline(always)]
-    fn entries(self, words: Table<u64>) -> Rows {
+    pub(super) fn entries(self, words: Table<u64>) -> Rows {
         match self {
             PltKind::Rela => Rows::Rela(words.of()),
             PltKind::Rel => Rows::Rel(words.of()),
@@ -1333,7 +1441,7 @@ impl PltKind {
 
 /// The entries of a table of either form.
 #[derive(Clone, Copy)]
-enum Rows {
+pub(super) enum Rows {
     Rela(Table<Rela>),
     Rel(Table<Rel>),
 }
@@ -1341,7 +1449,7 @@ enum Rows {
 impl Rows {
     /// One of them, without an addend where it stands at the place; `None` past the end.
     #[inline(always)]
-    fn get(&self, index: usize) -> Option<Rela> {
+    pub(super) fn get(&self, index: usize) -> Option<Rela> {
         match self {
             Rows::Rela(table) => table.get(index),
             Rows::Rel(table) => {
@@ -1388,62 +1496,4 @@ fn symbol_name(module: &Module, index: SymbolIndex) -> Option<Name> {
     }
     let symbol = module.symbols.get(index)?;
     Some(Name::new(module.symbols.name(&symbol)))
-}
-
-/// Looks a waiting function slot up again: the slot's own relocation, by its index in DT_JMPREL.
-///
-/// # Errors
-/// [`Kind::Undefined`] when the symbol still has no definition and is not weak; [`Rule::CodeOutside`] for a resolver that is not code.
-pub fn bind_slot(
-    roster: Roster<'_>,
-    global: &[ModuleId],
-    unique: &[Unique],
-    module: &Module,
-    index: u64,
-    host: &dyn Host,
-    log: Log<'_>,
-) -> Result<Address> {
-    let fault = |kind| module.fault(Stage::Call, kind);
-    let damaged = || module.fault(Stage::Call, Kind::malformed(Rule::RelocationOutside, index, 0));
-    let (range, form) = module.dynamic.jmprel.ok_or_else(damaged)?;
-    let words = table(module, range).map_err(fault)?;
-    let entry = form.entries(words).get(index as usize).ok_or_else(damaged)?;
-    let (at, symbol_index) = (Vaddr(entry.offset), entry.symbol());
-    let reference = module.symbols.get(symbol_index).ok_or_else(damaged)?;
-    let symbols = &module.symbols;
-    let asked = Reference {
-        index: symbol_index,
-        symbol: reference,
-        name: None,
-        version: symbols.version(symbol_index).map_err(fault)?,
-        purpose: Use::Call,
-    };
-    let scope = scope_of(roster, global, unique, module);
-    let found = scope.resolve(module, &asked, log);
-    let address = match found.and_then(Definition::of) {
-        Some(found) => {
-            note_binding(roster, module, found.module, &mut None);
-            if found.is_indirect() {
-                code_of(found.module, found.address()).map_err(fault)?;
-                host.resolve(found.address())
-            } else {
-                found.address()
-            }
-        }
-        // The caller counted on what is not there; under glibc too, this call ends at address 0, and so does every later one.
-        None if reference.binding() == symbol::STB_WEAK => Address(0),
-        None => {
-            let unresolved = Unresolved {
-                module: module.name.clone(),
-                symbol: Name::new(symbols.name(&reference)),
-                version: asked.version.map(|version| Name::new(version.name)),
-            };
-            return Err(fault(Kind::Undefined(alloc::vec![unresolved]).into()));
-        }
-    };
-    // The slot may have become read-only (RELRO over .got.plt); the call works all the same, only not faster.
-    if !module.layout.is_relro(at) && !BIND_NOT.load(Ordering::Relaxed) {
-        module.image.patch().store(at, address.0);
-    }
-    Ok(address)
 }

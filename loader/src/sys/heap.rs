@@ -52,6 +52,15 @@ const ATTEMPTS: u32 = 1 << 13;
 /// How often before a fork: a child whose list is in the middle of an edit gets a mapping for each block, so this is much longer than another thread's fork takes.
 const PATIENCE_OF_FORK: u32 = 1 << 25;
 
+/// Blocks from this size on are mappings of their own: what looks up the symbols of a start is large, and its memory goes back to the kernel.
+const LARGE: usize = 128 << 10;
+
+/// Mappings from this size on may have huge pages: so many small ones cost several times what one huge one does, and hardly one of them would stay untouched.
+const LARGER: usize = 256 << 10;
+
+/// A huge page. Linux begins a mapping of such pages at the address of one (since 6.7).
+const HUGE_PAGE: usize = 2 << 20;
+
 /// The alignment of a mapping: that of the smallest page.
 const PAGE: usize = 4096;
 
@@ -363,8 +372,9 @@ impl Heap {
             block
         };
         let mut attempts = 0..ATTEMPTS;
+        let large = (shape.size() >= LARGE).then(|| mapped(shape)).flatten();
         let block = loop {
-            let block = self.with(from_list).or_else(|| mapped(shape));
+            let block = large.or_else(|| self.with(from_list)).or_else(|| mapped(shape));
             if let Some(block) = block.or_else(|| self.spared(shape)) {
                 break block;
             }
@@ -558,9 +568,24 @@ fn shape(layout: Layout) -> Layout {
 
 /// A mapping for a block that is not to come from the list.
 #[cold]
+#[inline(never)]
 fn mapped(shape: Layout) -> Option<*mut u8> {
-    let words = (shape.align() <= PAGE).then(|| super::linux::allocate(shape.size()))??;
-    Some(words.as_ptr().cast_mut().cast())
+    let length = mapped_length(shape.size());
+    let words = (shape.align() <= PAGE).then(|| super::linux::allocate(length))??;
+    let start = words.as_ptr().cast_mut().cast::<u8>();
+    if length >= LARGER {
+        // SAFETY: the contents stay as they are. A kernel that has no huge pages has small ones.
+        let _ = unsafe { call::madvise(start.addr(), length, call::MADV_HUGEPAGE) };
+    }
+    Some(start)
+}
+
+/// The length of the mapping for a block of this size, in bytes.
+fn mapped_length(size: usize) -> usize {
+    match size {
+        LARGER.. => size.checked_next_multiple_of(HUGE_PAGE).unwrap_or(size),
+        _ => size,
+    }
 }
 
 // SAFETY: whoever looks at the state is its holder.
@@ -602,7 +627,7 @@ unsafe impl GlobalAlloc for Heap {
         let shape = shape(layout);
         let Some(place) = self.place_of(start) else {
             // SAFETY: a mapping that `alloc` made for this block alone. One that cannot be given back stays.
-            let _ = unsafe { call::munmap(start.addr().get(), shape.size()) };
+            let _ = unsafe { call::munmap(start.addr().get(), mapped_length(shape.size())) };
             return;
         };
         // SAFETY: the caller's promise: handed out here for this layout, so with this shape, and used no longer.

@@ -415,6 +415,21 @@ impl Host for Linux {
         let _ = call::mseal(start.at(image.bias()).0 as usize, length as usize);
     }
 
+    fn forget(&self, image: &Image, start: Vaddr, length: u64) {
+        // What the program may write to, or has been made writable once, may be other than in the file.
+        if image.lasting_bytes(start, length).is_none() {
+            return;
+        }
+        let page = self.page_size as usize;
+        let (first, end) = (start.at(image.bias()).0 as usize, (start.0.wrapping_add(length)));
+        let end = Vaddr(end).at(image.bias()).0 as usize & !(page - 1);
+        let first = first.next_multiple_of(page);
+        if let Some(length) = end.checked_sub(first).filter(|length| *length != 0) {
+            // SAFETY: pages of a file's private mapping that nobody has written to: the next who reads them finds what is there now.
+            let _ = unsafe { call::madvise(first, length, call::MADV_DONTNEED) };
+        }
+    }
+
     fn resolve(&self, resolver: Address) -> Address {
         // SAFETY: the stage has checked that the resolver lies in an executable segment of its module, and runs when
         // everything that a resolver may read is final (x86-64: a resolver takes no argument).

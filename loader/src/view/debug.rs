@@ -142,7 +142,10 @@ impl Sink for DebugText {
                     self.line(format_args!("tls {} at {below}: {}", slot.id, module.name));
                 }
             }
-            Event::Relocating(module) => self.line(format_args!("relocation processing: {module}")),
+            Event::Relocating { module, waits } => {
+                let lazy = if *waits { " (lazy)" } else { "" };
+                self.line(format_args!("relocation processing: {module}{lazy}"));
+            }
             Event::LookedUp { symbol, module } => {
                 self.line(format_args!("symbol={};  lookup in file={module} [0]", Lossy(symbol)))
             }

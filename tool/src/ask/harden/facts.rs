@@ -74,7 +74,7 @@ pub struct Facts {
     pub file: String,
     /// Whether it can be anywhere in memory
     pub position_independent: bool,
-    /// Whether it asks for all function slots to be bound at the start; lode does that in any case
+    /// Whether it asks for all function slots to be bound at the start
     pub bind_now: bool,
     relro: Relro,
     /// Whether it makes the stack executable: PT_GNU_STACK says so, or is missing

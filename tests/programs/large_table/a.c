@@ -1,0 +1,1 @@
+char target[8] = {1};
