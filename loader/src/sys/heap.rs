@@ -1,6 +1,7 @@
 //! lode's heap: room in the image, which is enough for most programs, and then one contiguous range, reserved once and made usable as it grows.
 //!
-//! The room costs a small start no system call, and no page but those it fills: what is taken last can be given back or grow in place. All else lives in one range because `linked_list_allocator` manages one, and because
+//! The room costs a small start no system call, and no page but those it fills: what is taken last can be given back or grow in place, and the longest piece that
+//! went back between others is handed out first, in any size: relocation gives back as much as a thread and its list of modules take. All else lives in one range because `linked_list_allocator` manages one, and because
 //! memory that belongs to lode can then be told from the program's by its address. The list is long after a start, and `dlopen` and `dlclose` ask for the same sizes again and again: what is given back
 //! is kept by its size and handed out again without a search. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
 //! into lode in that very thread cannot wait for itself, so it does without the list: what it asks for is a mapping of its own, and what it gives
