@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::ffi::CStr;
 use core::ops::Range;
 
 use crate::elf::dynamic::Dynamic;
@@ -24,7 +25,7 @@ impl Strings {
     #[inline(never)]
     pub fn get(&self, offset: u64) -> Option<&'static [u8]> {
         let rest = self.0.get(usize::try_from(offset).ok()?..)?;
-        rest.get(..length_of_string(rest)?)
+        CStr::from_bytes_until_nul(rest).ok().map(CStr::to_bytes)
     }
 
     /// The name at `offset` and its [`gnu_hash`].
@@ -43,24 +44,6 @@ impl Strings {
         };
         rest.get(name.len()) == Some(&0) && rest.get(..name.len()).is_some_and(|front| is_same(front, name))
     }
-}
-
-/// How many bytes stand before the first NUL, eight at a time.
-#[inline(never)]
-fn length_of_string(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let (words, rest) = bytes.as_chunks();
-    let mut before = 0;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        // The highest bit of a byte that is zero; of those above the first such byte, more may be set.
-        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
-        if zeros != 0 {
-            return Some(before + zeros.trailing_zeros() as usize / 8);
-        }
-        before += 8;
-    }
-    Some(before + rest.iter().position(|byte| *byte == 0)?)
 }
 
 /// Whether two names are one, sixteen bytes at a time: this is asked for each reference.

@@ -354,23 +354,9 @@ impl Heap {
     #[inline(never)]
     fn block(&self, layout: Layout) -> *mut u8 {
         let shape = shape(layout);
-        match self.with(|state| state.at_hand(shape)) {
-            Some(Some(block)) => block.as_mut_ptr().cast(),
-            _ => self.block_of_list(shape),
-        }
-    }
-
-    /// As [`Heap::block`], of what has never been handed out, or of a mapping.
-    #[inline(never)]
-    fn block_of_list(&self, shape: Layout) -> *mut u8 {
-        let from_list = |state: &mut State| {
-            let end = state.end;
-            let block = state.allocate(shape);
-            if end != state.end {
-                let start = state.list.bottom().addr();
-                self.note(1, start, state.end.wrapping_sub(start));
-            }
-            block
+        let from_list = |state: &mut State| match state.at_hand(shape) {
+            Some(block) => block.as_mut_ptr().cast(),
+            None => self.block_of_list(state, shape),
         };
         let mut attempts = 0..ATTEMPTS;
         let large = (shape.size() >= LARGE).then(|| mapped(shape)).flatten();
@@ -386,6 +372,18 @@ impl Heap {
         };
         if block.is_null() {
             self.exhausted.store(true, Ordering::Relaxed);
+        }
+        block
+    }
+
+    /// A block of the list, which grows if it has none.
+    #[inline(never)]
+    fn block_of_list(&self, state: &mut State, shape: Layout) -> *mut u8 {
+        let end = state.end;
+        let block = state.allocate(shape);
+        if end != state.end {
+            let start = state.list.bottom().addr();
+            self.note(1, start, state.end.wrapping_sub(start));
         }
         block
     }
