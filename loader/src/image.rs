@@ -563,23 +563,13 @@ impl Memory {
 }
 
 impl Image {
-    /// Describes mapped memory.
+    /// Describes mapped memory. The extents ascend.
     ///
     /// # Safety
     /// For each extent, `length` bytes from `host` must stay mapped with at least `access` while the image
     /// lives, and no Rust reference may cover a byte that is writable there.
     pub unsafe fn new(bias: Bias, extents: Vec<Extent>, owner: Option<Reservation>) -> Image {
-        let mut ascending: Vec<Extent> = Vec::new();
-        for extent in extents {
-            // They nearly always come in order.
-            let behind = ascending.partition_point(|known| known.start <= extent.start);
-            ascending.insert(behind, extent);
-        }
-        Image {
-            bias,
-            extents: ascending,
-            owner,
-        }
+        Image { bias, extents, owner }
     }
 
     /// Run-time address of link-time address 0.

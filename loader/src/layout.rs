@@ -100,9 +100,9 @@ pub struct Layout {
     pub page_size: u64,
     /// ET_EXEC: the addresses are run-time addresses.
     pub fixed: bool,
-    /// The mappings in the order in which they are to be made. Where two share a page the later one takes it. A module that lode mapped keeps none.
+    /// The mappings in the order in which they are to be made. Where two share a page the later one takes it. None when the module is mapped.
     pub pieces: Vec<Piece>,
-    /// What the segments hold, to the byte, ascending and without overlap. One that lode mapped has them in its image.
+    /// What the segments hold, to the byte, ascending and without overlap. A module that is mapped has them in its image.
     pub extents: Vec<Range>,
     /// PT_DYNAMIC: address and bytes
     pub dynamic: Option<(Vaddr, u64)>,
@@ -153,6 +153,7 @@ impl Layout {
         file_length: Option<u64>,
         page_size: u64,
     ) -> Result<Layout, Fault> {
+        let count = headers.iter().filter(|segment| segment.kind == kind::LOAD).count();
         let mut planner = Planner {
             pages: Pages::new(page_size)?,
             file_length,
@@ -161,9 +162,9 @@ impl Layout {
                 align: page_size,
                 page_size,
                 fixed: header.kind == FileKind::Executable,
-                // Most files have so many segments.
-                pieces: Vec::with_capacity(4),
-                extents: Vec::with_capacity(4),
+                // Most files have one segment that ends in zeros.
+                pieces: Vec::with_capacity(count.saturating_add(1)),
+                extents: Vec::with_capacity(count),
                 dynamic: None,
                 tls: None,
                 relro: None,
@@ -187,15 +188,22 @@ impl Layout {
         }
         // Where it is: a small stack has no room for another one.
         let layout = &mut planner.layout;
-        for (index, segment) in headers.iter().enumerate() {
-            let earlier = headers.get(..index).unwrap_or(&[]);
-            if stands_once(segment.kind) && earlier.iter().any(|other| other.kind == segment.kind) {
+        let mut seen = 0;
+        for segment in headers {
+            if seen & once(segment.kind) != 0 {
                 return Err(Kind::malformed(Rule::SegmentTwice, segment.kind.into(), 0));
             }
+            seen |= once(segment.kind);
             layout.read(segment, file_length)?;
         }
         layout.phdr = headers_in_memory(header, headers).or(layout.phdr);
         Ok(planner.layout)
+    }
+
+    /// Gives back what nobody asks for when the module is mapped: there may be thousands.
+    pub fn forget_plan(&mut self) {
+        self.pieces = Vec::new();
+        self.extents = Vec::new();
     }
 
     /// Bytes to reserve so that an address with the right alignment lies in them: see [`Layout::place_in`].
@@ -384,11 +392,18 @@ fn headers_in_memory(header: &Header, headers: &[ProgramHeader]) -> Option<Vaddr
         })
 }
 
-fn stands_once(kind: u32) -> bool {
-    matches!(
-        kind,
-        kind::DYNAMIC | kind::INTERP | kind::PHDR | kind::TLS | kind::GNU_EH_FRAME | kind::GNU_STACK | kind::GNU_RELRO
-    )
+/// The bit of a segment that stands once at most; 0 for any other. The lowest five bits tell them apart.
+fn once(kind: u32) -> u32 {
+    match kind {
+        kind::DYNAMIC
+        | kind::INTERP
+        | kind::PHDR
+        | kind::TLS
+        | kind::GNU_EH_FRAME
+        | kind::GNU_STACK
+        | kind::GNU_RELRO => 1u32.wrapping_shl(kind),
+        _ => 0,
+    }
 }
 
 fn check_in_file(segment: &ProgramHeader, file_length: Option<u64>) -> Result<(), Fault> {

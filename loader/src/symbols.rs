@@ -5,12 +5,13 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::ffi::CStr;
 use core::ops::Range;
 
 use crate::elf::dynamic::Dynamic;
 use crate::elf::hash::{GnuHashHeader, SysvHashHeader, gnu_hash, gnu_hash_of_string, sysv_hash};
 use crate::elf::symbol::{self, Symbol};
-use crate::elf::version::{self, Definition, HIDDEN, Need};
+use crate::elf::version::{self, DEFINITION_SIZE, Definition, HIDDEN, Need};
 use crate::elf::{SymbolIndex, Vaddr};
 use crate::error::{Fault, Kind, Name, Rule, append};
 use crate::image::{Image, Table};
@@ -24,8 +25,7 @@ impl Strings {
     #[inline(never)]
     pub fn get(&self, offset: u64) -> Option<&'static [u8]> {
         let rest = self.0.get(usize::try_from(offset).ok()?..)?;
-        let length = rest.iter().position(|byte| *byte == 0)?;
-        rest.get(..length)
+        CStr::from_bytes_until_nul(rest).ok().map(CStr::to_bytes)
     }
 
     /// The name at `offset` and its [`gnu_hash`].
@@ -128,8 +128,8 @@ pub struct Symbols {
     versions: Vec<Option<Version>>,
     /// What DT_VERNEED asks, by library.
     pub required: Vec<Required>,
-    /// The versions that DT_VERDEF defines (the base left out), with their hashes.
-    pub defined: Vec<(&'static [u8], u32)>,
+    /// Versions that DT_VERDEF defines by an index that another one has, too, with their hashes.
+    also_defined: Vec<(&'static [u8], u32)>,
     /// Whether the module has a DT_VERDEF at all.
     pub has_definitions: bool,
 }
@@ -202,7 +202,7 @@ impl Symbols {
             indices: None,
             versions: Vec::new(),
             required: Vec::new(),
-            defined: Vec::new(),
+            also_defined: Vec::new(),
             has_definitions: false,
         }
     }
@@ -235,6 +235,12 @@ impl Symbols {
         }
         if let Some(at) = dynamic.verdef {
             let bytes = chain_bytes(image, at)?;
+            // They nearly always have the numbers from 1 on.
+            let likely = usize::try_from(dynamic.verdefnum)
+                .unwrap_or(0)
+                .min(bytes.len() / DEFINITION_SIZE);
+            self.versions
+                .reserve_exact((likely + 1).saturating_sub(self.versions.len()));
             version::definitions(bytes, dynamic.verdefnum, &mut |definition| {
                 self.add_definition(&definition)
             })?;
@@ -255,7 +261,7 @@ impl Symbols {
                 .push((name, need.hash, need.weak, need.index & !HIDDEN));
         }
         self.set_version(
-            need.index & !HIDDEN,
+            need.index,
             Version {
                 hash: need.hash,
                 name,
@@ -271,34 +277,41 @@ impl Symbols {
             return Ok(());
         }
         let name = self.string(definition.name.into())?;
-        self.defined.push((name, definition.hash));
-        self.set_version(
-            definition.index & !HIDDEN,
-            Version {
-                hash: definition.hash,
-                name,
-                file: None,
-                hidden: false,
-            },
-        );
+        let version = Version {
+            hash: definition.hash,
+            name,
+            file: None,
+            hidden: false,
+        };
+        self.set_version(definition.index, version);
         Ok(())
     }
 
+    /// Gives an index to a version.
+    #[inline(never)]
     fn set_version(&mut self, index: u16, version: Version) {
-        let index = usize::from(index);
-        if self.versions.len() <= index {
-            self.versions.resize(index + 1, None);
+        let index = usize::from(index & !HIDDEN);
+        if let Some(more) = (index + 1).checked_sub(self.versions.len()) {
+            self.versions.reserve(more);
         }
-        if let Some(slot) = self.versions.get_mut(index) {
-            *slot = Some(version);
+        while self.versions.len() <= index {
+            self.versions.push(None);
         }
+        let Some(place) = self.versions.get_mut(index) else {
+            return;
+        };
+        if let Some(other) = place.as_ref().filter(|other| other.file.is_none()) {
+            self.also_defined.push((other.name, other.hash));
+        }
+        *place = Some(version);
     }
 
     /// Whether DT_VERDEF defines a version, of this hash.
     #[inline(never)]
     pub fn defines(&self, version: &[u8], hash: u32) -> bool {
-        let mut defined = self.defined.iter();
-        defined.any(|(name, value)| *value == hash && *name == version)
+        let is_meant = |known: &Version| known.hash == hash && known.file.is_none() && known.name == version;
+        let mut also = self.also_defined.iter();
+        self.versions.iter().flatten().any(is_meant) || also.any(|known| *known == (version, hash))
     }
 
     /// The string at `offset` of the module's string table.

@@ -170,6 +170,31 @@ fn a_weak_version_that_is_missing_alone_is_no_error() {
 }
 
 #[test]
+fn versions_that_share_an_index_are_all_defined() {
+    const VERDEF: u64 = 0x6fff_fffc;
+    let (a, _) = library_of_two();
+    let mut file = a.forge();
+    let table = usize::try_from(file.dynamic(VERDEF).unwrap()).unwrap();
+    // Behind the base and the older one, whose index the newer one gets: 28 bytes a record, and the index 4 bytes into it.
+    file.set(table + 2 * 28 + 4, 2, 2);
+    let needs = |names: &[&str]| {
+        let mut program = Module::program("");
+        program.needed("liba.so");
+        for name in names {
+            program.need_version("liba.so", name, false);
+        }
+        let mut stand = Stand::new(&program);
+        stand.host.add(A, file.bytes.clone());
+        stand.start().map(drop)
+    };
+    needs(&["OLD", "NEW"]).unwrap();
+    let Fault::NoVersion(missing) = error(needs(&["OLD", "ABSENT"])).kind else {
+        panic!("a version that nobody defines")
+    };
+    assert_eq!(missing.len(), 1);
+}
+
+#[test]
 fn a_provider_without_versions_is_accepted_with_a_warning() {
     let mut a = Module::library("liba.so");
     let place = a.text(&[0xc3]);

@@ -18,7 +18,8 @@ const FLAG_BASE: u16 = 1;
 const FLAG_WEAK: u16 = 2;
 const NEED_SIZE: usize = 16;
 const NEED_ENTRY_SIZE: usize = 16;
-const DEFINITION_SIZE: usize = 20;
+/// Bytes of a record of DT_VERDEF
+pub const DEFINITION_SIZE: usize = 20;
 
 /// There are 15 bits of version index.
 const MOST_VERSIONS: usize = 0x7fff;

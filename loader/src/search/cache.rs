@@ -212,26 +212,30 @@ impl<'c> Cache<'c> {
 
     /// The entries whose key compares equal to `name`. In a table that is not sorted they may be missed.
     fn run(&self, name: &[u8]) -> &'c [u8] {
-        let first = self.first_not_above(name, Ordering::Equal);
-        let end = self.first_not_above(name, Ordering::Less);
-        let run = self.entries.get(first.saturating_mul(ENTRY)..end.saturating_mul(ENTRY));
-        run.unwrap_or_default()
-    }
-
-    /// The first entry whose key, compared with `name`, is at most `bound`; keys descend.
-    fn first_not_above(&self, name: &[u8], bound: Ordering) -> usize {
+        // Keys descend.
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low.midpoint(high);
-            let key = self.entry(middle).and_then(|entry| entry.key());
-            let text = key.and_then(|at| self.data.get(at..)).unwrap_or_default();
-            if compare(text, name) > bound {
+            if self.compared(middle, name) == Some(Ordering::Greater) {
                 low = middle.saturating_add(1);
             } else {
                 high = middle;
             }
         }
-        low
+        // They are few, and looked at one by one anyway.
+        while self.compared(high, name) == Some(Ordering::Equal) {
+            high = high.saturating_add(1);
+        }
+        let run = self.entries.get(low.saturating_mul(ENTRY)..high.saturating_mul(ENTRY));
+        run.unwrap_or_default()
+    }
+
+    /// How the key of an entry compares with `name`; `None` when there is no such entry.
+    #[inline(never)]
+    fn compared(&self, index: usize, name: &[u8]) -> Option<Ordering> {
+        let key = self.entry(index)?.key();
+        let text = key.and_then(|at| self.data.get(at..)).unwrap_or_default();
+        Some(compare(text, name))
     }
 
     fn entry(&self, index: usize) -> Option<Entry<'c>> {

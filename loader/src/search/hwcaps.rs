@@ -10,16 +10,17 @@ use alloc::vec::Vec;
 /// The subdirectory names in use, in descending order of preference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hwcaps {
-    names: Vec<Vec<u8>>,
+    names: Vec<&'static [u8]>,
 }
 
 impl Hwcaps {
     /// The names of `prepend`, then those of `levels` (best first) that `mask` lets through. `prepend` and `mask` are lists
     /// with colons; no mask lets everything through.
-    pub fn new(levels: &[&str], prepend: Option<&[u8]>, mask: Option<&[u8]>) -> Hwcaps {
+    pub fn new(levels: &[&'static str], prepend: Option<&[u8]>, mask: Option<&[u8]>) -> Hwcaps {
         let mut hwcaps = Hwcaps::default();
         for name in words(prepend.unwrap_or_default()) {
-            hwcaps.add(name);
+            // The names are wanted for as long as the process lives.
+            hwcaps.add(super::owned(name).leak());
         }
         for level in levels {
             let level = level.as_bytes();
@@ -30,20 +31,20 @@ impl Hwcaps {
         hwcaps
     }
 
-    fn add(&mut self, name: &[u8]) {
+    fn add(&mut self, name: &'static [u8]) {
         if self.rank(name).is_none() {
-            self.names.push(super::owned(name));
+            self.names.push(name);
         }
     }
 
     /// The names, best first.
-    pub fn names(&self) -> &[Vec<u8>] {
+    pub fn names(&self) -> &[&'static [u8]] {
         &self.names
     }
 
     /// The place of `name` in the order of preference, or `None` when it is not in use.
     pub fn rank(&self, name: &[u8]) -> Option<usize> {
-        self.names.iter().position(|known| known == name)
+        self.names.iter().position(|known| *known == name)
     }
 }
 
@@ -68,7 +69,7 @@ mod tests {
     #[test]
     fn a_mask_restricts_the_built_in_names_only() {
         let hwcaps = Hwcaps::new(&LEVELS, Some(b"mine:"), Some(b"x86-64-v3:z15"));
-        assert_eq!(hwcaps.names(), [b"mine".to_vec(), b"x86-64-v3".to_vec()]);
+        assert_eq!(hwcaps.names(), [b"mine".as_slice(), b"x86-64-v3"]);
     }
 
     #[test]

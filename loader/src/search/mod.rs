@@ -836,7 +836,7 @@ impl<'s> Walk<'s> {
 const HWCAPS: &[u8] = b"glibc-hwcaps";
 
 /// Makes `path` a directory of libraries: that for the CPU level `name` in a directory, or the directory itself.
-fn leaf(path: &mut Vec<u8>, directory: &[u8], name: Option<&Vec<u8>>) {
+fn leaf(path: &mut Vec<u8>, directory: &[u8], name: Option<&&[u8]>) {
     path.clear();
     path.extend_from_slice(directory);
     if let Some(name) = name {

@@ -713,9 +713,7 @@ fn map_near(
         image.patch().make_own(dynamic);
     }
     let origin = origin_of(name.bytes(), context.host);
-    // Nobody asks for them again, and there may be thousands of modules.
-    layout.pieces = Vec::new();
-    layout.extents = Vec::new();
+    layout.forget_plan();
     Ok(Box::new(Parts {
         name,
         origin,

@@ -1,6 +1,7 @@
 //! lode's heap: room in the image, which is enough for most programs, and then one contiguous range, reserved once and made usable as it grows.
 //!
-//! The room costs a small start no system call, and no page but those it fills: what is taken last can be given back or grow in place. All else lives in one range because `linked_list_allocator` manages one, and because
+//! The room costs a small start no system call, and no page but those it fills: what is taken last can be given back or grow in place, and the longest piece that
+//! went back between others is handed out first, in any size: relocation gives back as much as a thread and its list of modules take. All else lives in one range because `linked_list_allocator` manages one, and because
 //! memory that belongs to lode can then be told from the program's by its address. The list is long after a start, and `dlopen` and `dlclose` ask for the same sizes again and again: what is given back
 //! is kept by its size and handed out again without a search. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
 //! into lode in that very thread cannot wait for itself, so it does without the list: what it asks for is a mapping of its own, and what it gives
@@ -131,6 +132,24 @@ fn put_back(list: &mut linked_list_allocator::Heap, block: Block) {
     unsafe { list.deallocate(NonNull::from(block).cast(), shape) };
 }
 
+/// Two blocks as one, or as they are if the second does not follow the first.
+fn joined(first: Block, second: Block) -> Result<Block, (Block, Block)> {
+    if !core::ptr::eq(first.as_ptr_range().end, second.as_ptr()) {
+        return Err((first, second));
+    }
+    let units = first.len() + second.len();
+    // SAFETY: both are parts of the room, which is one piece of memory, and nobody else has either.
+    Ok(unsafe { core::slice::from_raw_parts_mut(first.as_mut_ptr(), units) })
+}
+
+/// Takes so many units from the beginning of a piece of the room that has as many.
+fn split_off(piece: &mut Option<Block>, units: usize) -> Option<Block> {
+    piece.as_deref()?.len().checked_sub(units)?;
+    let (block, rest) = piece.take()?.split_at_mut_checked(units)?;
+    *piece = Some(rest).filter(|rest| !rest.is_empty());
+    Some(block)
+}
+
 /// A list of blocks. It owns them.
 #[derive(Debug)]
 struct Blocks(*mut Unit);
@@ -154,6 +173,8 @@ impl Blocks {
 struct State {
     /// What is left of the room. Blocks are taken from its beginning, and the last one can be given back to it, or grow into it.
     room: Option<Block>,
+    /// The longest piece that was given back between blocks of the room, with what was given back beside it. It serves as the room does, and before it.
+    gap: Option<Block>,
     list: linked_list_allocator::Heap,
     /// Blocks that were given back, by their size in units.
     kept: [Blocks; LARGEST_KEPT + 1],
@@ -181,6 +202,7 @@ impl Heap {
         Heap {
             state: UnsafeCell::new(State {
                 room: None,
+                gap: None,
                 list: linked_list_allocator::Heap::empty(),
                 kept: [const { Blocks(null_mut()) }; LARGEST_KEPT + 1],
                 reserved: Mapping::EMPTY,
@@ -332,14 +354,9 @@ impl Heap {
     #[inline(never)]
     fn block(&self, layout: Layout) -> *mut u8 {
         let shape = shape(layout);
-        let from_list = |state: &mut State| {
-            let end = state.end;
-            let block = state.allocate(shape);
-            if end != state.end {
-                let start = state.list.bottom().addr();
-                self.note(1, start, state.end.wrapping_sub(start));
-            }
-            block
+        let from_list = |state: &mut State| match state.at_hand(shape) {
+            Some(block) => block.as_mut_ptr().cast(),
+            None => self.block_of_list(state, shape),
         };
         let mut attempts = 0..ATTEMPTS;
         let large = (shape.size() >= LARGE).then(|| mapped(shape)).flatten();
@@ -355,6 +372,18 @@ impl Heap {
         };
         if block.is_null() {
             self.exhausted.store(true, Ordering::Relaxed);
+        }
+        block
+    }
+
+    /// A block of the list, which grows if it has none.
+    #[inline(never)]
+    fn block_of_list(&self, state: &mut State, shape: Layout) -> *mut u8 {
+        let end = state.end;
+        let block = state.allocate(shape);
+        if end != state.end {
+            let start = state.list.bottom().addr();
+            self.note(1, start, state.end.wrapping_sub(start));
         }
         block
     }
@@ -421,13 +450,15 @@ impl State {
         self.kept.get_mut(shape.size() / UNIT).filter(|_| shape.align() == UNIT)
     }
 
+    /// A block that was given back, or of the room.
+    #[inline(always)]
+    fn at_hand(&mut self, shape: Layout) -> Option<Block> {
+        let kept = self.kept(shape).and_then(Blocks::pop);
+        kept.or_else(|| self.take_from_room(shape))
+    }
+
+    /// A block of the list.
     fn allocate(&mut self, shape: Layout) -> *mut u8 {
-        if let Some(block) = self.kept(shape).and_then(Blocks::pop) {
-            return block.as_mut_ptr().cast();
-        }
-        if let Some(block) = self.take_from_room(shape) {
-            return block.as_mut_ptr().cast();
-        }
         let Some(bytes) = shape.size().checked_add(shape.align()) else {
             return null_mut();
         };
@@ -441,48 +472,81 @@ impl State {
         }
     }
 
+    /// A block from the beginning of the gap, or else of the room.
     fn take_from_room(&mut self, shape: Layout) -> Option<Block> {
         let units = shape.size() / UNIT;
-        let room = self.room.as_deref()?;
-        let before = room.as_ptr().addr().wrapping_neg() % shape.align() / UNIT;
-        room.len().checked_sub(before)?.checked_sub(units)?;
-        let (before, rest) = self.room.take()?.split_at_mut_checked(before)?;
-        let (block, rest) = rest.split_at_mut_checked(units)?;
-        self.room = Some(rest);
-        if !before.is_empty() {
-            let shape = Layout::for_value(before);
-            self.give_back(before, shape);
+        let before = |piece: &[MaybeUninit<Unit>]| piece.as_ptr().addr().wrapping_neg() % shape.align() / UNIT;
+        let fits = |piece: &Block| piece.len().checked_sub(before(piece)).is_some_and(|rest| rest >= units);
+        let piece = match self.gap.as_ref().is_some_and(fits) {
+            true => &mut self.gap,
+            false => &mut self.room,
+        };
+        let known = piece.as_ref().filter(|piece| fits(piece))?;
+        let skipped = match before(known) {
+            0 => None,
+            units => split_off(piece, units),
+        };
+        let block = split_off(piece, units);
+        if let Some(skipped) = skipped {
+            let shape = Layout::for_value(skipped);
+            self.give_back(skipped, shape);
         }
-        Some(block)
+        block
     }
 
-    /// Whether the block that ends here is the last one of the room, which begins behind it.
-    fn is_last(&self, end: *const MaybeUninit<Unit>) -> bool {
-        let room = self.room.as_deref();
-        room.is_some_and(|room| core::ptr::eq(end, room.as_ptr()))
-    }
-
-    /// Makes the block that ends here this many units longer, if it is the last one of the room.
+    /// Makes the block that ends here this many units longer, if the gap or the room begins behind it and is as long.
     fn extend(&mut self, end: *const MaybeUninit<Unit>, more: usize) -> bool {
-        let is_possible = self.is_last(end) && self.room.as_deref().is_some_and(|room| more <= room.len());
-        if is_possible {
-            let behind = self.room.take().and_then(|room| room.split_at_mut_checked(more));
-            self.room = behind.map(|(_, rest)| rest);
-        }
-        is_possible
+        let is_behind =
+            |piece: &&mut Option<Block>| piece.as_ref().is_some_and(|piece| core::ptr::eq(end, piece.as_ptr()));
+        let behind = [&mut self.gap, &mut self.room].into_iter().find(is_behind);
+        behind.is_some_and(|piece| split_off(piece, more).is_some())
     }
 
-    /// Takes a block of this shape back. A long one of the room, which is a small one, is lost if it is not the last.
-    fn give_back(&mut self, block: Block, shape: Layout) {
-        let first = block.as_mut_ptr();
-        if self.is_last(block.as_ptr_range().end) {
-            let units = block.len() + self.room.take().map_or(0, |room| room.len());
-            // SAFETY: the room is the rest of the memory that the block was taken from, and both are the state's.
-            self.room = Some(unsafe { core::slice::from_raw_parts_mut(first, units) });
-        } else if let Some(kept) = self.kept(shape) {
+    /// Takes a block of this shape back.
+    fn give_back(&mut self, mut block: Block, shape: Layout) {
+        if (self.list.bottom()..self.list.top()).contains(&block.as_mut_ptr().cast()) {
+            match self.kept(shape) {
+                Some(kept) => kept.push(block),
+                None => put_back(&mut self.list, block),
+            }
+            return;
+        }
+        let mut gap = self.gap.take();
+        if let Some(beside) = gap {
+            (block, gap) = match joined(beside, block).or_else(|(gap, block)| joined(block, gap)) {
+                Ok(both) => (both, None),
+                Err((block, gap)) => (block, Some(gap)),
+            };
+        }
+        if let Some(room) = self.room.take() {
+            match joined(block, room) {
+                Ok(room) => (self.room, self.gap) = (Some(room), gap),
+                Err((block, room)) => {
+                    self.room = Some(room);
+                    self.keep_longer(block, gap);
+                }
+            }
+        } else {
+            self.keep_longer(block, gap);
+        }
+    }
+
+    /// Has the longer of two pieces be the gap, and keeps the other one by its size; a long one is lost.
+    fn keep_longer(&mut self, block: Block, gap: Option<Block>) {
+        let shorter = match gap {
+            Some(gap) if gap.len() >= block.len() => {
+                self.gap = Some(gap);
+                Some(block)
+            }
+            other => {
+                self.gap = Some(block);
+                other
+            }
+        };
+        if let Some(block) = shorter
+            && let Some(kept) = self.kept.get_mut(block.len())
+        {
             kept.push(block);
-        } else if (self.list.bottom()..self.list.top()).contains(&first.cast()) {
-            put_back(&mut self.list, block);
         }
     }
 
@@ -595,7 +659,8 @@ mod tests {
     fn free(heap: &Heap) -> usize {
         // SAFETY: the tests that ask have one thread.
         let state = unsafe { &*heap.state.get() };
-        let mut free = state.list.free() + state.room.as_deref().map_or(0, size_of_val);
+        let room = [&state.room, &state.gap].into_iter().flatten();
+        let mut free = state.list.free() + room.map(|piece| size_of_val(&**piece)).sum::<usize>();
         for kept in &state.kept {
             let mut next = kept.0;
             while let Some(block) = NonNull::new(next) {
@@ -645,6 +710,68 @@ mod tests {
             // The room is full.
             let outside = heap.alloc(Layout::from_size_align(500, 16).unwrap());
             assert!(is_held(&heap, outside) && outside.addr().abs_diff(first.addr()) > 1024);
+        }
+    }
+
+    #[test]
+    fn what_goes_back_between_blocks_of_the_room_is_handed_out_in_any_size() {
+        let heap = Heap::new();
+        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
+            [const { [const { MaybeUninit::uninit() }; 1024] }; 2],
+        )));
+        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let before = heap.alloc(of(64));
+            let small = heap.alloc(of(32));
+            // Longer than what is kept by its size.
+            let long = heap.alloc(of(16 * (LARGEST_KEPT + 1)));
+            let beside = heap.alloc(of(48));
+            let last = heap.alloc(of(16));
+            let all = free(&heap);
+            heap.dealloc(long, of(16 * (LARGEST_KEPT + 1)));
+            // A shorter one that is apart is kept, and handed out for its size only.
+            heap.dealloc(before, of(64));
+            assert_eq!(heap.alloc(of(64)), before);
+            // What is beside the gap becomes part of it, on either side.
+            heap.dealloc(beside, of(48));
+            heap.dealloc(small, of(32));
+            let first = heap.alloc(of(100));
+            assert_eq!(first, small);
+            // It grows into the gap.
+            assert_eq!(heap.realloc(first, of(100), 200), first);
+            let aligned = heap.alloc(Layout::from_size_align(256, 256).unwrap());
+            assert!(aligned.addr().is_multiple_of(256) && (first.addr()..last.addr()).contains(&aligned.addr()));
+            // What is longer than the gap is the room's.
+            assert!(heap.alloc(of(3000)).addr() > last.addr());
+            // All of the gap, which is no more then, and nobody's twice.
+            let rest = last.addr() - aligned.addr() - 256;
+            assert_eq!(heap.alloc(of(rest)).addr(), aligned.addr() + 256);
+            assert!(heap.alloc(of(512)).addr() > last.addr());
+            heap.dealloc(last, of(16));
+            assert_eq!(heap.alloc(of(16)), last);
+            assert!(free(&heap) < all);
+        }
+    }
+
+    #[test]
+    fn a_gap_that_reaches_the_room_is_the_room_again() {
+        let heap = Heap::new();
+        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
+            [const { [const { MaybeUninit::uninit() }; 64] }; 2],
+        )));
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let blocks = [(); 3].map(|()| heap.alloc(size()));
+            for block in [blocks[0], blocks[1], blocks[2]] {
+                heap.dealloc(block, size());
+            }
+            assert_eq!(free(&heap), 1024);
+            let whole = Layout::from_size_align(1024, 16).unwrap();
+            assert_eq!(heap.alloc(whole), blocks[0]);
+            heap.dealloc(blocks[0], whole);
+            // The room was full, and is a gap now.
+            assert_eq!((free(&heap), heap.alloc(size())), (1024, blocks[0]));
         }
     }
 

@@ -188,10 +188,11 @@ fn described(
     role: Role,
     page_size: u64,
 ) -> Result<Box<Parts>> {
-    let layout = Layout::plan(&header, &headers, None, page_size).map_err(|kind| kind.of(Stage::Map, &name))?;
+    let mut layout = Layout::plan(&header, &headers, None, page_size).map_err(|kind| kind.of(Stage::Map, &name))?;
     let mapped = extents(&layout, bias);
     // SAFETY: the kernel mapped every PT_LOAD of this image, and nobody unmaps it.
     let image = unsafe { Image::new(bias, mapped, None) };
+    layout.forget_plan();
     Ok(Box::new(Parts {
         name,
         origin: None,

@@ -30,6 +30,8 @@ pub struct Iter<'a> {
     runs: &'a [Run],
     /// The next place.
     next: usize,
+    /// How many there are at most: behind the last one there may be many places.
+    left: usize,
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -38,6 +40,7 @@ impl<'a> Iterator for Iter<'a> {
     // One function for all that go through modules.
     #[inline(never)]
     fn next(&mut self) -> Option<&'a Arc<Module>> {
+        self.left = self.left.checked_sub(1)?;
         loop {
             let run = self.runs.get(self.next / RUN)?;
             let place = run.places.get(self.next % RUN)?;
@@ -88,7 +91,11 @@ impl Modules {
             Ok(run) => run * RUN + first.0 as usize % RUN,
             Err(run) => run * RUN,
         };
-        Iter { runs: &self.runs, next }
+        Iter {
+            runs: &self.runs,
+            next,
+            left: self.count,
+        }
     }
 
     /// The module with a number.
@@ -160,6 +167,10 @@ impl Modules {
     fn put(&mut self, run: usize, id: ModuleId, mut module: Option<Arc<Module>>) {
         if let Some(run) = self.runs.get_mut(run) {
             let own = id.0 as usize % RUN;
+            if let Some(place) = Arc::get_mut(&mut run.places).and_then(|places| places.get_mut(own)) {
+                *place = module;
+                return;
+            }
             run.places = Arc::new(core::array::from_fn(|place| {
                 if place == own {
                     module.take()

@@ -107,7 +107,10 @@ impl Record {
     #[inline(never)]
     fn store(self, place: Place, value: u64) {
         let (offset, length) = place.bytes();
-        if let Some(bytes) = value.to_le_bytes().get(..length) {
+        if length == 8 {
+            // Most members are words, and a copy whose length is known is no call.
+            self.0.store(offset, value);
+        } else if let Some(bytes) = value.to_le_bytes().get(..length) {
             self.0.store_bytes(offset, bytes);
         }
     }

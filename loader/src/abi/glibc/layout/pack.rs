@@ -127,7 +127,20 @@ pub(super) static TUNABLES: [Tunable; POOL.1] = {
     all
 };
 
-/// The rows from [`MIDDLE`] to the last, and then those before it, down to the first. A row is a list of runs of words, then a list of tunables.
+/// The steps of the words of [`MIDDLE`]. They are kept as they are, because nearly all of them are other than zero and every start of a glibc's needs them.
+static STEPS: [u32; KEPT] = {
+    let words = words_of(SOURCES[MIDDLE].0);
+    let mut steps = words;
+    let mut index = 1;
+    while index < KEPT {
+        steps[index] = words[index].wrapping_sub(words[index - 1]);
+        index += 1;
+    }
+    steps
+};
+
+/// The tunables of [`MIDDLE`], the rows from it to the last, and then those before it, down to the first. A row is a list of runs of words, then a list of
+/// tunables.
 ///
 /// The first byte of a run has the number of its words in the lower six bits, and above them the form of each word's step: how
 /// much more it differs from the same word of the row before than the word in front of it does. Between two states most members move together, if
@@ -138,7 +151,17 @@ pub(super) static TUNABLES: [Tunable; POOL.1] = {
 static PACKED: [u8; pack::<0>().1] = pack().0;
 
 /// The row that the others start from, on both sides: which row a process needs is known once its libc is, and every row on the way there costs it time.
-const MIDDLE: usize = COUNT / 2;
+/// It is a package's, since those are most in use, and the one that is nearest to the middle.
+const MIDDLE: usize = {
+    let (mut nearest, mut row) = (0usize, 0usize);
+    while row < COUNT {
+        if SOURCES[row].1 != 0 && row.abs_diff(COUNT / 2) < nearest.abs_diff(COUNT / 2) {
+            nearest = row;
+        }
+        row += 1;
+    }
+    nearest
+};
 
 /// Forms of a step: none; a distance in eights, 1 byte; a distance, 2 bytes, and a change of size, 1 byte; the whole step, 4 bytes.
 const NONE: u8 = 0;
@@ -289,7 +312,7 @@ const fn pack<const N: usize>() -> ([u8; N], usize, usize) {
         total: 0,
     };
     let mut row = MIDDLE;
-    packed.row(row, &[0; KEPT], &[]);
+    packed.tunables(SOURCES[row].0.tunables, &[]);
     while row + 1 < COUNT {
         row += 1;
         packed.row(row, &words_of(SOURCES[row - 1].0), SOURCES[row - 1].0.tunables);
@@ -365,7 +388,8 @@ impl Unpacked {
     /// The row of [`SOURCES`] with this number; there is one, or it is the last one that there is. Into `self`, because a row is large.
     pub(super) const fn unpack(&mut self, row: usize) {
         let mut packed = PACKED.as_slice();
-        self.advance(&mut packed);
+        self.words = STEPS;
+        self.pick(&mut packed);
         let mut steps = row.wrapping_sub(MIDDLE);
         if row < MIDDLE {
             packed = const { PACKED.as_slice().split_at(pack::<0>().2).1 };
@@ -392,14 +416,15 @@ impl Unpacked {
                 index = end;
                 continue;
             }
-            let beyond = u64::MAX << (8 * length(form));
+            let length = length(form);
+            let content = u32::MAX >> (32 - 8 * length);
+            let mut rest = *packed;
             while index < end {
-                let (Some(four), Some((_, rest))) = (packed.first_chunk(), packed.split_at_checked(length(form)))
-                else {
+                let (Some(four), Some((_, behind))) = (rest.first_chunk(), rest.split_at_checked(length)) else {
                     return;
                 };
-                *packed = rest;
-                let content = u32::from_le_bytes(*four) & !beyond as u32;
+                rest = behind;
+                let content = u32::from_le_bytes(*four) & content;
                 let step = match form {
                     EIGHTS => (content as i8 as u32) << (OFFSET + 3),
                     PLACE => (content << OFFSET).wrapping_add((content >> 16) as i8 as u32),
@@ -408,7 +433,13 @@ impl Unpacked {
                 self.words[index] = self.words[index].wrapping_add(step);
                 index += 1;
             }
+            *packed = rest;
         }
+        self.pick(packed);
+    }
+
+    /// Takes the tunables of the next row from the front of `packed`.
+    const fn pick(&mut self, packed: &mut &[u8]) {
         if let [REST, rest @ ..] = *packed {
             // The tunables stand where they stood.
             *packed = rest;
