@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use nix::unistd::geteuid;
-use object::{Object, ObjectSection};
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 use crate::stand::Stand;
 use crate::tools::{has, run, skip, text};
@@ -28,6 +28,19 @@ fn gdb_stops_in_the_constructor_of_a_library() {
     let expected =
         "Breakpoint 1, in_constructor\nliblibrary.so\nBreakpoint 2, plug\n#0  plug \n#1  main \nexited with code 06]\n";
     stand.agree(script, expected);
+}
+
+/// What is shipped has no other table of symbols than the dynamic one.
+#[test]
+fn debuggers_that_know_no_probes_find_where_to_stop() {
+    let Some(stand) = Stand::open() else { return };
+    let bytes = fs::read(&stand.lode).unwrap();
+    let file = object::File::parse(&*bytes).unwrap();
+    let stop = file
+        .dynamic_symbols()
+        .find(|symbol| symbol.name() == Ok("_dl_debug_state"));
+    let stop = stop.map(|symbol| (symbol.is_definition(), symbol.kind()));
+    assert_eq!(stop, Some((true, SymbolKind::Text)));
 }
 
 #[test]
