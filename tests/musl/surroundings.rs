@@ -210,13 +210,13 @@ fn place_of_name(bytes: &[u8], name: &str) -> usize {
 }
 
 /// A libc that lacks what the first releases that lode is for came with.
-fn as_old(bytes: &mut Vec<u8>) {
+fn as_old(bytes: &mut [u8]) {
     let place = place_of_name(bytes, "secure_getenv");
     bytes[place..place + 6].copy_from_slice(b"no_get");
 }
 
 /// A libc that lacks a stage of its loader, too.
-fn as_too_old(bytes: &mut Vec<u8>) {
+fn as_too_old(bytes: &mut [u8]) {
     as_old(bytes);
     let place = place_of_name(bytes, "dlopen");
     bytes[place..place + 2].copy_from_slice(b"no");
@@ -225,17 +225,21 @@ fn as_too_old(bytes: &mut Vec<u8>) {
 /// Releases before 1.1.24 may call what the program has in libc's place before the program is ready. They lack what came with 1.1.24.
 #[test]
 fn an_older_musl_is_refused_with_its_version() {
-    refuse(as_old, &[], "secure_getenv\n");
-    refuse(as_too_old, &[], "dlopen, secure_getenv\n");
+    refuse(|bytes| as_old(bytes), &[], "secure_getenv\n");
+    refuse(|bytes| as_too_old(bytes), &[], "dlopen, secure_getenv\n");
 }
 
 #[test]
 fn an_older_musl_is_started_if_that_is_allowed() {
-    start_with(as_old, &["--allow=old-musl"], |_, status, written, said| {
-        assert_eq!((status, written), (Some(0), "started\n"), "{said}");
-    });
-    refuse(as_too_old, &["--allow=old-musl"], "dlopen\n");
-    refuse(as_old, &["--allow=noexec"], "secure_getenv\n");
+    start_with(
+        |bytes| as_old(bytes),
+        &["--allow=old-musl"],
+        |_, status, written, said| {
+            assert_eq!((status, written), (Some(0), "started\n"), "{said}");
+        },
+    );
+    refuse(|bytes| as_too_old(bytes), &["--allow=old-musl"], "dlopen\n");
+    refuse(|bytes| as_old(bytes), &["--allow=noexec"], "secure_getenv\n");
 }
 
 #[test]
