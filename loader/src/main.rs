@@ -419,7 +419,7 @@ impl Launch {
         demands::check_strictly(options.strict, &mapped.batch)?;
         let linked = mapped.link(&world, log)?;
         log.reached(Stage::Link);
-        let mut abi = Abi::recognise(&linked, &world)?;
+        let mut abi = Abi::recognise(&linked, &world, options.allow)?;
         if let Abi::Glibc(glibc) = &abi
             && options.mode == Mode::ListTunables
         {

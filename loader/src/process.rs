@@ -134,11 +134,13 @@ bitflags::bitflags! {
         const IFUNC_NOPLT = 2;
         /// As a command, a program that the user may not execute
         const NOEXEC = 4;
+        /// A libc of musl's from before 1.1.24
+        const OLD_MUSL = 8;
     }
 }
 
 /// The words of `--allow`, a line each.
-const ALLOWED: &str = "textrel\nifunc-noplt\nnoexec\n";
+const ALLOWED: &str = "textrel\nifunc-noplt\nnoexec\nold-musl\n";
 
 /// The words of `--resolver`, a line each, in the order of the numbers of [`Options::resolver`].
 const RESOLVERS: &str = "adaptive\nwalk\nindex";
@@ -377,7 +379,8 @@ table! {
     Allow
 "  --allow WORD          run what is refused otherwise: textrel (relocations of
                         read-only segments), ifunc-noplt (calls without a PLT),
-                        noexec (what you may not execute)
+                        noexec (what you may not execute), old-musl (a musl
+                        libc from before 1.1.24)
 "
     RelrLockout
 "  --relr-lockout WHOSE  glibc: refuse DT_RELR that no version announces; or off
@@ -1046,9 +1049,10 @@ mod tests {
 
     #[test]
     fn what_is_refused_otherwise_is_allowed_word_by_word() {
-        let options =
-            interpreter(&[b"LODE_OPTIONS=allow=noexec,allow=ifunc-noplt,relr-lockout=glibc,relr-lockout=off"]);
-        assert_eq!(options.allow, Allow::NOEXEC | Allow::IFUNC_NOPLT);
+        let options = interpreter(&[
+            b"LODE_OPTIONS=allow=noexec,allow=ifunc-noplt,allow=old-musl,relr-lockout=glibc,relr-lockout=off",
+        ]);
+        assert_eq!(options.allow, Allow::NOEXEC | Allow::IFUNC_NOPLT | Allow::OLD_MUSL);
         assert!(!options.relr_lockout);
         assert!(options.warnings.is_empty());
         let options = interpreter(&[b"LODE_OPTIONS=allow=wx,allow,relr-lockout=musl"]);

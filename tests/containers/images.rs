@@ -100,7 +100,13 @@ fn python_finds_its_library_and_what_that_opens() {
     ] {
         words.extend(["--include", file]);
     }
+    let works = "import ssl, sqlite3, ctypes, pwd; print(ctypes.CDLL(None).abs(-3), pwd.getpwuid(0).pw_name)";
+    let command = format!("--cmd={works}");
+    words.extend(["--cmd=-c", &command]);
     let (root, _) = bench.unpacked("image", &words);
+    if let Some(output) = bench.runc("image") {
+        assert_eq!(text(&output.stdout), "3 root\n", "{}", text(&output.stderr));
+    }
     // A module that libc opens itself.
     let switch = root.join("etc/nsswitch.conf");
     fs::write(&switch, "passwd: compat\nhosts: files\n").unwrap();
@@ -150,6 +156,49 @@ fn an_image_of_a_musl_program_runs() {
         let (root, _) = bench.unpacked(name, &[&[program], switches].concat());
         succeed(&mut bench.tool(&["check", "--root", name, program]));
         assert_eq!(bench.run(&root, &[program]), "hello\n");
+        if let Some(output) = bench.runc(name) {
+            assert_eq!(text(&output.stdout), "hello\n", "{}", text(&output.stderr));
+        }
+    }
+}
+
+/// Libraries that a program of musl needs and opens, and threads with their thread-local data.
+#[test]
+fn a_musl_program_finds_its_libraries_in_the_image() {
+    let Some(bench) = Bench::new() else { return };
+    if !has("musl-gcc") {
+        return;
+    }
+    let library = "static __thread int calls = 40; int called(void) { return ++calls; }";
+    bench.link("musl-gcc", "libneeded.so", library, &["-shared", "-fPIC"]);
+    let plug = bench.link("musl-gcc", "plug.so", library, &["-shared", "-fPIC"]);
+    let source = r#"
+        #include <dlfcn.h>
+        #include <pthread.h>
+        #include <stdio.h>
+        int called(void);
+        static void *thread(void *plug) { return (void *)(long)(called() + ((int (*)(void))plug)()); }
+        int main(int count, char **words)
+        {
+            void *opened = dlopen(words[1], RTLD_NOW), *plug = opened ? dlsym(opened, "called") : 0, *answer = 0;
+            pthread_t id;
+            if (plug == 0)
+                return puts(dlerror()), 1;
+            called();
+            pthread_create(&id, 0, thread, plug);
+            pthread_join(id, &answer);
+            printf("%d in a thread, %d\n", (int)(long)answer, called());
+            return 0;
+        }
+    "#;
+    // Not $ORIGIN, which nobody knows without /proc.
+    let rpath = format!("-Wl,-rpath,{}", bench.folder.path().display());
+    let program = bench.link("musl-gcc", "program", source, &["libneeded.so", &rpath]);
+    let (program, plug) = (program.to_str().unwrap(), plug.to_str().unwrap());
+    let (root, _) = bench.unpacked("image", &[program, "--include", plug, "--cmd", plug]);
+    assert_eq!(bench.run(&root, &[program, plug]), "82 in a thread, 42\n");
+    if let Some(output) = bench.runc("image") {
+        assert_eq!(text(&output.stdout), "82 in a thread, 42\n", "{}", text(&output.stderr));
     }
 }
 

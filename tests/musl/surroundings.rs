@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use nix::unistd::geteuid;
-use object::{Object, ObjectSection};
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 use crate::stand::Stand;
 use crate::tools::{has, run, skip, text};
@@ -28,6 +28,19 @@ fn gdb_stops_in_the_constructor_of_a_library() {
     let expected =
         "Breakpoint 1, in_constructor\nliblibrary.so\nBreakpoint 2, plug\n#0  plug \n#1  main \nexited with code 06]\n";
     stand.agree(script, expected);
+}
+
+/// What is shipped has no other table of symbols than the dynamic one.
+#[test]
+fn debuggers_that_know_no_probes_find_where_to_stop() {
+    let Some(stand) = Stand::open() else { return };
+    let bytes = fs::read(&stand.lode).unwrap();
+    let file = object::File::parse(&*bytes).unwrap();
+    let stop = file
+        .dynamic_symbols()
+        .find(|symbol| symbol.name() == Ok("_dl_debug_state"));
+    let stop = stop.map(|symbol| (symbol.is_definition(), symbol.kind()));
+    assert_eq!(stop, Some((true, SymbolKind::Text)));
 }
 
 #[test]
@@ -150,8 +163,8 @@ fn libraries_are_searched_where_the_file_of_the_system_says() {
 /// Bytes of an entry of a table of relocations.
 const RELA_SIZE: usize = 24;
 
-/// Says of each libc, after `forge` has changed its bytes, that lode does not start a program with it, and why. Nothing of the program runs.
-fn refuse(forge: impl Fn(&mut Vec<u8>), lacks: &str) {
+/// Starts a program with each libc, after `forge` has changed its bytes; gives `judge` the release, the status and what was written.
+fn start_with(forge: impl Fn(&mut Vec<u8>), switches: &[&str], judge: impl Fn(&str, Option<i32>, &str, &str)) {
     let Some(stand) = Stand::open() else { return };
     let program = "#include <stdio.h>\nint main(void) { puts(\"started\"); return 0; }\n";
     stand.compile("program", program, &[]);
@@ -161,18 +174,24 @@ fn refuse(forge: impl Fn(&mut Vec<u8>), lacks: &str) {
         let forged = stand.path("libc-forged.so");
         fs::write(&forged, bytes).unwrap();
         let mut command = Command::new(&stand.lode);
-        command.arg("--libc").arg(&forged).arg(stand.path("program"));
+        command
+            .args(switches)
+            .arg("--libc")
+            .arg(&forged)
+            .arg(stand.path("program"));
         let output = run(&mut command);
-        let said = text(&output.stderr);
-        assert_eq!(
-            (output.status.code(), text(&output.stdout).as_str()),
-            (Some(127), ""),
-            "{said}"
-        );
-        let release = &libc.release;
+        let (written, said) = (text(&output.stdout), text(&output.stderr));
+        judge(&libc.release, output.status.code(), &written, &said);
+    }
+}
+
+/// Says of each libc, after `forge` has changed its bytes, that lode does not start a program with it, and why. Nothing of the program runs.
+fn refuse(forge: impl Fn(&mut Vec<u8>), switches: &[&str], lacks: &str) {
+    start_with(forge, switches, |release, status, written, said| {
+        assert_eq!((status, written), (Some(127), ""), "{said}");
         let expected = format!("not a usable musl libc ({release}): it lacks {lacks}");
         assert!(said.contains(&expected) && said.contains("lode[E0212]: "), "{said}");
-    }
+    });
 }
 
 /// Where the first bytes of a section are in a file.
@@ -190,14 +209,37 @@ fn place_of_name(bytes: &[u8], name: &str) -> usize {
     names + found.unwrap() + 1
 }
 
+/// A libc that lacks what the first releases that lode is for came with.
+fn as_old(bytes: &mut [u8]) {
+    let place = place_of_name(bytes, "secure_getenv");
+    bytes[place..place + 6].copy_from_slice(b"no_get");
+}
+
+/// A libc that lacks a stage of its loader, too.
+fn as_too_old(bytes: &mut [u8]) {
+    as_old(bytes);
+    let place = place_of_name(bytes, "dlopen");
+    bytes[place..place + 2].copy_from_slice(b"no");
+}
+
 /// Releases before 1.1.24 may call what the program has in libc's place before the program is ready. They lack what came with 1.1.24.
 #[test]
 fn an_older_musl_is_refused_with_its_version() {
-    let forge = |bytes: &mut Vec<u8>| {
-        let place = place_of_name(bytes, "secure_getenv");
-        bytes[place..place + 6].copy_from_slice(b"no_get");
-    };
-    refuse(forge, "secure_getenv");
+    refuse(|bytes| as_old(bytes), &[], "secure_getenv\n");
+    refuse(|bytes| as_too_old(bytes), &[], "dlopen, secure_getenv\n");
+}
+
+#[test]
+fn an_older_musl_is_started_if_that_is_allowed() {
+    start_with(
+        |bytes| as_old(bytes),
+        &["--allow=old-musl"],
+        |_, status, written, said| {
+            assert_eq!((status, written), (Some(0), "started\n"), "{said}");
+        },
+    );
+    refuse(|bytes| as_too_old(bytes), &["--allow=old-musl"], "dlopen\n");
+    refuse(|bytes| as_old(bytes), &["--allow=noexec"], "secure_getenv\n");
 }
 
 #[test]
@@ -207,7 +249,7 @@ fn a_libc_with_relocations_that_musl_has_not_is_refused() {
         let kind = section(bytes, ".rela.plt") + 8;
         bytes[kind..kind + 4].copy_from_slice(&18u32.to_le_bytes());
     };
-    refuse(forge, "tables of relocations like musl's");
+    refuse(forge, &[], "tables of relocations like musl's");
 }
 
 /// musl adds an addend, which no slot of the PLT has: after the start of this one, one of its words leads behind the function.
@@ -217,5 +259,5 @@ fn a_libc_that_has_not_bound_itself_is_refused_after_its_start() {
         let addend = section(bytes, ".rela.plt") + RELA_SIZE + 16;
         bytes[addend] = 1;
     };
-    refuse(forge, "a loader that binds ");
+    refuse(forge, &[], "a loader that binds ");
 }

@@ -230,7 +230,7 @@ pub fn examine(path: &Path, surroundings: &Surroundings) -> Option<Refusal> {
 pub fn refuse_as_musl(path: &Path, surroundings: &Surroundings) -> Option<Refusal> {
     let libc = alone(path, surroundings).ok()?;
     let error = match is_musl(&libc) {
-        true => Musl::recognise(&libc).err()?,
+        true => Musl::recognise(&libc, Allow::empty()).err()?,
         false => libc.fault(lode::error::Stage::Map, not_musl()),
     };
     Some(Refusal::of(&error, path.as_os_str().as_bytes()))
@@ -299,7 +299,7 @@ impl Stage<'_> {
             allow: Allow::empty(),
         };
         let linked = mapped.link(world, self.log())?;
-        if let Err(error) = Abi::recognise(&linked, world) {
+        if let Err(error) = Abi::recognise(&linked, world, Allow::empty()) {
             self.journal.note_libc(Refusal::of(&error, name));
         }
         let relocated = linked.relocate(world, binding, &host, self.log())?;

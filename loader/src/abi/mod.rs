@@ -12,6 +12,7 @@ use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
 
 use crate::error::{FOR_MUSL, Kind, Name, Result, Stage, text};
+use crate::process::Allow;
 use crate::stages::link::Linked;
 use crate::stages::map::is_musl;
 use crate::world::{Module, World};
@@ -28,11 +29,11 @@ pub enum Abi {
 }
 
 impl Abi {
-    /// Looks at what was mapped.
+    /// Looks at what was mapped; `allow` says which libc is taken though it is an old one.
     ///
     /// # Errors
     /// [`Kind::UnknownLibc`] for a glibc that no row describes; [`Kind::UnknownMusl`]; [`Kind::WrongLibc`] for musl's where the program is not for it.
-    pub fn recognise(linked: &Linked, world: &World) -> Result<Abi> {
+    pub fn recognise(linked: &Linked, world: &World, allow: Allow) -> Result<Abi> {
         let roster = linked.batch.roster(world);
         let is_for_musl = FOR_MUSL.load(Ordering::Relaxed);
         let is_glibc = |module: &Module| module.soname == Some(glibc::LIBC);
@@ -43,7 +44,7 @@ impl Abi {
         }
         match roster.find(&is_musl) {
             Some(libc) if !is_for_musl => Err(roster.with_asker(libc.fault(Stage::Link, Kind::WrongLibc("musl")))),
-            Some(libc) => musl::Musl::recognise(libc)
+            Some(libc) => musl::Musl::recognise(libc, allow)
                 .map(|musl| Abi::Musl(Box::new(musl)))
                 .map_err(|error| roster.with_asker(error)),
             None => Ok(Abi::Bare),
@@ -66,7 +67,7 @@ impl Abi {
 /// As [`Abi::recognise`].
 pub fn supported(libc: &Module) -> Result<Name> {
     if is_musl(libc) {
-        return musl::Musl::recognise(libc)
+        return musl::Musl::recognise(libc, Allow::empty())
             .map(|_| Name::from(text(format_args!("musl {}", musl::version(libc))).as_str()));
     }
     glibc::recognised(libc).map(|row| Name::from(text(format_args!("{row}")).as_str()))

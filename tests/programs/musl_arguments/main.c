@@ -10,10 +10,11 @@
 //# stdout: environ follows 1, hello
 //# stdout: getauxval reads the vector after it 1
 //# stdout: page 4096, sysconf 4096
-//# stdout: not secure 0
+//# stdout: not secure 0, to libc neither: hello
 //# stdout: absent 0 No such file or directory
 //# stdout: access -1 No such file or directory
 //# stdout: aligned 1 1
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,7 +47,9 @@ int main(int argc, char **argv)
             same = 0;
     printf("getauxval reads the vector after it %d\n", same);
     printf("page %lu, sysconf %ld\n", getauxval(AT_PAGESZ), sysconf(_SC_PAGESIZE));
-    printf("not secure %lu\n", getauxval(AT_SECURE));
+    // libc counts a process as secure for good if it was not told of all four ids, whatever the vector says later.
+    char *trusted = secure_getenv("GREETING");
+    printf("not secure %lu, to libc neither: %s\n", getauxval(AT_SECURE), trusted ? trusted : "secure");
     printf("absent %lu", getauxval(12345));
     printf(" %s\n", strerror(errno));
     errno = 0;

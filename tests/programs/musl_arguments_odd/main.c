@@ -8,7 +8,7 @@
 //# stdout: environ follows 1, hello
 //# stdout: getauxval reads the vector after it 1
 //# stdout: page 4096, sysconf 4096
-//# stdout: not secure 0
+//# stdout: not secure 0, to libc neither: hello
 //# stdout: absent 0 No such file or directory
 //# stdout: access -1 No such file or directory
 //# stdout: aligned 1 1

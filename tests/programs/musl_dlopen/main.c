@@ -18,6 +18,7 @@
 //# stdout: through its handle 1
 //# stdout: tls 21
 //# stdout: closed 0 0
+//# stdout: more often than it was opened 0
 //# stdout: still there 22
 //# stdout: opened again 1
 //# stdout: and as it was 23
@@ -47,6 +48,10 @@ int main(void)
     printf("through its handle %d\n", dlsym(dlopen(NULL, RTLD_NOW), "answer") != NULL);
     printf("tls %d\n", next_tls());
     printf("closed %d %d\n", dlclose(handle), dlclose(handle));
+    int refused = 0;
+    for (int i = 0; i < 10; i++)
+        refused += dlclose(handle) != 0;
+    printf("more often than it was opened %d\n", refused);
     printf("still there %d\n", next_tls());
     printf("opened again %d\n", dlopen("./libb.so", RTLD_NOW) == handle);
     printf("and as it was %d\n", next_tls());

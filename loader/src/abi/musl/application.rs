@@ -196,9 +196,9 @@ mod tests {
         memory.load((at - memory.address()) as usize).unwrap()
     }
 
-    /// Looks a name up as musl does: by the only bucket, and along its chain.
+    /// Looks a name up as musl does, by the only bucket and along its chain, and at what else its loader goes by.
     #[test]
-    fn every_name_is_on_the_chain_of_the_only_bucket() {
+    fn libc_finds_every_name_and_nothing_to_give_away() {
         let names: [(&[u8], Address); 3] = [
             (b"malloc", Address(0x1000)),
             (b"free", Address(0x2000)),
@@ -246,5 +246,19 @@ mod tests {
             }
         }
         assert_eq!(word(memory, value(tag::INIT_ARRAY)), 0x4000);
+        // Needed once, by the name that means libc itself: without it, libc takes `malloc` for replaced.
+        let needed = offset(strings + value(tag::NEEDED));
+        assert!((0..8).all(|at| memory.load(needed + at) == Some(b"libc.so\0"[at])));
+        let tags = (0..9).map(|index| word(memory, dynamic + index * 16));
+        assert_eq!(tags.filter(|found| *found == tag::NEEDED).count(), 1);
+        // What is left of the pages of a writable segment would become heap.
+        let header = |index: u64| {
+            let place = built.headers.0 + index * 56;
+            (half(place), half(place + 4), word(memory, place + 16))
+        };
+        let headers: Vec<_> = (0..5).map(header).collect();
+        assert!(headers.iter().all(|(_, access, _)| *access == Access::READ.bits()));
+        // libc takes the distance to this one for where the program lies: at 0.
+        assert_eq!(headers[0], (kind::PHDR, Access::READ.bits(), built.headers.0));
     }
 }

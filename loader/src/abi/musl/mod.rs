@@ -28,6 +28,7 @@ use crate::elf::{Address, Vaddr, symbol};
 use crate::error::{Error, Kind, Name, Result, Stage, append};
 use crate::event::SILENT;
 use crate::foreign::{Code, Span};
+use crate::process::Allow;
 use crate::stages::Batch;
 use crate::stages::relocate::scope_of;
 use crate::symbols::{Use, Wanted};
@@ -76,10 +77,12 @@ pub struct Functions {
     pub set_specific: Code,
 }
 
-/// What makes a file musl's libc that lode can start. The first lets releases before 1.1.21 fail, which start otherwise. The last came with 1.1.24, which is the first that
-/// calls nothing of the program before the program's entry; the text of the version would say the same, and to look for it is to read the whole file.
-const MARKS: &str =
-    "__dls2b\n__dls3\n_dlstart\n__libc_start_main\ndlopen\n__tls_get_addr\n_dl_debug_addr\nstdin\nsecure_getenv";
+/// What makes a file musl's libc that lode can start. The first lets releases before 1.1.21 fail, which start otherwise.
+const MARKS: &str = "__dls2b\n__dls3\n_dlstart\n__libc_start_main\ndlopen\n__tls_get_addr\n_dl_debug_addr\nstdin";
+
+/// What came with 1.1.24, which is the first that calls nothing of the program before the program's entry ([`Allow::OLD_MUSL`]). The text of the version would say the same,
+/// and to look for it is to read the whole file.
+const MARK_OF_AGE: &str = "secure_getenv";
 
 /// The names that libc looks up besides those of its relocations, to know whether `malloc` is its own.
 const ASKED: &str = "malloc\naligned_alloc";
@@ -95,11 +98,11 @@ pub struct Handed<'a> {
 }
 
 impl Musl {
-    /// Looks at a file that is to be the libc of the process.
+    /// Looks at a file that is to be the libc of the process; `allow` says whether it may be older than what lode is tested with.
     ///
     /// # Errors
     /// [`Kind::UnknownMusl`] with what is missing.
-    pub fn recognise(libc: &Module) -> Result<Musl> {
+    pub fn recognise(libc: &Module, allow: Allow) -> Result<Musl> {
         let function = |name: &[u8]| {
             let (_, symbol) = libc.symbols.find(&Wanted::new(name, None, Use::Call))?;
             Code::of(&libc.image, libc.at(Vaddr(symbol.value)))
@@ -113,7 +116,7 @@ impl Musl {
             })
         };
         let references = references(libc);
-        let mut missing = lacking(libc);
+        let mut missing = lacking(libc, allow);
         if references.is_none() || libc.dynamic.rel.is_some() {
             append(&mut missing, b", ", b"tables of relocations like musl's");
         }
@@ -250,9 +253,10 @@ fn refusal(libc: &Module, stage: Stage, lacks: &[u8]) -> Box<Error> {
 }
 
 /// What is missing in a file that is to be musl's libc, in words. It applies its relocations itself.
-fn lacking(libc: &Module) -> Vec<u8> {
+fn lacking(libc: &Module, allow: Allow) -> Vec<u8> {
     let mut missing = Vec::new();
-    for name in MARKS.lines() {
+    let of_age = (!allow.contains(Allow::OLD_MUSL)).then_some(MARK_OF_AGE);
+    for name in MARKS.lines().chain(of_age) {
         if libc
             .symbols
             .find(&Wanted::new(name.as_bytes(), None, Use::Call))
