@@ -55,7 +55,7 @@ use lode::stages::relocate::{BIND_NOT, Binding, Relocated, Substitute};
 use lode::stages::{demands, dense, init};
 use lode::symbols::{Use, Wanted};
 use lode::sys::c_string;
-use lode::sys::heap::{Heap, Unit, refusal};
+use lode::sys::heap::{Allocator, HEAP, Unit, refusal};
 use lode::sys::linux::{self, Linux, OF_MODULE};
 use lode::sys::machine::{self, CONVENTIONS, MACHINE};
 use lode::sys::present::{self, FirstPage};
@@ -66,7 +66,7 @@ use lode::view::list::{List, Unused};
 use lode::world::{Host, INITIALISED, Module, ModuleId, Namespace, Parts, Role, Roster, World};
 
 #[global_allocator]
-static HEAP: Heap = Heap::new();
+static ALLOCATOR: Allocator = Allocator;
 
 /// What the heap begins with, and its spare memory, which suffices for a `dlopen` of few libraries. The linker script puts them behind all other variables.
 #[unsafe(link_section = ".bss.lode_room")]
@@ -414,7 +414,7 @@ impl Launch {
             return Err(program.fault(Stage::Map, Kind::RunsItself));
         }
         if options.mode == Mode::CheckLibc {
-            return check_libc(&mapped);
+            return check_libc(&mapped, options.allow);
         }
         demands::check_strictly(options.strict, &mapped.batch)?;
         let linked = mapped.link(&world, log)?;
@@ -875,9 +875,9 @@ fn verify(program: &Parts) -> ! {
 }
 
 /// `--check-libc`: looks at a libc as a start would.
-fn check_libc(mapped: &Mapped) -> Result<core::convert::Infallible> {
+fn check_libc(mapped: &Mapped, allow: Allow) -> Result<core::convert::Infallible> {
     let libc = mapped.batch.modules.first();
-    match libc.map(|libc| abi::supported(libc)).transpose()? {
+    match libc.map(|libc| abi::supported(libc, allow)).transpose()? {
         Some(row) => say(&text(format_args!("supported: {row}\n"))),
         None => call::exit_group(1),
     }

@@ -63,6 +63,20 @@ fn the_program_has_no_descriptor_of_the_stream() {
 }
 
 #[test]
+fn a_program_keeps_its_output_where_the_stream_went_there() {
+    let Some(loader) = loader() else { return };
+    let output = run(Command::new(loader).args(["--events", "1", "/bin/echo", "its own"]));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let written = text(&output.stdout);
+    let mut last = written.lines().rev();
+    assert_eq!(last.next(), Some("its own"));
+    assert!(
+        last.next().unwrap().contains("transferring control: /bin/echo"),
+        "{written}"
+    );
+}
+
+#[test]
 fn a_search_in_vain_says_why_each_path_was_passed() {
     let Some(loader) = loader() else { return };
     let Some(folder) = super::stand::linked("int part(void) { return 0; }") else {

@@ -230,6 +230,26 @@ fn an_older_musl_is_refused_with_its_version() {
 }
 
 #[test]
+fn check_libc_says_of_an_older_musl_what_a_start_would() {
+    let Some(stand) = Stand::open() else { return };
+    for libc in &stand.libcs {
+        let mut bytes = fs::read(&libc.loader).unwrap();
+        as_old(&mut bytes);
+        let forged = stand.path("libc-forged.so");
+        fs::write(&forged, bytes).unwrap();
+        let checked = |switches: &[&str]| {
+            let mut command = Command::new(&stand.lode);
+            let output = run(command.args(switches).arg("--check-libc").arg(&forged));
+            (output.status.success(), text(&output.stdout))
+        };
+        let (is_supported, said) = checked(&[]);
+        assert!(!is_supported && said.ends_with("it lacks secure_getenv\n"), "{said}");
+        let supported = format!("supported: musl {}\n", libc.release);
+        assert_eq!(checked(&["--allow=old-musl"]), (true, supported));
+    }
+}
+
+#[test]
 fn an_older_musl_is_started_if_that_is_allowed() {
     start_with(
         |bytes| as_old(bytes),

@@ -374,6 +374,7 @@ pub fn called_with(
     substitutes: &[lode::stages::relocate::Substitute],
 ) -> lode::error::Result<lode::elf::Address> {
     use lode::event::{Log, Silence};
+    use lode::world::Host;
     let world = &stand.world;
     let log = Log {
         interest: Interest::empty(),
@@ -381,7 +382,13 @@ pub fn called_with(
     };
     let caller = stand.module(PROGRAM);
     let scope = lode::stages::relocate::scope_of(world.roster(), &world.global, &world.unique, caller);
-    lode::stages::slots::bind_slot(&scope, caller, index, substitutes, &stand.host, log)
+    let called = lode::stages::slots::look_up(&scope, caller, index, substitutes, log)?;
+    let function = match called.is_resolver {
+        true => stand.host.resolve(called.address),
+        false => called.address,
+    };
+    lode::stages::slots::bind(caller, &called, function);
+    Ok(function)
 }
 
 #[test]

@@ -33,8 +33,16 @@ impl Caller {
 
     /// With slots that are made by `place`.
     fn with_slots(count: usize, place: &mut dyn FnMut(&mut Module, &[u8]) -> u64) -> Caller {
+        Caller::made(Module::library("liba.so"), count, place)
+    }
+
+    /// Of functions of another library.
+    fn of_library(library: Module, count: usize) -> Caller {
+        Caller::made(library, count, &mut |program, word| program.data(word))
+    }
+
+    fn made(mut library: Module, count: usize, place: &mut dyn FnMut(&mut Module, &[u8]) -> u64) -> Caller {
         let mut program = Module::program("");
-        let mut library = Module::library("liba.so");
         program.needed("liba.so");
         let got = program.data(&[0; 24]);
         program.tag(DT_PLTGOT, got);
@@ -170,13 +178,48 @@ fn no_slot_waits_beside_a_resolver_that_is_not_glibc_s() {
     assert_eq!(stand.word(PROGRAM, slot), stand.at(PROGRAM, caller.behind_the_jump));
     assert_eq!(stand.word(PROGRAM, caller.got + 16), ENTRIES.lazy.0);
 
-    // glibc's own are known by the version that they define.
-    let mut caller = Caller::new(LONG);
-    let resolver = caller.library.text(&[0xc3]);
-    let word = caller.library.data(&[0; 8]);
+    // glibc's own are known by their names, and by the version that they define; whoever stands before libc defines that too.
+    for (soname, version, waits) in [
+        ("libm.so.6", "GLIBC_2.2.5", true),
+        ("libm.so.6", "MINE_2", false),
+        ("liba.so", "GLIBC_2.2.5", false),
+    ] {
+        let mut caller = Caller::of_library(Module::library(soname), LONG);
+        let resolver = caller.library.text(&[0xc3]);
+        let word = caller.library.data(&[0; 8]);
+        caller.library.relocation(word, IRELATIVE, None, resolver as i64);
+        caller.library.define_version(version);
+        let stand = caller.started(|_| ());
+        match waits {
+            true => caller.assert_waits(&stand),
+            false => caller.assert_bound(&stand),
+        }
+    }
+
+    // One whose own slots wait calls them, whatever it is called.
+    let mut caller = Caller::of_library(Module::library("libm.so.6"), LONG);
+    let behind_the_jump = caller.library.text(&[0xc3; 16]) + 6;
+    let got = caller.library.data(&[0; 24]);
+    caller.library.tag(DT_PLTGOT, got);
+    let symbol = caller.library.undefined("f0", Binding::Global);
+    for _ in 0..LONG {
+        let slot = caller.library.data(&behind_the_jump.to_le_bytes());
+        caller.library.slot(slot, JUMP_SLOT, Some(symbol), 0);
+    }
+    let (resolver, word) = (caller.library.text(&[0xc3]), caller.library.data(&[0; 8]));
     caller.library.relocation(word, IRELATIVE, None, resolver as i64);
     caller.library.define_version("GLIBC_2.2.5");
+    caller.assert_bound(&caller.started(|_| ()));
+}
+
+#[test]
+fn the_slots_of_a_prelinked_file_are_bound() {
+    let caller = Caller::new(LONG);
     caller.assert_waits(&caller.started(|_| ()));
+    let mut caller = Caller::new(LONG);
+    let got = caller.program.data(&[[0; 8], [7; 8], [0; 8]].concat());
+    caller.program.tag(DT_PLTGOT, got);
+    caller.assert_bound(&caller.started(|_| ()));
 }
 
 #[test]

@@ -61,13 +61,13 @@ impl Abi {
     }
 }
 
-/// What lode calls a file that is a libc it can start.
+/// What lode calls a file that is a libc it can start; `allow` as in [`Abi::recognise`].
 ///
 /// # Errors
 /// As [`Abi::recognise`].
-pub fn supported(libc: &Module) -> Result<Name> {
+pub fn supported(libc: &Module, allow: Allow) -> Result<Name> {
     if is_musl(libc) {
-        return musl::Musl::recognise(libc, Allow::empty())
+        return musl::Musl::recognise(libc, allow)
             .map(|_| Name::from(text(format_args!("musl {}", musl::version(libc))).as_str()));
     }
     glibc::recognised(libc).map(|row| Name::from(text(format_args!("{row}")).as_str()))

@@ -195,22 +195,28 @@ pub fn bind_slot(module: u64, index: u64) -> Address {
     let Some(runtime) = runtime() else {
         stop("a function slot was used before the start ended");
     };
+    let id = ModuleId(u32::try_from(module).unwrap_or(u32::MAX));
     let bound = with_world(|world, roster| {
-        let module = u32::try_from(module).ok().and_then(|id| roster.get(ModuleId(id)))?;
+        let module = roster.get(id)?;
         let list = scope_of(world, Some(module));
         let scope = relocate::scope_of(roster, &list, &world.unique, module);
         let log = runtime.log;
-        Some(slots::bind_slot(
-            &scope,
-            module,
-            index,
-            runtime.substitutes,
-            &runtime.linux,
-            log,
-        ))
+        let called = slots::look_up(&scope, module, index, runtime.substitutes, log);
+        if let Ok(called) = &called
+            && !called.is_resolver
+        {
+            slots::bind(module, called, called.address);
+        }
+        Some(called)
     });
     match bound.flatten() {
-        Some(Ok(address)) => address,
+        Some(Ok(called)) if called.is_resolver => {
+            // Code of the program, which may fork, or end its thread: nothing is held meanwhile.
+            let function = runtime.linux.resolve(called.address);
+            with_world(|_, roster| roster.get(id).map(|module| slots::bind(module, &called, function)));
+            function
+        }
+        Some(Ok(called)) => called.address,
         Some(Err(error)) => {
             let report = text(format_args!("{}", error.report(runtime.program.to_bytes())));
             crt::Stderr.write_bytes(report.as_bytes());

@@ -19,22 +19,19 @@ impl Hwcaps {
     pub fn new(levels: &[&'static str], prepend: Option<&[u8]>, mask: Option<&[u8]>) -> Hwcaps {
         let mut hwcaps = Hwcaps::default();
         for name in words(prepend.unwrap_or_default()) {
-            // The names are wanted for as long as the process lives.
-            hwcaps.add(super::owned(name).leak());
+            if hwcaps.rank(name).is_none() {
+                // The names are wanted for as long as the process lives.
+                hwcaps.names.push(super::owned(name).leak());
+            }
         }
         for level in levels {
             let level = level.as_bytes();
-            if mask.is_none_or(|mask| words(mask).any(|word| word == level)) {
-                hwcaps.add(level);
+            let is_let_through = mask.is_none_or(|mask| words(mask).any(|word| word == level));
+            if is_let_through && hwcaps.rank(level).is_none() {
+                hwcaps.names.push(level);
             }
         }
         hwcaps
-    }
-
-    fn add(&mut self, name: &'static [u8]) {
-        if self.rank(name).is_none() {
-            self.names.push(name);
-        }
     }
 
     /// The names, best first.

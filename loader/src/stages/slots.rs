@@ -18,7 +18,7 @@ use crate::event::Log;
 use crate::image::Patch;
 use crate::scope::{Definition, Reference, Scope, note_binding};
 use crate::symbols::Use;
-use crate::world::{Host, Module, Role};
+use crate::world::{Module, Role};
 
 /// The shortest table that waits, in slots.
 const FEWEST: u64 = 128;
@@ -32,11 +32,13 @@ pub fn is_long(dynamic: &Dynamic) -> bool {
     size / size_of::<Rela>() as u64 >= FEWEST
 }
 
-/// Whether resolvers of a module call no slot that may wait: those of glibc's libraries ask for the processor alone. Any other one may call whatever it likes, before the program's modules are
-/// the process's and the binder knows them.
+/// Whether resolvers of a module call no slot that may wait: those of glibc's own two libraries that have some ask for the processor alone. Any other one may call whatever it likes, before the
+/// program's modules are the process's and the binder knows them.
 pub fn calls_no_slots(provider: &Module) -> bool {
     let (name, hash) = OLDEST_OF_GLIBC;
-    provider.symbols.defines(name, hash)
+    // A library that stands before libc defines its versions too, to be taken for it, but has a name of its own.
+    let is_named_so = matches!(provider.soname, Some(b"libc.so.6" | b"libm.so.6"));
+    is_named_so && provider.symbols.defines(name, hash) && !is_long(&provider.dynamic)
 }
 
 /// The way from a module's slots to the binder.
@@ -50,11 +52,17 @@ pub struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    /// Prepares the PLT of a module (psABI, "Procedure Linkage Table": GOT[1] identifies the module, GOT[2] is the binder). `None` when it has none that leads there.
+    /// Prepares the PLT of a module (psABI, "Procedure Linkage Table": GOT[1] identifies the module, GOT[2] is the binder). `None` when it has none that leads there, and where something
+    /// else stands in GOT[1]: in a file that was prelinked, whose slots point to what they were bound to then, and not to their PLT.
     pub fn new(module: &'a Module, patch: &mut Patch<'_>, binder: Address) -> Option<Way<'a>> {
         let got = module.dynamic.pltgot?;
-        patch.store(got.plus(8)?, u64::from(module.id.0))?;
-        patch.store(got.plus(16)?, binder.0)?;
+        let (own, leads_to) = (got.plus(8)?, got.plus(16)?);
+        let (known, now): (u64, u64) = (patch.load(own)?, patch.load(leads_to)?);
+        if known != 0 && now != binder.0 {
+            return None;
+        }
+        patch.store(own, u64::from(module.id.0))?;
+        patch.store(leads_to, binder.0)?;
         let nothing = (Vaddr(0), 0);
         Some(Way {
             module,
@@ -95,18 +103,29 @@ fn is_in((start, length): (Vaddr, u64), at: Vaddr) -> bool {
     at.0.wrapping_sub(start.0) < length
 }
 
-/// Looks a waiting slot up: the slot's own relocation, by its index in DT_JMPREL of `module`, whose references are looked up in `scope`.
+/// What a waiting slot is for.
+#[derive(Debug)]
+pub struct Called {
+    /// Where the slot is, in the module that calls.
+    slot: Vaddr,
+    /// The function, or its resolver.
+    pub address: Address,
+    /// It is a resolver, and what that answers is the function.
+    pub is_resolver: bool,
+}
+
+/// Looks a waiting slot up: the slot's own relocation, by its index in DT_JMPREL of `module`, whose references are looked up in `scope`. A unique name (STB_GNU_UNIQUE) that is found so is not
+/// made known to modules that come later: compilers make only data unique, and data has no slot.
 ///
 /// # Errors
 /// [`Kind::Undefined`] when the symbol still has no definition and is not weak; [`Rule::CodeOutside`] for a resolver that is not code; what else a definition must not be.
-pub fn bind_slot(
+pub fn look_up(
     scope: &Scope<'_, '_>,
     module: &Module,
     index: u64,
     substitutes: &[Substitute],
-    host: &dyn Host,
     log: Log<'_>,
-) -> Result<Address> {
+) -> Result<Called> {
     let fault = |kind| module.fault(Stage::Call, kind);
     let damaged = || module.fault(Stage::Call, Kind::malformed(Rule::RelocationOutside, index, 0));
     let (range, form) = module.dynamic.jmprel.ok_or_else(damaged)?;
@@ -123,7 +142,7 @@ pub fn bind_slot(
         purpose: Use::Call,
     };
     let found = scope.resolve(module, &asked, log);
-    let address = match found.and_then(Definition::of) {
+    let (address, is_resolver) = match found.and_then(Definition::of) {
         Some(found) => {
             check_value(&found).map_err(|kind| found.module.fault(Stage::Call, kind))?;
             if found.symbol.kind() == symbol::STT_TLS {
@@ -131,16 +150,16 @@ pub fn bind_slot(
             }
             note_binding(scope.roster, module, found.module, &mut None);
             match substituted(substitutes, &found) {
-                Some(address) => address,
+                Some(address) => (address, false),
                 None if found.is_indirect() => {
                     code_of(found.module, found.address()).map_err(fault)?;
-                    host.resolve(found.address())
+                    (found.address(), true)
                 }
-                None => found.address(),
+                None => (found.address(), false),
             }
         }
         // The caller counted on what is not there; under glibc too, this call ends at address 0, and so does every later one.
-        None if reference.binding() == symbol::STB_WEAK => Address(0),
+        None if reference.binding() == symbol::STB_WEAK => (Address(0), false),
         None => {
             let unresolved = Unresolved {
                 module: module.name.clone(),
@@ -150,9 +169,17 @@ pub fn bind_slot(
             return Err(fault(Kind::Undefined(alloc::vec![unresolved]).into()));
         }
     };
+    Ok(Called {
+        slot: at,
+        address,
+        is_resolver,
+    })
+}
+
+/// Has the slot of `module` that was looked up lead to `function` from now on.
+pub fn bind(module: &Module, called: &Called, function: Address) {
     // The slot may have become read-only (RELRO over .got.plt); the call works all the same, only not faster.
-    if !module.layout.is_relro(at) && !BIND_NOT.load(Ordering::Relaxed) {
-        module.image.patch().store(at, address.0);
+    if !module.layout.is_relro(called.slot) && !BIND_NOT.load(Ordering::Relaxed) {
+        module.image.patch().store(called.slot, function.0);
     }
-    Ok(address)
 }

@@ -138,8 +138,9 @@ fn joined(first: Block, second: Block) -> Result<Block, (Block, Block)> {
         return Err((first, second));
     }
     let units = first.len() + second.len();
-    // SAFETY: both are parts of the room, which is one piece of memory, and nobody else has either.
-    Ok(unsafe { core::slice::from_raw_parts_mut(first.as_mut_ptr(), units) })
+    let start = core::ptr::with_exposed_provenance_mut(first.as_mut_ptr().addr());
+    // SAFETY: both are parts of the room, which is one piece of memory that `begin` exposed, and nobody else has either.
+    Ok(unsafe { core::slice::from_raw_parts_mut(start, units) })
 }
 
 /// Takes so many units from the beginning of a piece of the room that has as many.
@@ -220,7 +221,7 @@ impl Heap {
 
     /// Gives the heap room to begin in, and spare memory, before it is asked for anything.
     pub fn begin<const N: usize>(&self, [room, spare]: &'static mut [[MaybeUninit<Unit>; N]; 2]) {
-        self.note(0, room.as_ptr().addr(), size_of_val(room));
+        self.note(0, room.as_mut_ptr().expose_provenance(), size_of_val(room));
         self.note(SPARE, spare.as_mut_ptr().expose_provenance(), size_of_val(spare));
         self.with(|state| state.room = Some(room));
     }
@@ -354,9 +355,14 @@ impl Heap {
     #[inline(never)]
     fn block(&self, layout: Layout) -> *mut u8 {
         let shape = shape(layout);
-        let from_list = |state: &mut State| match state.at_hand(shape) {
-            Some(block) => block.as_mut_ptr().cast(),
-            None => self.block_of_list(state, shape),
+        let from_list = |state: &mut State| {
+            let block = self.listed(state, shape);
+            // The range is full; elsewhere may be more.
+            if block.is_null() {
+                mapped(shape).unwrap_or(block)
+            } else {
+                block
+            }
         };
         let mut attempts = 0..ATTEMPTS;
         let large = (shape.size() >= LARGE).then(|| mapped(shape)).flatten();
@@ -374,6 +380,30 @@ impl Heap {
             self.exhausted.store(true, Ordering::Relaxed);
         }
         block
+    }
+
+    /// Whether the list has, or gets, a block of so many bytes, which is then free for whoever asks. A thread that cannot have the list gets a mapping for each of its blocks; nothing vouches for these.
+    pub fn has(&self, bytes: usize) -> bool {
+        let Ok(layout) = Layout::from_size_align(bytes, UNIT) else {
+            return false;
+        };
+        let shape = shape(layout);
+        let is_there = self.with(|state| {
+            let block = NonNull::new(self.listed(state, shape))?;
+            // SAFETY: the list handed it out with this shape, and nobody else has it.
+            let block = unsafe { core::slice::from_raw_parts_mut(block.as_ptr().cast(), shape.size() / UNIT) };
+            state.give_back(block, shape);
+            Some(())
+        });
+        is_there != Some(None)
+    }
+
+    /// A block that was given back, or of the room, or of the list; null when that has none.
+    fn listed(&self, state: &mut State, shape: Layout) -> *mut u8 {
+        match state.at_hand(shape) {
+            Some(block) => block.as_mut_ptr().cast(),
+            None => self.block_of_list(state, shape),
+        }
     }
 
     /// A block of the list, which grows if it has none.
@@ -603,6 +633,8 @@ unsafe impl GlobalAlloc for Heap {
         };
         let (before, after) = (shape(layout).size(), shape(wanted).size());
         let is_long_enough = before == after
+            || mapped_length(before) == mapped_length(after)
+                && NonNull::new(block).is_some_and(|block| self.place_of(block).is_none())
             || before < after && {
                 let end = block.wrapping_add(before).cast();
                 self.with(|state| state.extend(end, (after - before) / UNIT)) == Some(true)
@@ -639,6 +671,31 @@ unsafe impl GlobalAlloc for Heap {
         if let Some(block) = block {
             self.leave(block);
         }
+    }
+}
+
+/// lode's heap.
+pub static HEAP: Heap = Heap::new();
+
+/// lode's heap as Rust's allocator.
+#[derive(Debug)]
+pub struct Allocator;
+
+// SAFETY: each is what the heap's own is.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { HEAP.alloc(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { HEAP.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { HEAP.dealloc(block, layout) }
     }
 }
 
@@ -772,6 +829,59 @@ mod tests {
             heap.dealloc(blocks[0], whole);
             // The room was full, and is a gap now.
             assert_eq!((free(&heap), heap.alloc(size())), (1024, blocks[0]));
+        }
+    }
+
+    #[test]
+    fn what_is_at_hand_is_in_the_list_in_one_piece() {
+        let heap = Heap::new();
+        for bytes in [3 * LARGE, 1000, 20 * LARGE] {
+            assert!(heap.has(bytes));
+            // SAFETY: there is one thread.
+            let state = unsafe { &mut *heap.state.get() };
+            let shape = Layout::from_size_align(bytes, UNIT).unwrap();
+            let end = state.end - state.reserved.length();
+            let block = NonNull::new(state.allocate(shape)).unwrap();
+            assert_eq!(state.end - state.reserved.length(), end);
+            // SAFETY: it was handed out with this shape.
+            unsafe { state.list.deallocate(block, shape) };
+        }
+        assert!(!heap.has(RESERVE) && heap.has(LARGE));
+    }
+
+    #[test]
+    fn where_the_range_is_full_blocks_are_mappings() {
+        let heap = Heap::new();
+        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let blocks: std::vec::Vec<_> = (0..=RESERVE / 100_000).map(|_| heap.alloc(of(100_000))).collect();
+            let held = |block: &&*mut u8| is_held(&heap, **block);
+            assert!(blocks.iter().filter(held).count() > 500);
+            let last = *blocks.last().unwrap();
+            assert!(!is_held(&heap, last));
+            last.write_bytes(1, 100_000);
+            blocks.iter().for_each(|block| heap.dealloc(*block, of(100_000)));
+            let all = heap.alloc(of(100_000));
+            assert!(is_held(&heap, all));
+        }
+    }
+
+    #[test]
+    fn a_mapping_whose_length_stays_is_not_copied() {
+        let heap = Heap::new();
+        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let block = heap.alloc(of(LARGER));
+            assert_eq!(heap.realloc(block, of(LARGER), HUGE_PAGE), block);
+            block.add(HUGE_PAGE - 1).write(7);
+            assert_eq!(heap.realloc(block, of(HUGE_PAGE), LARGER), block);
+            let longer = heap.realloc(block, of(LARGER), HUGE_PAGE + 1);
+            assert!(longer != block);
+            let small = heap.realloc(longer, of(HUGE_PAGE + 1), 100);
+            assert!(is_held(&heap, small));
+            heap.dealloc(small, of(100));
         }
     }
 

@@ -19,7 +19,7 @@ use crate::error::{Errno, Fault, KernelVersion, Kind, NO_MEMORY_AT_HAND, Name};
 use crate::image::{Extent, Image, Pointer, Reservation};
 use crate::layout::{Layout, Source};
 use crate::search::directory_of;
-use crate::sys::heap::{refusal, refused};
+use crate::sys::heap::{HEAP, refusal, refused};
 use crate::sys::listing;
 use crate::world::{File, Host, Identity};
 
@@ -225,11 +225,10 @@ pub fn make_executable(start: usize, length: usize, flags: u32) -> Result<(), Er
 /// [`Kind::Os`] with the kernel's reason.
 #[inline(never)]
 pub fn have_at_hand(bytes: usize) -> Result<(), Fault> {
-    let mut room = Vec::<u8>::new();
-    let got = room.try_reserve_exact(bytes);
-    // Else the compiler leaves out what nobody uses.
-    core::hint::black_box(&room);
-    got.map_err(|_| Kind::os(NO_MEMORY_AT_HAND, refusal()))
+    match HEAP.has(bytes) {
+        true => Ok(()),
+        false => Err(Kind::os(NO_MEMORY_AT_HAND, refusal())),
+    }
 }
 
 impl Linux {

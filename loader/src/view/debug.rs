@@ -177,8 +177,11 @@ impl Sink for DebugText {
                 self.line(format_args!("transferring control: {module}"));
                 if self.process == 0 {
                     self.wait();
-                    // The program may use the number for something else.
-                    let _ = crt::syscall::close(self.descriptor.swap(-1, Ordering::Relaxed));
+                    // The program may use the number for something else. The first three are the program's from its start.
+                    let descriptor = self.descriptor.swap(-1, Ordering::Relaxed);
+                    if descriptor > 2 {
+                        let _ = crt::syscall::close(descriptor);
+                    }
                 }
             }
             Event::Handed(kind, value) => self.line(format_args!("auxv {kind} {value}")),
