@@ -173,19 +173,6 @@ struct Launch {
     environment: &'static [&'static [u8]],
 }
 
-/// What the stages behind the mapping stand on.
-struct Ground<'a> {
-    linux: Linux,
-    searcher: ManuallyDrop<Searcher<'static>>,
-    /// What is there without being mapped.
-    world: ManuallyDrop<World>,
-    cpu: Cpu<'a>,
-    /// The level of the psABI up to which a module may ask, 1 to 4.
-    cpu_level: u8,
-    is_musl: bool,
-    log: Log<'static>,
-}
-
 /// The entries of the auxiliary vector (getauxval(3)), each in the line of its number: the name, and whether the value is shown as a decimal
 /// number, as hexadecimal with or without 0x, or as a string.
 const AUXILIARIES: &str = "\n\nEXECFD:d\nPHDR:x\nPHENT:d\nPHNUM:d\nPAGESZ:d\nBASE:x\nFLAGS:x\nENTRY:x\nNOTELF:x\nUID:d\nEUID:d\nGID:d\n\
@@ -340,7 +327,7 @@ impl Launch {
         log
     }
 
-    /// The list of stages: here up to the mapping, behind it in [`Launch::start_mapped`]. One that fails ends the process, so what they share is not given back.
+    /// The list of stages. One that fails ends the process, so what they share is not given back.
     #[inline(never)]
     fn start_program(&mut self, options: &Options<'static>, log: Log<'static>) -> Result<core::convert::Infallible> {
         let present = match self.as_command && options.program.is_some() {
@@ -420,35 +407,6 @@ impl Launch {
         };
         let mapped = Mapped::load(Some(program), &wishes, Namespace::BASE, &world, &mut context)?;
         log.reached(Stage::Map);
-        let ground = Ground {
-            linux,
-            searcher,
-            world,
-            cpu,
-            cpu_level,
-            is_musl,
-            log,
-        };
-        self.start_mapped(mapped, ground, options)
-    }
-
-    /// The stages of what is mapped, to the jump; or the answer of a mode that asks of it alone.
-    #[inline(never)]
-    fn start_mapped(
-        &mut self,
-        mapped: Mapped,
-        ground: Ground<'_>,
-        options: &Options<'static>,
-    ) -> Result<core::convert::Infallible> {
-        let Ground {
-            linux,
-            searcher,
-            mut world,
-            mut cpu,
-            cpu_level,
-            is_musl,
-            log,
-        } = ground;
         if options.mode == Mode::List {
             return list(options, mapped, &world, &linux, log);
         }
