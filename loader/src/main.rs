@@ -32,7 +32,7 @@ use lode::abi::glibc::tunables::Tunables;
 use lode::abi::glibc::{AroundFork, Glibc};
 use lode::abi::musl::{self, Handed, Musl};
 use lode::abi::{self, Abi, bare};
-use lode::cpuid::Cpu;
+use lode::cpuid::{Cpu, Cpuid};
 use lode::debugger::{self, State};
 use lode::dl::{self, Arguments, Runtime};
 use lode::elf::dynamic::{Dyn, tag};
@@ -70,7 +70,7 @@ static ALLOCATOR: Allocator = Allocator;
 
 /// What the heap begins with, and its spare memory, which suffices for a `dlopen` of few libraries. The linker script puts them behind all other variables.
 #[unsafe(link_section = ".bss.lode_room")]
-static mut ROOM: [[MaybeUninit<Unit>; (128 << 10) / size_of::<Unit>()]; 2] =
+static mut ROOM: [[MaybeUninit<Unit>; (160 << 10) / size_of::<Unit>()]; 2] =
     [const { [const { MaybeUninit::uninit() }; _] }; _];
 
 /// The program's code has begun to run: a failure from here on is an abort, with a core.
@@ -346,10 +346,7 @@ impl Launch {
         };
         let is_musls = known_for_musl == Some(true);
         let is_asked = !is_musls && !present.as_ref().is_some_and(|program| is_alone(program));
-        let mut cpu = match is_asked {
-            true => Cpu::read(&mut cpuid, &mut machine::xgetbv),
-            false => Cpu::unasked(&mut cpuid),
-        };
+        let mut cpu = processor(is_asked, &mut cpuid);
         let cpu_lacks = cpu.lacking();
         let cpu_level = match is_asked {
             true => cpu_lacks.level(),
@@ -768,6 +765,15 @@ impl Launch {
         let entry = program.at(program.layout.entry);
         // SAFETY: everything that the program needs is in place; the stack is the kernel's, with the arguments where they belong.
         unsafe { machine::jump(self.stack.address(), entry.0, finaliser) }
+    }
+}
+
+/// The processor, asked or not: much that is known for long, for which the stack may be small.
+#[inline(never)]
+fn processor(is_asked: bool, cpuid: Cpuid<'_>) -> Box<Cpu<'_>> {
+    match is_asked {
+        true => Box::new(Cpu::read(cpuid, &mut machine::xgetbv)),
+        false => Box::new(Cpu::unasked(cpuid)),
     }
 }
 

@@ -259,6 +259,8 @@ impl Module {
         })
     }
 
+    // Not part of `new`, whose frame is on the stack while the module is made.
+    #[inline(never)]
     fn decode(&mut self) -> Result<(), Fault> {
         read_dynamic(&mut self.dynamic, &self.parts.image, &self.parts.layout)?;
         self.symbols.read(&self.parts.image, &self.dynamic)?;

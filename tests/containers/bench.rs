@@ -120,7 +120,8 @@ impl Bench {
         // Nobody may raise a limit here, and umoci asks for more files.
         config["process"].as_object_mut().unwrap().remove("rlimits");
         fs::write(&place, config.to_string()).unwrap();
-        let id = format!("lode-test-{}-{name}", std::process::id());
+        // Other tests run an image of this name at the same time.
+        let id = format!("lode-test-{}-{name}", self.folder.path().file_name().unwrap().display());
         Some(run(Command::new("runc").args(["run", &id]).current_dir(&bundle)))
     }
 

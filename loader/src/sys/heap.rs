@@ -160,6 +160,22 @@ impl Blocks {
         self.0 = linked(block, self.0);
     }
 
+    /// Takes the first one out that is like this.
+    #[cold]
+    fn take_first(&mut self, is_wanted: &dyn Fn(&Block) -> bool) -> Option<Block> {
+        let mut passed = Blocks(null_mut());
+        let found = loop {
+            match self.pop() {
+                Some(block) if !is_wanted(&block) => passed.push(block),
+                found => break found,
+            }
+        };
+        while let Some(block) = passed.pop() {
+            self.push(block);
+        }
+        found
+    }
+
     fn pop(&mut self) -> Option<Block> {
         let first = NonNull::new(self.0)?;
         // SAFETY: `linked` wrote into the block, which is the list's since, how long it is. It is no longer the list's.
@@ -176,6 +192,8 @@ struct State {
     room: Option<Block>,
     /// The longest piece that was given back between blocks of the room, with what was given back beside it. It serves as the room does, and before it.
     gap: Option<Block>,
+    /// Long pieces that were given back apart from the gap: each becomes the gap where neither it nor the room is long enough.
+    apart: Blocks,
     list: linked_list_allocator::Heap,
     /// Blocks that were given back, by their size in units.
     kept: [Blocks; LARGEST_KEPT + 1],
@@ -204,6 +222,7 @@ impl Heap {
             state: UnsafeCell::new(State {
                 room: None,
                 gap: None,
+                apart: Blocks(null_mut()),
                 list: linked_list_allocator::Heap::empty(),
                 kept: [const { Blocks(null_mut()) }; LARGEST_KEPT + 1],
                 reserved: Mapping::EMPTY,
@@ -384,7 +403,8 @@ impl Heap {
 
     /// Whether the list has, or gets, a block of so many bytes, which is then free for whoever asks. A thread that cannot have the list gets a mapping for each of its blocks; nothing vouches for these.
     pub fn has(&self, bytes: usize) -> bool {
-        let Ok(layout) = Layout::from_size_align(bytes, UNIT) else {
+        // A block has a unit at least, in which a list keeps it.
+        let Ok(layout) = Layout::from_size_align(bytes.max(UNIT), UNIT) else {
             return false;
         };
         let shape = shape(layout);
@@ -509,9 +529,15 @@ impl State {
         let fits = |piece: &Block| piece.len().checked_sub(before(piece)).is_some_and(|rest| rest >= units);
         let piece = match self.gap.as_ref().is_some_and(fits) {
             true => &mut self.gap,
-            false => &mut self.room,
+            false if self.room.as_ref().is_some_and(fits) => &mut self.room,
+            false => {
+                let other = self.apart.take_first(&fits)?;
+                let shorter = self.gap.replace(other);
+                self.keep_apart(shorter);
+                &mut self.gap
+            }
         };
-        let known = piece.as_ref().filter(|piece| fits(piece))?;
+        let known = piece.as_ref()?;
         let skipped = match before(known) {
             0 => None,
             units => split_off(piece, units),
@@ -561,7 +587,7 @@ impl State {
         }
     }
 
-    /// Has the longer of two pieces be the gap, and keeps the other one by its size; a long one is lost.
+    /// Has the longer of two pieces be the gap, and keeps the other one.
     fn keep_longer(&mut self, block: Block, gap: Option<Block>) {
         let shorter = match gap {
             Some(gap) if gap.len() >= block.len() => {
@@ -573,10 +599,13 @@ impl State {
                 other
             }
         };
-        if let Some(block) = shorter
-            && let Some(kept) = self.kept.get_mut(block.len())
-        {
-            kept.push(block);
+        self.keep_apart(shorter);
+    }
+
+    /// Keeps a piece of the room by its size, or among the long ones.
+    fn keep_apart(&mut self, piece: Option<Block>) {
+        if let Some(block) = piece {
+            self.kept.get_mut(block.len()).unwrap_or(&mut self.apart).push(block);
         }
     }
 
@@ -718,7 +747,7 @@ mod tests {
         let state = unsafe { &*heap.state.get() };
         let room = [&state.room, &state.gap].into_iter().flatten();
         let mut free = state.list.free() + room.map(|piece| size_of_val(&**piece)).sum::<usize>();
-        for kept in &state.kept {
+        for kept in state.kept.iter().chain([&state.apart]) {
             let mut next = kept.0;
             while let Some(block) = NonNull::new(next) {
                 // SAFETY: the heap wrote it.
@@ -772,10 +801,12 @@ mod tests {
 
     #[test]
     fn what_goes_back_between_blocks_of_the_room_is_handed_out_in_any_size() {
+        /// Begins where an address of 256 bytes does, so that the same bytes are passed over in each run.
+        #[repr(align(256))]
+        struct Aligned([[MaybeUninit<Unit>; 1024]; 2]);
         let heap = Heap::new();
-        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
-            [const { [const { MaybeUninit::uninit() }; 1024] }; 2],
-        )));
+        let memory = std::boxed::Box::new(Aligned([const { [const { MaybeUninit::uninit() }; 1024] }; 2]));
+        heap.begin(&mut std::boxed::Box::leak(memory).0);
         let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
@@ -812,6 +843,31 @@ mod tests {
     }
 
     #[test]
+    fn long_pieces_apart_are_handed_out_when_the_room_is_used_up() {
+        let heap = Heap::new();
+        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
+            [const { [const { MaybeUninit::uninit() }; 2048] }; 2],
+        )));
+        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let blocks = [(); 5].map(|()| (heap.alloc(of(4096)), heap.alloc(of(16))).0);
+            let rest = heap.alloc(of(2048 * 16 - 5 * (4096 + 16)));
+            assert!(is_held(&heap, rest) && free(&heap) == 0);
+            for _ in 0..100 {
+                for block in [blocks[3], blocks[1], blocks[4]] {
+                    heap.dealloc(block, of(4096));
+                }
+                assert_eq!(free(&heap), 3 * 4096);
+                let mut again = [(); 3].map(|()| heap.alloc(of(4096)));
+                assert_eq!(free(&heap), 0);
+                again.sort();
+                assert_eq!(again, [blocks[1], blocks[3], blocks[4]]);
+            }
+        }
+    }
+
+    #[test]
     fn a_gap_that_reaches_the_room_is_the_room_again() {
         let heap = Heap::new();
         heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
@@ -835,11 +891,11 @@ mod tests {
     #[test]
     fn what_is_at_hand_is_in_the_list_in_one_piece() {
         let heap = Heap::new();
-        for bytes in [3 * LARGE, 1000, 20 * LARGE] {
+        for bytes in [0, 3 * LARGE, 1000, 20 * LARGE] {
             assert!(heap.has(bytes));
             // SAFETY: there is one thread.
             let state = unsafe { &mut *heap.state.get() };
-            let shape = Layout::from_size_align(bytes, UNIT).unwrap();
+            let shape = Layout::from_size_align(bytes.max(UNIT), UNIT).unwrap();
             let end = state.end - state.reserved.length();
             let block = NonNull::new(state.allocate(shape)).unwrap();
             assert_eq!(state.end - state.reserved.length(), end);
