@@ -70,7 +70,7 @@ static ALLOCATOR: Allocator = Allocator;
 
 /// What the heap begins with, and its spare memory, which suffices for a `dlopen` of few libraries. The linker script puts them behind all other variables.
 #[unsafe(link_section = ".bss.lode_room")]
-static mut ROOM: [[MaybeUninit<Unit>; (160 << 10) / size_of::<Unit>()]; 2] =
+static mut ROOM: [[MaybeUninit<Unit>; (128 << 10) / size_of::<Unit>()]; 2] =
     [const { [const { MaybeUninit::uninit() }; _] }; _];
 
 /// The program's code has begun to run: a failure from here on is an abort, with a core.

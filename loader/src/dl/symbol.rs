@@ -211,7 +211,7 @@ pub fn bind_slot(module: u64, index: u64) -> Address {
     });
     match bound.flatten() {
         Some(Ok(called)) if called.is_resolver => {
-            // Code of the program, which may fork, or end its thread: nothing is held meanwhile.
+            // Code of the program, which may fork, or never return: nothing is held meanwhile. Whoever closes a library while it is called must expect that its code is gone.
             let function = runtime.linux.resolve(called.address);
             with_world(|_, roster| roster.get(id).map(|module| slots::bind(module, &called, function)));
             function

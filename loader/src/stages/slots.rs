@@ -32,8 +32,8 @@ pub fn is_long(dynamic: &Dynamic) -> bool {
     size / size_of::<Rela>() as u64 >= FEWEST
 }
 
-/// Whether resolvers of a module call no slot that may wait: those of glibc's own two libraries that have some ask for the processor alone. Any other one may call whatever it likes, before the
-/// program's modules are the process's and the binder knows them.
+/// Whether resolvers of a module are known to call no slot that may wait: those of the two libraries of glibc that nearly all programs refer to ask for the processor alone. Any other one may call
+/// whatever it likes, before the program's modules are the process's and the binder knows them.
 pub fn calls_no_slots(provider: &Module) -> bool {
     let (name, hash) = OLDEST_OF_GLIBC;
     // A library that stands before libc defines its versions too, to be taken for it, but has a name of its own.
@@ -53,7 +53,7 @@ pub struct Way<'a> {
 
 impl<'a> Way<'a> {
     /// Prepares the PLT of a module (psABI, "Procedure Linkage Table": GOT[1] identifies the module, GOT[2] is the binder). `None` when it has none that leads there, and where something
-    /// else stands in GOT[1]: in a file that was prelinked, whose slots point to what they were bound to then, and not to their PLT.
+    /// else stands in GOT[1]: in a file that was prelinked, whose slots point to what they were bound to then, and not to their PLT. They are bound at the start.
     pub fn new(module: &'a Module, patch: &mut Patch<'_>, binder: Address) -> Option<Way<'a>> {
         let got = module.dynamic.pltgot?;
         let (own, leads_to) = (got.plus(8)?, got.plus(16)?);

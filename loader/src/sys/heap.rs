@@ -1,7 +1,8 @@
 //! lode's heap: room in the image, which is enough for most programs, and then one contiguous range, reserved once and made usable as it grows.
 //!
 //! The room costs a small start no system call, and no page but those it fills: what is taken last can be given back or grow in place, and the longest piece that
-//! went back between others is handed out first, in any size: relocation gives back as much as a thread and its list of modules take. All else lives in one range because `linked_list_allocator` manages one, and because
+//! went back between others is handed out first, in any size, and other long ones when the rest is used up: relocation gives back as much as a thread and its list of modules take. From the first
+//! `dlopen` on the room is for what the range cannot give. All else lives in one range because `linked_list_allocator` manages one, and because
 //! memory that belongs to lode can then be told from the program's by its address. The list is long after a start, and `dlopen` and `dlclose` ask for the same sizes again and again: what is given back
 //! is kept by its size and handed out again without a search. The lock is held for list edits only, and names the thread that holds it. A signal handler that comes back
 //! into lode in that very thread cannot wait for itself, so it does without the list: what it asks for is a mapping of its own, and what it gives
@@ -10,7 +11,8 @@
 //! there is spare memory with a list of its own.
 //!
 //! # Safety
-//! Room, range and spare memory are lode's alone. Blocks are handed out by the allocator, which keeps them apart. One that was given back is a [`Block`], a value with one owner.
+//! Room, range and spare memory are lode's alone. Blocks of the range and of the spare memory are handed out by `linked_list_allocator`, which keeps them apart; those of the room are split off
+//! from a piece of it, which has one owner. What was given back is a [`Block`], a value with one owner.
 #![allow(unsafe_code)]
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -194,6 +196,8 @@ struct State {
     gap: Option<Block>,
     /// Long pieces that were given back apart from the gap: each becomes the gap where neither it nor the room is long enough.
     apart: Blocks,
+    /// See [`Heap::leave_room`].
+    has_left_room: bool,
     list: linked_list_allocator::Heap,
     /// Blocks that were given back, by their size in units.
     kept: [Blocks; LARGEST_KEPT + 1],
@@ -223,6 +227,7 @@ impl Heap {
                 room: None,
                 gap: None,
                 apart: Blocks(null_mut()),
+                has_left_room: false,
                 list: linked_list_allocator::Heap::empty(),
                 kept: [const { Blocks(null_mut()) }; LARGEST_KEPT + 1],
                 reserved: Mapping::EMPTY,
@@ -248,6 +253,11 @@ impl Heap {
     /// Whether a request could not be met: what a panic means then is that memory ran out.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Ordering::Relaxed)
+    }
+
+    /// From now on the room is for what the list cannot give: each `dlopen` would cut what is left of it in other pieces.
+    pub fn leave_room(&self) {
+        self.with(|state| state.has_left_room = true);
     }
 
     /// From now on there are threads and signals.
@@ -401,7 +411,8 @@ impl Heap {
         block
     }
 
-    /// Whether the list has, or gets, a block of so many bytes, which is then free for whoever asks. A thread that cannot have the list gets a mapping for each of its blocks; nothing vouches for these.
+    /// Whether the list has, or gets, a block of so many bytes, which is then free for whoever asks: it is taken and given back. Nothing vouches for mappings: where there is no more than those, the
+    /// answer is no, but yes for a thread that cannot have the list, which gets a mapping for each of its blocks.
     pub fn has(&self, bytes: usize) -> bool {
         // A block has a unit at least, in which a list keeps it.
         let Ok(layout) = Layout::from_size_align(bytes.max(UNIT), UNIT) else {
@@ -410,7 +421,7 @@ impl Heap {
         let shape = shape(layout);
         let is_there = self.with(|state| {
             let block = NonNull::new(self.listed(state, shape))?;
-            // SAFETY: the list handed it out with this shape, and nobody else has it.
+            // SAFETY: it was handed out with this shape, and nobody else has it.
             let block = unsafe { core::slice::from_raw_parts_mut(block.as_ptr().cast(), shape.size() / UNIT) };
             state.give_back(block, shape);
             Some(())
@@ -422,7 +433,14 @@ impl Heap {
     fn listed(&self, state: &mut State, shape: Layout) -> *mut u8 {
         match state.at_hand(shape) {
             Some(block) => block.as_mut_ptr().cast(),
-            None => self.block_of_list(state, shape),
+            None => {
+                let block = self.block_of_list(state, shape);
+                let of_room = NonNull::new(block)
+                    .is_none()
+                    .then(|| state.take_from_room(shape))
+                    .flatten();
+                of_room.map_or(block, |block| block.as_mut_ptr().cast())
+            }
         }
     }
 
@@ -432,7 +450,8 @@ impl Heap {
         let end = state.end;
         let block = state.allocate(shape);
         if end != state.end {
-            let start = state.list.bottom().addr();
+            // A range that could not grow yet has no list.
+            let start = state.reserved.start().wrapping_sub(state.list.size());
             self.note(1, start, state.end.wrapping_sub(start));
         }
         block
@@ -500,11 +519,14 @@ impl State {
         self.kept.get_mut(shape.size() / UNIT).filter(|_| shape.align() == UNIT)
     }
 
-    /// A block that was given back, or of the room.
+    /// A block that was given back, or, as long as it is not left, of the room.
     #[inline(always)]
     fn at_hand(&mut self, shape: Layout) -> Option<Block> {
         let kept = self.kept(shape).and_then(Blocks::pop);
-        kept.or_else(|| self.take_from_room(shape))
+        match self.has_left_room {
+            true => kept,
+            false => kept.or_else(|| self.take_from_room(shape)),
+        }
     }
 
     /// A block of the list.
@@ -649,8 +671,7 @@ fn mapped_length(size: usize) -> usize {
 // SAFETY: whoever looks at the state is its holder.
 unsafe impl Sync for Heap {}
 
-// SAFETY: blocks come from `linked_list_allocator`, which gives each byte to one owner; the lock keeps its list whole. Others are mappings of
-// their own.
+// SAFETY: each byte has one owner, as the module's text says; the lock keeps the lists whole. What does not come from them is a mapping of its own.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.block(layout)
@@ -868,6 +889,42 @@ mod tests {
     }
 
     #[test]
+    fn the_room_that_was_left_is_for_what_the_list_cannot_give() {
+        let heap = Heap::new();
+        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
+            [const { [const { MaybeUninit::uninit() }; 1024] }; 2],
+        )));
+        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
+        let place = |block| heap.place_of(NonNull::new(block).unwrap());
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            let first = heap.alloc(of(100));
+            assert_eq!(place(first), Some(0));
+            heap.leave_room();
+            heap.dealloc(first, of(100));
+            let second = heap.alloc(of(200));
+            assert_eq!(place(second), Some(1));
+            assert!(heap.has(1000));
+            let left = free(&heap);
+            // Blocks of any sizes, again and again: they leave nothing behind.
+            for call in 0..1000usize {
+                let shapes = [(); 20].map(|()| call).map(|call| of(2048 + call * 37 % 1900));
+                let blocks = shapes.map(|shape| heap.alloc(shape));
+                blocks
+                    .into_iter()
+                    .zip(shapes)
+                    .for_each(|(block, shape)| heap.dealloc(block, shape));
+            }
+            assert_eq!(free(&heap), left);
+            // Where the range is full, there is the room.
+            (*heap.state.get()).list = linked_list_allocator::Heap::empty();
+            (*heap.state.get()).reserved = Mapping::EMPTY;
+            assert_eq!(place(heap.alloc(of(5000))), Some(0));
+            assert!(!is_held(&heap, heap.alloc(of(50_000))));
+        }
+    }
+
+    #[test]
     fn a_gap_that_reaches_the_room_is_the_room_again() {
         let heap = Heap::new();
         heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
@@ -903,6 +960,23 @@ mod tests {
             unsafe { state.list.deallocate(block, shape) };
         }
         assert!(!heap.has(RESERVE) && heap.has(LARGE));
+    }
+
+    #[test]
+    fn a_range_that_could_not_grow_takes_no_mapping_for_its_own() {
+        let heap = Heap::new();
+        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
+        assert!(!heap.has(RESERVE + 1));
+        // SAFETY: blocks are given back once, with the layout that they were asked for with.
+        unsafe {
+            // Below the range, as the kernel places it.
+            let mapping = heap.alloc(of(300 << 20));
+            assert!(!is_held(&heap, mapping));
+            heap.dealloc(mapping, of(300 << 20));
+            let small = heap.alloc(of(100));
+            assert!(is_held(&heap, small));
+            heap.dealloc(small, of(100));
+        }
     }
 
     #[test]

@@ -390,7 +390,10 @@ impl Host for Linux {
     }
 
     fn map(&self, file: &File, layout: &Layout) -> Result<Image, Fault> {
-        have_at_hand(self.at_hand)?;
+        if self.at_hand != 0 {
+            HEAP.leave_room();
+            have_at_hand(self.at_hand)?;
+        }
         let mut mapping = self.reserve(file, layout).map_err(not_mapped)?;
         self.fill(file, layout, &mut mapping)?;
         let reservation = Reservation {
