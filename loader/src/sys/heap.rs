@@ -431,17 +431,17 @@ impl Heap {
 
     /// A block that was given back, or of the room, or of the list; null when that has none.
     fn listed(&self, state: &mut State, shape: Layout) -> *mut u8 {
-        match state.at_hand(shape) {
-            Some(block) => block.as_mut_ptr().cast(),
-            None => {
-                let block = self.block_of_list(state, shape);
-                let of_room = NonNull::new(block)
-                    .is_none()
-                    .then(|| state.take_from_room(shape))
-                    .flatten();
-                of_room.map_or(block, |block| block.as_mut_ptr().cast())
-            }
+        if let Some(block) = state.at_hand(shape) {
+            return block.as_mut_ptr().cast();
         }
+        let block = self.block_of_list(state, shape);
+        if !block.is_null() {
+            return block;
+        }
+        // Nothing, unless the room was left.
+        state
+            .take_from_room(shape)
+            .map_or(block, |block| block.as_mut_ptr().cast())
     }
 
     /// A block of the list, which grows if it has none.
@@ -753,8 +753,22 @@ unsafe impl GlobalAlloc for Allocator {
 mod tests {
     use super::*;
 
+    fn of(bytes: usize) -> Layout {
+        Layout::from_size_align(bytes, 16).unwrap()
+    }
+
     fn size() -> Layout {
-        Layout::from_size_align(48, 16).unwrap()
+        of(48)
+    }
+
+    /// Begins where an address of 256 bytes does, so that the same bytes are passed over in each run.
+    #[repr(align(256))]
+    struct Aligned<const UNITS: usize>([[MaybeUninit<Unit>; UNITS]; 2]);
+
+    /// A room of so many units, and spare memory.
+    fn memory<const UNITS: usize>() -> &'static mut [[MaybeUninit<Unit>; UNITS]; 2] {
+        let memory = Aligned([const { [const { MaybeUninit::uninit() }; UNITS] }; 2]);
+        &mut std::boxed::Box::leak(std::boxed::Box::new(memory)).0
     }
 
     /// Whether a block is no mapping of its own.
@@ -801,9 +815,7 @@ mod tests {
     #[test]
     fn the_last_block_of_the_room_grows_in_place_and_goes_back() {
         let heap = Heap::new();
-        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
-            [const { [const { MaybeUninit::uninit() }; 64] }; 2],
-        )));
+        heap.begin(memory::<64>());
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
             let first = heap.alloc(size());
@@ -812,23 +824,18 @@ mod tests {
             assert_eq!(heap.realloc(last, size(), 100), last);
             let other = heap.realloc(first, size(), 100);
             assert_eq!(other.addr() - last.addr(), 112);
-            heap.dealloc(other, Layout::from_size_align(100, 16).unwrap());
-            assert_eq!(heap.alloc(Layout::from_size_align(500, 16).unwrap()), other);
+            heap.dealloc(other, of(100));
+            assert_eq!(heap.alloc(of(500)), other);
             // The room is full.
-            let outside = heap.alloc(Layout::from_size_align(500, 16).unwrap());
+            let outside = heap.alloc(of(500));
             assert!(is_held(&heap, outside) && outside.addr().abs_diff(first.addr()) > 1024);
         }
     }
 
     #[test]
     fn what_goes_back_between_blocks_of_the_room_is_handed_out_in_any_size() {
-        /// Begins where an address of 256 bytes does, so that the same bytes are passed over in each run.
-        #[repr(align(256))]
-        struct Aligned([[MaybeUninit<Unit>; 1024]; 2]);
         let heap = Heap::new();
-        let memory = std::boxed::Box::new(Aligned([const { [const { MaybeUninit::uninit() }; 1024] }; 2]));
-        heap.begin(&mut std::boxed::Box::leak(memory).0);
-        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
+        heap.begin(memory::<1024>());
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
             let before = heap.alloc(of(64));
@@ -866,10 +873,7 @@ mod tests {
     #[test]
     fn long_pieces_apart_are_handed_out_when_the_room_is_used_up() {
         let heap = Heap::new();
-        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
-            [const { [const { MaybeUninit::uninit() }; 2048] }; 2],
-        )));
-        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
+        heap.begin(memory::<2048>());
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
             let blocks = [(); 5].map(|()| (heap.alloc(of(4096)), heap.alloc(of(16))).0);
@@ -891,10 +895,7 @@ mod tests {
     #[test]
     fn the_room_that_was_left_is_for_what_the_list_cannot_give() {
         let heap = Heap::new();
-        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
-            [const { [const { MaybeUninit::uninit() }; 1024] }; 2],
-        )));
-        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
+        heap.begin(memory::<1024>());
         let place = |block| heap.place_of(NonNull::new(block).unwrap());
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
@@ -927,9 +928,7 @@ mod tests {
     #[test]
     fn a_gap_that_reaches_the_room_is_the_room_again() {
         let heap = Heap::new();
-        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
-            [const { [const { MaybeUninit::uninit() }; 64] }; 2],
-        )));
+        heap.begin(memory::<64>());
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
             let blocks = [(); 3].map(|()| heap.alloc(size()));
@@ -937,7 +936,7 @@ mod tests {
                 heap.dealloc(block, size());
             }
             assert_eq!(free(&heap), 1024);
-            let whole = Layout::from_size_align(1024, 16).unwrap();
+            let whole = of(1024);
             assert_eq!(heap.alloc(whole), blocks[0]);
             heap.dealloc(blocks[0], whole);
             // The room was full, and is a gap now.
@@ -965,7 +964,6 @@ mod tests {
     #[test]
     fn a_range_that_could_not_grow_takes_no_mapping_for_its_own() {
         let heap = Heap::new();
-        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
         assert!(!heap.has(RESERVE + 1));
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
@@ -982,7 +980,6 @@ mod tests {
     #[test]
     fn where_the_range_is_full_blocks_are_mappings() {
         let heap = Heap::new();
-        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
             let blocks: std::vec::Vec<_> = (0..=RESERVE / 100_000).map(|_| heap.alloc(of(100_000))).collect();
@@ -1000,7 +997,6 @@ mod tests {
     #[test]
     fn a_mapping_whose_length_stays_is_not_copied() {
         let heap = Heap::new();
-        let of = |bytes| Layout::from_size_align(bytes, 16).unwrap();
         // SAFETY: blocks are given back once, with the layout that they were asked for with.
         unsafe {
             let block = heap.alloc(of(LARGER));
@@ -1042,9 +1038,7 @@ mod tests {
     fn what_has_neither_the_list_nor_a_mapping_is_spare() {
         let heap = Heap::new();
         assert_eq!(heap.spared(size()), None);
-        heap.begin(std::boxed::Box::leak(std::boxed::Box::new(
-            [const { [const { MaybeUninit::uninit() }; 1024] }; 2],
-        )));
+        heap.begin(memory::<1024>());
         heap.guard();
         // There is no mapping with such an alignment.
         let whole = Layout::from_size_align(100, 2 * PAGE).unwrap();
@@ -1085,7 +1079,7 @@ mod tests {
                     let second = heap.alloc(size());
                     assert!(!second.is_null() && !is_held(&heap, second));
                     let other = heap.realloc(second, size(), 9000);
-                    heap.dealloc(other, Layout::from_size_align(9000, 16).unwrap());
+                    heap.dealloc(other, of(9000));
                     heap.dealloc(core::ptr::with_exposed_provenance_mut(own), size());
                     // A fork, of which the child finds the lock taken and does without the list.
                     heap.hold();
